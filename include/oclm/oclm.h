@@ -1,0 +1,410 @@
+/* oclm.h: the public API of oclm, which runs pretrained causal language models on OpenCL devices.
+ *
+ * The whole job, as in Python's AutoTokenizer, AutoModelForCausalLM.from_pretrained() and model.generate():
+ *
+ *     oclm_tokenizer  *tokenizer;
+ *     oclm_model      *model;
+ *     oclm_generation *story;
+ *     oclm_tokenizer_load("path/to/model", &tokenizer);
+ *     oclm_model_load("path/to/model", NULL, &model);
+ *     oclm_generate_text(model, tokenizer, "Once upon a time", NULL, &story);
+ *     puts(oclm_generation_text(story, 0));
+ *
+ * Conventions
+ *   Status     Every call that can fail returns oclm_status. Results leave by the last parameter and are NULL (or 0) on
+ *              failure. oclm_last_error() then says what happened, with what value, and what to do next.
+ *   Ownership  What a _load, _new or _list call hands out is yours: give it to the _free of the same name. Every _free
+ *              accepts NULL. Pointers got from a handle live as long as the handle.
+ *   Options    A struct of options starts with its size, set by its _init. Change what you need; NULL means all defaults.
+ *              New members are added at the end only, so programs built against an older header keep working.
+ *   Threads    oclm_model and oclm_tokenizer are immutable and shared between threads. oclm_session, oclm_token_stream and
+ *              oclm_generation belong to one thread at a time. Messages of errors are kept per thread.
+ *   Text       UTF-8. Sizes in bytes; strings handed out end in NUL and may hold NULs before it: their length is told too.
+ *   Ids        Token ids are int32_t, 0 <= id < vocabulary size.
+ */
+#ifndef OCLM_OCLM_H
+#define OCLM_OCLM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define OCLM_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#define OCLM_API __attribute__((visibility("default")))
+#else
+#define OCLM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OCLM_VERSION_MAJOR 0
+#define OCLM_VERSION_MINOR 1
+#define OCLM_VERSION_PATCH 0
+
+/* ---- Status and errors -------------------------------------------------------------------------------------------- */
+
+/* Numbers are never reused; groups have gaps for what comes. */
+typedef enum oclm_status {
+    OCLM_OK = 0,
+    OCLM_ERR_INTERNAL = 1,       /* a bug of oclm's: please report it with the message */
+    OCLM_ERR_ARGUMENT = 10,      /* an argument or option is out of range or contradicts another */
+    OCLM_ERR_CAPACITY = 11,      /* the caller's memory, or a session, is too small: the message says what is needed */
+    OCLM_ERR_UNSUPPORTED = 12,   /* a model, file or option that oclm knows of but cannot run */
+    OCLM_ERR_NOT_FOUND = 20,     /* no such file, folder or name */
+    OCLM_ERR_IO = 21,            /* reading or writing failed: permissions, disk full */
+    OCLM_ERR_MEMORY = 30,        /* the host's memory is exhausted */
+    OCLM_ERR_DEVICE_MEMORY = 31, /* the device's memory is exhausted: needed, available, and what would fit */
+    OCLM_ERR_NO_DEVICE = 40,     /* no OpenCL device, or none that matches */
+    OCLM_ERR_DEVICE = 41,        /* the device or its driver failed */
+    OCLM_ERR_FORMAT = 50,        /* a broken, truncated or hostile file */
+    OCLM_ERR_CANCELLED = 60      /* the caller asked to stop */
+} oclm_status;
+
+/* The name of a status, such as "OCLM_ERR_FORMAT"; "OCLM_ERR_UNKNOWN" for a number that is none. Static.  Since 0.1. */
+OCLM_API const char *oclm_status_name(oclm_status status);
+
+/* The message of the last call that failed in this thread; "" if none did. Valid until the next failing call.  Since 0.1. */
+OCLM_API const char *oclm_last_error(void);
+
+/* The version of the library, such as "0.1.0". Static.  Since 0.1. */
+OCLM_API const char *oclm_version(void);
+
+/* Frees memory that a call handed out where its documentation says "free with oclm_free". Accepts NULL.  Since 0.1. */
+OCLM_API void oclm_free(void *memory);
+
+/* ---- Log ---------------------------------------------------------------------------------------------------------- */
+
+typedef enum oclm_log_level { OCLM_LOG_ERROR = 0, OCLM_LOG_WARNING = 1, OCLM_LOG_INFO = 2, OCLM_LOG_DEBUG = 3 } oclm_log_level;
+
+/* Receives one line, without a line end. Called from any thread that uses oclm; must not call oclm. */
+typedef void (*oclm_log_callback)(oclm_log_level level, const char *line, void *user);
+
+/* Sets who receives the log, for the whole process; NULL switches it off, which is the default. Lines above `level` are
+ * not made. Threads: call it before other threads use oclm.  Since 0.1. */
+OCLM_API void oclm_set_log(oclm_log_callback callback, void *user, oclm_log_level level);
+
+/* ---- Devices ------------------------------------------------------------------------------------------------------ */
+
+typedef struct oclm_device_list oclm_device_list;
+
+typedef enum oclm_device_type {
+    OCLM_DEVICE_OTHER = 0,
+    OCLM_DEVICE_CPU = 1,
+    OCLM_DEVICE_INTEGRATED_GPU = 2, /* shares memory with the host */
+    OCLM_DEVICE_DISCRETE_GPU = 3,
+    OCLM_DEVICE_ACCELERATOR = 4
+} oclm_device_type;
+
+typedef struct oclm_device_info {
+    size_t      struct_size;      /* set by the caller: sizeof(oclm_device_info) */
+    size_t      index;            /* what --device takes; 0 is the default device */
+    size_t      platform_index;   /* platforms in the order of their first mention by the driver loader */
+    size_t      platform_device;  /* index within the platform: --device takes "platform:device" too */
+    const char *platform_name;
+    const char *platform_version;
+    const char *name;
+    const char *vendor;
+    const char *version;          /* such as "OpenCL 3.0 ..." */
+    const char *driver_version;
+    const char *unusable;         /* NULL, or why oclm cannot use it, such as "is the same card as device 0" */
+    oclm_device_type type;
+    bool        software;         /* a renderer that emulates a GPU on the CPU */
+    bool        host_unified;     /* host and device share memory */
+    bool        fp16;             /* cl_khr_fp16: arithmetic; storage always works */
+    bool        fp64;
+    bool        subgroups;
+    uint32_t    compute_units;
+    uint32_t    max_work_group_size;
+    uint64_t    global_mem_bytes;
+    uint64_t    max_alloc_bytes;  /* the largest single buffer */
+    uint64_t    local_mem_bytes;
+} oclm_device_info;
+
+/* Lists the OpenCL devices of all platforms, the best first: discrete GPU, integrated GPU, accelerator, CPU, software
+ * renderers; then by memory. One card seen through two drivers is listed once as usable.
+ * Errors: OCLM_ERR_NO_DEVICE (why there is none and what to install), OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_device_list_new(oclm_device_list **list);
+OCLM_API size_t      oclm_device_list_count(const oclm_device_list *list);
+/* Fills `info` for the device at `index` < count; strings live as long as the list.  Since 0.1. */
+OCLM_API oclm_status oclm_device_list_get(const oclm_device_list *list, size_t index, oclm_device_info *info);
+OCLM_API void        oclm_device_list_free(oclm_device_list *list);
+
+/* ---- Models ------------------------------------------------------------------------------------------------------- */
+
+typedef struct oclm_model oclm_model;
+
+typedef enum oclm_dtype {
+    OCLM_DTYPE_AUTO = 0, /* what config.json says, else what the checkpoint holds */
+    OCLM_DTYPE_FLOAT32 = 1,
+    OCLM_DTYPE_FLOAT16 = 2,
+    OCLM_DTYPE_BFLOAT16 = 3
+} oclm_dtype;
+
+typedef enum oclm_matmul {
+    OCLM_MATMUL_AUTO = 0,    /* the fastest that is right on this device, found by measuring once */
+    OCLM_MATMUL_CLBLAST = 1, /* CLBlast for many rows, oclm's kernels for few */
+    OCLM_MATMUL_BUILTIN = 2  /* oclm's kernels */
+} oclm_matmul;
+
+/* Told while a long operation goes on. `done` and `total` count bytes (loading) or tokens (prefill).
+ * Returning false cancels the operation, which then ends with OCLM_ERR_CANCELLED. Must not call oclm. */
+typedef bool (*oclm_progress_callback)(const char *what, uint64_t done, uint64_t total, void *user);
+
+typedef struct oclm_model_options {
+    size_t      struct_size;      /* set by oclm_model_options_init() */
+    const char *device;           /* NULL: OCLM_DEVICE from the environment, else the best. An index, "platform:device", or part of a name */
+    oclm_dtype  dtype;            /* OCLM_DTYPE_AUTO; how weights are stored. Sums are float32 always */
+    oclm_matmul matmul;           /* OCLM_MATMUL_AUTO */
+    uint64_t    max_device_bytes; /* 0: 90 % of what the device reports; the most oclm may allocate there */
+    oclm_progress_callback progress; /* NULL */
+    void       *progress_user;    /* handed to progress */
+} oclm_model_options;
+
+OCLM_API void oclm_model_options_init(oclm_model_options *options, size_t struct_size);
+
+/* Loads a model from a folder laid out as on the Hugging Face Hub: config.json, model.safetensors or
+ * model.safetensors.index.json with its shards, generation_config.json if there is one.
+ * Errors: OCLM_ERR_NOT_FOUND (which file), OCLM_ERR_FORMAT (which tensor, what is wrong), OCLM_ERR_UNSUPPORTED (model_type;
+ *         what is supported), OCLM_ERR_NO_DEVICE, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY (needed, available, which dtype
+ *         fits), OCLM_ERR_MEMORY, OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED.
+ * Threads: the model may be used from several threads once this returns.  Since 0.1. */
+OCLM_API oclm_status oclm_model_load(const char *path, const oclm_model_options *options, oclm_model **model);
+
+/* Frees a model. Its sessions must have been freed before.  Since 0.1. */
+OCLM_API void oclm_model_free(oclm_model *model);
+
+typedef struct oclm_model_info {
+    size_t      struct_size;             /* set by the caller: sizeof(oclm_model_info) */
+    const char *model_type;              /* such as "llama" */
+    oclm_dtype  dtype;                   /* of the weights as stored on the device; never AUTO */
+    oclm_dtype  checkpoint_dtype;        /* of most weights in the checkpoint */
+    uint64_t    parameters;              /* tied weights counted once */
+    uint64_t    weight_bytes;            /* on the device, in `dtype` */
+    uint64_t    weight_bytes_float32;    /* on a device, if stored in that dtype */
+    uint64_t    weight_bytes_float16;
+    uint64_t    weight_bytes_bfloat16;
+    uint64_t    kv_bytes_per_token;      /* key and value cache, one position of one sequence, all layers */
+    uint32_t    vocab_size;
+    uint32_t    hidden_size;
+    uint32_t    intermediate_size;
+    uint32_t    num_hidden_layers;
+    uint32_t    num_attention_heads;
+    uint32_t    num_key_value_heads;
+    uint32_t    head_dim;
+    uint32_t    max_position_embeddings;
+    bool        tie_word_embeddings;
+    const char *rope_type;               /* "default", "linear", "dynamic", "llama3", "yarn"; NULL without rotary positions */
+    const char *device_name;             /* NULL where nothing is loaded */
+    size_t      device_index;
+    uint64_t    device_bytes;            /* allocated on the device for this model now; 0 where nothing is loaded */
+} oclm_model_info;
+
+/* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
+OCLM_API oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_info *info);
+
+/* Tells about a model folder from its config.json and the headers of its checkpoint: reads no weight, opens no device.
+ * `options` as for loading, for its dtype. The strings in `info` are static.
+ * Errors: as oclm_model_load(), without those of devices.  Since 0.1. */
+OCLM_API oclm_status oclm_model_inspect(const char *path, const oclm_model_options *options, oclm_model_info *info);
+
+/* ---- Tokenizers --------------------------------------------------------------------------------------------------- */
+
+typedef struct oclm_tokenizer oclm_tokenizer;
+
+/* Loads the tokenizer of a model folder: tokenizer.json, else vocab.json and merges.txt.
+ * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT (what and where), OCLM_ERR_UNSUPPORTED (which component), OCLM_ERR_MEMORY.
+ * Threads: may be used from several threads once this returns.  Since 0.1. */
+OCLM_API oclm_status oclm_tokenizer_load(const char *path, oclm_tokenizer **tokenizer);
+OCLM_API void        oclm_tokenizer_free(oclm_tokenizer *tokenizer);
+
+/* The number of ids: the highest id + 1.  Since 0.1. */
+OCLM_API size_t oclm_tokenizer_vocab_size(const oclm_tokenizer *tokenizer);
+
+/* Turns text into ids. `length` is in bytes. Special tokens that occur in the text are recognised; with
+ * `add_special_tokens` those of the tokenizer's template (such as a leading BOS) are added.
+ *   ids, count   an array; free with oclm_free. Empty text may give none: then `*ids` is not NULL, `*count` is 0.
+ * Errors: OCLM_ERR_ARGUMENT (text that is not UTF-8: at which byte), OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_tokenizer_encode(const oclm_tokenizer *tokenizer, const char *text, size_t length,
+                                           bool add_special_tokens, int32_t **ids, size_t *count);
+
+/* Turns ids into text. Ids the tokenizer does not know are skipped, as the reference does.
+ *   text, length   NUL-ended; free with oclm_free. `length` may be NULL.
+ * Errors: OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_tokenizer_decode(const oclm_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                           bool skip_special_tokens, char **text, size_t *length);
+
+/* The token of an id as the vocabulary writes it ("Ġtime"), or NULL if there is none. Lives as long as the tokenizer.
+ * Since 0.1. */
+OCLM_API const char *oclm_tokenizer_token(const oclm_tokenizer *tokenizer, int32_t id);
+
+/* Decodes ids one at a time, holding back what may still be half a character. */
+typedef struct oclm_token_stream oclm_token_stream;
+
+OCLM_API oclm_status oclm_token_stream_new(const oclm_tokenizer *tokenizer, bool skip_special_tokens,
+                                           oclm_token_stream **stream);
+OCLM_API void        oclm_token_stream_free(oclm_token_stream *stream);
+/* Adds an id. `*text` is what it completes, "" if nothing yet; it lives until the next call on the stream.
+ * Errors: OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_token_stream_push(oclm_token_stream *stream, int32_t id, const char **text, size_t *length);
+/* Gives what is still held back: half a character becomes U+FFFD.  Since 0.1. */
+OCLM_API oclm_status oclm_token_stream_flush(oclm_token_stream *stream, const char **text, size_t *length);
+
+/* ---- Generation --------------------------------------------------------------------------------------------------- */
+
+#define OCLM_MAX_EOS_TOKENS 16
+#define OCLM_UNSET UINT32_MAX /* a number that was not given: generation_config.json decides, else transformers' default */
+
+typedef enum oclm_switch { OCLM_SWITCH_UNSET = 0, OCLM_SWITCH_ON = 1, OCLM_SWITCH_OFF = 2 } oclm_switch;
+
+/* Receives new ids as they are made, in order; several at once where the device ran ahead. The token that ended
+ * generation is among them. Return false to stop: the result then holds what was made so far. Must not call oclm. */
+typedef bool (*oclm_token_callback)(size_t sequence, const int32_t *ids, size_t count, void *user);
+
+/* Receives text as it is made, whole characters only (oclm_generate_text() only). Return false to stop. */
+typedef bool (*oclm_text_callback)(size_t sequence, const char *text, size_t length, void *user);
+
+/* Names, meanings and defaults are those of transformers' GenerationConfig: an option given here wins over
+ * generation_config.json of the model, which wins over the default beside it. */
+typedef struct oclm_generate_options {
+    size_t      struct_size;       /* set by oclm_generate_options_init() */
+    uint32_t    max_new_tokens;    /* OCLM_UNSET; > 0: beats max_length */
+    uint32_t    max_length;        /* OCLM_UNSET, then prompt + 20; counts the prompt too */
+    uint32_t    min_new_tokens;    /* OCLM_UNSET; no end-of-sequence token before so many */
+    oclm_switch do_sample;         /* unset, then off: greedy */
+    float       temperature;       /* NAN: unset, then 1.0; > 0 */
+    uint32_t    top_k;             /* OCLM_UNSET, then 50; 0 switches it off */
+    float       top_p;             /* NAN: unset, then 1.0; 0 to 1 */
+    uint64_t    seed;              /* 0; the same seed means the same tokens on every device whose logits agree */
+    oclm_switch use_eos_token;     /* unset, then on. OFF: eos_token_id=None, never stop at an end-of-sequence token */
+    const int32_t *eos_token_ids;  /* NULL: those of generation_config.json */
+    size_t      eos_token_count;   /* 0 to OCLM_MAX_EOS_TOKENS */
+    bool        skip_special_tokens; /* true: for the text, not for the ids */
+    oclm_token_callback on_tokens; /* NULL */
+    oclm_text_callback  on_text;   /* NULL */
+    void       *user;              /* handed to both */
+    oclm_progress_callback progress; /* NULL; prefill, in tokens */
+    const volatile int *cancel;    /* NULL; set it to non-zero from a signal handler or another thread to stop early:
+                                      the result then holds what was made so far */
+} oclm_generate_options;
+
+OCLM_API void oclm_generate_options_init(oclm_generate_options *options, size_t struct_size);
+
+typedef enum oclm_finish_reason {
+    OCLM_FINISH_LENGTH = 0,    /* the length limit */
+    OCLM_FINISH_EOS_TOKEN = 1, /* an end-of-sequence token, which is the last id */
+    OCLM_FINISH_CANCELLED = 2  /* a callback or the cancel flag asked to stop */
+} oclm_finish_reason;
+
+typedef struct oclm_generation oclm_generation;
+
+typedef struct oclm_timing {
+    size_t   struct_size;    /* set by the caller: sizeof(oclm_timing) */
+    uint64_t prefill_tokens;
+    double   prefill_s;      /* until the first new token was chosen */
+    uint64_t decode_tokens;  /* new tokens after the first */
+    double   decode_s;
+} oclm_timing;
+
+/* Continues a prompt of ids. The default is greedy.
+ *   ids, count   the prompt, at least one id
+ * Errors: OCLM_ERR_ARGUMENT (which option, value and range; an id outside the vocabulary; an empty prompt; a prompt not
+ *         shorter than the length limit or longer than the model allows), OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY,
+ *         OCLM_ERR_MEMORY.
+ * Threads: several threads may generate with one model at once.  Since 0.1. */
+OCLM_API oclm_status oclm_generate(const oclm_model *model, const int32_t *ids, size_t count,
+                                   const oclm_generate_options *options, oclm_generation **generation);
+
+/* The same from text, NUL-ended: encodes the prompt with special tokens, decodes the result, streams text.
+ * Errors: as oclm_generate() and oclm_tokenizer_encode().  Since 0.1. */
+OCLM_API oclm_status oclm_generate_text(const oclm_model *model, const oclm_tokenizer *tokenizer, const char *prompt,
+                                        const oclm_generate_options *options, oclm_generation **generation);
+
+OCLM_API void   oclm_generation_free(oclm_generation *generation);
+OCLM_API size_t oclm_generation_count(const oclm_generation *generation); /* number of sequences */
+/* The new ids of a sequence, without the prompt's.  Since 0.1. */
+OCLM_API const int32_t *oclm_generation_ids(const oclm_generation *generation, size_t sequence, size_t *count);
+/* The prompt's ids.  Since 0.1. */
+OCLM_API const int32_t *oclm_generation_prompt_ids(const oclm_generation *generation, size_t *count);
+/* The whole text, prompt and new; NULL if it was made from ids.  Since 0.1. */
+OCLM_API const char *oclm_generation_text(const oclm_generation *generation, size_t sequence);
+/* The new text alone; NULL if it was made from ids.  Since 0.1. */
+OCLM_API const char *oclm_generation_new_text(const oclm_generation *generation, size_t sequence);
+OCLM_API oclm_finish_reason oclm_generation_finish_reason(const oclm_generation *generation, size_t sequence);
+OCLM_API void oclm_generation_get_timing(const oclm_generation *generation, oclm_timing *timing);
+
+/* ---- Sessions: forward passes and logits ---------------------------------------------------------------------------- */
+
+typedef struct oclm_session oclm_session;
+
+typedef struct oclm_session_options {
+    size_t   struct_size;   /* set by oclm_session_options_init() */
+    uint32_t max_positions; /* 0: what the model allows (max_position_embeddings); the cache is this large */
+    uint32_t batch;         /* 1; sequences side by side */
+} oclm_session_options;
+
+OCLM_API void oclm_session_options_init(oclm_session_options *options, size_t struct_size);
+
+/* Opens a session: sequences with their key and value cache on the device. Belongs to one thread at a time.
+ * Errors: OCLM_ERR_ARGUMENT, OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_DEVICE, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options *options, oclm_session **session);
+OCLM_API void        oclm_session_free(oclm_session *session);
+/* The number of positions that every sequence of the session holds.  Since 0.1. */
+OCLM_API size_t      oclm_session_length(const oclm_session *session);
+/* Forgets all positions from `length` on; `length` <= oclm_session_length().  Since 0.1. */
+OCLM_API oclm_status oclm_session_rewind(oclm_session *session, size_t length);
+
+/* Scores token ids: one forward pass, no sampling. Positions go on after what `session` has seen.
+ *   ids      [batch][length], each < vocabulary size; `batch` is the session's; read before the call returns
+ *   logits   [batch][length][vocab_size] float32; caller's memory, room for `capacity` floats; NULL (with 0) for none:
+ *            then only the last position's are computed, for oclm_session_logits() of opencl.h
+ * Errors: OCLM_ERR_ARGUMENT (which id, which range), OCLM_ERR_CAPACITY (floats or positions needed), OCLM_ERR_DEVICE,
+ *         OCLM_ERR_MEMORY. `logits` is then unspecified, `session` as before the call.
+ * Threads: one call at a time per session; sessions of one model may run in parallel.  Since 0.1. */
+OCLM_API oclm_status oclm_forward(oclm_session *session, const int32_t *ids, size_t batch, size_t length,
+                                  float *logits, size_t capacity);
+
+/* The same, giving the last position's logits alone: [batch][vocab_size].  Since 0.1. */
+OCLM_API oclm_status oclm_forward_last(oclm_session *session, const int32_t *ids, size_t batch, size_t length,
+                                       float *logits, size_t capacity);
+
+/* ---- Measuring ---------------------------------------------------------------------------------------------------- */
+
+typedef struct oclm_rate {
+    double min, median, max; /* per second */
+} oclm_rate;
+
+typedef struct oclm_bench_options {
+    size_t   struct_size; /* set by oclm_bench_options_init() */
+    uint32_t prompt;      /* 512 tokens of prefill; 0: none */
+    uint32_t decode;      /* 64 tokens of decoding; 0: none */
+    uint32_t depth;       /* 0; positions in the cache before decoding starts */
+    uint32_t repetitions; /* 3 */
+} oclm_bench_options;
+
+typedef struct oclm_bench_result {
+    size_t    struct_size;            /* set by the caller: sizeof(oclm_bench_result) */
+    oclm_rate prefill_tokens;         /* tokens per second */
+    oclm_rate decode_tokens;
+    double    first_token_s;          /* a prompt of one token: call to first new token, everything built */
+    uint64_t  weight_bytes_per_token; /* weights read for one decoded token */
+    uint64_t  cache_bytes_per_token;  /* cache read for one decoded token, mean over the measured positions */
+    double    read_fraction;          /* of the device's read rate that decoding reached (median), weights and cache */
+    double    read_bytes_per_s;       /* the device's own read rate, taken in the same run */
+    double    gemm_flops_per_s;       /* the matrix product's rate at this model's shapes */
+    uint64_t  peak_host_bytes;        /* of the process so far */
+    uint64_t  peak_device_bytes;      /* allocated by oclm on the model's device so far */
+} oclm_bench_result;
+
+OCLM_API void oclm_bench_options_init(oclm_bench_options *options, size_t struct_size);
+
+/* Measures a model on its device. Errors: as oclm_generate().  Since 0.1. */
+OCLM_API oclm_status oclm_bench_run(const oclm_model *model, const oclm_bench_options *options, oclm_bench_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* checkpoint.h: the tensors of a model folder by name, whatever files they lie in.
+ *
+ * Nothing of a file is believed: every offset, shape and size is checked when it is opened, so what a ckpt_tensor says holds. */
+#ifndef OCLM_CHECKPOINT_CHECKPOINT_H
+#define OCLM_CHECKPOINT_CHECKPOINT_H
+
+#include "core/dtype.h"
+
+#define CKPT_MAX_DIMS 8
+#define CKPT_MAX_HEADER (100u << 20) /* bytes of a safetensors header, the limit of the reference */
+#define CKPT_MAX_TENSORS (1u << 20)
+#define CKPT_MAX_SHARDS (1u << 14)
+
+typedef struct ckpt_tensor {
+    const char *name;                 /* lives as the checkpoint */
+    core_dtype  dtype;
+    uint32_t    dims;                 /* 0: a single number */
+    uint64_t    shape[CKPT_MAX_DIMS]; /* outermost first */
+    uint64_t    elements;             /* product of shape; bytes fit in size_t */
+    const void *data;                 /* mapped, aligned to the file's own offsets: maybe to nothing; never NULL */
+    size_t      bytes;
+    uint32_t    file;                 /* which file, for messages: ckpt_file_name() */
+} ckpt_tensor;
+
+typedef struct ckpt_checkpoint ckpt_checkpoint; /* immutable once open: shared */
+
+/* Opens model.safetensors, or model.safetensors.index.json and its shards, in `folder`.
+ * Errors: OCLM_ERR_NOT_FOUND (what was looked for; what to do where only .bin files are there),
+ *         OCLM_ERR_FORMAT (file, tensor, what is wrong: truncated, overlapping, outside, misdeclared, twice, in no shard),
+ *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
+oclm_status ckpt_open(const char *folder, ckpt_checkpoint **checkpoint);
+void        ckpt_close(ckpt_checkpoint *checkpoint);
+
+size_t             ckpt_count(const ckpt_checkpoint *checkpoint);
+const ckpt_tensor *ckpt_at(const ckpt_checkpoint *checkpoint, size_t index); /* in order of name */
+const ckpt_tensor *ckpt_find(const ckpt_checkpoint *checkpoint, const char *name); /* NULL if there is none */
+const char        *ckpt_file_name(const ckpt_checkpoint *checkpoint, uint32_t file); /* its path */
+uint64_t           ckpt_bytes(const ckpt_checkpoint *checkpoint); /* of all tensors */
+/* What "dtype": "auto" means for this checkpoint: the first floating tensor's, in file order; F32 if there is none. */
+core_dtype         ckpt_dtype(const ckpt_checkpoint *checkpoint);
+
+/* Hints around reading a tensor's data: needed soon; done with it (its pages leave resident memory). */
+void ckpt_will_need(const ckpt_checkpoint *checkpoint, const ckpt_tensor *tensor);
+void ckpt_release(const ckpt_checkpoint *checkpoint, const ckpt_tensor *tensor);
+
+#endif

@@ -1,0 +1,21 @@
+/* map.h: a file mapped into memory for reading. */
+#ifndef OCLM_CORE_MAP_H
+#define OCLM_CORE_MAP_H
+
+#include "core/status.h"
+
+typedef struct core_map {
+    const unsigned char *data; /* NULL for an empty file */
+    size_t               size;
+} core_map;
+
+#define CORE_MAP_INIT { NULL, 0 }
+
+/* Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_IO (why), OCLM_ERR_FORMAT (a folder). */
+oclm_status core_map_open(core_map *map, const char *path);
+void        core_map_close(core_map *map); /* accepts an empty one */
+/* Hints: this part will be read soon; this part is not needed any more, so its pages leave resident memory. */
+void        core_map_will_need(const core_map *map, size_t offset, size_t length);
+void        core_map_release(const core_map *map, size_t offset, size_t length);
+
+#endif

@@ -1,0 +1,27 @@
+/* memory.h: all host memory passes through here, so that a test can fail the n-th request. */
+#ifndef OCLM_CORE_MEMORY_H
+#define OCLM_CORE_MEMORY_H
+
+#include "core/status.h"
+
+/* NULL, with the message set (core_fail_memory), where there is none. `what` names the thing in that message.
+ * A count or size of 0 gives a pointer that may be freed, never NULL. */
+void *core_alloc(size_t bytes, const char *what);
+void *core_alloc_zero(size_t count, size_t size, const char *what); /* checks count * size */
+void *core_alloc_array(size_t count, size_t size, const char *what);
+void *core_realloc_array(void *memory, size_t count, size_t size, const char *what); /* on failure `memory` stays */
+char *core_copy_string(const char *text, const char *what);         /* NULL in, NULL out */
+void *core_copy(const void *data, size_t bytes, const char *what);
+void  core_free(void *memory); /* accepts NULL */
+
+/* a * b, or false where it does not fit. */
+bool core_mul_size(size_t a, size_t b, size_t *product);
+bool core_add_size(size_t a, size_t b, size_t *sum);
+
+/* For tests: lets the n-th request from now on fail (1 is the next), and all after it if `forever`; 0 stops that. */
+void   core_memory_fail_at(size_t n, bool forever);
+size_t core_memory_live(void); /* requests not freed yet, for leak tests; all threads */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

@@ -1,0 +1,38 @@
+/* platform.h: everything that differs between operating systems, in one file (platform.c; map.h's calls live there too). */
+#ifndef OCLM_CORE_PLATFORM_H
+#define OCLM_CORE_PLATFORM_H
+
+#include "core/text.h"
+
+/* ---- Environment and time */
+const char *core_env(const char *name); /* NULL if unset or empty */
+double      core_seconds(void);         /* monotonic */
+uint64_t    core_peak_host_bytes(void); /* of this process: the largest resident set so far; 0 if unknown */
+uint64_t    core_host_memory_available(void);
+uint32_t    core_cpu_count(void);       /* that this process may use */
+
+/* ---- Files. Messages name the path and the reason. */
+bool        core_path_is_file(const char *path);
+bool        core_path_is_folder(const char *path);
+oclm_status core_path_join(core_text *out, const char *folder, const char *name); /* replaces out's text */
+oclm_status core_read_file(const char *path, size_t limit, char **data, size_t *length); /* NUL added; core_free */
+/* Writes beside it, then renames over it: readers see the old file or the new one, whole. Makes missing folders. */
+oclm_status core_write_file(const char *path, const void *data, size_t length);
+oclm_status core_make_folders(const char *path);
+/* The folder for what oclm remembers (programs, measurements): $OCLM_CACHE_DIR, else $XDG_CACHE_HOME/oclm, else
+ * ~/.cache/oclm (macOS: ~/Library/Caches/oclm). Not created. OCLM_ERR_NOT_FOUND where none can be named. */
+oclm_status core_cache_folder(core_text *out);
+
+/* ---- Locks and threads */
+typedef struct core_mutex core_mutex;
+oclm_status core_mutex_new(core_mutex **mutex);
+void        core_mutex_free(core_mutex *mutex);
+void        core_mutex_lock(core_mutex *mutex);
+void        core_mutex_unlock(core_mutex *mutex);
+
+/* A lock between processes: an advisory lock on a file, made if missing, released when closed or when the process ends. */
+typedef struct core_file_lock core_file_lock;
+oclm_status core_file_lock_take(const char *path, core_file_lock **lock); /* waits */
+void        core_file_lock_release(core_file_lock *lock);
+
+#endif

@@ -1,0 +1,70 @@
+/* matmul.h: y = x * W^T, one question with many providers.
+ *
+ * The forward pass records what it wants; who serves it is decided by (device, shape, storage type): measured once, remembered
+ * on disk, and each provider is checked against float64 on the user's device before its first use and dropped if wrong.
+ *
+ * Every built-in kernel sums in the same order: inputs are cut into chunks of DEV_SUM_CHUNK, each summed from its first to its
+ * last element, and the chunks' sums are added in order. So the bits of a result do not depend on the device's kernel
+ * shape, on work-group size, or on how many rows are computed together. */
+#ifndef OCLM_DEVICE_MATMUL_H
+#define OCLM_DEVICE_MATMUL_H
+
+#include "device/launch.h"
+#include "device/matrix.h"
+
+#define DEV_SUM_CHUNK 64u
+
+typedef enum dev_activation {
+    DEV_ACT_NONE, DEV_ACT_SILU, DEV_ACT_GELU /* erf */, DEV_ACT_GELU_TANH, DEV_ACT_RELU, DEV_ACT_QUICK_GELU, DEV_ACT_RELU2,
+    DEV_ACT_SIGMOID, DEV_ACT_TANH
+} dev_activation;
+
+typedef enum dev_norm_kind { DEV_NORM_NONE, DEV_NORM_RMS, DEV_NORM_RMS1P /* weight + 1 */, DEV_NORM_LAYER } dev_norm_kind;
+
+/* A normalisation of each row of x. weight and bias are float32 [columns]; bias only for LAYER; either may be empty (1 and 0). */
+typedef struct dev_norm {
+    dev_norm_kind kind;
+    dev_buffer    weight, bias; /* borrowed */
+    float         eps;
+} dev_norm;
+
+typedef enum dev_epilogue {
+    DEV_STORE,     /* y = act(x W^T + bias) */
+    DEV_ADD,       /* y += x W^T + bias: the residual */
+    DEV_GATED      /* W holds gate and up panels side by side (2 * n rows): y[n] = act(gate) * up, bias likewise laid out */
+} dev_epilogue;
+
+typedef struct dev_matmul {
+    const dev_matrix *weight;
+    const dev_buffer *x;       /* float32 [rows][x_stride], from element x_offset on */
+    uint64_t          x_offset;
+    uint32_t          x_stride; /* >= columns */
+    const dev_buffer *y;       /* float32 [rows][y_stride]; not x */
+    uint64_t          y_offset;
+    uint32_t          y_stride; /* >= rows of the weight rounded up to 32 (DEV_GATED: half of that): padding is written as zero */
+    uint32_t          rows;    /* of x and y, > 0 */
+    const dev_buffer *bias;    /* float32 [rows of the weight rounded up to 32], zero padded; NULL: none */
+    dev_norm          norm;    /* of x, before the product; DEV_NORM_NONE: x as it is */
+    const dev_buffer *scratch; /* float32, at least rows * columns: where a norm or a wide gated product may put its rows;
+                                  not shared with x or y */
+    size_t            scratch_floats;
+    dev_epilogue      epilogue;
+    dev_activation    activation; /* for DEV_STORE and DEV_GATED */
+} dev_matmul;
+
+/* Floats of scratch that a matmul of this shape may want. */
+size_t      dev_matmul_scratch(const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue);
+/* Records the product. May build, check and measure providers on the device's first use of such a shape (remembered on disk
+ * afterwards); CLBlast is never built for fewer than DEV_CLBLAST_MIN_ROWS rows unless the user forces it. */
+oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul);
+
+/* Records a normalisation alone: y = norm(x), rows of `columns`. */
+oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,
+                         const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns);
+
+/* Records a gather of a matrix's rows, any storage type: y[i] = scale * W[ids[i]] for i < count (the embedding). An id outside the
+ * matrix reads row 0. `add`: y[i] += instead. */
+oclm_status dev_rows_add(dev_work *work, const dev_matrix *matrix, const dev_buffer *ids, uint32_t ids_offset, uint32_t count,
+                         float scale, bool add, const dev_buffer *y, uint32_t y_stride);
+
+#endif

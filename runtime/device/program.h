@@ -1,0 +1,20 @@
+/* program.h: kernels, built once for a device and options, remembered in memory and on disk.
+ *
+ * On disk a program is a file named by the hash of source, options, device, driver and oclm's version; it carries its own
+ * SHA-256 and length, is written beside and renamed, and anything odd about it means building from source again. */
+#ifndef OCLM_DEVICE_PROGRAM_H
+#define OCLM_DEVICE_PROGRAM_H
+
+#include "device/device.h"
+
+/* The program of cl/<source>.cl built with `options` ("-DWG=64 -DSTORAGE=1"). The device keeps it: do not release.
+ * Errors: OCLM_ERR_DEVICE with the compiler's log (its first 1,500 bytes). Threads: safe. */
+oclm_status dev_program(dev_device *device, const char *source, const char *options, cl_program *program);
+
+/* A kernel of it; belongs to one thread at a time; release with clReleaseKernel(). */
+oclm_status dev_kernel(dev_device *device, const char *source, const char *options, const char *kernel, cl_kernel *out);
+
+/* The embedded text of cl/<name>.cl with its headers put in, or NULL. Made by scripts/embed_kernels.cmake. */
+const char *dev_embedded_source(const char *name);
+
+#endif

@@ -1,0 +1,27 @@
+/* generate.h: the loop: prefill, then decode on the device while the host enqueues ahead and reads ids back in batches. */
+#ifndef OCLM_GENERATION_GENERATE_H
+#define OCLM_GENERATION_GENERATE_H
+
+#include "generation/sampler.h"
+#include "model/forward.h"
+
+typedef struct gen_result {
+    int32_t           *ids; /* new ids; core_free */
+    size_t             count;
+    oclm_finish_reason finish_reason;
+    oclm_timing        timing;
+} gen_result;
+
+typedef struct gen_callbacks {
+    oclm_token_callback    on_tokens; /* may be NULL, as all here */
+    oclm_progress_callback progress;
+    void                  *user;
+    const volatile int    *cancel;
+} gen_callbacks;
+
+/* Continues one prompt. `ids` have been checked against the vocabulary. */
+oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t count, const gen_config *config,
+                         const gen_callbacks *callbacks, gen_result *result);
+void        gen_result_free(gen_result *result);
+
+#endif

@@ -1,0 +1,130 @@
+/* architecture.h: a decoder described by data. There is one forward pass; a family fills this in from config.json.
+ *
+ * When a family needs a word that is missing here, the word is added here and in the one place of the forward pass that acts
+ * on it; no family name appears anywhere else. */
+#ifndef OCLM_MODEL_ARCHITECTURE_H
+#define OCLM_MODEL_ARCHITECTURE_H
+
+#include "core/json.h"
+#include "device/matmul.h"
+
+#define MODEL_MAX_LAYERS 1024u
+#define MODEL_MAX_WIDTH (1u << 20)    /* of any one dimension but the vocabulary */
+#define MODEL_MAX_VOCAB (1u << 24)
+#define MODEL_MAX_POSITIONS (1u << 24)
+
+typedef enum model_position_kind { MODEL_POSITION_NONE, MODEL_POSITION_LEARNED, MODEL_POSITION_ROPE } model_position_kind;
+
+typedef enum model_rope_type {
+    MODEL_ROPE_DEFAULT, MODEL_ROPE_LINEAR, MODEL_ROPE_DYNAMIC, MODEL_ROPE_LLAMA3, MODEL_ROPE_YARN
+} model_rope_type;
+
+typedef struct model_rope {
+    model_rope_type type;
+    bool            interleaved; /* pairs (2i, 2i+1) instead of (i, i + dims/2) */
+    uint32_t        dims;        /* rotary dimensions of a head, even, <= head_dim */
+    double          theta;
+    double          factor;
+    uint32_t        original_max_position_embeddings;
+    double          low_freq_factor, high_freq_factor;           /* llama3 */
+    double          beta_fast, beta_slow;                        /* yarn */
+    double          mscale, mscale_all_dim;                      /* yarn; 0: absent */
+    double          attention_factor;                            /* yarn; 0: by formula */
+    bool            truncate;                                    /* yarn */
+} model_rope;
+
+typedef enum model_residual { MODEL_RESIDUAL_PRE } model_residual; /* x += attn(norm x); x += mlp(norm x) */
+
+typedef struct model_norm_shape {
+    dev_norm_kind kind;
+    float         eps;
+    bool          has_bias;
+} model_norm_shape;
+
+typedef struct model_architecture {
+    char     model_type[64];
+    uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
+    uint32_t max_position_embeddings;
+
+    model_norm_shape    norm;
+    model_residual      residual;
+    model_position_kind position;
+    uint32_t            position_offset; /* of the learned table */
+    model_rope          rope;
+
+    float attention_scale;                /* of q.k */
+    bool  attention_scale_by_layer;       /* divided by layer + 1 */
+    bool  qkv_bias, output_bias;
+
+    bool           mlp_gated;
+    bool           mlp_bias;
+    dev_activation activation;
+
+    bool  tied_head;
+    bool  head_bias;
+    float embedding_scale;                /* 1 */
+
+    int32_t  eos_token_ids[OCLM_MAX_EOS_TOKENS]; /* of config.json, for where generation_config.json is missing */
+    uint32_t eos_token_count;
+} model_architecture;
+
+/* The roles a tensor can play. A family maps each to a checkpoint name. */
+typedef enum model_role {
+    MODEL_EMBEDDING,          /* [vocab][hidden] */
+    MODEL_POSITIONS,          /* [positions][hidden] */
+    MODEL_FINAL_NORM, MODEL_FINAL_NORM_BIAS,
+    MODEL_HEAD, MODEL_HEAD_BIAS,
+    /* per layer, from here on */
+    MODEL_ATTENTION_NORM, MODEL_ATTENTION_NORM_BIAS,
+    MODEL_QKV, MODEL_QKV_BIAS,                    /* fused in the checkpoint: q, then k, then v */
+    MODEL_Q, MODEL_Q_BIAS, MODEL_K, MODEL_K_BIAS, MODEL_V, MODEL_V_BIAS,
+    MODEL_O, MODEL_O_BIAS,
+    MODEL_MLP_NORM, MODEL_MLP_NORM_BIAS,
+    MODEL_GATE, MODEL_GATE_BIAS, MODEL_UP, MODEL_UP_BIAS, MODEL_DOWN, MODEL_DOWN_BIAS,
+    MODEL_ROLE_COUNT
+} model_role;
+#define MODEL_FIRST_LAYER_ROLE MODEL_ATTENTION_NORM
+
+typedef struct model_tensor_name {
+    model_role  role;
+    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer */
+    bool        transposed; /* stored [in][out] */
+} model_tensor_name;
+
+typedef struct model_family {
+    const char *model_type;
+    const char *base_prefix;                    /* "model.": names are accepted with and without it */
+    const model_tensor_name *names;
+    size_t                   name_count;
+    const char *const       *ignored;           /* patterns ({i}: any number; "*" at the start or end: anything) of tensors old files carry */
+    size_t                   ignored_count;
+    /* Fills `architecture` from the tree of config.json. Missing keys mean the class default of transformers.
+     * Errors: OCLM_ERR_FORMAT naming key and value, OCLM_ERR_UNSUPPORTED naming what is not there yet. */
+    oclm_status (*read_config)(const cJSON *config, const char *origin, model_architecture *architecture);
+} model_family;
+
+/* All families, NULL-ended. families/<family>.c each define one; registry.c lists them. */
+extern const model_family *const model_families[];
+const model_family *model_family_find(const char *model_type); /* NULL if unknown */
+
+/* Shared readers for families (config.c). */
+oclm_status model_read_rope(const cJSON *config, const char *origin, uint32_t head_dim, double default_theta,
+                            uint32_t max_position_embeddings, model_rope *rope);
+oclm_status model_read_activation(const cJSON *config, const char *key, const char *origin, dev_activation fallback,
+                                  dev_activation *activation);
+oclm_status model_read_eos(const cJSON *config, const char *origin, model_architecture *architecture);
+
+/* Reads <folder>/config.json: finds the family by model_type, has it fill `architecture`, checks sizes against each other.
+ *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
+ * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
+oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
+/* Bytes of key and value cache for one position of one sequence over all layers. */
+uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
+
+/* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
+ * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.
+ * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" depends on it (families.md 3.2). */
+void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,
+                      float *cos_table, float *sin_table);
+
+#endif

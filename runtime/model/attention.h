@@ -1,0 +1,49 @@
+/* attention.h: records attention over the paged cache: rotation of queries and keys, the new keys and values into the cache,
+ * and softmax(q K^T * scale) V for every row, over its own sequence's positions up to its own.
+ *
+ * No square matrix is stored: keys are taken page by page with a running maximum and sum. Positions are cut into spans of
+ * MODEL_SPAN; each span is summed on its own and the spans are joined in order, so that a row's bits do not depend on how many
+ * rows are computed together, on chunking of the prompt, or on the device's group size. */
+#ifndef OCLM_MODEL_ATTENTION_H
+#define OCLM_MODEL_ATTENTION_H
+
+#include "model/cache.h"
+
+#define MODEL_SPAN 512u
+
+typedef struct model_attention_shape {
+    uint32_t heads, kv_heads, head_dim;
+    float    scale;
+    uint32_t rotary_dims;      /* 0: no rotation */
+    bool     rotary_interleaved;
+} model_attention_shape;
+
+/* A tile: neighbouring rows of one sequence that are computed together. On the device as uint4 (first row, rows, 0, 0). */
+
+typedef struct model_attention {
+    model_attention_shape shape;
+    const model_cache    *cache;
+    uint32_t              layer;
+    uint32_t              rows;       /* of this forward pass */
+    const dev_buffer     *positions;  /* int32 [rows]: where each row stands in its sequence */
+    const dev_buffer     *sequences;  /* int32 [rows]: which row of the page table */
+    const dev_buffer     *tiles;      /* uint4 [tile_count]; every row is in exactly one tile; a tile's rows are of one
+                                         sequence, at consecutive positions */
+    uint32_t              tile_count;
+    uint32_t              tile_rows;  /* most rows in a tile: 1, or model_attention_tile_rows() */
+    const dev_buffer     *cos_table, *sin_table; /* float32 [positions][rotary_dims / 2]; of all sequences */
+    uint32_t              length_bound; /* no row's position is >= this: decides how many spans are launched */
+    const dev_buffer     *qkv;        /* float32 [rows][qkv_stride]: queries of all heads, keys, values. Rotated in place */
+    uint32_t              qkv_stride;
+    const dev_buffer     *out;        /* float32 [rows][out_stride], heads * head_dim */
+    uint32_t              out_stride;
+    const dev_buffer     *partial;    /* float32, model_attention_partial_floats() */
+} model_attention;
+
+/* Rows per tile that suit this device when there are many rows (a power of two, 1 to 64). */
+uint32_t    model_attention_tile_rows(dev_device *device, const model_attention_shape *shape);
+/* Floats of `partial` for a pass. */
+size_t      model_attention_partial_floats(const model_attention_shape *shape, uint32_t rows, uint32_t length_bound);
+oclm_status model_attention_add(dev_work *work, const model_attention *attention);
+
+#endif

@@ -1,0 +1,45 @@
+/* cache.h: the paged key and value cache. Pages of MODEL_PAGE positions; a page table per sequence; pages counted by reference,
+ * so that sequences share what they have in common. One page index means the same page in every layer.
+ *
+ * On the device, per layer, two float32 buffers:
+ *   keys    [pages][kv_heads][head_dim][MODEL_PAGE]   (a work-item that takes a page broadcasts q[d]: no horizontal sum)
+ *   values  [pages][kv_heads][MODEL_PAGE][head_dim]
+ * Keys are stored after RoPE. The page table is int32 [sequences][pages_per_sequence]. */
+#ifndef OCLM_MODEL_CACHE_H
+#define OCLM_MODEL_CACHE_H
+
+#include "device/launch.h"
+#include "model/architecture.h"
+
+#define MODEL_PAGE 32u
+
+typedef struct model_cache {
+    uint32_t    pages;              /* in the pool */
+    uint32_t    sequences;
+    uint32_t    pages_per_sequence; /* room in a table row */
+    uint32_t    layer_count;
+    dev_buffer *keys, *values;      /* [layer_count] */
+    dev_buffer  table;              /* on the device */
+    int32_t    *host_table;         /* the same, [sequences][pages_per_sequence]; -1: no page */
+    uint32_t   *lengths;            /* positions in use, [sequences] */
+    uint32_t   *references;         /* [pages] */
+    uint32_t   *free_pages;         /* stack of page indexes */
+    uint32_t    free_count;
+    bool        dirty;              /* host_table is ahead of the device's */
+} model_cache;
+
+/* Bytes on the device for `positions` per sequence. */
+uint64_t    model_cache_bytes(const model_architecture *architecture, uint32_t sequences, uint32_t positions);
+oclm_status model_cache_new(dev_device *device, const model_architecture *architecture, uint32_t sequences, uint32_t positions,
+                            model_cache *cache);
+void        model_cache_free(dev_device *device, model_cache *cache);
+/* Makes room for `length` positions of a sequence: takes pages. OCLM_ERR_CAPACITY: how many positions there are. */
+oclm_status model_cache_reserve(model_cache *cache, uint32_t sequence, uint32_t length);
+/* Cuts a sequence back to `length` positions and gives its pages back. */
+void        model_cache_truncate(model_cache *cache, uint32_t sequence, uint32_t length);
+/* Makes `to` (empty) share all whole pages of `from`; the last, partial page is copied on the device. */
+oclm_status model_cache_fork(model_cache *cache, cl_command_queue queue, uint32_t from, uint32_t to);
+/* Sends the page table if it changed. */
+oclm_status model_cache_sync(model_cache *cache, cl_command_queue queue);
+
+#endif

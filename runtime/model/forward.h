@@ -1,0 +1,71 @@
+/* forward.h: the one forward pass, over a ragged batch, and the state it runs in.
+ *
+ * A state holds sequences (their pages of the cache), the activations of one pass, and the rows that the next pass reads: ids,
+ * positions and sequences lie on the device, so that a decoding loop can write them there itself and record the pass once. */
+#ifndef OCLM_MODEL_FORWARD_H
+#define OCLM_MODEL_FORWARD_H
+
+#include "model/attention.h"
+#include "model/model.h"
+
+#define MODEL_CHUNK_ROWS 512u /* most rows of one pass: longer prompts are prefilled in chunks */
+
+typedef struct model_state_options {
+    uint32_t sequences;     /* at least 1 */
+    uint32_t max_positions; /* per sequence; at most max_position_embeddings, 0: exactly that */
+    uint32_t max_rows;      /* of one pass; 0: min(MODEL_CHUNK_ROWS, sequences * max_positions) */
+    uint32_t max_logit_rows;/* of one pass; 0: sequences */
+} model_state_options;
+
+typedef struct model_state {
+    const model_model *model;
+    cl_command_queue   queue;
+    model_cache        cache;
+    uint32_t           max_rows, max_logit_rows, max_positions;
+    /* Rows of the next pass, on the device: int32 [max_rows]. */
+    dev_buffer         ids, positions, sequences, tiles;
+    dev_buffer         logit_rows;   /* int32 [max_logit_rows]: which rows' logits are wanted */
+    dev_buffer         logits;       /* float32 [max_logit_rows][logits_stride]; padding beyond vocab_size is zero */
+    uint32_t           logits_stride;
+    dev_buffer         cos_table, sin_table;
+    uint32_t           rope_prompt;  /* what the tables were made for */
+    /* Activations. */
+    dev_buffer         hidden, qkv, attention_out, mlp, scratch, partial, selected;
+    size_t             scratch_floats;
+    uint32_t           hidden_stride, qkv_stride, attention_stride, mlp_stride;
+    struct model_pass *passes;       /* recorded passes of model_forward(), by shape */
+} model_state;
+
+/* Errors: OCLM_ERR_ARGUMENT, OCLM_ERR_DEVICE_MEMORY (before anything is allocated), OCLM_ERR_DEVICE, OCLM_ERR_MEMORY. */
+oclm_status model_state_new(const model_model *model, const model_state_options *options, model_state **state);
+void        model_state_free(model_state *state);
+uint64_t    model_state_bytes(const model_model *model, const model_state_options *options); /* on the device */
+
+/* A piece of a ragged batch: `count` ids of a sequence, from position `first` on (= what the sequence holds). */
+typedef struct model_piece {
+    uint32_t       sequence;
+    uint32_t       first;
+    uint32_t       count;
+    const int32_t *ids; /* host; NULL: already in state->ids on the device, at the rows this piece comes to */
+} model_piece;
+
+typedef enum model_logits { MODEL_LOGITS_NONE, MODEL_LOGITS_LAST, MODEL_LOGITS_ALL } model_logits;
+
+/* Enqueues one pass over the pieces (all rows together <= max_rows), without waiting: reserves pages, sends ids and positions,
+ * runs. Logits lie in state->logits afterwards: LAST: one row per piece; ALL: every row in order. Host data is read before the
+ * call returns. On failure the sequences are as before. */
+oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits);
+
+/* Records a pass over rows that lie on the device: one row for each of `rows` sequences (0 .. rows - 1), which reads state->ids,
+ * positions and sequences and leaves logits row by row. Nothing of the host is read when it is enqueued; pages must have been
+ * reserved (model_decode_begin). `length_bound`: no position reaches it. */
+oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t rows, uint32_t length_bound);
+/* Reserves pages up to `length_bound` positions for sequences 0 .. rows - 1, sends positions (each sequence's length) and tiles. */
+oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t length_bound);
+/* Tells the state that sequences 0 .. rows - 1 have `length` positions now: what the decoding loop wrote is kept up to there. */
+void        model_decode_end(model_state *state, uint32_t sequence, uint32_t length);
+
+/* Bytes of cache one decoded token reads at `length` positions. */
+uint64_t    model_cache_read_per_token(const model_architecture *architecture, uint32_t length);
+
+#endif

@@ -1,0 +1,43 @@
+/* tokenizer.h: text to ids and back, exactly as Hugging Face's tokenizers does.
+ *
+ * The stages of spec order: added tokens are cut out of the raw text, each other piece is normalised, cut by normalised added
+ * tokens, pre-tokenised, and given to the model; the post-processor adds special tokens. */
+#ifndef OCLM_TOKENIZER_TOKENIZER_H
+#define OCLM_TOKENIZER_TOKENIZER_H
+
+#include "core/text.h"
+
+typedef struct tok_tokenizer tok_tokenizer; /* immutable once open: shared between threads */
+
+/* A growing array of ids. */
+typedef struct tok_ids {
+    int32_t *data;
+    size_t   count, capacity;
+} tok_ids;
+#define TOK_IDS_INIT { NULL, 0, 0 }
+oclm_status tok_ids_add(tok_ids *ids, int32_t id);
+void        tok_ids_free(tok_ids *ids);
+
+/* Opens tokenizer.json, else vocab.json + merges.txt, of a model folder. */
+oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer);
+/* The same from memory: a tokenizer.json's text. `origin` names it in messages. */
+oclm_status tok_open_json(const char *text, size_t length, const char *origin, tok_tokenizer **tokenizer);
+void        tok_close(tok_tokenizer *tokenizer);
+
+size_t      tok_vocab_size(const tok_tokenizer *tokenizer); /* highest id + 1 */
+const char *tok_token(const tok_tokenizer *tokenizer, int32_t id); /* as the vocabulary writes it; NULL if none */
+bool        tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
+
+/* Adds the ids of `text` to `ids`. */
+oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids);
+/* Adds the text of `ids` to `out`; unknown ids are skipped. */
+oclm_status tok_decode(const tok_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special_tokens, core_text *out);
+
+/* Streaming decode: the reference's DecodeStream, but it never fails and can be flushed. */
+typedef struct tok_stream tok_stream;
+oclm_status tok_stream_new(const tok_tokenizer *tokenizer, bool skip_special_tokens, tok_stream **stream);
+void        tok_stream_free(tok_stream *stream);
+oclm_status tok_stream_push(tok_stream *stream, int32_t id, const char **text, size_t *length);
+oclm_status tok_stream_flush(tok_stream *stream, const char **text, size_t *length);
+
+#endif
