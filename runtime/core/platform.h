@@ -2,6 +2,8 @@
 #ifndef OCLM_CORE_PLATFORM_H
 #define OCLM_CORE_PLATFORM_H
 
+#include <stdarg.h>
+
 #include "core/text.h"
 
 /* ---- Environment and time */
@@ -10,6 +12,14 @@ double      core_seconds(void);         /* monotonic */
 uint64_t    core_peak_host_bytes(void); /* of this process: the largest resident set so far; 0 if unknown */
 uint64_t    core_host_memory_available(void);
 uint32_t    core_cpu_count(void);       /* that this process may use */
+
+/* vsnprintf() and strtod() in the "C" locale, whatever locale the embedding program set. */
+int    core_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments);
+double core_strtod(const char *text, char **end);
+/* The same for code that is not ours: what runs between the two calls, in this thread, sees the "C" locale. */
+typedef struct core_locale core_locale;
+core_locale *core_locale_enter(void);
+void         core_locale_leave(core_locale *before);
 
 /* ---- Files. Messages name the path and the reason. */
 bool        core_path_is_file(const char *path);

@@ -1,10 +1,11 @@
-/* status.h: the message of the last error, one per thread. Whoever detects a fault writes it, once; callers pass it on. */
+/* status.h: the message of the last error, one per thread. Whoever detects a fault writes it, once; callers pass it on.
+ * status.c also holds the public oclm_last_error() and oclm_status_name(). */
 #ifndef OCLM_CORE_STATUS_H
 #define OCLM_CORE_STATUS_H
 
 #include <oclm/oclm.h>
 
-#define CORE_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define CORE_PRINTF(string, first) __attribute__((__format__(__printf__, string, first)))
 
 /* Sets this thread's message and returns `status`: `return core_fail(OCLM_ERR_FORMAT, "%s: ...", path, ...);`
  * The message tells what, where, value, limit and way out. Longer than 2047 bytes it is cut. */

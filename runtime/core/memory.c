@@ -1,0 +1,112 @@
+/* memory.c: all host memory passes through request(), which a test can make fail, and core_free(). */
+#include "core/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_size_t live;
+static atomic_size_t requests_until_failure; /* 0: none will be made to fail */
+static atomic_bool   fail_forever;
+
+/* Counts a request; true if it is the one to fail. */
+static bool must_fail(void)
+{
+    size_t left = atomic_load_explicit(&requests_until_failure, memory_order_relaxed);
+    while (left != 0) {
+        const size_t next = left > 1 ? left - 1 : atomic_load(&fail_forever) ? 1 : 0;
+        if (atomic_compare_exchange_weak(&requests_until_failure, &left, next))
+            return left == 1;
+    }
+    return false;
+}
+
+/* Every request of the library. `memory` is NULL for a new block. 0 bytes become 1, so that NULL always means failure. */
+static void *request(void *memory, size_t bytes, const char *what)
+{
+    void *block = must_fail() ? NULL : realloc(memory, bytes > 0 ? bytes : 1);
+    if (block == NULL) {
+        core_fail_memory(bytes, what);
+        return NULL;
+    }
+    if (memory == NULL)
+        atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+    return block;
+}
+
+void *core_alloc(size_t bytes, const char *what)
+{
+    return request(NULL, bytes, what);
+}
+
+void *core_alloc_zero(size_t count, size_t size, const char *what)
+{
+    void *block = core_realloc_array(NULL, count, size, what);
+    if (block != NULL)
+        memset(block, 0, count * size);
+    return block;
+}
+
+void *core_alloc_array(size_t count, size_t size, const char *what)
+{
+    return core_realloc_array(NULL, count, size, what);
+}
+
+void *core_realloc_array(void *memory, size_t count, size_t size, const char *what)
+{
+    size_t bytes;
+    if (!core_mul_size(count, size, &bytes)) {
+        core_fail_memory(SIZE_MAX, what);
+        return NULL;
+    }
+    return request(memory, bytes, what);
+}
+
+char *core_copy_string(const char *text, const char *what)
+{
+    return text != NULL ? core_copy(text, strlen(text) + 1, what) : NULL;
+}
+
+void *core_copy(const void *data, size_t bytes, const char *what)
+{
+    void *block = core_alloc(bytes, what);
+    if (block != NULL && bytes > 0)
+        memcpy(block, data, bytes);
+    return block;
+}
+
+void core_free(void *memory)
+{
+    if (memory == NULL)
+        return;
+    atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+    free(memory);
+}
+
+bool core_mul_size(size_t a, size_t b, size_t *product)
+{
+    if (b != 0 && a > SIZE_MAX / b)
+        return false;
+    *product = a * b;
+    return true;
+}
+
+bool core_add_size(size_t a, size_t b, size_t *sum)
+{
+    if (b > SIZE_MAX - a)
+        return false;
+    *sum = a + b;
+    return true;
+}
+
+void core_memory_fail_at(size_t n, bool forever)
+{
+    atomic_store(&requests_until_failure, 0); /* no request may meet the new `forever` with the old count */
+    atomic_store(&fail_forever, forever);
+    atomic_store(&requests_until_failure, n);
+}
+
+size_t core_memory_live(void)
+{
+    return atomic_load(&live);
+}
