@@ -3,7 +3,8 @@
  * For each row: [min_new_tokens: eos logits become -inf], then greedy (the first of the largest logits; NaN counts as largest) or
  * temperature, top_k (ties with the k-th stay), top_p (the smallest set with mass >= p), one draw by Philox4x32-10 on
  * (seed, step, row). Then: the id goes to ids[row] and to ring[step % ring_size][row], positions[row] += 1, step += 1.
- * Probabilities are summed as integers, so the draw does not depend on how work is divided. */
+ * Probabilities are summed as integers, so the draw does not depend on how work is divided. The logits are changed in place.
+ * Where a row has no probabilities (NaN, +inf, or -inf throughout, while sampling) the id is -1: the host tells the user. */
 #ifndef OCLM_GENERATION_SAMPLER_H
 #define OCLM_GENERATION_SAMPLER_H
 
@@ -19,6 +20,7 @@ typedef struct gen_sampler {
     dev_buffer ring;        /* int32 [ring_size][rows] */
     dev_buffer eos;         /* int32 [eos count] */
     dev_buffer workspace;
+    uint32_t   parts, part; /* a row is worked on in `parts` pieces of `part` logits */
 } gen_sampler;
 
 oclm_status gen_sampler_new(dev_device *device, cl_command_queue queue, const gen_config *config, uint32_t rows, uint32_t vocab,

@@ -1,0 +1,44 @@
+// math.h: elementary functions of our own, the same operations on every device.
+//
+// OpenCL leaves exp() to the driver: its bits differ from one to the next, and on some CPUs it is one call a lane. These are a
+// few additions and multiplications that any compiler turns into vector code.
+//
+//   exp_f1, exp_f4, exp_f8, exp_f16   e^x for float, float4, float8, float16; at most 2 ulp off (tests/cl/test_math.c).
+//                                     x < -87.3365 (a result below the smallest normal number): 0, so no denormals.
+//                                     x > 88.3762: infinity (a little early: e^x fits up to 88.7228). NaN stays NaN.
+//
+// Source: S. Moshier's Cephes, expf: x = n ln 2 + r with |r| <= ln 2 / 2, n ln 2 subtracted in two parts of which the first is
+// exact, a polynomial of degree 5 for (e^r - 1 - r) / r^2, and n added to the exponent.
+#ifndef OCLM_MATH_H
+#define OCLM_MATH_H
+
+#define EXP_LOWEST  -87.336544f
+#define EXP_HIGHEST 88.376259f
+#define EXP_ROUND   12582912.0f // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits
+
+#define DEFINE_EXP(NAME, FLOAT, AS_FLOAT, AS_INT)                                                                              \
+    static inline FLOAT NAME(const FLOAT x)                                                                                    \
+    {                                                                                                                          \
+        const FLOAT shifted = x * 1.44269504f + EXP_ROUND;                                                                     \
+        const FLOAT n = shifted - EXP_ROUND;                                                                                   \
+        FLOAT r = x - n * 0.693359375f;                                                                                        \
+        r = r + n * 2.12194440e-4f;                                                                                            \
+        FLOAT p = r * 1.9875691500e-4f + 1.3981999507e-3f;                                                                     \
+        p = p * r + 8.3334519073e-3f;                                                                                          \
+        p = p * r + 4.1665795894e-2f;                                                                                          \
+        p = p * r + 1.6666665459e-1f;                                                                                          \
+        p = p * r + 5.0000001201e-1f;                                                                                          \
+        const FLOAT square = r * r;                                                                                            \
+        p = p * square + r;                                                                                                    \
+        p = p + 1.0f;                                                                                                          \
+        const FLOAT scale = AS_FLOAT((AS_INT(shifted) - (0x4B400000 - 127)) << 23);                                            \
+        const FLOAT y = x > EXP_HIGHEST ? (FLOAT)(INFINITY) : p * scale;                                                       \
+        return x < EXP_LOWEST ? (FLOAT)(0.0f) : y;                                                                             \
+    }
+
+DEFINE_EXP(exp_f1, float, as_float, as_int)
+DEFINE_EXP(exp_f4, float4, as_float4, as_int4)
+DEFINE_EXP(exp_f8, float8, as_float8, as_int8)
+DEFINE_EXP(exp_f16, float16, as_float16, as_int16)
+
+#endif
