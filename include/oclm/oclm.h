@@ -289,6 +289,7 @@ typedef struct oclm_generate_options {
     oclm_progress_callback progress; /* NULL; prefill, in tokens */
     const volatile int *cancel;    /* NULL; set it to non-zero from a signal handler or another thread to stop early:
                                       the result then holds what was made so far */
+    uint32_t    num_beams;         /* OCLM_UNSET, then 1, the only value this version takes: it overrides a file that asks for beams */
 } oclm_generate_options;
 
 OCLM_API void oclm_generate_options_init(oclm_generate_options *options, size_t struct_size);

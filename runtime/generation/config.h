@@ -12,9 +12,16 @@ typedef struct gen_defaults {
     oclm_switch do_sample;
     int32_t     eos_token_ids[OCLM_MAX_EOS_TOKENS];
     uint32_t    eos_token_count;
+    char        origin[32];                /* the file they come from, for messages */
+    char        not_applied[256];          /* options set there that change the result and are not here yet: "a=1, b=2" */
+    char        not_applied_sampling[256]; /* those that only matter while sampling */
 } gen_defaults;
 
+/* Reads them from a model folder. A file that is no JSON counts as missing, as in transformers, with a warning; an invalid value
+ * in it is an error; keys that mean nothing are passed over.
+ * Errors: OCLM_ERR_FORMAT (file, key, value), OCLM_ERR_UNSUPPORTED (too many end-of-sequence ids), OCLM_ERR_MEMORY. */
 oclm_status gen_defaults_read(const char *folder, const model_architecture *architecture, gen_defaults *defaults);
+void        gen_defaults_init(gen_defaults *defaults); /* all unset */
 
 /* Everything decided, for one prompt. */
 typedef struct gen_config {
@@ -29,8 +36,9 @@ typedef struct gen_config {
     uint32_t eos_token_count;
 } gen_config;
 
-/* Errors: OCLM_ERR_ARGUMENT: option, value, range; transformers' conditions and meanings (generation.md 1.3, 1.4).
- * OCLM_ERR_UNSUPPORTED: an option of generation_config.json that would change the result and is not here yet (num_beams > 1). */
+/* `options` is a whole struct of this version, never NULL.
+ * Errors: OCLM_ERR_ARGUMENT: option, value, range; transformers' conditions and meanings.
+ * OCLM_ERR_UNSUPPORTED: num_beams > 1, from the call or the file. What transformers only warns about is a warning in the log. */
 oclm_status gen_config_resolve(const gen_defaults *defaults, const oclm_generate_options *options,
                                const model_architecture *architecture, uint32_t prompt_length, gen_config *config);
 

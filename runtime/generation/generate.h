@@ -1,4 +1,4 @@
-/* generate.h: the loop: prefill, then decode on the device while the host enqueues ahead and reads ids back in batches. */
+/* generate.h: the host's side of generating: how many steps to enqueue ahead, when to stop, whom to tell. */
 #ifndef OCLM_GENERATION_GENERATE_H
 #define OCLM_GENERATION_GENERATE_H
 
@@ -19,9 +19,9 @@ typedef struct gen_callbacks {
     const volatile int    *cancel;
 } gen_callbacks;
 
-/* Continues one prompt. `ids` have been checked against the vocabulary. */
+/* Continues one prompt. `ids` have been checked against the vocabulary. On failure `result` is empty. */
 oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t count, const gen_config *config,
                          const gen_callbacks *callbacks, gen_result *result);
-void        gen_result_free(gen_result *result);
+void        gen_result_free(gen_result *result); /* leaves an empty one */
 
 #endif

@@ -1,0 +1,177 @@
+/* generate.c: keeps the device busy and the reader content. Two batches of steps are in flight: while the host looks at the
+ * tokens of one, the device works on the next. A batch is small at first, so that text starts at once, and then as large as
+ * takes TARGET_S: tokens arrive in a steady stream, and few steps are made for nothing when an end-of-sequence token
+ * comes. Steps never pass the length limit, so only an early end discards any. */
+#include "generation/generate.h"
+
+#include <string.h>
+
+#include "core/platform.h"
+#include "generation/loop.h"
+
+#define IN_FLIGHT 2u
+#define TARGET_S 0.06                        /* a batch; two are in flight, so an early end costs at most twice this */
+#define LARGEST_BATCH (GEN_RING_STEPS / 4u)
+
+typedef struct batch {
+    cl_event ready;
+    uint32_t first, count; /* which of the new tokens */
+} batch;
+
+typedef struct run {
+    gen_loop            *loop;
+    const gen_config    *config;
+    const gen_callbacks *callbacks;
+    gen_result          *result;
+    uint32_t             total;          /* new tokens at most */
+    uint32_t             enqueued;       /* new tokens that are on their way or here */
+    batch                flight[IN_FLIGHT]; /* oldest first */
+    uint32_t             flying;
+    uint32_t             batch_size;
+    bool                 ended;
+} run;
+
+static bool is_cancelled(const gen_callbacks *callbacks)
+{
+    return callbacks->cancel && *callbacks->cancel;
+}
+
+/* Enqueues the next batch: the choice of the first token, then steps. */
+static oclm_status launch(run *r)
+{
+    const uint32_t left = r->total - r->enqueued;
+    batch         *next = &r->flight[r->flying];
+    oclm_status    status;
+    next->first = r->enqueued;
+    next->ready = NULL;
+    if (r->enqueued == 0) {
+        next->count = 1;
+        status = gen_loop_first(r->loop, r->result->ids, &next->ready);
+        if (status == OCLM_OK && r->total > 1)
+            status = gen_loop_begin(r->loop, r->loop->position);
+    } else {
+        next->count = left < r->batch_size ? left : r->batch_size;
+        status = gen_loop_steps(r->loop, next->count, r->result->ids + next->first, &next->ready);
+    }
+    if (status != OCLM_OK) {
+        if (next->ready)
+            clReleaseEvent(next->ready);
+        return status;
+    }
+    r->enqueued += next->count;
+    r->flying++;
+    return OCLM_OK;
+}
+
+/* Waits for the oldest batch and takes it out of flight. */
+static oclm_status land(run *r, batch *landed)
+{
+    cl_int error;
+    *landed = r->flight[0];
+    memmove(r->flight, r->flight + 1, (IN_FLIGHT - 1) * sizeof r->flight[0]);
+    r->flying--;
+    error = clWaitForEvents(1, &landed->ready);
+    clReleaseEvent(landed->ready);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for new tokens");
+}
+
+/* Hands a batch's tokens on, up to an end-of-sequence token. */
+static oclm_status deliver(run *r, const batch *landed)
+{
+    const int32_t *ids = r->result->ids + landed->first;
+    uint32_t       count = landed->count;
+    for (uint32_t i = 0; i < count && !r->ended; i++) {
+        if (ids[i] < 0)
+            return core_fail(OCLM_ERR_INTERNAL, "the device chose no token at step %u: please report this", landed->first + i);
+        for (uint32_t e = 0; e < r->config->eos_token_count && !r->ended; e++)
+            if (ids[i] == r->config->eos_token_ids[e]) {
+                r->ended = true;
+                r->result->finish_reason = OCLM_FINISH_EOS_TOKEN;
+                count = i + 1;
+            }
+    }
+    r->result->count = landed->first + count;
+    if (!r->ended && r->result->count == r->total) {
+        r->ended = true;
+        r->result->finish_reason = OCLM_FINISH_LENGTH;
+    }
+    if (r->callbacks->on_tokens && !r->callbacks->on_tokens(0, ids, count, r->callbacks->user) && !r->ended) {
+        r->ended = true;
+        r->result->finish_reason = OCLM_FINISH_CANCELLED;
+    }
+    if (!r->ended && is_cancelled(r->callbacks)) {
+        r->ended = true;
+        r->result->finish_reason = OCLM_FINISH_CANCELLED;
+    }
+    return OCLM_OK;
+}
+
+/* Grows slowly, at most doubling, because the first batches carry what only first steps cost; shrinks at once. */
+static void adapt(run *r, const batch *landed, double seconds)
+{
+    const double fitting = seconds > 0 ? TARGET_S * (double)landed->count / seconds : LARGEST_BATCH;
+    const double most = 2.0 * r->batch_size < LARGEST_BATCH ? 2.0 * r->batch_size : LARGEST_BATCH;
+    r->batch_size = fitting < 1 ? 1 : (uint32_t)(fitting < most ? fitting : most);
+}
+
+static oclm_status decode(run *r, double start)
+{
+    oclm_timing *timing = &r->result->timing;
+    double       before = start, now;
+    oclm_status  status;
+    batch        landed;
+    while (!r->ended) {
+        while (r->flying < IN_FLIGHT && r->enqueued < r->total)
+            if ((status = launch(r)) != OCLM_OK)
+                return status;
+        if ((status = land(r, &landed)) != OCLM_OK)
+            return status;
+        now = core_seconds();
+        if (landed.first == 0)
+            timing->prefill_s = now - start;
+        else
+            adapt(r, &landed, now - before);
+        timing->decode_s = now - start - timing->prefill_s;
+        before = now;
+        if ((status = deliver(r, &landed)) != OCLM_OK)
+            return status;
+    }
+    timing->decode_tokens = r->result->count > 0 ? r->result->count - 1 : 0;
+    return OCLM_OK;
+}
+
+oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t count, const gen_config *config,
+                         const gen_callbacks *callbacks, gen_result *result)
+{
+    const double   start = core_seconds();
+    const uint32_t prompt = (uint32_t)count;
+    run            r = { .config = config, .callbacks = callbacks, .result = result, .batch_size = 1 };
+    bool           cancelled = false;
+    oclm_status    status;
+    memset(result, 0, sizeof *result);
+    result->timing.struct_size = sizeof result->timing;
+    r.total = config->limit - prompt;
+    result->ids = core_alloc_array(r.total, sizeof *result->ids, "the new tokens");
+    status = result->ids ? OCLM_OK : OCLM_ERR_MEMORY;
+    if (status == OCLM_OK)
+        status = gen_loop_new(model, config, prompt, config->limit, &r.loop);
+    if (status == OCLM_OK)
+        status = gen_loop_prefill(r.loop, ids, prompt, callbacks->progress, callbacks->user, callbacks->cancel, &cancelled);
+    if (status == OCLM_OK && cancelled)
+        result->finish_reason = OCLM_FINISH_CANCELLED;
+    else if (status == OCLM_OK)
+        status = decode(&r, start);
+    result->timing.prefill_tokens = cancelled ? 0 : prompt;
+    gen_loop_free(r.loop); /* waits: what is still in flight writes to result->ids */
+    while (r.flying > 0)
+        clReleaseEvent(r.flight[--r.flying].ready);
+    if (status != OCLM_OK)
+        gen_result_free(result);
+    return status;
+}
+
+void gen_result_free(gen_result *result)
+{
+    core_free(result->ids);
+    memset(result, 0, sizeof *result);
+}
