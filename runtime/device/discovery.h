@@ -4,14 +4,28 @@
 
 #include "device/opencl.h"
 
+/* What tells one piece of hardware from another, as far as its driver says. */
+typedef struct dev_identity {
+    bool     is_gpu;
+    bool     pci_known, domain_known; /* some drivers tell bus, device and function, but not the domain */
+    uint32_t pci_domain, pci_bus, pci_device, pci_function;
+    bool     luid_known;
+    uint8_t  luid[8];
+    bool     uuid_known;
+    uint8_t  uuid[16], driver_uuid[16];
+} dev_identity;
+
 typedef struct dev_entry {
     cl_platform_id   platform;
     cl_device_id     device;
     oclm_device_info info; /* strings belong to the list; info.index is the entry's place */
+    bool             duplicate; /* a card seen before: never taken by default, but by its index it may be */
+    dev_identity     identity;
+    char            *strings, *reason; /* what info's strings lie in */
 } dev_entry;
 
 typedef struct dev_list {
-    dev_entry *entries; /* best first; duplicates of a card at the end, with info.unusable set */
+    dev_entry *entries; /* best first; what cannot be used and duplicates of a card at the end, with info.unusable set */
     size_t     count;
 } dev_list;
 
@@ -23,5 +37,8 @@ void        dev_list_free(dev_list *list);
  * part of a device's or platform's name, case ignored; a name that fits several devices takes the best.
  * Errors: OCLM_ERR_NO_DEVICE, listing what there is. */
 oclm_status dev_list_choose(const dev_list *list, const char *spec, size_t *index);
+
+/* True if two devices of different platforms are one card: by PCI address, LUID, or UUIDs given by the same driver. */
+bool dev_same_card(const dev_identity *a, const dev_identity *b);
 
 #endif

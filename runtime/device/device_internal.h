@@ -1,0 +1,64 @@
+/* device_internal.h: what the files of this room share about an open device. No other room includes it.
+ *
+ * Slots: a file that keeps something per device (staging buffers, tuning results, what CLBlast needs to be told at the end) has
+ * a slot with a lock of its own. The thing is made at first use and dropped by dev_close(), slot 0 first, while context and
+ * queue still live. A slot's maker may use programs, buffers and slots of a lower number, never its own slot. */
+#ifndef OCLM_DEVICE_DEVICE_INTERNAL_H
+#define OCLM_DEVICE_DEVICE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "device/device.h"
+
+typedef enum dev_slot { DEV_SLOT_STAGING, DEV_SLOT_TUNING, DEV_SLOT_CHECKS, DEV_SLOT_CLBLAST, DEV_SLOT_COUNT } dev_slot;
+
+typedef oclm_status (*dev_slot_make)(dev_device *device, void **value);
+typedef void (*dev_slot_drop)(dev_device *device, void *value);
+
+/* The slot's value; where there is none yet, what `make` hands out, to be given to `drop` when the device closes.
+ * Takes the slot's lock while it works: not to be called between dev_slot_lock() and dev_slot_unlock() of the same slot. */
+oclm_status dev_slot_get(dev_device *device, dev_slot slot, dev_slot_make make, dev_slot_drop drop, void **value);
+/* For changing what the value holds. */
+void        dev_slot_lock(dev_device *device, dev_slot slot);
+void        dev_slot_unlock(dev_device *device, dev_slot slot);
+
+/* One built program. */
+typedef struct dev_program_entry {
+    char      *key; /* source name, '\n', options */
+    cl_program program;
+} dev_program_entry;
+
+struct dev_device {
+    dev_traits       traits;
+    char            *strings; /* what traits.info points at */
+    cl_device_id     id;
+    cl_context       context;
+    cl_command_queue queue;
+    bool             callers; /* context and queue came from outside */
+    oclm_matmul      matmul;
+
+    _Atomic uint64_t used, peak; /* bytes of device memory */
+
+    core_mutex        *programs_lock; /* guards the four below; held while a program is built */
+    dev_program_entry *programs;
+    size_t             program_count, program_capacity;
+    bool               cache_warned; /* an unwritable cache folder is told once */
+
+    struct {
+        core_mutex   *lock; /* guards value and what it holds */
+        void         *value;
+        dev_slot_drop drop;
+    } slots[DEV_SLOT_COUNT];
+};
+
+/* Releases all programs; for dev_close(). */
+void dev_programs_drop(dev_device *device);
+
+/* Fills `info` (all but index) and `strings`, the one allocation its text lies in, from a device. `platform_index` and
+ * `platform_device` are the caller's to set. */
+oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings);
+void        dev_identity_read(cl_device_id id, dev_identity *identity);
+/* A number a driver tells: cl_uint, cl_bool, cl_ulong, bit field or size_t; 0 where it does not know the question. */
+uint64_t    dev_ask(cl_device_id id, cl_uint what);
+
+#endif

@@ -1,0 +1,135 @@
+/* memory.c: buffers within a budget of our own. Drivers do not keep one: PoCL gives out more than there is, others allocate
+ * at first use and fail in the middle of a launch. So every byte is counted before the driver is asked, and on devices with
+ * memory of their own a new buffer is touched at both ends, so that it fails here or not at all. */
+#include "device/memory.h"
+
+#include <inttypes.h>
+
+#include "core/log.h"
+#include "core/text.h"
+#include "device/device_internal.h"
+
+static oclm_status fail_budget(const dev_device *device, size_t bytes, const char *what, uint64_t used)
+{
+    const dev_traits *traits = &device->traits;
+    char              need[32], in_use[32], left[32], budget[32];
+    const uint64_t    rest = used < traits->budget_bytes ? traits->budget_bytes - used : 0;
+    return core_fail(OCLM_ERR_DEVICE_MEMORY,
+                     "device \"%s\" has too little memory for %s: needed %s, available %s (%s of %s in use by oclm); choose a "
+                     "smaller dtype, a shorter context or a device with more memory",
+                     traits->info.name, what, core_format_bytes(bytes, need), core_format_bytes(rest, left),
+                     core_format_bytes(used, in_use), core_format_bytes(traits->budget_bytes, budget));
+}
+
+static oclm_status reserve(dev_device *device, size_t bytes, const char *what)
+{
+    uint64_t used = atomic_load(&device->used);
+    do {
+        if (used > device->traits.budget_bytes || bytes > device->traits.budget_bytes - used)
+            return fail_budget(device, bytes, what, used);
+    } while (!atomic_compare_exchange_weak(&device->used, &used, used + bytes));
+    uint64_t peak = atomic_load(&device->peak);
+    while (peak < used + bytes && !atomic_compare_exchange_weak(&device->peak, &peak, used + bytes))
+        ;
+    return OCLM_OK;
+}
+
+static void unreserve(dev_device *device, size_t bytes) { atomic_fetch_sub(&device->used, bytes); }
+
+/* Writes the first and the last byte. */
+static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
+{
+    const unsigned char zero = 0;
+    const cl_int error = clEnqueueWriteBuffer(queue, memory, CL_TRUE, 0, 1, &zero, 0, NULL, NULL);
+    return error != CL_SUCCESS ? error : clEnqueueWriteBuffer(queue, memory, CL_TRUE, bytes - 1, 1, &zero, 0, NULL, NULL);
+}
+
+oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, dev_buffer *buffer)
+{
+    const oclm_device_info *info = &device->traits.info;
+    oclm_status             status;
+    cl_int                  error;
+    char                    need[32], most[32];
+    *buffer = (dev_buffer){ NULL, 0 };
+    if (bytes == 0)
+        return core_fail(OCLM_ERR_INTERNAL, "%s: a buffer of no bytes was asked for", what);
+    if (bytes > info->max_alloc_bytes)
+        return core_fail(OCLM_ERR_DEVICE_MEMORY,
+                         "device \"%s\" takes no buffer larger than %s, %s needs %s; choose a smaller dtype, a shorter context or "
+                         "another device",
+                         info->name, core_format_bytes(info->max_alloc_bytes, most), what, core_format_bytes(bytes, need));
+    if ((status = reserve(device, bytes, what)) != OCLM_OK)
+        return status;
+    cl_mem memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &error);
+    if (error == CL_SUCCESS && !info->host_unified && (error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
+        clReleaseMemObject(memory);
+    if (error != CL_SUCCESS) {
+        unreserve(device, bytes);
+        return dev_cl_fail(error, "device \"%s\": a buffer of %s for %s", info->name, core_format_bytes(bytes, need), what);
+    }
+    *buffer = (dev_buffer){ memory, bytes };
+    return OCLM_OK;
+}
+
+oclm_status dev_buffer_new_zero(dev_device *device, cl_command_queue queue, size_t bytes, const char *what, dev_buffer *buffer)
+{
+    const cl_uint zero = 0;
+    const size_t  pattern = bytes % sizeof zero ? 1 : sizeof zero; /* a fill's size is a multiple of its pattern's */
+    oclm_status   status = dev_buffer_new(device, bytes, what, buffer);
+    if (status != OCLM_OK)
+        return status;
+    const cl_int error = clEnqueueFillBuffer(queue, buffer->memory, &zero, pattern, 0, bytes, 0, NULL, NULL);
+    if (error != CL_SUCCESS) {
+        dev_buffer_free(device, buffer);
+        return dev_cl_fail(error, "device \"%s\": clearing %s", device->traits.info.name, what);
+    }
+    return OCLM_OK;
+}
+
+void dev_buffer_free(dev_device *device, dev_buffer *buffer)
+{
+    if (!buffer->memory)
+        return;
+    clReleaseMemObject(buffer->memory);
+    unreserve(device, buffer->bytes);
+    *buffer = (dev_buffer){ NULL, 0 };
+}
+
+/* The range lies in the buffer; a range that does not is a bug of ours. */
+static oclm_status check_range(const dev_buffer *buffer, size_t offset, size_t bytes, const char *what)
+{
+    if (buffer->memory && offset <= buffer->bytes && bytes <= buffer->bytes - offset)
+        return OCLM_OK;
+    return core_fail(OCLM_ERR_INTERNAL, "%s %zu bytes at %zu of a buffer of %zu", what, bytes, offset, buffer->bytes);
+}
+
+oclm_status dev_buffer_write(cl_command_queue queue, const dev_buffer *buffer, size_t offset, const void *data, size_t bytes)
+{
+    oclm_status status;
+    if (bytes == 0)
+        return OCLM_OK;
+    if ((status = check_range(buffer, offset, bytes, "writing")) != OCLM_OK)
+        return status;
+    const cl_int error = clEnqueueWriteBuffer(queue, buffer->memory, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "writing %zu bytes to the device", bytes);
+}
+
+oclm_status dev_buffer_read(cl_command_queue queue, const dev_buffer *buffer, size_t offset, void *data, size_t bytes)
+{
+    oclm_status status;
+    if (bytes == 0)
+        return OCLM_OK;
+    if ((status = check_range(buffer, offset, bytes, "reading")) != OCLM_OK)
+        return status;
+    const cl_int error = clEnqueueReadBuffer(queue, buffer->memory, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "reading %zu bytes from the device", bytes);
+}
+
+uint64_t dev_memory_used(const dev_device *device) { return atomic_load(&device->used); }
+uint64_t dev_memory_peak(const dev_device *device) { return atomic_load(&device->peak); }
+
+uint64_t dev_memory_left(const dev_device *device)
+{
+    const uint64_t used = dev_memory_used(device);
+    return used < device->traits.budget_bytes ? device->traits.budget_bytes - used : 0;
+}
