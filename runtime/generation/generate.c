@@ -82,7 +82,9 @@ static oclm_status deliver(run *r, const batch *landed)
     uint32_t       count = landed->count;
     for (uint32_t i = 0; i < count && !r->ended; i++) {
         if (ids[i] < 0)
-            return core_fail(OCLM_ERR_INTERNAL, "the device chose no token at step %u: please report this", landed->first + i);
+            return core_fail(OCLM_ERR_UNSUPPORTED, "new token %u cannot be drawn: the logits hold NaN or infinity; the weights may be "
+                             "broken, the temperature (%g) too small, or dtype float32 needed", landed->first + i + 1,
+                             r->config->temperature);
         for (uint32_t e = 0; e < r->config->eos_token_count && !r->ended; e++)
             if (ids[i] == r->config->eos_token_ids[e]) {
                 r->ended = true;

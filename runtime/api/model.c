@@ -1,0 +1,144 @@
+/* model.c: loading a model: the folder is looked at first, so that what is wrong with it is told on any machine; then a device is
+ * opened; then the weights go there. */
+#include <string.h>
+
+#include "api/api.h"
+#include "core/platform.h"
+#include "model/model.h"
+
+static const oclm_model_options defaults = { .struct_size = sizeof defaults };
+
+void oclm_model_options_init(oclm_model_options *options, size_t struct_size)
+{
+    api_options_write(&defaults, sizeof defaults, options, struct_size);
+}
+
+static oclm_status read_options(const oclm_model_options *options, oclm_model_options *mine)
+{
+    oclm_status status;
+    *mine = defaults;
+    if ((status = api_options_read(options, mine, sizeof *mine, "oclm_model_options")) != OCLM_OK)
+        return status;
+    if ((unsigned)mine->dtype > OCLM_DTYPE_BFLOAT16)
+        return core_fail(OCLM_ERR_ARGUMENT, "dtype %d is none: OCLM_DTYPE_AUTO (0) to OCLM_DTYPE_BFLOAT16 (3)", (int)mine->dtype);
+    if ((unsigned)mine->matmul > OCLM_MATMUL_BUILTIN)
+        return core_fail(OCLM_ERR_ARGUMENT, "matmul %d is none: OCLM_MATMUL_AUTO (0) to OCLM_MATMUL_BUILTIN (2)", (int)mine->matmul);
+    return OCLM_OK;
+}
+
+static oclm_status check_folder(const char *path)
+{
+    if (core_path_is_folder(path))
+        return OCLM_OK;
+    if (core_path_is_file(path))
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json and model.safetensors", path);
+    return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give the path of a folder with config.json and model.safetensors, as "
+                     "downloaded from the Hugging Face Hub (this version does not load models by name)", path);
+}
+
+/* What can be known before a device is opened. */
+static oclm_status read_folder(const char *path, gen_defaults *generation)
+{
+    const model_family *family;
+    model_architecture  architecture;
+    oclm_dtype          dtype;
+    oclm_status         status;
+    if ((status = check_folder(path)) != OCLM_OK)
+        return status;
+    if ((status = model_config_read(path, &family, &architecture, &dtype)) != OCLM_OK)
+        return status;
+    return gen_defaults_read(path, &architecture, generation);
+}
+
+/* Opens a device by options, or on the caller's context and queue. */
+static oclm_status open_device(const oclm_model_options *options, cl_context context, cl_command_queue queue, dev_device **device)
+{
+    const dev_open_options open = { .spec = options->device, .budget_bytes = options->max_device_bytes,
+                                    .matmul = options->matmul };
+    return context ? dev_open_on(context, queue, &open, device) : dev_open(&open, device);
+}
+
+static oclm_status load(const char *path, cl_context context, cl_command_queue queue, const oclm_model_options *options,
+                        oclm_model **model)
+{
+    dev_device *device = NULL;
+    oclm_status status;
+    oclm_model *made = core_alloc_zero(1, sizeof *made, "a model");
+    if (!made)
+        return OCLM_ERR_MEMORY;
+    if ((status = read_folder(path, &made->defaults)) != OCLM_OK ||
+        (status = open_device(options, context, queue, &device)) != OCLM_OK ||
+        (status = model_load(path, device, options->dtype, options->progress, options->progress_user, &made->inside)) != OCLM_OK)
+        core_free(made); /* model_load() closes the device */
+    else
+        *model = made;
+    return status;
+}
+
+oclm_status oclm_model_load(const char *path, const oclm_model_options *options, oclm_model **model)
+{
+    oclm_model_options mine;
+    oclm_status        status;
+    if (!model)
+        return api_missing("oclm_model_load", "model");
+    *model = NULL;
+    if (!path)
+        return api_missing("oclm_model_load", "path");
+    if ((status = read_options(options, &mine)) != OCLM_OK)
+        return status;
+    return load(path, NULL, NULL, &mine, model);
+}
+
+oclm_status oclm_model_load_on(const char *path, cl_context context, cl_command_queue queue, const oclm_model_options *options,
+                               oclm_model **model)
+{
+    oclm_model_options mine;
+    oclm_status        status;
+    if (!model)
+        return api_missing("oclm_model_load_on", "model");
+    *model = NULL;
+    if (!path || !context || !queue)
+        return api_missing("oclm_model_load_on", !path ? "path" : !context ? "context" : "queue");
+    if ((status = read_options(options, &mine)) != OCLM_OK)
+        return status;
+    if (mine.device)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_model_load_on: the option device is \"%s\", but the queue already says which device; "
+                         "leave it NULL", mine.device);
+    return load(path, context, queue, &mine, model);
+}
+
+void oclm_model_free(oclm_model *model)
+{
+    if (!model)
+        return;
+    model_free(model->inside);
+    core_free(model);
+}
+
+oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_info *info)
+{
+    oclm_model_info mine = { .struct_size = sizeof mine };
+    oclm_status     status;
+    if (!model)
+        return api_missing("oclm_model_get_info", "model");
+    if ((status = api_result_check(info, sizeof *info, "oclm_model_info")) != OCLM_OK)
+        return status;
+    model_get_info(model->inside, &mine);
+    api_result_write(&mine, sizeof mine, info);
+    return OCLM_OK;
+}
+
+oclm_status oclm_model_inspect(const char *path, const oclm_model_options *options, oclm_model_info *info)
+{
+    oclm_model_options mine;
+    oclm_model_info    found = { .struct_size = sizeof found };
+    oclm_status        status;
+    if (!path)
+        return api_missing("oclm_model_inspect", "path");
+    if ((status = api_result_check(info, sizeof *info, "oclm_model_info")) != OCLM_OK ||
+        (status = read_options(options, &mine)) != OCLM_OK || (status = check_folder(path)) != OCLM_OK ||
+        (status = model_inspect(path, mine.dtype, &found)) != OCLM_OK)
+        return status;
+    api_result_write(&found, sizeof found, info);
+    return OCLM_OK;
+}

@@ -1,0 +1,305 @@
+/* session.c: sequences side by side, scored piece by piece. A long input is cut into passes that fit the state's rows; whatever
+ * fails on the way, the sequences are cut back to where they stood. */
+#include <string.h>
+
+#include "api/api.h"
+
+#define LOGITS_BYTES ((size_t)32 << 20) /* of a session on the device, at most: enough rows to keep a pass busy */
+#define MAX_BATCH 4096u
+
+struct oclm_session {
+    const oclm_model *model;
+    model_state      *state;
+    model_piece      *pieces;     /* [batch] */
+    uint32_t          batch;
+    uint32_t          length;     /* positions of every sequence */
+    bool              has_logits; /* of the last position, in the first `batch` rows of state->logits */
+};
+
+static const oclm_session_options defaults = { .struct_size = sizeof defaults, .max_positions = 0, .batch = 1 };
+
+void oclm_session_options_init(oclm_session_options *options, size_t struct_size)
+{
+    api_options_write(&defaults, sizeof defaults, options, struct_size);
+}
+
+oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options *options, oclm_session **session)
+{
+    oclm_session_options mine = defaults;
+    model_state_options  state = { 0 };
+    oclm_session        *made;
+    uint32_t             room;
+    size_t               rows;
+    oclm_status          status;
+    if (!session)
+        return api_missing("oclm_session_new", "session");
+    *session = NULL;
+    if (!model)
+        return api_missing("oclm_session_new", "model");
+    if ((status = api_options_read(options, &mine, sizeof mine, "oclm_session_options")) != OCLM_OK)
+        return status;
+    room = model->inside->architecture.max_position_embeddings;
+    if (mine.max_positions > room)
+        return core_fail(OCLM_ERR_ARGUMENT, "max_positions is %u; the model allows %u (max_position_embeddings)", mine.max_positions,
+                         room);
+    if (mine.batch < 1 || mine.batch > MAX_BATCH)
+        return core_fail(OCLM_ERR_ARGUMENT, "batch is %u; it must be 1 to %u", mine.batch, MAX_BATCH);
+    state.sequences = mine.batch;
+    state.max_positions = mine.max_positions ? mine.max_positions : room;
+    rows = (size_t)state.max_positions * mine.batch;
+    state.max_rows = rows < MODEL_CHUNK_ROWS ? (uint32_t)rows : mine.batch > MODEL_CHUNK_ROWS ? mine.batch : MODEL_CHUNK_ROWS;
+    rows = LOGITS_BYTES / (model->inside->architecture.vocab_size * sizeof(float));
+    state.max_logit_rows = rows < mine.batch ? mine.batch : rows < state.max_rows ? (uint32_t)rows : state.max_rows;
+    if (!(made = core_alloc_zero(1, sizeof *made, "a session")))
+        return OCLM_ERR_MEMORY;
+    made->model = model;
+    made->batch = mine.batch;
+    made->pieces = core_alloc_zero(mine.batch, sizeof *made->pieces, "a session's pieces");
+    status = made->pieces ? model_state_new(model->inside, &state, &made->state) : OCLM_ERR_MEMORY;
+    if (status != OCLM_OK)
+        oclm_session_free(made);
+    else
+        *session = made;
+    return status;
+}
+
+void oclm_session_free(oclm_session *session)
+{
+    if (!session)
+        return;
+    if (session->state)
+        (void)dev_finish(session->state->queue);
+    model_state_free(session->state);
+    core_free(session->pieces);
+    core_free(session);
+}
+
+size_t oclm_session_length(const oclm_session *session)
+{
+    return session ? session->length : 0;
+}
+
+static void cut_back(oclm_session *session, uint32_t length)
+{
+    (void)dev_finish(session->state->queue); /* nothing may still write to pages that are given back */
+    for (uint32_t s = 0; s < session->batch; s++)
+        model_cache_truncate(&session->state->cache, s, length);
+    session->length = length;
+}
+
+oclm_status oclm_session_rewind(oclm_session *session, size_t length)
+{
+    if (!session)
+        return api_missing("oclm_session_rewind", "session");
+    if (length > session->length)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_rewind: length is %zu, but the session has %u positions", length,
+                         session->length);
+    if (length < session->length)
+        cut_back(session, (uint32_t)length);
+    return OCLM_OK;
+}
+
+/* ---- Forward passes --------------------------------------------------------------------------------------------------------- */
+
+/* One call's input and where its logits go. */
+typedef struct input {
+    const int32_t *ids;    /* [batch][length] on the host; NULL: in `buffer` */
+    cl_mem         buffer; /* the same on the device, from element `offset` on */
+    size_t         offset;
+    size_t         length;
+    model_logits   want;   /* ALL: every position's to `logits`; LAST: the last position's, to `logits` where that is not NULL */
+    float         *logits;
+} input;
+
+/* Sends rows [first, first + count) of state->logits to the host. */
+static oclm_status read_logits(const oclm_session *session, size_t first, size_t count, float *to)
+{
+    const model_state *state = session->state;
+    const size_t       vocab = session->model->inside->architecture.vocab_size, stride = state->logits_stride;
+    oclm_status        status = OCLM_OK;
+    if (stride == vocab)
+        return dev_buffer_read(state->queue, &state->logits, first * stride * sizeof *to, to, count * vocab * sizeof *to);
+    for (size_t row = 0; row < count && status == OCLM_OK; row++)
+        status = dev_buffer_read(state->queue, &state->logits, (first + row) * stride * sizeof *to, to + row * vocab,
+                                 vocab * sizeof *to);
+    return status;
+}
+
+/* Moves the last row of each sequence to the front, where oclm_session_logits() hands them out. A row's new place is never
+ * behind its old one, nor on one that is still to be moved. */
+static oclm_status gather_last(const oclm_session *session, size_t rows_each)
+{
+    const model_state *state = session->state;
+    const size_t       bytes = state->logits_stride * sizeof(float);
+    for (size_t b = 0; b < session->batch; b++) {
+        const size_t from = (b + 1) * rows_each - 1;
+        cl_int       error;
+        if (from == b)
+            continue;
+        error = clEnqueueCopyBuffer(state->queue, state->logits.memory, state->logits.memory, from * bytes, b * bytes, bytes, 0,
+                                    NULL, NULL);
+        if (error != CL_SUCCESS)
+            return dev_cl_fail(error, "moving the last position's logits");
+    }
+    return OCLM_OK;
+}
+
+/* The next `rows` positions of every sequence, from `done` on, as pieces; ids on the device are copied to where the pass reads. */
+static oclm_status make_pieces(oclm_session *session, const input *in, size_t done, size_t rows)
+{
+    for (size_t b = 0; b < session->batch; b++) {
+        const size_t from = b * in->length + done;
+        session->pieces[b] = (model_piece){ .sequence = (uint32_t)b, .first = session->length, .count = (uint32_t)rows,
+                                            .ids = in->ids ? in->ids + from : NULL };
+        if (!in->ids) {
+            const cl_int error = clEnqueueCopyBuffer(session->state->queue, in->buffer, session->state->ids.memory,
+                (in->offset + from) * sizeof(int32_t), b * rows * sizeof(int32_t), rows * sizeof(int32_t), 0, NULL, NULL);
+            if (error != CL_SUCCESS)
+                return dev_cl_fail(error, "reading ids from the caller's buffer, elements %zu to %zu", in->offset + from,
+                                   in->offset + from + rows);
+        }
+    }
+    return OCLM_OK;
+}
+
+static oclm_status run_passes(oclm_session *session, const input *in)
+{
+    const size_t vocab = session->model->inside->architecture.vocab_size, batch = session->batch;
+    const size_t largest = (in->want == MODEL_LOGITS_ALL ? session->state->max_logit_rows : session->state->max_rows) / batch;
+    oclm_status  status;
+    for (size_t done = 0, rows; done < in->length; done += rows) {
+        const bool   last = in->length - done <= largest;
+        model_logits want = in->want == MODEL_LOGITS_LAST && !last ? MODEL_LOGITS_NONE : in->want;
+        rows = last ? in->length - done : largest;
+        if ((status = make_pieces(session, in, done, rows)) != OCLM_OK ||
+            (status = model_forward(session->state, session->pieces, batch, want)) != OCLM_OK)
+            return status;
+        session->length += (uint32_t)rows;
+        if (want == MODEL_LOGITS_ALL) {
+            for (size_t b = 0; b < batch; b++)
+                if ((status = read_logits(session, b * rows, rows, in->logits + (b * in->length + done) * vocab)) != OCLM_OK)
+                    return status;
+            if (last && (status = gather_last(session, rows)) != OCLM_OK)
+                return status;
+        } else if (last && in->logits && (status = read_logits(session, 0, batch, in->logits)) != OCLM_OK) {
+            return status;
+        }
+    }
+    return OCLM_OK;
+}
+
+static oclm_status check_input(const char *function, oclm_session *session, size_t batch, size_t length)
+{
+    uint32_t room;
+    if (!session)
+        return api_missing(function, "session");
+    room = session->state->max_positions - session->length;
+    if (batch != session->batch)
+        return core_fail(OCLM_ERR_ARGUMENT, "%s: batch is %zu; the session was opened for %u", function, batch, session->batch);
+    if (length == 0)
+        return core_fail(OCLM_ERR_ARGUMENT, "%s: length is 0; give at least one id for each sequence", function);
+    if (length > room)
+        return core_fail(OCLM_ERR_CAPACITY, "%s: %zu positions more than the %u in use; the session holds %u: rewind it, or open one "
+                         "with more max_positions (the model allows %u)", function, length, session->length,
+                         session->state->max_positions, session->model->inside->architecture.max_position_embeddings);
+    return OCLM_OK;
+}
+
+/* `floats` is what the caller's memory must hold. */
+static oclm_status forward(const char *function, oclm_session *session, const input *in, size_t floats, size_t capacity)
+{
+    const uint32_t before = session->length;
+    oclm_status    status;
+    if (in->logits && floats > capacity)
+        return core_fail(OCLM_ERR_CAPACITY, "%s: the logits need room for %zu floats, capacity is %zu", function, floats, capacity);
+    session->has_logits = false;
+    if ((status = run_passes(session, in)) != OCLM_OK) {
+        cut_back(session, before);
+        return status;
+    }
+    session->has_logits = true;
+    return OCLM_OK;
+}
+
+/* Both calls with ids on the host. */
+static oclm_status forward_ids(const char *function, oclm_session *session, const int32_t *ids, size_t batch, size_t length,
+                               model_logits want, float *logits, size_t capacity)
+{
+    const input in = { .ids = ids, .length = length, .want = want, .logits = logits };
+    size_t      rows = batch, floats;
+    oclm_status status;
+    if ((status = check_input(function, session, batch, length)) != OCLM_OK)
+        return status;
+    if (!ids)
+        return api_missing(function, "ids");
+    if ((status = api_check_ids(session->model, ids, batch * length)) != OCLM_OK)
+        return status;
+    if (want == MODEL_LOGITS_ALL)
+        rows *= length;
+    if (!core_mul_size(rows, session->model->inside->architecture.vocab_size, &floats))
+        return core_fail(OCLM_ERR_CAPACITY, "%s: the logits of %zu rows are more than memory can hold", function, rows);
+    return forward(function, session, &in, floats, capacity);
+}
+
+oclm_status oclm_forward(oclm_session *session, const int32_t *ids, size_t batch, size_t length, float *logits, size_t capacity)
+{
+    return forward_ids("oclm_forward", session, ids, batch, length, logits ? MODEL_LOGITS_ALL : MODEL_LOGITS_LAST, logits, capacity);
+}
+
+oclm_status oclm_forward_last(oclm_session *session, const int32_t *ids, size_t batch, size_t length, float *logits, size_t capacity)
+{
+    if (!logits)
+        return api_missing("oclm_forward_last", "logits");
+    return forward_ids("oclm_forward_last", session, ids, batch, length, MODEL_LOGITS_LAST, logits, capacity);
+}
+
+/* ---- On the device ---------------------------------------------------------------------------------------------------------- */
+
+oclm_status oclm_forward_buffer(oclm_session *session, cl_mem ids, size_t offset, size_t batch, size_t length, cl_uint wait_count,
+                                const cl_event *wait)
+{
+    input       in = { .buffer = ids, .offset = offset, .length = length, .want = MODEL_LOGITS_LAST };
+    size_t      bytes = 0;
+    cl_int      error;
+    oclm_status status;
+    if ((status = check_input("oclm_forward_buffer", session, batch, length)) != OCLM_OK)
+        return status;
+    if (!ids || (wait_count > 0 && !wait))
+        return api_missing("oclm_forward_buffer", ids ? "wait" : "ids");
+    error = clGetMemObjectInfo(ids, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+    if (error != CL_SUCCESS)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_forward_buffer: ids is no buffer: %s", dev_cl_name(error));
+    if (offset > bytes / sizeof(int32_t) || batch * length > bytes / sizeof(int32_t) - offset)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_forward_buffer: %zu ids from element %zu on, but the buffer has %zu bytes, room for "
+                         "%zu", batch * length, offset, bytes, bytes / sizeof(int32_t));
+    if (wait_count > 0) {
+        error = clEnqueueBarrierWithWaitList(session->state->queue, wait_count, wait, NULL);
+        if (error != CL_SUCCESS)
+            return dev_cl_fail(error, "waiting for the events given to oclm_forward_buffer");
+    }
+    return forward("oclm_forward_buffer", session, &in, 0, 0);
+}
+
+oclm_status oclm_session_logits(oclm_session *session, cl_mem *logits, size_t *stride, cl_event *ready)
+{
+    cl_int error;
+    if (!session || !logits)
+        return api_missing("oclm_session_logits", session ? "logits" : "session");
+    *logits = NULL;
+    if (ready)
+        *ready = NULL;
+    if (!session->has_logits)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_logits: no forward pass has been made, or the last one failed; call "
+                         "oclm_forward() first");
+    if (ready) {
+        error = clEnqueueMarkerWithWaitList(session->state->queue, 0, NULL, ready);
+        if (error == CL_SUCCESS)
+            error = clFlush(session->state->queue);
+        if (error != CL_SUCCESS)
+            return dev_cl_fail(error, "making the event for the logits");
+    }
+    *logits = session->state->logits.memory;
+    if (stride)
+        *stride = session->state->logits_stride;
+    return OCLM_OK;
+}
