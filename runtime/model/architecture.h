@@ -10,6 +10,7 @@
 
 #define MODEL_MAX_LAYERS 1024u
 #define MODEL_MAX_WIDTH (1u << 20)    /* of any one dimension but the vocabulary */
+#define MODEL_MAX_HEAD_DIM 1024u      /* attention keeps a head of each of its rows in private memory */
 #define MODEL_MAX_VOCAB (1u << 24)
 #define MODEL_MAX_POSITIONS (1u << 24)
 
@@ -107,7 +108,13 @@ typedef struct model_family {
 extern const model_family *const model_families[];
 const model_family *model_family_find(const char *model_type); /* NULL if unknown */
 
-/* Shared readers for families (config.c). */
+/* Shared readers for families (config.c). A missing key leaves the value as the family set it before: its class default. */
+/* A size under its name or, where that is missing, under its old name (NULL: none): a whole number from 1 to `max`. */
+oclm_status model_read_size(const cJSON *config, const char *key, const char *old_key, const char *origin, uint32_t max,
+                            uint32_t *value);
+/* `norm.eps` of all norms: positive and finite. */
+oclm_status model_read_eps(const cJSON *config, const char *key, const char *origin, float *eps);
+/* Rotary positions over a whole head, from rope_scaling or rope_parameters, with the keys of either generation. */
 oclm_status model_read_rope(const cJSON *config, const char *origin, uint32_t head_dim, double default_theta,
                             uint32_t max_position_embeddings, model_rope *rope);
 oclm_status model_read_activation(const cJSON *config, const char *key, const char *origin, dev_activation fallback,
@@ -120,6 +127,8 @@ oclm_status model_read_eos(const cJSON *config, const char *origin, model_archit
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
 /* Bytes of key and value cache for one position of one sequence over all layers. */
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
+
+const char *model_rope_type_name(model_rope_type type); /* "yarn"; static */
 
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.

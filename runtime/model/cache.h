@@ -13,6 +13,10 @@
 
 #define MODEL_PAGE 32u
 
+typedef struct model_page_copy {
+    int32_t from, to;
+} model_page_copy;
+
 typedef struct model_cache {
     uint32_t    pages;              /* in the pool */
     uint32_t    sequences;
@@ -26,6 +30,10 @@ typedef struct model_cache {
     uint32_t   *free_pages;         /* stack of page indexes */
     uint32_t    free_count;
     bool        dirty;              /* host_table is ahead of the device's */
+    uint32_t   *held;               /* pages in each table row, [sequences] */
+    size_t      page_bytes;         /* of one page in one layer's keys */
+    model_page_copy *copies;        /* to be made before the next pass, in order; at most one for each sequence */
+    uint32_t    copy_count;
 } model_cache;
 
 /* Bytes on the device for `positions` per sequence. */
@@ -33,13 +41,14 @@ uint64_t    model_cache_bytes(const model_architecture *architecture, uint32_t s
 oclm_status model_cache_new(dev_device *device, const model_architecture *architecture, uint32_t sequences, uint32_t positions,
                             model_cache *cache);
 void        model_cache_free(dev_device *device, model_cache *cache);
-/* Makes room for `length` positions of a sequence: takes pages. OCLM_ERR_CAPACITY: how many positions there are. */
+/* Makes room for `length` positions of a sequence: takes pages; `lengths` stays. A partial page that is shared is exchanged for
+ * a copy. On failure nothing has changed. OCLM_ERR_CAPACITY: how many positions there are. */
 oclm_status model_cache_reserve(model_cache *cache, uint32_t sequence, uint32_t length);
-/* Cuts a sequence back to `length` positions and gives its pages back. */
+/* Cuts a sequence back to `length` positions, if it has more, and gives back the pages beyond. */
 void        model_cache_truncate(model_cache *cache, uint32_t sequence, uint32_t length);
 /* Makes `to` (empty) share all whole pages of `from`; the last, partial page is copied on the device. */
 oclm_status model_cache_fork(model_cache *cache, cl_command_queue queue, uint32_t from, uint32_t to);
-/* Sends the page table if it changed. */
+/* Makes the copies that are due and sends the page table if it changed. */
 oclm_status model_cache_sync(model_cache *cache, cl_command_queue queue);
 
 #endif

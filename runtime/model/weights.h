@@ -2,8 +2,7 @@
 #ifndef OCLM_MODEL_WEIGHTS_H
 #define OCLM_MODEL_WEIGHTS_H
 
-#include "checkpoint/checkpoint.h"
-#include "model/architecture.h"
+#include "model/binding.h"
 
 typedef struct model_layer {
     dev_norm   attention_norm, mlp_norm; /* buffers owned here */
@@ -29,18 +28,12 @@ typedef struct model_weights {
     uint64_t     parameters;
 } model_weights;
 
-/* Checks every tensor's presence and shape against the architecture before anything is allocated on the device: missing,
- * wrongly shaped and surplus tensors are told by name, all of one kind in one message (the first 8 and how many more);
- * surplus ones only warn in the log. `parameters` counts tied weights once. */
-oclm_status model_weights_check(const model_family *family, const model_architecture *architecture,
-                                const ckpt_checkpoint *checkpoint, bool *tied, uint64_t *parameters);
 /* Bytes on the device in a storage type, matrices' padding and float32 vectors included. */
 uint64_t    model_weights_bytes(const model_architecture *architecture, bool tied, core_dtype dtype);
-/* Loads all of them: one tensor at a time, each released from resident memory once it is on the device.
+/* Loads all that model_bind() found: one tensor at a time, each released from resident memory once it is on the device.
  * Before the first allocation the whole is compared with the device's budget: OCLM_ERR_DEVICE_MEMORY says needed,
  * available, and which dtype would fit. */
-oclm_status model_weights_load(dev_device *device, const model_family *family, const model_architecture *architecture,
-                               const ckpt_checkpoint *checkpoint, core_dtype dtype, oclm_progress_callback progress,
+oclm_status model_weights_load(dev_device *device, const model_binding *binding, core_dtype dtype, oclm_progress_callback progress,
                                void *user, model_weights *weights);
 void        model_weights_free(dev_device *device, model_weights *weights);
 /* Bytes that one decoded token reads of the weights: everything but the embedding and position tables, plus the head. */

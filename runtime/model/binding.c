@@ -1,0 +1,310 @@
+/* binding.c: finds each role's tensor by the family's names, with or without the base prefix, and compares shapes. Faults are
+ * collected and told together, so that a wrong config.json is understood from one message. */
+#include "model/binding.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+
+#define NAME_SIZE 256    /* of a name made from a pattern; patterns are ours and short */
+#define MAX_LISTED 8     /* tensors named in a message; the rest are counted */
+#define MAX_SHOWN_NAME 90 /* characters of a file's own name in a message */
+
+/* ---- Roles and shapes */
+
+model_role_shape model_role_shape_of(const model_architecture *a, model_role role)
+{
+    const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
+    const uint32_t norm_bias = a->norm.has_bias ? a->hidden_size : 0;
+    const model_role_shape none = { 0, 0 };
+    switch (role) {
+    case MODEL_EMBEDDING: return (model_role_shape){ a->vocab_size, a->hidden_size };
+    case MODEL_HEAD: return (model_role_shape){ a->vocab_size, a->hidden_size };
+    case MODEL_HEAD_BIAS: return a->head_bias ? (model_role_shape){ a->vocab_size, 0 } : none;
+    case MODEL_POSITIONS:
+        return a->position == MODEL_POSITION_LEARNED
+                   ? (model_role_shape){ a->max_position_embeddings + a->position_offset, a->hidden_size } : none;
+    case MODEL_FINAL_NORM: case MODEL_ATTENTION_NORM: case MODEL_MLP_NORM: return (model_role_shape){ a->hidden_size, 0 };
+    case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS: return (model_role_shape){ norm_bias, 0 };
+    case MODEL_QKV: return (model_role_shape){ q + 2 * kv, a->hidden_size };
+    case MODEL_Q: return (model_role_shape){ q, a->hidden_size };
+    case MODEL_K: case MODEL_V: return (model_role_shape){ kv, a->hidden_size };
+    case MODEL_QKV_BIAS: return a->qkv_bias ? (model_role_shape){ q + 2 * kv, 0 } : none;
+    case MODEL_Q_BIAS: return a->qkv_bias ? (model_role_shape){ q, 0 } : none;
+    case MODEL_K_BIAS: case MODEL_V_BIAS: return a->qkv_bias ? (model_role_shape){ kv, 0 } : none;
+    case MODEL_O: return (model_role_shape){ a->hidden_size, q };
+    case MODEL_O_BIAS: return a->output_bias ? (model_role_shape){ a->hidden_size, 0 } : none;
+    case MODEL_GATE: return a->mlp_gated ? (model_role_shape){ a->intermediate_size, a->hidden_size } : none;
+    case MODEL_GATE_BIAS: return a->mlp_gated && a->mlp_bias ? (model_role_shape){ a->intermediate_size, 0 } : none;
+    case MODEL_UP: return (model_role_shape){ a->intermediate_size, a->hidden_size };
+    case MODEL_UP_BIAS: return a->mlp_bias ? (model_role_shape){ a->intermediate_size, 0 } : none;
+    case MODEL_DOWN: return (model_role_shape){ a->hidden_size, a->intermediate_size };
+    case MODEL_DOWN_BIAS: return a->mlp_bias ? (model_role_shape){ a->hidden_size, 0 } : none;
+    case MODEL_ROLE_COUNT: break;
+    }
+    return none;
+}
+
+static const model_tensor_name *name_of(const model_family *family, model_role role)
+{
+    for (size_t i = 0; i < family->name_count; i++) {
+        if (family->names[i].role == role)
+            return &family->names[i];
+    }
+    return NULL;
+}
+
+/* ---- Names */
+
+/* The pattern with the layer in place of {i}. */
+static void make_name(const char *pattern, uint32_t layer, char name[NAME_SIZE])
+{
+    const char *place = strstr(pattern, "{i}");
+    if (place == NULL)
+        snprintf(name, NAME_SIZE, "%s", pattern);
+    else
+        snprintf(name, NAME_SIZE, "%.*s%" PRIu32 "%s", (int)(place - pattern), pattern, layer, place + 3);
+}
+
+static const char *without_prefix(const model_family *family, const char *name)
+{
+    const size_t length = strlen(family->base_prefix);
+    return strncmp(name, family->base_prefix, length) == 0 ? name + length : NULL;
+}
+
+static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor_name *name, uint32_t layer)
+{
+    char made[NAME_SIZE];
+    make_name(name->pattern, layer, made);
+    const ckpt_tensor *tensor = ckpt_find(b->checkpoint, made);
+    const char        *bare = without_prefix(b->family, made);
+    return tensor != NULL || bare == NULL ? tensor : ckpt_find(b->checkpoint, bare);
+}
+
+model_bound model_bound_tensor(const model_binding *b, model_role role, uint32_t layer)
+{
+    const model_tensor_name *name = name_of(b->family, role);
+    model_bound              bound = { NULL, false };
+    if (name == NULL)
+        return bound;
+    bound.tensor = find_tensor(b, name, layer);
+    bound.transposed = name->transposed;
+    if (bound.tensor == NULL && role == MODEL_EMBEDDING && b->tied) /* a file may hold the shared table under the head's name */
+        return model_bound_tensor(b, MODEL_HEAD, 0);
+    return bound;
+}
+
+/* `text` is `pattern`, in which {i} stands for a number below `layers`; a "*" at its start or end for anything. */
+static bool matches(const char *pattern, const char *text, uint32_t layers)
+{
+    if (pattern[0] == '*') {
+        const size_t tail = strlen(pattern + 1), length = strlen(text);
+        return length >= tail && strcmp(text + length - tail, pattern + 1) == 0;
+    }
+    if (pattern[strlen(pattern) - 1] == '*')
+        return strncmp(pattern, text, strlen(pattern) - 1) == 0;
+    while (*pattern != '\0') {
+        if (strncmp(pattern, "{i}", 3) != 0) {
+            if (*pattern++ != *text++)
+                return false;
+            continue;
+        }
+        uint64_t layer = 0;
+        const char *digits = text;
+        while (*text >= '0' && *text <= '9' && text - digits < 9)
+            layer = layer * 10 + (uint64_t)(*text++ - '0');
+        if (text == digits || (digits[0] == '0' && text - digits > 1) || layer >= layers)
+            return false;
+        pattern += 3;
+    }
+    return *text == '\0';
+}
+
+static bool matches_either(const model_family *family, const char *pattern, const char *text, uint32_t layers)
+{
+    const char *bare = without_prefix(family, pattern);
+    return matches(pattern, text, layers) || (bare != NULL && matches(bare, text, layers));
+}
+
+static bool is_known(const model_binding *b, const char *text)
+{
+    const model_family *family = b->family;
+    const uint32_t      layers = b->architecture->layers;
+    for (size_t i = 0; i < family->name_count; i++) {
+        if (model_role_shape_of(b->architecture, family->names[i].role).rows > 0 &&
+            matches_either(family, family->names[i].pattern, text, layers))
+            return true;
+    }
+    for (size_t i = 0; i < family->ignored_count; i++) {
+        if (matches_either(family, family->ignored[i], text, UINT32_MAX))
+            return true;
+    }
+    return false;
+}
+
+/* ---- Faults, collected */
+
+typedef struct fault_list {
+    core_text text; /* "a, b, c" */
+    size_t    count;
+} fault_list;
+
+static oclm_status begin_fault(fault_list *faults)
+{
+    faults->count++;
+    if (faults->count > MAX_LISTED || faults->count == 1)
+        return OCLM_OK;
+    return core_text_add_string(&faults->text, ", ");
+}
+
+static void add_shape(core_text *text, const uint64_t *shape, uint32_t dims)
+{
+    (void)core_text_add_char(text, '[');
+    for (uint32_t i = 0; i < dims; i++)
+        (void)core_text_printf(text, "%s%" PRIu64, i > 0 ? ", " : "", shape[i]);
+    (void)core_text_add_char(text, ']');
+}
+
+/* Counts `name` and, while there is room, lists it with what is `wrong` about it (may be NULL). */
+static oclm_status add_fault(fault_list *faults, const char *name, const char *wrong)
+{
+    oclm_status status = begin_fault(faults);
+    if (status == OCLM_OK && faults->count <= MAX_LISTED)
+        status = core_text_printf(&faults->text, "%.*s%s%s", MAX_SHOWN_NAME, name, wrong != NULL ? " " : "", wrong != NULL ? wrong : "");
+    return status;
+}
+
+static const char *more(const fault_list *faults, char buffer[48])
+{
+    buffer[0] = '\0';
+    if (faults->count > MAX_LISTED)
+        snprintf(buffer, 48, " and %zu more", faults->count - MAX_LISTED);
+    return buffer;
+}
+
+typedef struct all_faults {
+    fault_list missing, shapes, types, surplus;
+} all_faults;
+
+static bool has_shape(const ckpt_tensor *tensor, model_role_shape want, bool transposed)
+{
+    if (want.columns == 0)
+        return tensor->dims == 1 && tensor->shape[0] == want.rows;
+    return tensor->dims == 2 && tensor->shape[transposed ? 1 : 0] == want.rows && tensor->shape[transposed ? 0 : 1] == want.columns;
+}
+
+static oclm_status add_wrong_shape(fault_list *faults, const ckpt_tensor *tensor, model_role_shape want, bool transposed)
+{
+    const uint64_t shape[2] = { transposed ? want.columns : want.rows, transposed ? want.rows : want.columns };
+    core_text      wrong = CORE_TEXT_INIT;
+    (void)core_text_add_string(&wrong, "is ");
+    add_shape(&wrong, tensor->shape, tensor->dims);
+    (void)core_text_add_string(&wrong, ", not ");
+    add_shape(&wrong, shape, want.columns == 0 ? 1 : 2);
+    oclm_status status = add_fault(faults, tensor->name, wrong.data);
+    core_text_free(&wrong);
+    return status;
+}
+
+static oclm_status check_role(model_binding *b, const model_tensor_name *name, uint32_t layer, all_faults *faults)
+{
+    const model_role_shape want = model_role_shape_of(b->architecture, name->role);
+    if (want.rows == 0 || (name->role == MODEL_HEAD && b->tied))
+        return OCLM_OK;
+    const model_bound bound = model_bound_tensor(b, name->role, layer);
+    if (bound.tensor == NULL) {
+        char made[NAME_SIZE];
+        make_name(name->pattern, layer, made);
+        return add_fault(&faults->missing, made, NULL);
+    }
+    b->parameters += bound.tensor->elements;
+    b->bytes += bound.tensor->bytes;
+    if (!has_shape(bound.tensor, want, bound.transposed))
+        return add_wrong_shape(&faults->shapes, bound.tensor, want, bound.transposed);
+    if (bound.tensor->dtype > CORE_BF16) /* F32, F16 and BF16 come first */
+        return add_fault(&faults->types, bound.tensor->name, core_dtype_name(bound.tensor->dtype));
+    return OCLM_OK;
+}
+
+static oclm_status collect(model_binding *b, all_faults *faults)
+{
+    oclm_status status = OCLM_OK;
+    for (size_t i = 0; i < b->family->name_count && status == OCLM_OK; i++) {
+        const model_tensor_name *name = &b->family->names[i];
+        const uint32_t           layers = name->role >= MODEL_FIRST_LAYER_ROLE ? b->architecture->layers : 1;
+        for (uint32_t layer = 0; layer < layers && status == OCLM_OK; layer++)
+            status = check_role(b, name, layer, faults);
+    }
+    for (size_t i = 0; i < ckpt_count(b->checkpoint) && status == OCLM_OK; i++) {
+        const char *name = ckpt_at(b->checkpoint, i)->name;
+        if (!is_known(b, name))
+            status = add_fault(&faults->surplus, name, NULL);
+    }
+    return status;
+}
+
+static oclm_status report(const model_binding *b, const all_faults *faults)
+{
+    const char *file = ckpt_file_name(b->checkpoint, 0);
+    char        rest[48];
+    if (faults->surplus.count > 0)
+        core_log(OCLM_LOG_WARNING, "%s: %zu tensors have no place in a %s model and are not used: %s%s", file, faults->surplus.count,
+                 b->family->model_type, faults->surplus.text.data, more(&faults->surplus, rest));
+    if (faults->missing.count > 0)
+        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensors that config.json asks for are missing: %s%s", file, faults->missing.count,
+                         faults->missing.text.data, more(&faults->missing, rest));
+    if (faults->shapes.count > 0)
+        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensors do not have the shape that follows from config.json: %s%s", file,
+                         faults->shapes.count, faults->shapes.text.data, more(&faults->shapes, rest));
+    if (faults->types.count > 0)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: %zu weights are of a type other than F32, F16 and BF16: %s%s", file,
+                         faults->types.count, faults->types.text.data, more(&faults->types, rest));
+    return OCLM_OK;
+}
+
+/* ---- Tying */
+
+static bool same_contents(const ckpt_checkpoint *checkpoint, const ckpt_tensor *a, const ckpt_tensor *b)
+{
+    if (a->dtype != b->dtype || a->bytes != b->bytes)
+        return false;
+    ckpt_will_need(checkpoint, a);
+    ckpt_will_need(checkpoint, b);
+    const bool same = memcmp(a->data, b->data, a->bytes) == 0;
+    ckpt_release(checkpoint, a);
+    ckpt_release(checkpoint, b);
+    return same;
+}
+
+/* A tied head needs no tensor of its own; one that is there and differs from the embedding counts, as in transformers. */
+static void decide_tying(model_binding *b)
+{
+    b->tied = false;
+    const ckpt_tensor *embedding = model_bound_tensor(b, MODEL_EMBEDDING, 0).tensor;
+    const ckpt_tensor *head = model_bound_tensor(b, MODEL_HEAD, 0).tensor;
+    b->tied = b->architecture->tied_head;
+    if (!b->tied || embedding == NULL || head == NULL || same_contents(b->checkpoint, embedding, head))
+        return;
+    b->tied = false;
+    core_log(OCLM_LOG_WARNING, "%s: config.json ties \"%.*s\" to \"%.*s\", but the file holds both and they differ: not tied",
+             ckpt_file_name(b->checkpoint, head->file), MAX_SHOWN_NAME, head->name, MAX_SHOWN_NAME, embedding->name);
+}
+
+oclm_status model_bind(const model_family *family, const model_architecture *architecture, const ckpt_checkpoint *checkpoint,
+                       model_binding *binding)
+{
+    all_faults faults;
+    memset(&faults, 0, sizeof faults);
+    *binding = (model_binding){ .family = family, .architecture = architecture, .checkpoint = checkpoint };
+    decide_tying(binding);
+    oclm_status status = collect(binding, &faults);
+    if (status == OCLM_OK)
+        status = report(binding, &faults);
+    core_text_free(&faults.missing.text);
+    core_text_free(&faults.shapes.text);
+    core_text_free(&faults.types.text);
+    core_text_free(&faults.surplus.text);
+    return status;
+}

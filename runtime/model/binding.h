@@ -1,0 +1,41 @@
+/* binding.h: which tensor of a checkpoint plays which role of an architecture. Reads names and shapes, no weights (but to
+ * compare a head with the embedding it should be tied to). */
+#ifndef OCLM_MODEL_BINDING_H
+#define OCLM_MODEL_BINDING_H
+
+#include "checkpoint/checkpoint.h"
+#include "model/architecture.h"
+
+typedef struct model_role_shape {
+    uint32_t rows;    /* outputs of a matrix; elements of a vector */
+    uint32_t columns; /* inputs of a matrix; 0: a vector */
+} model_role_shape;
+
+/* What a role's tensor must look like, as outputs by inputs whatever way it is stored. rows = 0: the architecture has none. */
+model_role_shape model_role_shape_of(const model_architecture *architecture, model_role role);
+
+typedef struct model_bound {
+    const ckpt_tensor *tensor; /* NULL: there is none */
+    bool               transposed;
+} model_bound;
+
+typedef struct model_binding {
+    const model_family       *family;
+    const model_architecture *architecture;
+    const ckpt_checkpoint    *checkpoint;
+    bool                      tied; /* one table serves as embedding and as head */
+    uint64_t                  parameters;
+    uint64_t                  bytes; /* of all bound tensors in the checkpoint */
+} model_binding;
+
+/* Checks every tensor's presence, shape and type against the architecture, before anything is allocated on a device: missing,
+ * wrongly shaped and surplus tensors are told by name, all of one kind in one message (the first 8 and how many more);
+ * surplus ones only warn in the log. `parameters` counts tied weights once.
+ * Errors: OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (a type that is no weight's), OCLM_ERR_MEMORY. */
+oclm_status model_bind(const model_family *family, const model_architecture *architecture, const ckpt_checkpoint *checkpoint,
+                       model_binding *binding);
+/* The tensor of a role; `layer` counts for roles of layers only. After model_bind() it is there if the architecture has the
+ * role and the family names it, and its shape and type are right. */
+model_bound model_bound_tensor(const model_binding *binding, model_role role, uint32_t layer);
+
+#endif

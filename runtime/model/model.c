@@ -1,0 +1,151 @@
+/* model.c: loads a folder: config.json, then the checkpoint's headers, then the weights onto the device. */
+#include "model/model.h"
+
+#include <string.h>
+
+#include "core/log.h"
+#include "core/platform.h"
+
+/* What is known of a folder before any weight is read. */
+typedef struct opened {
+    const model_family *family;
+    model_architecture  architecture;
+    oclm_dtype          config_dtype;
+    ckpt_checkpoint    *checkpoint;
+    model_binding       binding;
+} opened;
+
+static oclm_status open_folder(const char *folder, opened *o)
+{
+    oclm_status status;
+    memset(o, 0, sizeof *o);
+    if ((status = model_config_read(folder, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK ||
+        (status = ckpt_open(folder, &o->checkpoint)) != OCLM_OK)
+        return status;
+    return model_bind(o->family, &o->architecture, o->checkpoint, &o->binding);
+}
+
+/* What weights are stored in: the caller's wish, else what config.json says, else what the checkpoint holds. */
+static core_dtype storage_of(const opened *o, oclm_dtype wish)
+{
+    if (wish == OCLM_DTYPE_AUTO)
+        wish = o->config_dtype;
+    if (wish == OCLM_DTYPE_AUTO)
+        wish = core_dtype_public(ckpt_dtype(o->checkpoint));
+    return wish == OCLM_DTYPE_FLOAT16 ? CORE_F16 : wish == OCLM_DTYPE_BFLOAT16 ? CORE_BF16 : CORE_F32;
+}
+
+/* The type of most weights. */
+static core_dtype main_dtype(const ckpt_checkpoint *checkpoint)
+{
+    uint64_t   elements[CORE_DTYPE_COUNT] = { 0 };
+    core_dtype most = CORE_F32;
+    for (size_t i = 0; i < ckpt_count(checkpoint); i++) {
+        const ckpt_tensor *tensor = ckpt_at(checkpoint, i);
+        elements[tensor->dtype] += tensor->elements;
+    }
+    for (int dtype = 0; dtype < CORE_DTYPE_COUNT; dtype++) {
+        if (elements[dtype] > elements[most])
+            most = (core_dtype)dtype;
+    }
+    return most;
+}
+
+/* All but what a device would add. */
+static void describe(const model_architecture *a, bool tied, uint64_t parameters, core_dtype dtype, core_dtype checkpoint_dtype,
+                     oclm_model_info *info)
+{
+    const size_t struct_size = info->struct_size;
+    *info = (oclm_model_info){
+        .struct_size = struct_size,
+        .model_type = a->model_type,
+        .dtype = core_dtype_public(dtype),
+        .checkpoint_dtype = core_dtype_public(checkpoint_dtype),
+        .parameters = parameters,
+        .weight_bytes = model_weights_bytes(a, tied, dtype),
+        .weight_bytes_float32 = model_weights_bytes(a, tied, CORE_F32),
+        .weight_bytes_float16 = model_weights_bytes(a, tied, CORE_F16),
+        .weight_bytes_bfloat16 = model_weights_bytes(a, tied, CORE_BF16),
+        .kv_bytes_per_token = model_kv_bytes_per_token(a),
+        .vocab_size = a->vocab_size,
+        .hidden_size = a->hidden_size,
+        .intermediate_size = a->intermediate_size,
+        .num_hidden_layers = a->layers,
+        .num_attention_heads = a->heads,
+        .num_key_value_heads = a->kv_heads,
+        .head_dim = a->head_dim,
+        .max_position_embeddings = a->max_position_embeddings,
+        .tie_word_embeddings = tied,
+        .rope_type = a->position == MODEL_POSITION_ROPE ? model_rope_type_name(a->rope.type) : NULL,
+    };
+}
+
+oclm_status model_inspect(const char *folder, oclm_dtype dtype, oclm_model_info *info)
+{
+    opened      o;
+    oclm_status status = open_folder(folder, &o);
+    if (status == OCLM_OK) {
+        describe(&o.architecture, o.binding.tied, o.binding.parameters, storage_of(&o, dtype), main_dtype(o.checkpoint), info);
+        info->model_type = o.family->model_type; /* outlives this call */
+    }
+    ckpt_close(o.checkpoint);
+    return status;
+}
+
+static oclm_status load_into(const char *folder, oclm_dtype dtype, oclm_progress_callback progress, void *user, model_model *model)
+{
+    opened       o;
+    const double start = core_seconds();
+    oclm_status  status = open_folder(folder, &o);
+    if (status == OCLM_OK) {
+        model->architecture = o.architecture;
+        model->checkpoint_dtype = main_dtype(o.checkpoint);
+        status = model_weights_load(model->device, &o.binding, storage_of(&o, dtype), progress, user, &model->weights);
+    }
+    if (status == OCLM_OK)
+        core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
+                 dev_get_traits(model->device)->info.name);
+    ckpt_close(o.checkpoint);
+    return status;
+}
+
+oclm_status model_load(const char *folder, dev_device *device, oclm_dtype dtype, oclm_progress_callback progress, void *user,
+                       model_model **model)
+{
+    oclm_status  status = OCLM_ERR_MEMORY;
+    model_model *made = core_alloc_zero(1, sizeof *made, "a model");
+    *model = NULL;
+    if (made == NULL) {
+        dev_close(device);
+        return status;
+    }
+    made->device = device;
+    if ((made->folder = core_copy_string(folder, "the name of a model's folder")) != NULL)
+        status = load_into(folder, dtype, progress, user, made);
+    if (status != OCLM_OK) {
+        model_free(made);
+        return status;
+    }
+    *model = made;
+    return OCLM_OK;
+}
+
+void model_free(model_model *model)
+{
+    if (model == NULL)
+        return;
+    model_weights_free(model->device, &model->weights);
+    dev_close(model->device);
+    core_free(model->folder);
+    core_free(model);
+}
+
+void model_get_info(const model_model *model, oclm_model_info *info)
+{
+    const oclm_device_info *device = &dev_get_traits(model->device)->info;
+    const bool              tied = model->weights.head.part_count == 0;
+    describe(&model->architecture, tied, model->weights.parameters, model->weights.dtype, model->checkpoint_dtype, info);
+    info->device_name = device->name;
+    info->device_index = device->index;
+    info->device_bytes = dev_memory_used(model->device);
+}
