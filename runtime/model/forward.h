@@ -10,11 +10,16 @@
 
 #define MODEL_CHUNK_ROWS 512u /* most rows of one pass: longer prompts are prefilled in chunks */
 
+#define MODEL_MAX_SEQUENCES 4096u
+#define MODEL_MAX_ROWS 65536u
+
 typedef struct model_state_options {
     uint32_t sequences;     /* at least 1 */
-    uint32_t max_positions; /* per sequence; at most max_position_embeddings, 0: exactly that */
-    uint32_t max_rows;      /* of one pass; 0: min(MODEL_CHUNK_ROWS, sequences * max_positions) */
-    uint32_t max_logit_rows;/* of one pass; 0: sequences */
+    uint32_t max_positions; /* per sequence; 0: max_position_embeddings. More than that only with rotary positions, as transformers
+                               allows it too: what a model makes of positions it never saw is its own affair */
+    uint32_t max_rows;      /* of one pass, at least `sequences`; 0: as many as useful, MODEL_CHUNK_ROWS if there is room */
+    uint32_t max_logit_rows;/* of one pass; 0: sequences. Each takes vocab_size floats: logits of a long prompt are asked for in
+                               pieces */
 } model_state_options;
 
 typedef struct model_state {
@@ -33,13 +38,21 @@ typedef struct model_state {
     dev_buffer         hidden, qkv, attention_out, mlp, scratch, partial, selected;
     size_t             scratch_floats;
     uint32_t           hidden_stride, qkv_stride, attention_stride, mlp_stride;
-    struct model_pass *passes;       /* recorded passes of model_forward(), by shape */
+    struct model_pass *passes;       /* recorded passes of model_forward(), by shape, the latest first */
+    uint32_t           tile_rows;    /* rows of an attention tile where a piece has many */
+    uint32_t           expected_prompt;
+    int32_t           *host_ids, *host_positions, *host_sequences, *host_logit_rows; /* what is about to be sent, [max_rows] */
+    uint32_t          *host_tiles;   /* [max_rows][4] */
 } model_state;
 
 /* Errors: OCLM_ERR_ARGUMENT, OCLM_ERR_DEVICE_MEMORY (before anything is allocated), OCLM_ERR_DEVICE, OCLM_ERR_MEMORY. */
 oclm_status model_state_new(const model_model *model, const model_state_options *options, model_state **state);
 void        model_state_free(model_state *state);
-uint64_t    model_state_bytes(const model_model *model, const model_state_options *options); /* on the device */
+/* On the device; 0 where the options are out of range. */
+uint64_t    model_state_bytes(const model_model *model, const model_state_options *options);
+/* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. Only RoPE of type "dynamic" asks: it turns
+ * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
+void        model_state_expect(model_state *state, uint32_t prompt);
 
 /* A piece of a ragged batch: `count` ids of a sequence, from position `first` on (= what the sequence holds). */
 typedef struct model_piece {
@@ -51,9 +64,11 @@ typedef struct model_piece {
 
 typedef enum model_logits { MODEL_LOGITS_NONE, MODEL_LOGITS_LAST, MODEL_LOGITS_ALL } model_logits;
 
-/* Enqueues one pass over the pieces (all rows together <= max_rows), without waiting: reserves pages, sends ids and positions,
- * runs. Logits lie in state->logits afterwards: LAST: one row per piece; ALL: every row in order. Host data is read before the
- * call returns. On failure the sequences are as before. */
+/* Enqueues one pass over the pieces (all rows together <= max_rows, each sequence once), without waiting for it: reserves pages,
+ * sends ids and positions, runs. Logits lie in state->logits afterwards: LAST: one row per piece; ALL: every row in order. Host
+ * data is read before the call returns. On failure the sequences are as before.
+ * Errors: OCLM_ERR_ARGUMENT (an id outside the vocabulary, pieces that do not fit the state), OCLM_ERR_CAPACITY (positions),
+ * OCLM_ERR_DEVICE, OCLM_ERR_MEMORY. */
 oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits);
 
 /* Records a pass over rows that lie on the device: one row for each of `rows` sequences (0 .. rows - 1), which reads state->ids,

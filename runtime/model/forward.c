@@ -1,0 +1,315 @@
+/* forward.c: from pieces of sequences to a recorded pass: pages are reserved, rows sent, the pass for this shape of batch found
+ * or recorded, and enqueued. */
+#include "model/forward.h"
+
+#include <string.h>
+
+#include "model/pass.h"
+
+#define MAX_PASSES 8 /* kept per state; a prompt needs two or three: whole chunks, the tail, the last with logits */
+
+struct model_pass {
+    struct model_pass *next;
+    model_pass_shape   shape;
+    dev_work          *work;
+};
+
+/* ---- Recorded passes */
+
+static bool same_shape(const model_pass_shape *a, const model_pass_shape *b)
+{
+    return a->rows == b->rows && a->tile_count == b->tile_count && a->tile_rows == b->tile_rows &&
+           a->length_bound == b->length_bound && a->logit_rows == b->logit_rows && a->gather == b->gather;
+}
+
+static void free_pass(struct model_pass *pass)
+{
+    dev_work_free(pass->work);
+    core_free(pass);
+}
+
+void model_passes_free(model_state *state)
+{
+    while (state->passes != NULL) {
+        struct model_pass *pass = state->passes;
+        state->passes = pass->next;
+        free_pass(pass);
+    }
+}
+
+/* Takes the pass of this shape out of the list; where there is none and the list is full, drops the one used longest ago. */
+static struct model_pass *take_pass(model_state *state, const model_pass_shape *shape)
+{
+    struct model_pass **link = &state->passes;
+    for (size_t i = 1; *link != NULL; i++, link = &(*link)->next) {
+        struct model_pass *pass = *link;
+        const bool         found = same_shape(&pass->shape, shape);
+        if (!found && i < MAX_PASSES)
+            continue;
+        *link = pass->next;
+        if (found)
+            return pass;
+        free_pass(pass);
+        break;
+    }
+    return NULL;
+}
+
+static oclm_status record_pass(model_state *state, const model_pass_shape *shape, struct model_pass **out)
+{
+    struct model_pass *pass = core_alloc_zero(1, sizeof *pass, "a recorded pass");
+    oclm_status        status = pass != NULL ? dev_work_new(state->model->device, &pass->work) : OCLM_ERR_MEMORY;
+    if (status == OCLM_OK) {
+        pass->shape = *shape;
+        status = model_pass_record(state, pass->work, shape);
+    }
+    if (status == OCLM_OK)
+        *out = pass;
+    else if (pass != NULL)
+        free_pass(pass);
+    return status;
+}
+
+static oclm_status run_pass(model_state *state, const model_pass_shape *shape)
+{
+    struct model_pass *pass = take_pass(state, shape);
+    oclm_status        status = pass == NULL ? record_pass(state, shape, &pass) : OCLM_OK;
+    if (status != OCLM_OK)
+        return status;
+    pass->next = state->passes;
+    state->passes = pass;
+    return dev_work_enqueue(pass->work, state->queue, NULL);
+}
+
+/* ---- Checking what is asked */
+
+static oclm_status check_ids(const model_state *state, const model_piece *piece)
+{
+    const uint32_t vocab_size = state->model->architecture.vocab_size;
+    for (uint32_t i = 0; piece->ids != NULL && i < piece->count; i++) {
+        if (piece->ids[i] < 0 || (uint32_t)piece->ids[i] >= vocab_size)
+            return core_fail(OCLM_ERR_ARGUMENT, "token id %d at position %u is outside the vocabulary: ids are 0 to %u", (int)piece->ids[i],
+                             piece->first + i, vocab_size - 1);
+    }
+    return OCLM_OK;
+}
+
+static oclm_status check_piece(const model_state *state, const model_piece *pieces, size_t index)
+{
+    const model_piece *piece = &pieces[index];
+    if (piece->sequence >= state->cache.sequences)
+        return core_fail(OCLM_ERR_ARGUMENT, "sequence %u was asked for; the state holds %u", piece->sequence, state->cache.sequences);
+    const uint32_t length = state->cache.lengths[piece->sequence];
+    if (piece->first != length)
+        return core_fail(OCLM_ERR_ARGUMENT, "a piece begins at position %u of a sequence that holds %u positions", piece->first, length);
+    if (piece->count == 0)
+        return core_fail(OCLM_ERR_ARGUMENT, "a piece of sequence %u is empty", piece->sequence);
+    if (piece->count > state->max_positions - length)
+        return core_fail(OCLM_ERR_CAPACITY, "%u positions and %u more were asked for; the state has room for %u", length, piece->count,
+                         state->max_positions);
+    for (size_t i = 0; i < index; i++) {
+        if (pieces[i].sequence == piece->sequence)
+            return core_fail(OCLM_ERR_ARGUMENT, "sequence %u occurs twice in one pass", piece->sequence);
+    }
+    return check_ids(state, piece);
+}
+
+static oclm_status check_pieces(const model_state *state, const model_piece *pieces, size_t count, uint32_t *rows)
+{
+    uint64_t    sum = 0;
+    oclm_status status = count > 0 ? OCLM_OK : core_fail(OCLM_ERR_ARGUMENT, "a pass without any piece was asked for");
+    for (size_t i = 0; i < count && status == OCLM_OK; i++) {
+        sum += pieces[i].count;
+        status = check_piece(state, pieces, i);
+    }
+    if (status == OCLM_OK && sum > state->max_rows)
+        status = core_fail(OCLM_ERR_ARGUMENT, "a pass of %llu rows was asked for; the state takes %u at once", (unsigned long long)sum,
+                           state->max_rows);
+    *rows = (uint32_t)sum;
+    return status;
+}
+
+static oclm_status check_logit_rows(const model_state *state, uint32_t rows)
+{
+    return rows <= state->max_logit_rows
+               ? OCLM_OK
+               : core_fail(OCLM_ERR_ARGUMENT, "logits of %u rows were asked for; the state has room for %u", rows, state->max_logit_rows);
+}
+
+/* ---- Preparing the rows */
+
+/* The smallest of 1, 2, 4, ... spans that holds `length`, but no more than the longest sequence needs: few passes are recorded. */
+static uint32_t length_class(const model_state *state, uint32_t length)
+{
+    const uint32_t most = (state->max_positions + MODEL_SPAN - 1) / MODEL_SPAN;
+    uint32_t       spans = 1;
+    while (spans * MODEL_SPAN < length)
+        spans *= 2;
+    return (spans < most ? spans : most) * MODEL_SPAN;
+}
+
+/* Cuts `count` rows from `first_row` on into tiles. */
+static uint32_t add_tiles(uint32_t *tiles, uint32_t tile_count, uint32_t first_row, uint32_t count, uint32_t tile_rows)
+{
+    for (uint32_t i = 0; i < count; i += tile_rows) {
+        uint32_t *tile = tiles + 4 * (size_t)tile_count++;
+        tile[0] = first_row + i;
+        tile[1] = count - i < tile_rows ? count - i : tile_rows;
+        tile[2] = tile[3] = 0;
+    }
+    return tile_count;
+}
+
+/* Lays the pieces' rows out in host memory; fills in what it says about the pass. */
+static void lay_out_rows(model_state *state, const model_piece *pieces, size_t count, model_pass_shape *shape)
+{
+    uint32_t row = 0, longest = 0, most = 0;
+    for (size_t i = 0; i < count; i++) {
+        longest = pieces[i].first + pieces[i].count > longest ? pieces[i].first + pieces[i].count : longest;
+        most = pieces[i].count > most ? pieces[i].count : most;
+    }
+    shape->tile_rows = most == 1 ? 1 : state->tile_rows;
+    shape->length_bound = length_class(state, longest);
+    for (size_t i = 0; i < count; i++) {
+        const model_piece *piece = &pieces[i];
+        shape->tile_count = add_tiles(state->host_tiles, shape->tile_count, row, piece->count, shape->tile_rows);
+        for (uint32_t j = 0; j < piece->count; j++, row++) {
+            state->host_positions[row] = (int32_t)(piece->first + j);
+            state->host_sequences[row] = (int32_t)piece->sequence;
+            if (piece->ids != NULL)
+                state->host_ids[row] = piece->ids[j];
+        }
+        if (shape->gather)
+            state->host_logit_rows[i] = (int32_t)row - 1;
+    }
+}
+
+/* Sends the ids that lie on the host, neighbouring pieces together. */
+static oclm_status send_ids(model_state *state, const model_piece *pieces, size_t count)
+{
+    oclm_status status = OCLM_OK;
+    uint32_t    first = 0, end = 0;
+    for (size_t i = 0; i <= count && status == OCLM_OK; i++) {
+        if (i < count && pieces[i].ids != NULL) {
+            end += pieces[i].count;
+            continue;
+        }
+        status = dev_buffer_write(state->queue, &state->ids, first * sizeof(int32_t), state->host_ids + first,
+                                  (size_t)(end - first) * sizeof(int32_t));
+        end += i < count ? pieces[i].count : 0;
+        first = end;
+    }
+    return status;
+}
+
+static oclm_status send_rows(model_state *state, const model_pass_shape *shape)
+{
+    oclm_status status;
+    if ((status = dev_buffer_write(state->queue, &state->positions, 0, state->host_positions, shape->rows * sizeof(int32_t))) != OCLM_OK ||
+        (status = dev_buffer_write(state->queue, &state->sequences, 0, state->host_sequences, shape->rows * sizeof(int32_t))) != OCLM_OK ||
+        (status = dev_buffer_write(state->queue, &state->tiles, 0, state->host_tiles, shape->tile_count * 4 * sizeof(uint32_t))) != OCLM_OK)
+        return status;
+    return shape->gather ? dev_buffer_write(state->queue, &state->logit_rows, 0, state->host_logit_rows, shape->logit_rows * sizeof(int32_t))
+                         : OCLM_OK;
+}
+
+/* "dynamic" RoPE turns by the length of the prompt that begins with this pass. */
+static oclm_status prepare_rope(model_state *state, const model_piece *pieces, size_t count)
+{
+    const model_architecture *a = &state->model->architecture;
+    uint32_t                  prompt = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].first == 0 && pieces[i].count > prompt)
+            prompt = pieces[i].count;
+    }
+    if (prompt == 0 || a->position != MODEL_POSITION_ROPE || a->rope.type != MODEL_ROPE_DYNAMIC)
+        return OCLM_OK;
+    if (state->expected_prompt > prompt)
+        prompt = state->expected_prompt;
+    state->expected_prompt = 0;
+    if (prompt <= a->max_position_embeddings)
+        prompt = 0; /* all such prompts are alike */
+    return prompt != state->rope_prompt ? model_state_turn(state, prompt) : OCLM_OK;
+}
+
+/* ---- The pass */
+
+static oclm_status run_pieces(model_state *state, const model_piece *pieces, size_t count, model_pass_shape *shape)
+{
+    oclm_status status = prepare_rope(state, pieces, count);
+    for (size_t i = 0; i < count && status == OCLM_OK; i++)
+        status = model_cache_reserve(&state->cache, pieces[i].sequence, pieces[i].first + pieces[i].count);
+    if (status != OCLM_OK)
+        return status;
+    lay_out_rows(state, pieces, count, shape);
+    if ((status = send_ids(state, pieces, count)) != OCLM_OK || (status = send_rows(state, shape)) != OCLM_OK ||
+        (status = model_cache_sync(&state->cache, state->queue)) != OCLM_OK)
+        return status;
+    return run_pass(state, shape);
+}
+
+oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits)
+{
+    model_pass_shape shape;
+    oclm_status      status;
+    memset(&shape, 0, sizeof shape);
+    if ((status = check_pieces(state, pieces, count, &shape.rows)) != OCLM_OK)
+        return status;
+    shape.logit_rows = logits == MODEL_LOGITS_ALL ? shape.rows : logits == MODEL_LOGITS_LAST ? (uint32_t)count : 0;
+    shape.gather = shape.logit_rows > 0 && shape.logit_rows < shape.rows;
+    if ((status = check_logit_rows(state, shape.logit_rows)) != OCLM_OK)
+        return status;
+    status = run_pieces(state, pieces, count, &shape);
+    for (size_t i = 0; i < count; i++) {
+        if (status == OCLM_OK)
+            state->cache.lengths[pieces[i].sequence] += pieces[i].count;
+        else
+            model_cache_truncate(&state->cache, pieces[i].sequence, pieces[i].first);
+    }
+    return status;
+}
+
+/* ---- Decoding */
+
+oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t rows, uint32_t length_bound)
+{
+    const model_pass_shape shape = {
+        .rows = rows, .tile_count = rows, .tile_rows = 1, .length_bound = length_bound, .logit_rows = rows, .gather = false,
+    };
+    if (rows < 1 || rows > state->cache.sequences)
+        return core_fail(OCLM_ERR_ARGUMENT, "decoding %u sequences was asked for; the state holds %u", rows, state->cache.sequences);
+    oclm_status status = check_logit_rows(state, rows);
+    return status == OCLM_OK ? model_pass_record(state, work, &shape) : status;
+}
+
+oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t length_bound)
+{
+    model_pass_shape shape = { .rows = rows, .tile_count = 0 };
+    oclm_status      status = OCLM_OK;
+    if (rows < 1 || rows > state->cache.sequences || length_bound > state->max_positions)
+        return core_fail(OCLM_ERR_ARGUMENT, "decoding %u sequences up to %u positions was asked for; the state holds %u of %u", rows,
+                         length_bound, state->cache.sequences, state->max_positions);
+    for (uint32_t i = 0; i < rows && status == OCLM_OK; i++) {
+        state->host_positions[i] = (int32_t)state->cache.lengths[i];
+        state->host_sequences[i] = (int32_t)i;
+        shape.tile_count = add_tiles(state->host_tiles, shape.tile_count, i, 1, 1);
+        status = model_cache_reserve(&state->cache, i, length_bound);
+    }
+    if (status == OCLM_OK && (status = send_rows(state, &shape)) == OCLM_OK)
+        status = model_cache_sync(&state->cache, state->queue);
+    for (uint32_t i = 0; i < rows && status != OCLM_OK; i++)
+        model_cache_truncate(&state->cache, i, state->cache.lengths[i]);
+    return status;
+}
+
+void model_decode_end(model_state *state, uint32_t sequence, uint32_t length)
+{
+    if (length > state->cache.lengths[sequence])
+        state->cache.lengths[sequence] = length;
+    model_cache_truncate(&state->cache, sequence, length);
+}
+
+uint64_t model_cache_read_per_token(const model_architecture *architecture, uint32_t length)
+{
+    return model_kv_bytes_per_token(architecture) * length;
+}

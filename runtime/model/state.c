@@ -1,0 +1,260 @@
+/* state.c: the memory that forward passes run in, planned as a whole and compared with the device's budget before any of it is
+ * allocated. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/log.h"
+#include "model/pass.h"
+
+#define ROPE_CHUNK_FLOATS (1u << 18) /* of host memory, for filling a table in parts */
+
+static uint32_t rounded(uint64_t count) { return (uint32_t)((count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL); }
+
+/* ---- What is asked for */
+
+static oclm_status resolve(const model_architecture *a, const model_state_options *options, model_state_options *o)
+{
+    *o = *options;
+    if (o->sequences < 1 || o->sequences > MODEL_MAX_SEQUENCES)
+        return core_fail(OCLM_ERR_ARGUMENT, "%u sequences were asked for; 1 to %u are possible", o->sequences, MODEL_MAX_SEQUENCES);
+    if (o->max_positions == 0)
+        o->max_positions = a->max_position_embeddings;
+    if (a->position == MODEL_POSITION_LEARNED && o->max_positions > a->max_position_embeddings)
+        return core_fail(OCLM_ERR_ARGUMENT, "%u positions were asked for; this %s model has learned %u and cannot go beyond them",
+                         o->max_positions, a->model_type, a->max_position_embeddings);
+    if (o->max_positions > MODEL_MAX_POSITIONS)
+        return core_fail(OCLM_ERR_ARGUMENT, "%u positions were asked for; at most %u are possible", o->max_positions, MODEL_MAX_POSITIONS);
+    const uint64_t all = (uint64_t)o->sequences * o->max_positions;
+    if (o->max_rows == 0) {
+        o->max_rows = all < MODEL_CHUNK_ROWS ? (uint32_t)all : MODEL_CHUNK_ROWS;
+        o->max_rows = o->max_rows < o->sequences ? o->sequences : o->max_rows;
+    }
+    if (o->max_rows < o->sequences || o->max_rows > MODEL_MAX_ROWS)
+        return core_fail(OCLM_ERR_ARGUMENT, "passes of %u rows were asked for; with %u sequences it must be %u to %u", o->max_rows,
+                         o->sequences, o->sequences, MODEL_MAX_ROWS);
+    if (o->max_logit_rows == 0)
+        o->max_logit_rows = o->sequences;
+    if (o->max_logit_rows > o->max_rows)
+        o->max_logit_rows = o->max_rows;
+    return OCLM_OK;
+}
+
+/* ---- The plan: every buffer's size */
+
+typedef struct plan {
+    uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes;
+    uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
+    uint64_t cache_bytes;
+    uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride;
+} plan;
+
+static plan make_plan(const model_model *model, const model_state_options *o)
+{
+    const model_architecture   *a = &model->architecture;
+    const model_attention_shape shape = model_pass_attention_shape(a, 0);
+    const uint64_t f = sizeof(float), rows = o->max_rows;
+    plan p = {
+        .hidden_stride = rounded(a->hidden_size),
+        .qkv_stride = rounded(((uint64_t)a->heads + 2u * a->kv_heads) * a->head_dim),
+        .attention_stride = rounded((uint64_t)a->heads * a->head_dim),
+        .mlp_stride = rounded(a->intermediate_size),
+        .logits_stride = rounded(a->vocab_size),
+    };
+    p.rows_bytes = rows * sizeof(int32_t);
+    p.tiles_bytes = rows * 4 * sizeof(uint32_t);
+    p.logit_rows_bytes = o->max_logit_rows * sizeof(int32_t);
+    p.logits_bytes = (uint64_t)o->max_logit_rows * p.logits_stride * f;
+    p.rope_bytes = (a->position == MODEL_POSITION_ROPE ? (uint64_t)o->max_positions * (a->rope.dims / 2) : 1) * f;
+    p.hidden_bytes = rows * p.hidden_stride * f;
+    p.qkv_bytes = rows * p.qkv_stride * f;
+    p.attention_bytes = rows * p.attention_stride * f;
+    p.mlp_bytes = rows * p.mlp_stride * f;
+    p.scratch_floats = model_pass_scratch(model, o->max_rows, o->max_logit_rows);
+    p.scratch_floats = p.scratch_floats > 0 ? p.scratch_floats : 1;
+    p.partial_bytes = model_attention_partial_floats(&shape, o->max_rows, rounded(o->max_positions)) * f;
+    p.selected_bytes = (uint64_t)o->max_logit_rows * p.hidden_stride * f;
+    p.cache_bytes = model_cache_bytes(a, o->sequences, o->max_positions);
+    return p;
+}
+
+static uint64_t plan_bytes(const plan *p)
+{
+    return 3 * p->rows_bytes + p->tiles_bytes + p->logit_rows_bytes + p->logits_bytes + 2 * p->rope_bytes + p->hidden_bytes +
+           p->qkv_bytes + p->attention_bytes + p->mlp_bytes + p->scratch_floats * sizeof(float) + p->partial_bytes +
+           p->selected_bytes + p->cache_bytes;
+}
+
+uint64_t model_state_bytes(const model_model *model, const model_state_options *options)
+{
+    model_state_options o;
+    if (resolve(&model->architecture, options, &o) != OCLM_OK)
+        return 0;
+    const plan p = make_plan(model, &o);
+    return plan_bytes(&p);
+}
+
+static oclm_status check_budget(const model_model *model, const model_state_options *o, const plan *p)
+{
+    const uint64_t available = dev_memory_left(model->device), needed = plan_bytes(p);
+    char           needed_text[32], available_text[32], way_out[96];
+    if (needed <= available)
+        return OCLM_OK;
+    const uint64_t growing = p->cache_bytes + 2 * p->rope_bytes + p->partial_bytes, fixed = needed - growing;
+    const uint64_t fit = available > fixed ? (available - fixed) / (growing / o->max_positions + 1) / MODEL_PAGE * MODEL_PAGE : 0;
+    if (fit > 0)
+        snprintf(way_out, sizeof way_out, "about %" PRIu64 " positions would fit", fit);
+    else
+        snprintf(way_out, sizeof way_out, "choose a smaller dtype for the weights or a device with more memory");
+    return core_fail(OCLM_ERR_DEVICE_MEMORY, "device \"%s\": %u sequence%s of %u positions need %s, available are %s; %s",
+                     dev_get_traits(model->device)->info.name, o->sequences, o->sequences == 1 ? "" : "s", o->max_positions,
+                     core_format_bytes(needed, needed_text), core_format_bytes(available, available_text), way_out);
+}
+
+/* ---- Rotary tables */
+
+static oclm_status fill_tables(model_state *state, float *cosines, float *sines, uint32_t chunk)
+{
+    const model_architecture *a = &state->model->architecture;
+    const size_t row_bytes = a->rope.dims / 2 * sizeof(float);
+    oclm_status  status = OCLM_OK;
+    for (uint32_t first = 0; first < state->max_positions && status == OCLM_OK; first += chunk) {
+        const uint32_t count = state->max_positions - first < chunk ? state->max_positions - first : chunk;
+        model_rope_table(&a->rope, a->max_position_embeddings, state->rope_prompt, first, count, cosines, sines);
+        if ((status = dev_buffer_write(state->queue, &state->cos_table, first * row_bytes, cosines, count * row_bytes)) == OCLM_OK)
+            status = dev_buffer_write(state->queue, &state->sin_table, first * row_bytes, sines, count * row_bytes);
+    }
+    return status;
+}
+
+/* Makes the tables for a prompt of this length. */
+oclm_status model_state_turn(model_state *state, uint32_t prompt)
+{
+    const model_architecture *a = &state->model->architecture;
+    if (a->position != MODEL_POSITION_ROPE)
+        return OCLM_OK;
+    const uint32_t chunk = ROPE_CHUNK_FLOATS / (a->rope.dims / 2);
+    float      *cosines = core_alloc(ROPE_CHUNK_FLOATS * sizeof(float), "a table of rotary positions");
+    float      *sines = core_alloc(ROPE_CHUNK_FLOATS * sizeof(float), "a table of rotary positions");
+    oclm_status status = cosines != NULL && sines != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    state->rope_prompt = prompt;
+    if (status == OCLM_OK)
+        status = fill_tables(state, cosines, sines, chunk);
+    if (status != OCLM_OK)
+        state->rope_prompt = UINT32_MAX; /* of no prompt: to be made again */
+    core_free(cosines);
+    core_free(sines);
+    return status;
+}
+
+void model_state_expect(model_state *state, uint32_t prompt) { state->expected_prompt = prompt; }
+
+/* ---- Making and freeing */
+
+static oclm_status make_buffers(model_state *s, const plan *p)
+{
+    const struct { dev_buffer *buffer; uint64_t bytes; const char *what; } wanted[] = {
+        { &s->ids, p->rows_bytes, "the ids of a pass" },
+        { &s->positions, p->rows_bytes, "the positions of a pass" },
+        { &s->sequences, p->rows_bytes, "the sequences of a pass" },
+        { &s->tiles, p->tiles_bytes, "the tiles of a pass" },
+        { &s->logit_rows, p->logit_rows_bytes, "the rows whose logits are wanted" },
+        { &s->logits, p->logits_bytes, "the logits" },
+        { &s->cos_table, p->rope_bytes, "the cosines of rotary positions" },
+        { &s->sin_table, p->rope_bytes, "the sines of rotary positions" },
+        { &s->hidden, p->hidden_bytes, "the hidden states" },
+        { &s->qkv, p->qkv_bytes, "queries, keys and values" },
+        { &s->attention_out, p->attention_bytes, "the results of attention" },
+        { &s->mlp, p->mlp_bytes, "the inner states of the MLP" },
+        { &s->scratch, p->scratch_floats * sizeof(float), "scratch of matrix products" },
+        { &s->partial, p->partial_bytes, "partial sums of attention" },
+        { &s->selected, p->selected_bytes, "the hidden states whose logits are wanted" },
+    };
+    oclm_status status = OCLM_OK;
+    for (size_t i = 0; i < COUNT(wanted) && status == OCLM_OK; i++)
+        status = dev_buffer_new_zero(s->model->device, s->queue, (size_t)wanted[i].bytes, wanted[i].what, wanted[i].buffer);
+    return status;
+}
+
+static oclm_status make_host_rows(model_state *s)
+{
+    s->host_ids = core_alloc_array(s->max_rows, sizeof *s->host_ids, "the ids of a pass");
+    s->host_positions = core_alloc_array(s->max_rows, sizeof *s->host_positions, "the positions of a pass");
+    s->host_sequences = core_alloc_array(s->max_rows, sizeof *s->host_sequences, "the sequences of a pass");
+    s->host_logit_rows = core_alloc_array(s->max_rows, sizeof *s->host_logit_rows, "the rows whose logits are wanted");
+    s->host_tiles = core_alloc_array((size_t)s->max_rows * 4, sizeof *s->host_tiles, "the tiles of a pass");
+    return s->host_ids && s->host_positions && s->host_sequences && s->host_logit_rows && s->host_tiles ? OCLM_OK : OCLM_ERR_MEMORY;
+}
+
+static oclm_status fill_state(model_state *s, const model_state_options *o, const plan *p)
+{
+    const model_architecture   *a = &s->model->architecture;
+    const model_attention_shape shape = model_pass_attention_shape(a, 0);
+    oclm_status status;
+    s->max_rows = o->max_rows;
+    s->max_logit_rows = o->max_logit_rows;
+    s->max_positions = o->max_positions;
+    s->hidden_stride = p->hidden_stride;
+    s->qkv_stride = p->qkv_stride;
+    s->attention_stride = p->attention_stride;
+    s->mlp_stride = p->mlp_stride;
+    s->logits_stride = p->logits_stride;
+    s->scratch_floats = (size_t)p->scratch_floats;
+    s->tile_rows = model_attention_tile_rows(s->model->device, &shape);
+    if ((status = make_host_rows(s)) != OCLM_OK ||
+        (status = dev_queue_new(s->model->device, &s->queue)) != OCLM_OK ||
+        (status = model_cache_new(s->model->device, a, o->sequences, o->max_positions, &s->cache)) != OCLM_OK ||
+        (status = make_buffers(s, p)) != OCLM_OK)
+        return status;
+    return model_state_turn(s, 0);
+}
+
+oclm_status model_state_new(const model_model *model, const model_state_options *options, model_state **state)
+{
+    const model_architecture *a = &model->architecture;
+    model_state_options       o;
+    oclm_status               status;
+    *state = NULL;
+    if ((status = resolve(a, options, &o)) != OCLM_OK)
+        return status;
+    const plan p = make_plan(model, &o);
+    if ((status = check_budget(model, &o, &p)) != OCLM_OK)
+        return status;
+    if (o.max_positions > a->max_position_embeddings)
+        core_log(OCLM_LOG_WARNING, "%u positions were asked for, the model was made for %u: expect nonsense beyond", o.max_positions,
+                 a->max_position_embeddings);
+    model_state *made = core_alloc_zero(1, sizeof *made, "the state of a forward pass");
+    if (made == NULL)
+        return OCLM_ERR_MEMORY;
+    made->model = model;
+    if ((status = fill_state(made, &o, &p)) != OCLM_OK) {
+        model_state_free(made);
+        return status;
+    }
+    *state = made;
+    return OCLM_OK;
+}
+
+void model_state_free(model_state *s)
+{
+    if (s == NULL)
+        return;
+    dev_device *device = s->model->device;
+    dev_buffer *const buffers[] = {
+        &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table, &s->sin_table,
+        &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch, &s->partial, &s->selected,
+    };
+    if (s->queue != NULL)
+        (void)clFinish(s->queue); /* nothing may run on memory that counts as free */
+    model_passes_free(s);
+    for (size_t i = 0; i < COUNT(buffers); i++)
+        dev_buffer_free(device, buffers[i]);
+    model_cache_free(device, &s->cache);
+    if (s->queue != NULL)
+        (void)clReleaseCommandQueue(s->queue);
+    core_free(s->host_ids);
+    core_free(s->host_positions);
+    core_free(s->host_sequences);
+    core_free(s->host_logit_rows);
+    core_free(s->host_tiles);
+    core_free(s);
+}
