@@ -56,6 +56,7 @@ oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t count,
 {
     oclm_status status;
     *cancelled = false;
+    model_state_expect(loop->state, count);
     for (uint32_t done = 0; done < count;) {
         const uint32_t    left = count - done, rows = left < loop->state->max_rows ? left : loop->state->max_rows;
         const model_piece piece = { .sequence = 0, .first = done, .count = rows, .ids = ids + done };
