@@ -1,0 +1,125 @@
+/* cli.h: what the files of the command share: the arguments, the tables of options and subcommands, printing.
+ *
+ * The command uses the public API alone. An option is one row in options.c: it parses, checks and documents itself. */
+#ifndef OCLM_CLI_CLI_H
+#define OCLM_CLI_CLI_H
+
+#include <stdio.h>
+
+#include <oclm/oclm.h>
+
+/* Exit statuses. 130 is 128 + SIGINT, as a shell reports a command that Ctrl-C ended. */
+enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_MEMORY = 4, EXIT_DEVICE = 5, EXIT_FORMAT = 6,
+       EXIT_INTERRUPTED = 130 };
+
+/* ---- Arguments: filled by cli_parse(). */
+typedef struct cli_args {
+    const char *model, *text;           /* positional: MODEL, and PROMPT or TEXT */
+    const char *input_ids, *ids, *npy, *device;
+    uint32_t    dtype, matmul, positions; /* index of the word given: oclm_dtype, oclm_matmul, POSITIONS_ */
+    uint64_t    max_memory;
+    bool        json, jsonl, quiet, help;
+    uint32_t    verbose;                /* how often it was given */
+    bool        no_special_tokens, skip_special_tokens;
+    uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;
+    oclm_generate_options generate;     /* the options of the same names */
+    bool        show_special_tokens;
+    int32_t     eos[OCLM_MAX_EOS_TOKENS];
+} cli_args;
+
+enum { POSITIONS_ALL = 0, POSITIONS_LAST = 1 };
+
+/* ---- Subcommands (main.c). */
+typedef struct cli_command {
+    const char *name;
+    const char *usage;      /* "MODEL [PROMPT]" */
+    const char *summary;    /* one line */
+    const char *details;    /* a paragraph or two, NULL: none */
+    unsigned    bit;        /* CMD_ */
+    unsigned    positional; /* most that it takes */
+    int (*run)(cli_args *args); /* returns the exit status */
+} cli_command;
+
+enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
+       CMD_ANY = 127, CMD_LOADING = CMD_GENERATE | CMD_LOGITS | CMD_BENCH };
+
+extern const cli_command cli_commands[];
+extern const size_t      cli_command_count;
+const cli_command       *cli_command_find(const char *name); /* NULL if there is none */
+
+int cmd_generate(cli_args *args);
+int cmd_logits(cli_args *args);
+int cmd_tokenize(cli_args *args);
+int cmd_detokenize(cli_args *args);
+int cmd_devices(cli_args *args);
+int cmd_info(cli_args *args);
+int cmd_bench(cli_args *args);
+
+/* ---- Options (options.c). */
+void cli_args_init(cli_args *args);
+/* Parses what stands after the subcommand. False after a message: the exit status is then EXIT_USAGE. */
+bool cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
+/* The rows of the table that a subcommand takes, in print. */
+void cli_print_options(FILE *out, unsigned command_bit);
+/* The name of `count` that is nearest to a mistyped one, or NULL where none is near. */
+const char *cli_nearest(const char *typed, const char *const *names, size_t count);
+
+/* ---- Input (input.c). Each prints its message and returns the exit status; EXIT_OK: done. */
+/* "1,2,3", also with spaces, brackets or line ends: so that JSON lists fit too. `name` is the option's. Free with free(). */
+int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *count);
+/* All of standard input, NUL added. */
+int cli_read_stdin(char **text, size_t *length);
+/* The text given as an argument, or standard input where it is "-". Free with free(). */
+int cli_read_text(const char *argument, char **text, size_t *length);
+/* The ids to go on from: --input-ids, else the encoded text; exactly one must be given. `tokenizer` may be NULL with ids. */
+int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count);
+/* One line of standard input without its end; `*line` is NULL at the end. Reuses `*line`; free with free(). */
+int cli_read_line(char **line, size_t *capacity, size_t *length);
+
+/* Of a line of JSON, number `number` of standard input: its "text", its "ids" (jsonl.c). Free with free(). */
+int cli_jsonl_text(const char *line, size_t length, size_t number, char **text, size_t *text_length);
+int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids, size_t *count);
+
+/* ---- Output (output.c) */
+/* "oclm: <message>" on standard error; returns the exit status. */
+int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for the last error of the library. */
+int cli_fail_status(oclm_status status);
+/* Sets up the log and the progress bar by --quiet and --verbose. */
+void cli_output_begin(const cli_args *args);
+/* For the library: draws a bar on a terminal, and stops what is going on after Ctrl-C. */
+bool cli_progress(const char *what, uint64_t done, uint64_t total, void *user);
+void cli_progress_clear(void); /* before anything else is printed */
+/* Everything printed has arrived? A full disk or a closed pipe is an error. */
+int  cli_output_end(void);
+double cli_seconds(void);
+const char *cli_format_bytes(uint64_t bytes, char buffer[32]);
+const char *cli_dtype_name(oclm_dtype dtype);
+
+/* JSON, written as it comes; commas are put where they belong. */
+typedef struct cli_json {
+    FILE *out;
+    bool  first; /* nothing stands yet in what was opened last */
+} cli_json;
+cli_json cli_json_begin(FILE *out);
+void cli_json_end(cli_json *json); /* the line end */
+void cli_json_open(cli_json *json, const char *key, char bracket); /* '{' or '['; key NULL inside an array or at the top */
+void cli_json_close(cli_json *json, char bracket);                 /* '}' or ']' */
+void cli_json_string(cli_json *json, const char *key, const char *text, size_t length); /* NULL: null; bytes that are no UTF-8: U+FFFD */
+void cli_json_text(cli_json *json, const char *key, const char *text);                  /* the same, NUL-ended */
+void cli_json_uint(cli_json *json, const char *key, uint64_t value);
+void cli_json_number(cli_json *json, const char *key, double value); /* 9 significant digits; NaN and infinity: null */
+void cli_json_bool(cli_json *json, const char *key, bool value);
+void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t count);
+
+/* ---- Ctrl-C (interrupt.c): the first asks to stop, the second ends the process. */
+void cli_interrupt_begin(void);
+bool cli_interrupted(void);
+extern volatile int cli_interrupt_flag; /* for oclm_generate_options.cancel */
+bool cli_is_terminal(FILE *stream);
+
+/* ---- Loading (load.c): with progress. Print their message and return the exit status. */
+int cli_load_model(const cli_args *args, oclm_model **model, double *seconds);
+int cli_load_tokenizer(const cli_args *args, oclm_tokenizer **tokenizer);
+
+#endif

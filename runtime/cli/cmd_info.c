@@ -1,0 +1,161 @@
+/* cmd_info.c: oclm info: a model's sizes and where it fits, from its files' headers alone. */
+#include <string.h>
+
+#include "cli.h"
+
+/* What oclm takes of a device unless told otherwise; oclm_model_options.max_device_bytes. */
+#define BUDGET_PERCENT 90u
+
+static const oclm_dtype dtypes[] = { OCLM_DTYPE_FLOAT32, OCLM_DTYPE_FLOAT16, OCLM_DTYPE_BFLOAT16 };
+#define DTYPE_COUNT (sizeof dtypes / sizeof dtypes[0])
+
+static uint64_t bytes_in(const oclm_model_info *m, oclm_dtype dtype)
+{
+    return dtype == OCLM_DTYPE_FLOAT32 ? m->weight_bytes_float32
+           : dtype == OCLM_DTYPE_FLOAT16 ? m->weight_bytes_float16 : m->weight_bytes_bfloat16;
+}
+
+static uint64_t budget(const oclm_device_info *d)
+{
+    return d->global_mem_bytes / 100 * BUDGET_PERCENT;
+}
+
+/* Positions whose cache fits beside the weights, at most the model's; 0: not even the weights fit. */
+static uint64_t positions_that_fit(const oclm_model_info *m, const oclm_device_info *d, oclm_dtype dtype)
+{
+    const uint64_t weights = bytes_in(m, dtype), room = budget(d);
+    const uint64_t fitting = room > weights && m->kv_bytes_per_token ? (room - weights) / m->kv_bytes_per_token : 0;
+    return fitting < m->max_position_embeddings ? fitting : m->max_position_embeddings;
+}
+
+static oclm_device_info get(const oclm_device_list *list, size_t i)
+{
+    oclm_device_info info = { .struct_size = sizeof info };
+    (void)oclm_device_list_get(list, i, &info);
+    return info;
+}
+
+static void print_shape_json(cli_json *json, const oclm_model_info *m)
+{
+    cli_json_uint(json, "vocab_size", m->vocab_size);
+    cli_json_uint(json, "hidden_size", m->hidden_size);
+    cli_json_uint(json, "intermediate_size", m->intermediate_size);
+    cli_json_uint(json, "num_hidden_layers", m->num_hidden_layers);
+    cli_json_uint(json, "num_attention_heads", m->num_attention_heads);
+    cli_json_uint(json, "num_key_value_heads", m->num_key_value_heads);
+    cli_json_uint(json, "head_dim", m->head_dim);
+    cli_json_uint(json, "max_position_embeddings", m->max_position_embeddings);
+    cli_json_bool(json, "tie_word_embeddings", m->tie_word_embeddings);
+    cli_json_text(json, "rope_type", m->rope_type);
+}
+
+static void print_json(const cli_args *args, const oclm_model_info *m, const oclm_device_list *list)
+{
+    cli_json json = cli_json_begin(stdout);
+    cli_json_open(&json, NULL, '{');
+    cli_json_text(&json, "model", args->model);
+    cli_json_text(&json, "model_type", m->model_type);
+    cli_json_uint(&json, "parameters", m->parameters);
+    cli_json_text(&json, "dtype", cli_dtype_name(m->dtype));
+    cli_json_text(&json, "checkpoint_dtype", cli_dtype_name(m->checkpoint_dtype));
+    cli_json_uint(&json, "weight_bytes", m->weight_bytes);
+    cli_json_open(&json, "bytes", '{');
+    for (size_t t = 0; t < DTYPE_COUNT; t++)
+        cli_json_uint(&json, cli_dtype_name(dtypes[t]), bytes_in(m, dtypes[t]));
+    cli_json_close(&json, '}');
+    cli_json_uint(&json, "kv_bytes_per_token", m->kv_bytes_per_token);
+    print_shape_json(&json, m);
+    cli_json_open(&json, "devices", '[');
+    for (size_t i = 0; i < oclm_device_list_count(list); i++) {
+        const oclm_device_info d = get(list, i);
+        if (d.unusable)
+            continue;
+        cli_json_open(&json, NULL, '{');
+        cli_json_uint(&json, "index", d.index);
+        cli_json_text(&json, "name", d.name);
+        cli_json_uint(&json, "budget_bytes", budget(&d));
+        cli_json_open(&json, "positions_that_fit", '{');
+        for (size_t t = 0; t < DTYPE_COUNT; t++)
+            cli_json_uint(&json, cli_dtype_name(dtypes[t]), positions_that_fit(m, &d, dtypes[t]));
+        cli_json_close(&json, '}');
+        cli_json_close(&json, '}');
+    }
+    cli_json_close(&json, ']');
+    cli_json_close(&json, '}');
+    cli_json_end(&json);
+}
+
+/* 134515008: "134.5 million" */
+static const char *count_words(uint64_t count, char buffer[32])
+{
+    const double n = (double)count;
+    if (n >= 1e9)
+        (void)snprintf(buffer, 32, "%.2f billion", n / 1e9);
+    else if (n >= 1e6)
+        (void)snprintf(buffer, 32, "%.1f million", n / 1e6);
+    else
+        (void)snprintf(buffer, 32, "%llu", (unsigned long long)count);
+    return buffer;
+}
+
+static void print_fit(const oclm_model_info *m, const oclm_device_info *d)
+{
+    char buffer[32];
+    (void)printf("  %zu  %s, %s to use: ", d->index, d->name, cli_format_bytes(budget(d), buffer));
+    for (size_t t = 0; t < DTYPE_COUNT; t++) {
+        const uint64_t positions = positions_that_fit(m, d, dtypes[t]);
+        (void)printf("%s%s ", t ? "; " : "", cli_dtype_name(dtypes[t]));
+        if (positions == 0)
+            (void)printf("does not fit");
+        else if (positions < m->max_position_embeddings)
+            (void)printf("up to %llu positions", (unsigned long long)positions);
+        else
+            (void)printf("fits");
+    }
+    (void)putchar('\n');
+}
+
+static void print_people(const oclm_model_info *m, const oclm_device_list *list)
+{
+    char buffer[32];
+    (void)printf("%s, %s parameters, weights in %s (%s in the checkpoint)\n", m->model_type, count_words(m->parameters, buffer),
+                 cli_dtype_name(m->dtype), cli_dtype_name(m->checkpoint_dtype));
+    (void)printf("layers %lu, hidden %lu, intermediate %lu, heads %lu of %lu (%lu for keys and values), vocabulary %lu%s\n",
+                 (unsigned long)m->num_hidden_layers, (unsigned long)m->hidden_size, (unsigned long)m->intermediate_size,
+                 (unsigned long)m->num_attention_heads, (unsigned long)m->head_dim, (unsigned long)m->num_key_value_heads,
+                 (unsigned long)m->vocab_size, m->tie_word_embeddings ? ", head tied to the embedding" : "");
+    (void)printf("positions %lu%s%s\n", (unsigned long)m->max_position_embeddings, m->rope_type ? ", rotary: " : ", learned",
+                 m->rope_type ? m->rope_type : "");
+    (void)fputs("on a device: ", stdout);
+    for (size_t t = 0; t < DTYPE_COUNT; t++)
+        (void)printf("%s%s %s", t ? ", " : "", cli_format_bytes(bytes_in(m, dtypes[t]), buffer), cli_dtype_name(dtypes[t]));
+    (void)printf("\ncache: %s a token", cli_format_bytes(m->kv_bytes_per_token, buffer));
+    (void)printf(", %s for all positions\n",
+                 cli_format_bytes(m->kv_bytes_per_token * m->max_position_embeddings, buffer));
+    for (size_t i = 0; i < oclm_device_list_count(list); i++) {
+        const oclm_device_info d = get(list, i);
+        if (!d.unusable)
+            print_fit(m, &d);
+    }
+}
+
+int cmd_info(cli_args *args)
+{
+    oclm_model_info    info = { .struct_size = sizeof info };
+    oclm_device_list  *list = NULL;
+    oclm_model_options options;
+    oclm_status        status;
+    oclm_model_options_init(&options, sizeof options);
+    options.dtype = (oclm_dtype)args->dtype;
+    if ((status = oclm_model_inspect(args->model, &options, &info)) != OCLM_OK)
+        return cli_fail_status(status);
+    status = oclm_device_list_new(&list); /* a machine without a device may still look at a model */
+    if (args->json)
+        print_json(args, &info, list);
+    else
+        print_people(&info, list);
+    if (status != OCLM_OK && !args->json)
+        (void)printf("no device: %s\n", oclm_last_error());
+    oclm_device_list_free(list);
+    return EXIT_OK;
+}

@@ -1,0 +1,154 @@
+/* input.c: what the command is given to work on: texts, ids, standard input. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define READ_STEP ((size_t)64 << 10)
+
+/* Doubles until `need` fits. */
+static bool grow(char **memory, size_t *capacity, size_t need)
+{
+    size_t wanted = *capacity ? *capacity : 256;
+    char  *moved;
+    while (wanted < need) {
+        if (wanted > SIZE_MAX / 2)
+            return false;
+        wanted *= 2;
+    }
+    if (wanted == *capacity)
+        return true;
+    if (!(moved = realloc(*memory, wanted)))
+        return false;
+    *memory = moved;
+    *capacity = wanted;
+    return true;
+}
+
+int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *count)
+{
+    static const char between[] = ", \t\r\n[]";
+    size_t      room = 1;
+    const char *p = text;
+    for (const char *c = text; *c; c++) /* no more ids than things that may stand between them, plus one */
+        room += strchr(between, *c) != NULL;
+    *count = 0;
+    if (!(*ids = malloc(room * sizeof **ids)))
+        return cli_fail(EXIT_MEMORY, "out of memory for %zu ids", room);
+    for (p += strspn(p, between); *p; p += strspn(p, between)) {
+        char *end;
+        long  id;
+        errno = 0;
+        id = strtol(p, &end, 10);
+        if (end == p || errno || id < INT32_MIN || id > INT32_MAX || (*end && !strchr(between, *end))) {
+            const int shown = (int)strcspn(p, between);
+            free(*ids);
+            *ids = NULL;
+            return cli_fail(EXIT_USAGE, "--%s: \"%.*s\" is no token id; give numbers with commas between them, as 1,2,3", name,
+                            shown < 40 ? shown : 40, p);
+        }
+        (*ids)[(*count)++] = (int32_t)id;
+        p = end;
+    }
+    return EXIT_OK;
+}
+
+int cli_read_stdin(char **text, size_t *length)
+{
+    size_t capacity = 0, used = 0, got;
+    *text = NULL;
+    *length = 0;
+    do {
+        if (!grow(text, &capacity, used + READ_STEP + 1)) {
+            free(*text);
+            *text = NULL;
+            return cli_fail(EXIT_MEMORY, "out of memory after %zu bytes of standard input", used);
+        }
+        got = fread(*text + used, 1, READ_STEP, stdin);
+        used += got;
+    } while (got > 0);
+    if (ferror(stdin)) {
+        free(*text);
+        *text = NULL;
+        return cli_fail(EXIT_OTHER, "reading standard input failed: %s", strerror(errno));
+    }
+    (*text)[used] = '\0';
+    *length = used;
+    return EXIT_OK;
+}
+
+int cli_read_text(const char *argument, char **text, size_t *length)
+{
+    if (strcmp(argument, "-") == 0)
+        return cli_read_stdin(text, length);
+    *length = strlen(argument);
+    if (!(*text = malloc(*length + 1)))
+        return cli_fail(EXIT_MEMORY, "out of memory for a text of %zu bytes", *length);
+    memcpy(*text, argument, *length + 1);
+    return EXIT_OK;
+}
+
+/* Ids of the library's memory into ours, so that a caller frees one kind. */
+static int encode(const oclm_tokenizer *tokenizer, const char *text, size_t length, bool special, int32_t **ids, size_t *count)
+{
+    int32_t          *found;
+    const oclm_status status = oclm_tokenizer_encode(tokenizer, text, length, special, &found, count);
+    if (status != OCLM_OK)
+        return cli_fail_status(status);
+    *ids = malloc((*count ? *count : 1) * sizeof **ids);
+    if (*ids)
+        memcpy(*ids, found, *count * sizeof **ids);
+    oclm_free(found);
+    return *ids ? EXIT_OK : cli_fail(EXIT_MEMORY, "out of memory for %zu ids", *count);
+}
+
+int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count)
+{
+    char  *text;
+    size_t length;
+    int    result;
+    *ids = NULL;
+    *count = 0;
+    if (args->text && args->input_ids)
+        return cli_fail(EXIT_USAGE, "both a text and --input-ids are given; choose one");
+    if (!args->text && !args->input_ids)
+        return cli_fail(EXIT_USAGE, "no prompt: give a text, - for standard input, or --input-ids 1,2,3");
+    if (args->input_ids) {
+        if (strcmp(args->input_ids, "-") != 0)
+            return cli_parse_ids("input-ids", args->input_ids, ids, count);
+        if ((result = cli_read_stdin(&text, &length)) != EXIT_OK)
+            return result;
+        result = cli_parse_ids("input-ids", text, ids, count);
+        free(text);
+        return result;
+    }
+    if ((result = cli_read_text(args->text, &text, &length)) != EXIT_OK)
+        return result;
+    result = encode(tokenizer, text, length, !args->no_special_tokens, ids, count);
+    free(text);
+    return result;
+}
+
+int cli_read_line(char **line, size_t *capacity, size_t *length)
+{
+    int c;
+    *length = 0;
+    while ((c = getc(stdin)) != EOF && c != '\n') {
+        if (!grow(line, capacity, *length + 2))
+            return cli_fail(EXIT_MEMORY, "out of memory after %zu bytes of one line", *length);
+        (*line)[(*length)++] = (char)c;
+    }
+    if (ferror(stdin))
+        return cli_fail(EXIT_OTHER, "reading standard input failed: %s", strerror(errno));
+    if (c == EOF && *length == 0) {
+        free(*line);
+        *line = NULL;
+        *capacity = 0;
+        return EXIT_OK;
+    }
+    if (!grow(line, capacity, *length + 1))
+        return cli_fail(EXIT_MEMORY, "out of memory for a line");
+    (*line)[*length] = '\0';
+    return EXIT_OK;
+}

@@ -1,0 +1,106 @@
+/* jsonl.c: one JSON object a line: of such a line, a text or a list of ids.
+ *
+ * cJSON reads and checks it. A text may hold U+0000, which cJSON's strings end at: it is carried through as U+10FFFF, a code
+ * point that no text has a use for, and put back afterwards. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "cli.h"
+
+#define NUL_ESCAPE "\\u0000"
+#define STAND_IN_ESCAPE "\\udbff\\udfff"
+#define STAND_IN "\xF4\x8F\xBF\xBF"
+
+/* A copy of the line with the escape of U+0000 replaced; it is at most twice as long. */
+static char *replace_nuls(const char *line, size_t length)
+{
+    char  *copy = malloc(2 * length + 1);
+    size_t n = 0;
+    for (size_t i = 0; copy && i < length;) {
+        const bool   escape = line[i] == '\\' && i + 1 < length;
+        const bool   nul = escape && length - i >= 6 && memcmp(line + i, NUL_ESCAPE, 6) == 0;
+        const size_t taken = nul ? 6 : escape ? 2 : 1, put = nul ? sizeof STAND_IN_ESCAPE - 1 : taken;
+        memcpy(copy + n, nul ? STAND_IN_ESCAPE : line + i, put);
+        i += taken;
+        n += put;
+    }
+    if (copy)
+        copy[n] = '\0';
+    return copy;
+}
+
+/* Puts U+0000 back; returns the length. */
+static size_t restore_nuls(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from;) {
+        if (strncmp(from, STAND_IN, 4) == 0) {
+            *to++ = '\0';
+            from += 4;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    return (size_t)(to - text);
+}
+
+static int parse(const char *line, size_t length, size_t number, const char *key, cJSON **tree, cJSON **member)
+{
+    char *copy = replace_nuls(line, length);
+    if (!copy)
+        return cli_fail(EXIT_MEMORY, "out of memory for line %zu", number);
+    *tree = cJSON_ParseWithOpts(copy, NULL, true);
+    free(copy);
+    *member = cJSON_GetObjectItemCaseSensitive(*tree, key);
+    if (*member)
+        return EXIT_OK;
+    cJSON_Delete(*tree);
+    *tree = NULL;
+    return cli_fail(EXIT_USAGE, "line %zu of standard input is no JSON object with \"%s\"", number, key);
+}
+
+int cli_jsonl_text(const char *line, size_t length, size_t number, char **text, size_t *text_length)
+{
+    cJSON    *tree, *member;
+    const int result = parse(line, length, number, "text", &tree, &member);
+    if (result != EXIT_OK)
+        return result;
+    if (!cJSON_IsString(member)) {
+        cJSON_Delete(tree);
+        return cli_fail(EXIT_USAGE, "line %zu of standard input: \"text\" is no string", number);
+    }
+    *text = member->valuestring;
+    member->valuestring = NULL; /* ours now */
+    cJSON_Delete(tree);
+    *text_length = restore_nuls(*text);
+    return EXIT_OK;
+}
+
+int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids, size_t *count)
+{
+    cJSON *tree, *member, *item;
+    int    result = parse(line, length, number, "ids", &tree, &member);
+    if (result != EXIT_OK)
+        return result;
+    *count = 0;
+    *ids = malloc(((size_t)cJSON_GetArraySize(member) + 1) * sizeof **ids);
+    if (!*ids)
+        result = cli_fail(EXIT_MEMORY, "out of memory for the ids of line %zu", number);
+    else if (!cJSON_IsArray(member))
+        result = cli_fail(EXIT_USAGE, "line %zu of standard input: \"ids\" is no list", number);
+    for (item = member->child; item && result == EXIT_OK; item = item->next) {
+        if (!cJSON_IsNumber(item) || item->valuedouble < INT32_MIN || item->valuedouble > INT32_MAX ||
+            item->valuedouble != (double)(int32_t)item->valuedouble)
+            result = cli_fail(EXIT_USAGE, "line %zu of standard input: entry %zu of \"ids\" is no token id", number, *count);
+        else
+            (*ids)[(*count)++] = (int32_t)item->valuedouble;
+    }
+    cJSON_Delete(tree);
+    if (result != EXIT_OK) {
+        free(*ids);
+        *ids = NULL;
+    }
+    return result;
+}
