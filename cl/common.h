@@ -1,0 +1,21 @@
+// common.h: words that every kernel of ours uses.
+//
+//   VECTOR(float, 8)   float8
+//   LOAD_VECTOR(8, p)  vload8(0, p); STORE_VECTOR(8, v, p) likewise
+//
+// SEPARATE_MUL_ADD: a product and a sum are rounded one after the other on every device, instead of at once where the device has an
+// instruction for that. Slower, and the last step to equal bits on unlike devices.
+#ifndef OCLM_COMMON_H
+#define OCLM_COMMON_H
+
+#ifdef SEPARATE_MUL_ADD
+#pragma OPENCL FP_CONTRACT OFF
+#endif
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b)  JOIN_(a, b)
+#define VECTOR(type, n)       JOIN(type, n)
+#define LOAD_VECTOR(n, p)     JOIN(vload, n)(0, p)
+#define STORE_VECTOR(n, v, p) JOIN(vstore, n)(v, 0, p)
+
+#endif

@@ -1,0 +1,36 @@
+// rows_gather: y[i] = scale * W[ids[i]], or y[i] += that with ADD: rows of a weight in panels (matrix.h), the embedding
+//   y       fp32 [count][y_stride]
+//   ids     int32, from element ids_offset on; one outside 0 .. all_rows - 1 means row 0
+//   w       one part of the matrix: its rows first_row .. first_row + part_rows - 1. Other ids are left to the launches of other parts
+// Launch    global {ceil(columns / BLOCK), count}, local {1, 1} or any
+// Build     -DSTORAGE=0..2 -DADD=0|1 -DBLOCK=1.. (columns a work-item copies)
+// Test      tests/cl/test_embed.c
+
+#include "storage.h"
+
+#ifndef ADD
+#define ADD 0
+#endif
+#ifndef BLOCK
+#define BLOCK 64
+#endif
+#define PANEL 32
+
+__kernel void rows_gather(__global float *restrict y, const uint y_stride, const __global int *restrict ids, const uint ids_offset,
+                          const __global stored *restrict w, const uint columns, const uint all_rows, const uint first_row,
+                          const uint part_rows, const float scale)
+{
+    const uint i = (uint)get_global_id(1);
+    const uint id = (uint)ids[ids_offset + i] < all_rows ? (uint)ids[ids_offset + i] : 0;
+    if (id < first_row || id - first_row >= part_rows)
+        return;
+    const uint row = id - first_row;
+    const uint begin = (uint)get_global_id(0) * BLOCK;
+    const uint end = min(begin + BLOCK, columns);
+    w += (size_t)(row / PANEL) * columns * PANEL + row % PANEL;
+    y += (size_t)i * y_stride;
+    for (uint k = begin; k < end; k++) {
+        const float value = scale * LOAD_W1(w + (size_t)k * PANEL);
+        y[k] = ADD ? y[k] + value : value;
+    }
+}

@@ -1,0 +1,256 @@
+/* matrix.c: weights in panels, cut into parts that fit the device's largest buffer, and filled from a checkpoint's tensors.
+ *
+ * A tensor travels in slabs through one staging buffer that the device keeps: the slab is written as it lies in the file, then
+ * pack.cl converts and transposes it on the device, where all cores or lanes help. The queue is in order, so the next slab
+ * waits by itself until the buffer is free again. */
+#include "device/matrix.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/memory.h"
+#include "device/device_internal.h"
+#include "device/launch.h"
+#include "device/program.h"
+
+#define STAGING_BYTES ((size_t)16 << 20)
+#define PACK_BLOCK    64 /* columns that a work-item packs: 32 rows of them are 4 to 8 KB, which a first-level cache holds */
+
+uint64_t dev_matrix_bytes(core_dtype dtype, uint64_t rows, uint64_t columns)
+{
+    return (rows + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL * columns * core_dtype_size(dtype);
+}
+
+/* Parts begin with an even panel, so that a gate and its up lie in one part. */
+static oclm_status cut_into_parts(const dev_device *device, const char *what, uint64_t panel_bytes, dev_matrix *matrix)
+{
+    const oclm_device_info *info = &dev_get_traits(device)->info;
+    uint64_t                most = info->max_alloc_bytes / panel_bytes;
+    if (most > 1)
+        most -= most % 2;
+    if (most == 0 || (most == 1 && matrix->panels > 1))
+        return core_fail(OCLM_ERR_DEVICE_MEMORY,
+                         "%s: two panels of %u rows take %" PRIu64 " bytes, the largest buffer of device \"%s\" is %" PRIu64
+                         " bytes; choose a smaller dtype or another device",
+                         what, DEV_PANEL, 2 * panel_bytes, info->name, info->max_alloc_bytes);
+    if (most > matrix->panels)
+        most = matrix->panels;
+    const uint32_t count = (uint32_t)((matrix->panels + most - 1) / most);
+    if (!(matrix->parts = core_alloc_zero(count, sizeof *matrix->parts, what)))
+        return OCLM_ERR_MEMORY;
+    matrix->part_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        dev_matrix_part *part = &matrix->parts[i];
+        part->first_panel = i * (uint32_t)most;
+        part->panels = matrix->panels - part->first_panel < most ? matrix->panels - part->first_panel : (uint32_t)most;
+    }
+    return OCLM_OK;
+}
+
+oclm_status dev_matrix_new(dev_device *device, core_dtype dtype, uint32_t rows, uint32_t columns, const char *what, dev_matrix *matrix)
+{
+    oclm_status    status;
+    const uint64_t panel_bytes = (uint64_t)columns * DEV_PANEL * core_dtype_size(dtype);
+    *matrix = (dev_matrix){ 0 };
+    if (rows == 0 || columns == 0 || rows > UINT32_MAX - DEV_PANEL || dtype > CORE_BF16)
+        return core_fail(OCLM_ERR_INTERNAL, "%s: a matrix of %" PRIu32 " x %" PRIu32 " of %s", what, rows, columns, core_dtype_name(dtype));
+    matrix->dtype = dtype;
+    matrix->rows = rows;
+    matrix->columns = columns;
+    matrix->panels = (rows + DEV_PANEL - 1) / DEV_PANEL;
+    if ((status = cut_into_parts(device, what, panel_bytes, matrix)) != OCLM_OK)
+        goto done;
+    for (uint32_t i = 0; i < matrix->part_count; i++) {
+        dev_matrix_part *part = &matrix->parts[i];
+        if ((status = dev_buffer_new_zero(device, dev_queue(device), (size_t)(part->panels * panel_bytes), what, &part->buffer)) !=
+            OCLM_OK)
+            goto done;
+    }
+done:
+    if (status != OCLM_OK)
+        dev_matrix_free(device, matrix);
+    return status;
+}
+
+void dev_matrix_free(dev_device *device, dev_matrix *matrix)
+{
+    for (uint32_t i = 0; i < matrix->part_count; i++)
+        dev_buffer_free(device, &matrix->parts[i].buffer);
+    core_free(matrix->parts);
+    *matrix = (dev_matrix){ 0 };
+}
+
+/* ---- Filling */
+
+static oclm_status staging_make(dev_device *device, void **value)
+{
+    oclm_status status;
+    dev_buffer *staging = core_alloc_zero(1, sizeof *staging, "a staging buffer");
+    if (!staging)
+        return OCLM_ERR_MEMORY;
+    const uint64_t most = dev_get_traits(device)->info.max_alloc_bytes;
+    const size_t   bytes = STAGING_BYTES < most ? STAGING_BYTES : (size_t)most;
+    if ((status = dev_buffer_new(device, bytes, "the staging buffer for loading weights", staging)) != OCLM_OK) {
+        core_free(staging);
+        return status;
+    }
+    *value = staging;
+    return OCLM_OK;
+}
+
+static void staging_drop(dev_device *device, void *value)
+{
+    dev_buffer_free(device, value);
+    core_free(value);
+}
+
+/* What one fill carries from call to call. A line is what lies together in the source: a row, or transposed a column. */
+typedef struct filling {
+    dev_device              *device;
+    cl_command_queue         queue;
+    cl_kernel                kernel;
+    dev_matrix              *matrix;
+    const dev_matrix_source *source;
+    const dev_buffer        *staging;
+    uint32_t                 lines, length; /* of the whole source */
+    size_t                   line_stride, element;
+} filling;
+
+/* A rectangle of the source: lines and elements of each. */
+typedef struct slab {
+    uint32_t first_line, lines, first, length;
+} slab;
+
+static oclm_status send(const filling *f, const slab *s)
+{
+    const size_t row_bytes = s->length * f->element, pitch = f->line_stride * f->element;
+    const unsigned char *from = (const unsigned char *)f->source->data + s->first_line * pitch + s->first * f->element;
+    cl_int error;
+    if (row_bytes == pitch || s->lines == 1) {
+        error = clEnqueueWriteBuffer(f->queue, f->staging->memory, CL_FALSE, 0, row_bytes * s->lines, from, 0, NULL, NULL);
+    } else {
+        const size_t origin[3] = { 0, 0, 0 }, region[3] = { row_bytes, s->lines, 1 };
+        error = clEnqueueWriteBufferRect(f->queue, f->staging->memory, CL_FALSE, origin, origin, region, row_bytes, 0, pitch, 0, from, 0,
+                                         NULL, NULL);
+    }
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "sending weights to the device");
+}
+
+/* Packs rows [begin, end) of the slab, which go to one part. `first_row` is where row `begin` goes, `shift` as in pack.cl. */
+static oclm_status pack(const filling *f, const slab *s, const dev_matrix_part *part, uint32_t begin, uint32_t end, uint32_t first_row,
+                        int32_t shift)
+{
+    const dev_matrix_source *source = f->source;
+    const uint32_t rows = end - begin, columns = source->transposed ? s->lines : s->length;
+    const uint32_t first_column = source->transposed ? s->first_line : s->first;
+    const uint64_t from_offset = source->transposed ? begin : (uint64_t)begin * s->length;
+    const uint32_t panels = (first_row % DEV_PANEL + rows + DEV_PANEL - 1) / DEV_PANEL;
+    const size_t   global[2] = { (columns + PACK_BLOCK - 1) / PACK_BLOCK, panels };
+    const size_t   one[2] = { 1, 1 };
+    const bool     lanes = dev_get_traits(f->device)->lanes_in_items;
+    cl_int         error = CL_SUCCESS;
+    cl_uint        i = 0;
+#define SET(value) (error |= clSetKernelArg(f->kernel, i++, sizeof(value), &(value)))
+    SET(part->buffer.memory);
+    SET(f->matrix->columns);
+    SET(f->staging->memory);
+    SET(from_offset);
+    SET(s->length);
+    SET(rows);
+    SET(columns);
+    SET(first_row);
+    SET(first_column);
+    SET(source->panel_step);
+    SET(shift);
+#undef SET
+    if (error == CL_SUCCESS)
+        error = clEnqueueNDRangeKernel(f->queue, f->kernel, 2, NULL, global, lanes ? NULL : one, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "packing weights");
+}
+
+/* Sends one slab and packs it into every part that its rows touch. */
+static oclm_status fill_slab(const filling *f, const slab *s)
+{
+    const dev_matrix_source *source = f->source;
+    oclm_status              status = send(f, s);
+    const uint32_t           step = source->panel_step;
+    const uint32_t           origin = source->first_row / DEV_PANEL;
+    /* Rows as they would be numbered if the panels were neighbours. */
+    const uint32_t rows = source->transposed ? s->length : s->lines;
+    const uint32_t first_row = source->first_row + (source->transposed ? s->first : s->first_line);
+    for (uint32_t p = 0; status == OCLM_OK && p < f->matrix->part_count; p++) {
+        const dev_matrix_part *part = &f->matrix->parts[p];
+        /* Panel v goes to panel origin + (v - origin) * step: which v fall into this part? */
+        const uint32_t low = part->first_panel <= origin ? origin : origin + (part->first_panel - origin + step - 1) / step;
+        const uint32_t after = part->first_panel + part->panels;
+        const uint32_t high = after <= origin ? origin : origin + (after - origin + step - 1) / step;
+        const uint64_t begin = (uint64_t)low * DEV_PANEL > first_row ? (uint64_t)low * DEV_PANEL : first_row;
+        const uint64_t last = (uint64_t)first_row + rows;
+        const uint64_t end = (uint64_t)high * DEV_PANEL < last ? (uint64_t)high * DEV_PANEL : last;
+        if (begin >= end)
+            continue;
+        const int64_t shift = -(int64_t)origin * (step - 1) - part->first_panel;
+        status = pack(f, s, part, (uint32_t)(begin - first_row), (uint32_t)(end - first_row), (uint32_t)begin, (int32_t)shift);
+    }
+    return status;
+}
+
+static oclm_status fill_slabs(const filling *f)
+{
+    oclm_status    status = OCLM_OK;
+    const size_t   room = f->staging->bytes / f->element;
+    const uint32_t length = f->length < room ? f->length : (uint32_t)room;
+    const size_t   fitting = room / length;
+    const uint32_t lines = f->lines < fitting ? f->lines : (uint32_t)fitting;
+    for (uint64_t line = 0; line < f->lines && status == OCLM_OK; line += lines)
+        for (uint64_t first = 0; first < f->length && status == OCLM_OK; first += length) {
+            const uint64_t rest = f->lines - line, rest_length = f->length - first;
+            const slab     s = { .first_line = (uint32_t)line, .lines = rest < lines ? (uint32_t)rest : lines,
+                                 .first = (uint32_t)first, .length = rest_length < length ? (uint32_t)rest_length : length };
+            status = fill_slab(f, &s);
+        }
+    return status;
+}
+
+static oclm_status check_source(const dev_matrix *matrix, const dev_matrix_source *source)
+{
+    const uint64_t panels = source->panel_step == 2 ? 2 * (((uint64_t)source->rows + DEV_PANEL - 1) / DEV_PANEL) - 1 : 0;
+    const uint64_t end = source->panel_step == 2 ? source->first_row + panels * DEV_PANEL : (uint64_t)source->first_row + source->rows;
+    const uint32_t line = source->transposed ? source->rows : source->columns;
+    if (source->rows == 0 || source->columns != matrix->columns || source->dtype > CORE_BF16 || source->panel_step < 1 ||
+        source->panel_step > 2 || end > (uint64_t)matrix->panels * DEV_PANEL || (source->row_stride && source->row_stride < line) ||
+        (source->panel_step == 2 && source->first_row % DEV_PANEL != 0))
+        return core_fail(OCLM_ERR_INTERNAL,
+                         "rows %" PRIu32 " x %" PRIu32 " (stride %" PRIu64 ", panel step %" PRIu32 ") do not fit into a matrix of %" PRIu32
+                         " x %" PRIu32 " from row %" PRIu32 " on",
+                         source->rows, source->columns, source->row_stride, source->panel_step, matrix->rows, matrix->columns,
+                         source->first_row);
+    return OCLM_OK;
+}
+
+oclm_status dev_matrix_fill(dev_device *device, cl_command_queue queue, dev_matrix *matrix, const dev_matrix_source *source)
+{
+    oclm_status status;
+    char        options[96];
+    void       *staging = NULL;
+    filling     f = { .device = device, .queue = queue, .matrix = matrix, .source = source };
+    if ((status = check_source(matrix, source)) != OCLM_OK ||
+        (status = dev_slot_get(device, DEV_SLOT_STAGING, staging_make, staging_drop, &staging)) != OCLM_OK)
+        return status;
+    f.staging = staging;
+    f.lines = source->transposed ? source->columns : source->rows;
+    f.length = source->transposed ? source->rows : source->columns;
+    f.line_stride = source->row_stride ? (size_t)source->row_stride : f.length;
+    f.element = core_dtype_size(source->dtype);
+    snprintf(options, sizeof options, "-DFROM=%d -DTO=%d -DTRANSPOSED=%d -DBLOCK=%d", (int)source->dtype, (int)matrix->dtype,
+             (int)source->transposed, PACK_BLOCK);
+    if ((status = dev_kernel(device, "pack", options, "pack_columns", &f.kernel)) != OCLM_OK)
+        return status;
+    dev_slot_lock(device, DEV_SLOT_STAGING); /* one fill at a time has the buffer */
+    status = fill_slabs(&f);
+    /* Also after a failure: what was enqueued reads the source. */
+    const oclm_status finished = dev_finish(queue);
+    dev_slot_unlock(device, DEV_SLOT_STAGING);
+    clReleaseKernel(f.kernel);
+    return status != OCLM_OK ? status : finished;
+}
