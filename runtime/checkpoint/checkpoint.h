@@ -7,7 +7,7 @@
 #include "core/dtype.h"
 
 #define CKPT_MAX_DIMS 8
-#define CKPT_MAX_HEADER (100u << 20) /* bytes of a safetensors header, the limit of the reference */
+#define CKPT_MAX_HEADER 100000000u /* bytes of a safetensors header, the limit of the reference; also of the shard index */
 #define CKPT_MAX_TENSORS (1u << 20)
 #define CKPT_MAX_SHARDS (1u << 14)
 
@@ -36,7 +36,8 @@ const ckpt_tensor *ckpt_at(const ckpt_checkpoint *checkpoint, size_t index); /* 
 const ckpt_tensor *ckpt_find(const ckpt_checkpoint *checkpoint, const char *name); /* NULL if there is none */
 const char        *ckpt_file_name(const ckpt_checkpoint *checkpoint, uint32_t file); /* its path */
 uint64_t           ckpt_bytes(const ckpt_checkpoint *checkpoint); /* of all tensors */
-/* What "dtype": "auto" means for this checkpoint: the first floating tensor's, in file order; F32 if there is none. */
+/* What "dtype": "auto" means for this checkpoint where config.json is silent: that of the first floating tensor by name in the
+ * first file that has one, as transformers (get_state_dict_dtype) takes it; F32 if there is none. */
 core_dtype         ckpt_dtype(const ckpt_checkpoint *checkpoint);
 
 /* Hints around reading a tensor's data: needed soon; done with it (its pages leave resident memory). */

@@ -13,6 +13,7 @@ static const struct {
     [CORE_F64] = { "F64", 8 },      [CORE_I64] = { "I64", 8 },         [CORE_I32] = { "I32", 4 },
     [CORE_I16] = { "I16", 2 },      [CORE_I8] = { "I8", 1 },           [CORE_U8] = { "U8", 1 },
     [CORE_BOOL] = { "BOOL", 1 },    [CORE_F8_E4M3] = { "F8_E4M3", 1 }, [CORE_F8_E5M2] = { "F8_E5M2", 1 },
+    [CORE_U16] = { "U16", 2 },      [CORE_U32] = { "U32", 4 },         [CORE_U64] = { "U64", 8 },
 };
 
 static const char *const long_names[] = {

@@ -1,4 +1,4 @@
-/* platform.h: everything that differs between operating systems, in one file (platform.c; map.h's calls live there too). */
+/* platform.h: everything that differs between operating systems: platform.c, and platform_files.c, which has map.h's too. */
 #ifndef OCLM_CORE_PLATFORM_H
 #define OCLM_CORE_PLATFORM_H
 
@@ -29,6 +29,8 @@ oclm_status core_read_file(const char *path, size_t limit, char **data, size_t *
 /* Writes beside it, then renames over it: readers see the old file or the new one, whole. Makes missing folders. */
 oclm_status core_write_file(const char *path, const void *data, size_t length);
 oclm_status core_make_folders(const char *path);
+/* Calls `visit` with the name of each entry, in no order, until it returns false. */
+oclm_status core_folder_list(const char *folder, bool (*visit)(const char *name, void *user), void *user);
 /* The folder for what oclm remembers (programs, measurements): $OCLM_CACHE_DIR, else $XDG_CACHE_HOME/oclm, else
  * ~/.cache/oclm (macOS: ~/Library/Caches/oclm). Not created. OCLM_ERR_NOT_FOUND where none can be named. */
 oclm_status core_cache_folder(core_text *out);
