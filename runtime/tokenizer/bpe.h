@@ -1,0 +1,50 @@
+/* bpe.h: byte pair encoding. A piece starts as one symbol per character (or byte); the neighbouring pair with the lowest
+ * rank becomes one symbol, again and again. */
+#ifndef OCLM_TOKENIZER_BPE_H
+#define OCLM_TOKENIZER_BPE_H
+
+#include "tokenizer/model.h"
+
+/* ---- Merges (bpe_merge.c): pairs of ids, their rank, what they become. One open-addressing table of integers. */
+typedef struct tok_merge {
+    uint64_t pair; /* left id << 32 | right id; UINT64_MAX: an empty slot */
+    uint32_t rank; /* place in the file: lower is merged first */
+    int32_t  result;
+} tok_merge;
+
+typedef struct tok_merges {
+    tok_merge *slots;
+    size_t     slot_count; /* a power of two; at most 5/8 are in use */
+    size_t     count;
+} tok_merges;
+
+#define TOK_MAX_MERGES 0x0FFFFFFF
+
+/* The same pair again takes the later rank. `reserve` is a guess at how many will come. */
+oclm_status tok_merges_add(tok_merges *merges, int32_t left, int32_t right, uint32_t rank, int32_t result, size_t reserve);
+void        tok_merges_deinit(tok_merges *merges);
+/* Merges until no pair has a merge, in place; returns how many symbols are left, or SIZE_MAX: no memory. */
+size_t      tok_merges_apply(const tok_merges *merges, int32_t *symbols, size_t count, struct tok_scratch *scratch);
+
+/* ---- The model */
+typedef struct tok_bpe {
+    tok_model  model;
+    tok_merges merges;
+    tok_vocab  whole;           /* pieces that are one token, as they come: most pieces need only this */
+    bool       bytes;           /* pieces are bytes, not byte characters */
+    bool       fuse_unk, byte_fallback, ignore_merges;
+    char      *unk_token, *prefix, *suffix; /* NULL: none */
+    int32_t    unk_id;          /* -1: none, or not in the vocabulary */
+    int32_t    byte_ids[256];   /* if `bytes`: of single bytes; -1: not in the vocabulary */
+    int32_t    fallback_ids[256]; /* of <0x00> to <0xFF>; -1 */
+} tok_bpe;
+
+oclm_status tok_bpe_new(tok_bpe **bpe);
+/* The model object of a tokenizer.json. */
+oclm_status tok_bpe_read(core_json_reader *reader, tok_model **model);
+/* An object of strings and ids. */
+oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader);
+/* One merge, "left right". `where` is for messages. */
+oclm_status tok_bpe_add_line(tok_bpe *bpe, const char *line, size_t length, uint32_t rank, const char *where);
+
+#endif

@@ -1,0 +1,237 @@
+/* decode_steps.c: the decoders: each turns a list of token strings into another. */
+#include <string.h>
+
+#include "tokenizer/byte_level.h"
+#include "tokenizer/decode.h"
+#include "tokenizer/pattern.h"
+#include "tokenizer/unicode.h"
+
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+
+typedef oclm_status decode_function(const tok_step *step, const tok_strings *in, tok_strings *out);
+
+/* A step without options. */
+static oclm_status make_plain(decode_function *function, tok_step **step)
+{
+    if ((*step = core_alloc_zero(1, sizeof **step, "a decoder")) == NULL)
+        return OCLM_ERR_MEMORY;
+    (*step)->does.decode = function;
+    return OCLM_OK;
+}
+
+/* ---- ByteLevel: tokens that consist of byte characters are bytes, others are text; all joined, then read as UTF-8 */
+
+static oclm_status decode_byte_level(const tok_step *step, const tok_strings *in, tok_strings *out)
+{
+    core_text   bytes = CORE_TEXT_INIT;
+    oclm_status status = OCLM_OK;
+    (void)step;
+    for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
+        size_t      length;
+        const char *text = tok_strings_at(in, i, &length);
+        if (length > 0 && !tok_bytes_of_token(text, length, &bytes, &status) && status == OCLM_OK)
+            status = core_text_add(&bytes, text, length);
+    }
+    if (status == OCLM_OK && bytes.length > 0)
+        status = core_utf8_add_lossy(&out->text, bytes.data, bytes.length);
+    core_text_free(&bytes);
+    return status == OCLM_OK ? tok_strings_end(out) : status;
+}
+
+oclm_status tok_decode_byte_level_make(const cJSON *config, const char *where, tok_step **step)
+{
+    (void)config;
+    (void)where;
+    return make_plain(decode_byte_level, step);
+}
+
+bool tok_decode_is_byte_level(const tok_step *step)
+{
+    return step->does.decode == decode_byte_level;
+}
+
+/* ---- ByteFallback: a run of tokens <0xHH> is text if it is valid UTF-8 as a whole, else one U+FFFD per byte */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int byte_of_token(const char *text, size_t length)
+{
+    if (length != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
+        return -1;
+    const int high = hex_digit(text[3]), low = hex_digit(text[4]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+static oclm_status flush_bytes(core_text *bytes, tok_strings *out)
+{
+    oclm_status status = OCLM_OK;
+    if (bytes->length == 0)
+        return OCLM_OK;
+    if (core_utf8_check(bytes->data, bytes->length) == SIZE_MAX) {
+        status = tok_strings_push(out, bytes->data, bytes->length);
+    } else {
+        for (size_t i = 0; i < bytes->length && status == OCLM_OK; i++)
+            status = tok_strings_push(out, REPLACEMENT, sizeof REPLACEMENT - 1);
+    }
+    core_text_clear(bytes);
+    return status;
+}
+
+static oclm_status decode_byte_fallback(const tok_step *step, const tok_strings *in, tok_strings *out)
+{
+    core_text   bytes = CORE_TEXT_INIT;
+    oclm_status status = OCLM_OK;
+    (void)step;
+    for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
+        size_t      length;
+        const char *text = tok_strings_at(in, i, &length);
+        const int   byte = byte_of_token(text, length);
+        if (byte >= 0)
+            status = core_text_add_char(&bytes, (char)byte);
+        else if ((status = flush_bytes(&bytes, out)) == OCLM_OK)
+            status = tok_strings_push(out, text, length);
+    }
+    if (status == OCLM_OK)
+        status = flush_bytes(&bytes, out);
+    core_text_free(&bytes);
+    return status;
+}
+
+oclm_status tok_decode_byte_fallback_make(const cJSON *config, const char *where, tok_step **step)
+{
+    (void)config;
+    (void)where;
+    return make_plain(decode_byte_fallback, step);
+}
+
+/* ---- Fuse: all joined to one */
+
+static oclm_status decode_fuse(const tok_step *step, const tok_strings *in, tok_strings *out)
+{
+    (void)step;
+    return tok_strings_push(out, in->text.data, in->text.length);
+}
+
+oclm_status tok_decode_fuse_make(const cJSON *config, const char *where, tok_step **step)
+{
+    (void)config;
+    (void)where;
+    return make_plain(decode_fuse, step);
+}
+
+/* ---- Replace: in each token, every match becomes `content` */
+
+typedef struct replace_step {
+    tok_step    step;
+    tok_pattern pattern;
+    char       *content;
+} replace_step;
+
+static oclm_status decode_replace(const tok_step *step, const tok_strings *in, tok_strings *out)
+{
+    const replace_step *self = (const replace_step *)step;
+    const size_t        content_length = strlen(self->content);
+    oclm_status         status = OCLM_OK;
+    for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
+        size_t      length;
+        const char *p = tok_strings_at(in, i, &length);
+        const char *begin, *stop;
+        for (const char *const end = p + length; length > 0 && p < end && status == OCLM_OK; p = stop) {
+            if ((begin = tok_pattern_find(&self->pattern, p, end, &stop)) == NULL) {
+                status = tok_strings_add(out, p, (size_t)(end - p));
+                break;
+            }
+            if ((status = tok_strings_add(out, p, (size_t)(begin - p))) == OCLM_OK)
+                status = tok_strings_add(out, self->content, content_length);
+        }
+        if (status == OCLM_OK)
+            status = tok_strings_end(out);
+    }
+    return status;
+}
+
+static void free_replace(tok_step *step)
+{
+    tok_pattern_deinit(&((replace_step *)step)->pattern);
+    core_free(((replace_step *)step)->content);
+    core_free(step);
+}
+
+oclm_status tok_decode_replace_make(const cJSON *config, const char *where, tok_step **step)
+{
+    const char   *content = NULL;
+    replace_step *made;
+    oclm_status   status = core_json_get_string(config, "content", where, &content);
+    if (status != OCLM_OK)
+        return status;
+    if (content == NULL)
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"content\" is missing", where);
+    if ((made = core_alloc_zero(1, sizeof *made, "a decoder")) == NULL)
+        return OCLM_ERR_MEMORY;
+    made->step.does.decode = decode_replace;
+    made->step.free = free_replace;
+    if ((status = tok_pattern_read(&made->pattern, config, where)) == OCLM_OK &&
+        (made->content = core_copy_string(content, "a decoder")) == NULL)
+        status = OCLM_ERR_MEMORY;
+    if (status == OCLM_OK)
+        *step = &made->step;
+    else
+        free_replace(&made->step);
+    return status;
+}
+
+/* ---- Strip: in each token, up to `start` and `stop` characters `content` go from the ends */
+
+typedef struct strip_step {
+    tok_step step;
+    uint32_t content, start, stop;
+} strip_step;
+
+static oclm_status decode_strip(const tok_step *step, const tok_strings *in, tok_strings *out)
+{
+    const strip_step *self = (const strip_step *)step;
+    oclm_status       status = OCLM_OK;
+    for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
+        size_t      length, size;
+        const char *p = tok_strings_at(in, i, &length);
+        if (length > 0) {
+            const char *end = p + length;
+            for (uint32_t n = 0; n < self->start && p < end && tok_char_at(p, &size) == self->content; n++)
+                p += size;
+            for (uint32_t n = 0; n < self->stop && p < end; n++) {
+                const char *last = tok_char_before(p, end);
+                if (tok_char_at(last, &size) != self->content)
+                    break;
+                end = last;
+            }
+            length = (size_t)(end - p);
+        }
+        status = tok_strings_push(out, p, length);
+    }
+    return status;
+}
+
+oclm_status tok_decode_strip_make(const cJSON *config, const char *where, tok_step **step)
+{
+    const char *content = NULL;
+    size_t      size = 0;
+    strip_step  made;
+    oclm_status status;
+    memset(&made, 0, sizeof made);
+    if ((status = core_json_get_string(config, "content", where, &content)) != OCLM_OK ||
+        (status = core_json_get_u32(config, "start", where, 0, UINT32_MAX, &made.start)) != OCLM_OK ||
+        (status = core_json_get_u32(config, "stop", where, 0, UINT32_MAX, &made.stop)) != OCLM_OK)
+        return status;
+    if (content != NULL && content[0] != '\0')
+        made.content = tok_char_at(content, &size);
+    if (size == 0 || content[size] != '\0')
+        return core_fail(OCLM_ERR_FORMAT, "%s: its \"content\" is not one character", where);
+    made.step.does.decode = decode_strip;
+    *step = core_copy(&made, sizeof made, "a decoder");
+    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+}

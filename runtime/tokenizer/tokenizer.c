@@ -1,0 +1,238 @@
+/* tokenizer.c: opening a tokenizer, and the way of a text through it. */
+#include "tokenizer/tokenizer.h"
+
+#include <string.h>
+
+#include "core/map.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/decode.h"
+#include "tokenizer/hash.h"
+#include "tokenizer/normalize.h"
+#include "tokenizer/pipeline.h"
+
+#define MAX_TEXT ((size_t)INT32_MAX) /* bytes of one text: positions within a word are 32 bits */
+
+/* ---- Opening */
+
+/* What follows once all sections are read: they depend on one another. */
+static oclm_status finish(tok_tokenizer *tokenizer)
+{
+    tok_chain  *pre = &tokenizer->pre_tokenizer;
+    tok_step   *last = pre->count > 0 ? pre->steps[pre->count - 1] : NULL;
+    bool        bytes = last != NULL && tok_byte_level_is(last);
+    oclm_status status = tokenizer->model->prepare(tokenizer->model, &bytes);
+    if (status != OCLM_OK)
+        return status;
+    if (bytes)
+        tok_byte_level_give_bytes(last);
+    if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
+        (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
+        return status;
+    return core_mutex_new(&tokenizer->lock);
+}
+
+static oclm_status new_tokenizer(tok_tokenizer **tokenizer)
+{
+    *tokenizer = core_alloc_zero(1, sizeof **tokenizer, "a tokenizer");
+    return *tokenizer != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+}
+
+/* Completes what was read with `status`, or frees it. */
+static oclm_status hand_over(oclm_status status, const char *origin, tok_tokenizer *made, tok_tokenizer **tokenizer)
+{
+    if (status == OCLM_OK && (status = finish(made)) != OCLM_OK && status != OCLM_ERR_MEMORY)
+        status = core_fail_in(status, "%s", origin);
+    if (status == OCLM_OK)
+        *tokenizer = made;
+    else
+        tok_close(made);
+    return status;
+}
+
+oclm_status tok_open_json(const char *text, size_t length, const char *origin, tok_tokenizer **tokenizer)
+{
+    tok_tokenizer *made;
+    oclm_status    status;
+    *tokenizer = NULL;
+    if ((status = new_tokenizer(&made)) != OCLM_OK)
+        return status;
+    return hand_over(tok_read_json(text, length, origin, made), origin, made, tokenizer);
+}
+
+static oclm_status open_json_file(const char *path, tok_tokenizer **tokenizer)
+{
+    core_map    map = CORE_MAP_INIT;
+    oclm_status status = core_map_open(&map, path);
+    if (status == OCLM_OK)
+        status = tok_open_json((const char *)map.data, map.size, path, tokenizer);
+    core_map_close(&map);
+    return status;
+}
+
+static oclm_status open_two_files(const char *vocab_path, const char *merges_path, tok_tokenizer **tokenizer)
+{
+    tok_tokenizer *made;
+    oclm_status    status = new_tokenizer(&made);
+    if (status != OCLM_OK)
+        return status;
+    return hand_over(tok_open_files(vocab_path, merges_path, made), vocab_path, made, tokenizer);
+}
+
+oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
+{
+    core_text   path = CORE_TEXT_INIT, vocab = CORE_TEXT_INIT, merges = CORE_TEXT_INIT;
+    oclm_status status;
+    *tokenizer = NULL;
+    if ((status = core_path_join(&path, folder, "tokenizer.json")) != OCLM_OK ||
+        (status = core_path_join(&vocab, folder, "vocab.json")) != OCLM_OK ||
+        (status = core_path_join(&merges, folder, "merges.txt")) != OCLM_OK)
+        goto done;
+    if (core_path_is_file(path.data))
+        status = open_json_file(path.data, tokenizer);
+    else if (core_path_is_file(vocab.data) && core_path_is_file(merges.data))
+        status = open_two_files(vocab.data, merges.data, tokenizer);
+    else
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s: the folder has no tokenizer: neither tokenizer.json nor vocab.json with "
+                           "merges.txt", folder);
+done:
+    core_text_free(&path);
+    core_text_free(&vocab);
+    core_text_free(&merges);
+    return status;
+}
+
+void tok_close(tok_tokenizer *tokenizer)
+{
+    if (tokenizer == NULL)
+        return;
+    tok_scratch_free_all(tokenizer);
+    core_mutex_free(tokenizer->lock);
+    tok_chain_deinit(&tokenizer->normalizer);
+    tok_chain_deinit(&tokenizer->pre_tokenizer);
+    tok_chain_deinit(&tokenizer->post_processor);
+    tok_chain_deinit(&tokenizer->decoder);
+    tok_added_deinit(&tokenizer->added);
+    tok_model_free(tokenizer->model);
+    core_text_free(&tokenizer->bytes);
+    core_free(tokenizer->token_bytes);
+    core_free(tokenizer);
+}
+
+/* ---- What an id is */
+
+size_t tok_vocab_size(const tok_tokenizer *tokenizer)
+{
+    return tokenizer->vocab_size;
+}
+
+const char *tok_token(const tok_tokenizer *tokenizer, int32_t id)
+{
+    const tok_added_token *added = tok_added_by_id(&tokenizer->added, id);
+    return added != NULL ? added->content : tok_vocab_text(&tokenizer->model->vocab, id, NULL);
+}
+
+bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id)
+{
+    const tok_added_token *added = tok_added_by_id(&tokenizer->added, id);
+    return added != NULL && added->special;
+}
+
+/* ---- Encoding */
+
+/* A piece that was seen before costs one cache line. */
+static oclm_status encode_piece(tok_run *run, const char *text, size_t length)
+{
+    const tok_model  *model = run->tokenizer->model;
+    tok_cached_piece *cached = NULL;
+    const size_t      before = run->ids->count;
+    oclm_status       status;
+    if (length <= sizeof cached->text) {
+        cached = &run->scratch->cache[tok_hash(text, length) & (TOK_CACHE_SLOTS - 1)];
+        if (cached->length == length && memcmp(cached->text, text, length) == 0)
+            return tok_ids_append(run->ids, cached->ids, cached->count);
+    }
+    if ((status = model->encode(model, run->scratch, text, length, run->ids)) != OCLM_OK || cached == NULL)
+        return status;
+    const size_t count = run->ids->count - before;
+    if (count > COUNT(cached->ids))
+        return OCLM_OK;
+    cached->length = (uint8_t)length;
+    cached->count = (uint8_t)count;
+    memcpy(cached->text, text, length);
+    memcpy(cached->ids, run->ids->data + before, count * sizeof *cached->ids);
+    return OCLM_OK;
+}
+
+oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t length)
+{
+    const tok_chain *chain = &run->tokenizer->pre_tokenizer;
+    if (length == 0)
+        return OCLM_OK;
+    if (index == chain->count)
+        return encode_piece(run, text, length);
+    return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
+}
+
+/* A part of normalised text. */
+static oclm_status encode_normal(tok_run *run, const char *text, size_t length, int32_t id)
+{
+    return id >= 0 ? tok_ids_add(run->ids, id) : tok_run_piece(run, 0, text, length);
+}
+
+/* A part of the raw text. */
+static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int32_t id)
+{
+    const tok_tokenizer *tokenizer = run->tokenizer;
+    core_text           *normal = &run->scratch->normal;
+    if (id >= 0)
+        return tok_ids_add(run->ids, id);
+    if (tokenizer->normalizer.count > 0) {
+        core_text_clear(normal);
+        const oclm_status status = tok_normalize(&tokenizer->normalizer, text, length, normal);
+        if (status != OCLM_OK)
+            return status;
+        text = normal->data;
+        length = normal->length;
+    }
+    return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
+}
+
+static oclm_status post_process(const tok_tokenizer *tokenizer, tok_scratch *scratch, bool add_special_tokens, tok_ids *ids)
+{
+    const tok_chain *chain = &tokenizer->post_processor;
+    tok_ids         *in = &scratch->ids, *out = &scratch->more_ids;
+    for (size_t i = 0; i < chain->count; i++) {
+        tok_ids *before = in;
+        out->count = 0;
+        const oclm_status status = chain->steps[i]->does.post_process(chain->steps[i], in, add_special_tokens, out);
+        if (status != OCLM_OK)
+            return status;
+        in = out;
+        out = before;
+    }
+    return tok_ids_append(ids, in->data, in->count);
+}
+
+oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids)
+{
+    tok_scratch *scratch;
+    oclm_status  status;
+    if (length > MAX_TEXT)
+        return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
+    const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
+    if (bad != SIZE_MAX)
+        return core_fail(OCLM_ERR_ARGUMENT, "the text is not valid UTF-8: byte %zu is 0x%02X", bad, (unsigned)(unsigned char)text[bad]);
+    if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
+        return status;
+    tok_run run = { tokenizer, scratch, &scratch->ids };
+    scratch->ids.count = 0;
+    if (scratch->cache == NULL &&
+        (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
+        status = OCLM_ERR_MEMORY;
+    if (length > 0 && status == OCLM_OK)
+        status = tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run);
+    if (status == OCLM_OK)
+        status = post_process(tokenizer, scratch, add_special_tokens, ids);
+    tok_scratch_give(tokenizer, scratch);
+    return status;
+}
