@@ -19,7 +19,7 @@
  *              New members are added at the end only, so programs built against an older header keep working.
  *   Threads    oclm_model and oclm_tokenizer are immutable and shared between threads. oclm_session, oclm_token_stream and
  *              oclm_generation belong to one thread at a time. Messages of errors are kept per thread.
- *   Text       UTF-8. Sizes in bytes; strings handed out end in NUL and may hold NULs before it: their length is told too.
+ *   Text       UTF-8. Sizes in bytes. Strings handed out end in NUL; where a length is told too, NULs may stand before it.
  *   Ids        Token ids are int32_t, 0 <= id < vocabulary size.
  */
 #ifndef OCLM_OCLM_H
@@ -343,7 +343,7 @@ typedef struct oclm_session oclm_session;
 
 typedef struct oclm_session_options {
     size_t   struct_size;   /* set by oclm_session_options_init() */
-    uint32_t max_positions; /* 0: what the model allows (max_position_embeddings); the cache is this large */
+    uint32_t max_positions; /* 0: max_position_embeddings; the cache is this large. More only with rotary positions */
     uint32_t batch;         /* 1; sequences side by side */
 } oclm_session_options;
 
@@ -363,7 +363,7 @@ OCLM_API oclm_status oclm_session_rewind(oclm_session *session, size_t length);
  *   logits   [batch][length][vocab_size] float32; caller's memory, room for `capacity` floats; NULL (with 0) for none:
  *            then only the last position's are computed, for oclm_session_logits() of opencl.h
  * Errors: OCLM_ERR_ARGUMENT (which id, which range), OCLM_ERR_CAPACITY (floats or positions needed), OCLM_ERR_DEVICE,
- *         OCLM_ERR_MEMORY. `logits` is then unspecified, `session` as before the call.
+ *         OCLM_ERR_MEMORY. `logits` is then unspecified, the session's positions are as before the call.
  * Threads: one call at a time per session; sessions of one model may run in parallel.  Since 0.1. */
 OCLM_API oclm_status oclm_forward(oclm_session *session, const int32_t *ids, size_t batch, size_t length,
                                   float *logits, size_t capacity);

@@ -37,10 +37,12 @@ OCLM_API oclm_status oclm_model_load_on(const char *path, cl_context context, cl
  * Threads: as the session.  Since 0.1. */
 OCLM_API oclm_status oclm_session_logits(oclm_session *session, cl_mem *logits, size_t *stride, cl_event *ready);
 
-/* Enqueues a forward pass of ids that lie in a buffer of the caller's, without waiting: row b takes `length` int32 ids from
- * element offset + b * length on. Logits as from oclm_session_logits(). Ids are not checked against the vocabulary; one that
- * is outside gives unspecified logits, but reads nothing outside the model's memory.
+/* Enqueues a forward pass of ids that lie in a buffer of the caller's: row b takes `length` int32 ids from element
+ * offset + b * length on. Logits as from oclm_session_logits(). Ids are not checked against the vocabulary; one that is outside
+ * gives unspecified logits, but reads nothing outside the model's memory.
  *   wait     events to wait on before `ids` is read; 0 and NULL for none
+ * Waits for earlier passes of the session, not for these events or this pass; an input of more than 512 ids (all rows together)
+ * is cut into passes, of which each waits for the one before, so the events of such a call must not depend on its return.
  * Errors: as oclm_forward().  Since 0.1. */
 OCLM_API oclm_status oclm_forward_buffer(oclm_session *session, cl_mem ids, size_t offset, size_t batch, size_t length,
                                          cl_uint wait_count, const cl_event *wait);

@@ -39,7 +39,7 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
     if ((status = api_options_read(options, &mine, sizeof mine, "oclm_session_options")) != OCLM_OK)
         return status;
     room = model->inside->architecture.max_position_embeddings;
-    if (mine.max_positions > room)
+    if (mine.max_positions > room && model->inside->architecture.position == MODEL_POSITION_LEARNED)
         return core_fail(OCLM_ERR_ARGUMENT, "max_positions is %u; the model allows %u (max_position_embeddings)", mine.max_positions,
                          room);
     if (mine.batch < 1 || mine.batch > MAX_BATCH)
@@ -106,6 +106,8 @@ typedef struct input {
     const int32_t *ids;    /* [batch][length] on the host; NULL: in `buffer` */
     cl_mem         buffer; /* the same on the device, from element `offset` on */
     size_t         offset;
+    cl_uint        wait_count;
+    const cl_event *wait;  /* before `buffer` is read */
     size_t         length;
     model_logits   want;   /* ALL: every position's to `logits`; LAST: the last position's, to `logits` where that is not NULL */
     float         *logits;
@@ -144,22 +146,15 @@ static oclm_status gather_last(const oclm_session *session, size_t rows_each)
     return OCLM_OK;
 }
 
-/* The next `rows` positions of every sequence, from `done` on, as pieces; ids on the device are copied to where the pass reads. */
-static oclm_status make_pieces(oclm_session *session, const input *in, size_t done, size_t rows)
+/* The next `rows` positions of every sequence, from `done` on, as pieces. */
+static void make_pieces(oclm_session *session, const input *in, size_t done, size_t rows)
 {
     for (size_t b = 0; b < session->batch; b++) {
         const size_t from = b * in->length + done;
         session->pieces[b] = (model_piece){ .sequence = (uint32_t)b, .first = session->length, .count = (uint32_t)rows,
-                                            .ids = in->ids ? in->ids + from : NULL };
-        if (!in->ids) {
-            const cl_int error = clEnqueueCopyBuffer(session->state->queue, in->buffer, session->state->ids.memory,
-                (in->offset + from) * sizeof(int32_t), b * rows * sizeof(int32_t), rows * sizeof(int32_t), 0, NULL, NULL);
-            if (error != CL_SUCCESS)
-                return dev_cl_fail(error, "reading ids from the caller's buffer, elements %zu to %zu", in->offset + from,
-                                   in->offset + from + rows);
-        }
+                                            .ids = in->ids ? in->ids + from : NULL, .buffer = in->buffer,
+                                            .offset = in->offset + from, .wait_count = in->wait_count, .wait = in->wait };
     }
-    return OCLM_OK;
 }
 
 static oclm_status run_passes(oclm_session *session, const input *in)
@@ -167,12 +162,14 @@ static oclm_status run_passes(oclm_session *session, const input *in)
     const size_t vocab = session->model->inside->architecture.vocab_size, batch = session->batch;
     const size_t largest = (in->want == MODEL_LOGITS_ALL ? session->state->max_logit_rows : session->state->max_rows) / batch;
     oclm_status  status;
+    if (session->length == 0)
+        model_state_expect(session->state, (uint32_t)in->length);
     for (size_t done = 0, rows; done < in->length; done += rows) {
         const bool   last = in->length - done <= largest;
         model_logits want = in->want == MODEL_LOGITS_LAST && !last ? MODEL_LOGITS_NONE : in->want;
         rows = last ? in->length - done : largest;
-        if ((status = make_pieces(session, in, done, rows)) != OCLM_OK ||
-            (status = model_forward(session->state, session->pieces, batch, want)) != OCLM_OK)
+        make_pieces(session, in, done, rows);
+        if ((status = model_forward(session->state, session->pieces, batch, want)) != OCLM_OK)
             return status;
         session->length += (uint32_t)rows;
         if (want == MODEL_LOGITS_ALL) {
@@ -258,7 +255,8 @@ oclm_status oclm_forward_last(oclm_session *session, const int32_t *ids, size_t 
 oclm_status oclm_forward_buffer(oclm_session *session, cl_mem ids, size_t offset, size_t batch, size_t length, cl_uint wait_count,
                                 const cl_event *wait)
 {
-    input       in = { .buffer = ids, .offset = offset, .length = length, .want = MODEL_LOGITS_LAST };
+    input       in = { .buffer = ids, .offset = offset, .wait_count = wait_count, .wait = wait, .length = length,
+                         .want = MODEL_LOGITS_LAST };
     size_t      bytes = 0;
     cl_int      error;
     oclm_status status;
@@ -272,11 +270,6 @@ oclm_status oclm_forward_buffer(oclm_session *session, cl_mem ids, size_t offset
     if (offset > bytes / sizeof(int32_t) || batch * length > bytes / sizeof(int32_t) - offset)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_forward_buffer: %zu ids from element %zu on, but the buffer has %zu bytes, room for "
                          "%zu", batch * length, offset, bytes, bytes / sizeof(int32_t));
-    if (wait_count > 0) {
-        error = clEnqueueBarrierWithWaitList(session->state->queue, wait_count, wait, NULL);
-        if (error != CL_SUCCESS)
-            return dev_cl_fail(error, "waiting for the events given to oclm_forward_buffer");
-    }
     return forward("oclm_forward_buffer", session, &in, 0, 0);
 }
 

@@ -180,9 +180,8 @@ static int open_session(job *j)
     j->vocab = info.vocab_size;
     if (j->count == 0)
         return cli_fail(EXIT_USAGE, "the prompt is empty: scoring needs at least one token");
-    if (j->count > info.max_position_embeddings)
-        return cli_fail(EXIT_USAGE, "the prompt has %zu tokens, the model allows %lu (max_position_embeddings); shorten it", j->count,
-                        (unsigned long)info.max_position_embeddings);
+    if (j->count >= UINT32_MAX)
+        return cli_fail(EXIT_USAGE, "the prompt has %zu tokens, more than any model takes", j->count);
     options.max_positions = (uint32_t)j->count;
     status = oclm_session_new(j->model, &options, &j->session);
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);

@@ -198,7 +198,7 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
 {
     const gen_config greedy = { .limit = 1, .temperature = 1, .top_p = 1 };
     bench            b = { .model = model, .options = options, .result = result };
-    uint32_t         limit;
+    uint32_t         limit = 0;
     oclm_status      status;
     if ((status = check(model, options, &limit)) != OCLM_OK)
         return status;

@@ -234,9 +234,13 @@ static const char *from_file(const gen_defaults *defaults, bool call, char buffe
     return buffer;
 }
 
-static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_generate_options *options, uint32_t room,
-                                 uint32_t prompt, gen_config *config)
+/* The length limit. A table of learned positions ends; rotary positions go on, and what a model makes of more than it was
+ * trained on is its own affair, in transformers too: a warning. */
+static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_generate_options *options,
+                                 const model_architecture *architecture, uint32_t prompt, gen_config *config)
 {
+    const uint32_t trained = architecture->max_position_embeddings;
+    const uint32_t room = architecture->position == MODEL_POSITION_LEARNED ? trained : MODEL_MAX_POSITIONS;
     const uint32_t max_new = pick_count(options->max_new_tokens, defaults->max_new_tokens, OCLM_UNSET);
     const uint32_t max_length = pick_count(options->max_length, defaults->max_length, OCLM_UNSET);
     char           from[48];
@@ -246,8 +250,9 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
     if (max_new == 0)
         return core_fail(OCLM_ERR_ARGUMENT, "max_new_tokens is 0; it must be greater than 0");
     if (prompt >= room)
-        return core_fail(OCLM_ERR_ARGUMENT, "the prompt has %u tokens and leaves no room: the model allows %u positions "
-                         "(max_position_embeddings), prompt and new tokens together; shorten the prompt", prompt, room);
+        return core_fail(OCLM_ERR_ARGUMENT, "the prompt has %u tokens and leaves no room: the model allows %u positions%s, "
+                         "prompt and new tokens together; shorten the prompt", prompt, room,
+                         room == trained ? " (max_position_embeddings)" : "");
     if (max_new != OCLM_UNSET) {
         limit = (uint64_t)prompt + max_new;
         if (max_length != OCLM_UNSET)
@@ -257,6 +262,8 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
         limit = max_length;
     } else {
         limit = (uint64_t)prompt + DEFAULT_NEW_TOKENS;
+        if (limit > trained && trained > prompt)
+            limit = trained;
         core_log(OCLM_LOG_WARNING, "neither max_new_tokens nor max_length is set: at most %u new tokens, the default of "
                  "transformers", DEFAULT_NEW_TOKENS);
     }
@@ -264,10 +271,11 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
         return core_fail(OCLM_ERR_ARGUMENT, "the prompt has %u tokens, but max_length%s is %u, which counts the prompt too; "
                          "raise max_length or set max_new_tokens instead", prompt,
                          from_file(defaults, options->max_length != OCLM_UNSET, from), max_length);
-    if (limit > room) {
-        core_log(OCLM_LOG_WARNING, "%u prompt tokens and %" PRIu64 " new ones need %" PRIu64 " positions; the model allows %u "
-                 "(max_position_embeddings), so generation ends there", prompt, limit - prompt, limit, room);
-        limit = room;
+    if (limit > trained) {
+        core_log(OCLM_LOG_WARNING, "%u prompt tokens and %" PRIu64 " new ones need %" PRIu64 " positions, but the model was made for %u "
+                 "(max_position_embeddings): %s", prompt, limit - prompt, limit, trained,
+                 limit > room ? "generation ends there" : "expect nonsense beyond");
+        limit = limit > room ? room : limit;
     }
     config->limit = (uint32_t)limit;
     return OCLM_OK;
@@ -371,7 +379,7 @@ oclm_status gen_config_resolve(const gen_defaults *defaults, const oclm_generate
     oclm_status status;
     memset(config, 0, sizeof *config);
     if ((status = resolve_beams(defaults, options)) != OCLM_OK ||
-        (status = resolve_limit(defaults, options, architecture->max_position_embeddings, prompt_length, config)) != OCLM_OK ||
+        (status = resolve_limit(defaults, options, architecture, prompt_length, config)) != OCLM_OK ||
         (status = resolve_eos(defaults, options, architecture->vocab_size, config)) != OCLM_OK ||
         (status = resolve_sampling(defaults, options, config)) != OCLM_OK)
         return status;

@@ -213,6 +213,24 @@ static oclm_status send_rows(model_state *state, const model_pass_shape *shape)
                          : OCLM_OK;
 }
 
+/* Copies ids that lie in a caller's buffer to their rows: last of all that is sent, because what is enqueued behind it waits for
+ * the caller's events, and the sends before must not. */
+static oclm_status copy_ids(model_state *state, const model_piece *pieces, size_t count)
+{
+    size_t row = 0;
+    for (size_t i = 0; i < count; row += pieces[i++].count) {
+        const model_piece *piece = &pieces[i];
+        if (piece->ids != NULL || piece->buffer == NULL)
+            continue;
+        const cl_int error = clEnqueueCopyBuffer(state->queue, piece->buffer, state->ids.memory, piece->offset * sizeof(int32_t),
+                                                 row * sizeof(int32_t), piece->count * sizeof(int32_t), piece->wait_count,
+                                                 piece->wait_count > 0 ? piece->wait : NULL, NULL);
+        if (error != CL_SUCCESS)
+            return dev_cl_fail(error, "reading %u ids from the caller's buffer, from element %zu on", piece->count, piece->offset);
+    }
+    return OCLM_OK;
+}
+
 /* "dynamic" RoPE turns by the length of the prompt that begins with this pass. */
 static oclm_status prepare_rope(model_state *state, const model_piece *pieces, size_t count)
 {
@@ -243,7 +261,8 @@ static oclm_status run_pieces(model_state *state, const model_piece *pieces, siz
         return status;
     lay_out_rows(state, pieces, count, shape);
     if ((status = send_ids(state, pieces, count)) != OCLM_OK || (status = send_rows(state, shape)) != OCLM_OK ||
-        (status = model_cache_sync(&state->cache, state->queue)) != OCLM_OK)
+        (status = model_cache_sync(&state->cache, state->queue)) != OCLM_OK ||
+        (status = copy_ids(state, pieces, count)) != OCLM_OK)
         return status;
     return run_pass(state, shape);
 }

@@ -60,6 +60,10 @@ typedef struct model_piece {
     uint32_t       first;
     uint32_t       count;
     const int32_t *ids; /* host; NULL: already in state->ids on the device, at the rows this piece comes to */
+    cl_mem         buffer; /* where ids is NULL: copied from here, element `offset` on, after `wait`; NULL: see above */
+    size_t         offset;
+    cl_uint        wait_count;
+    const cl_event *wait;
 } model_piece;
 
 typedef enum model_logits { MODEL_LOGITS_NONE, MODEL_LOGITS_LAST, MODEL_LOGITS_ALL } model_logits;
