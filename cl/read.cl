@@ -23,9 +23,11 @@ __kernel void read_block(__global float *restrict sums, const __global float *re
     for (; i < block; i++)
         a += vload16(i, p);
     a += b + c + d;
-    const float8 e = a.lo + a.hi;
-    const float4 f = e.lo + e.hi;
-    sums[get_global_id(0)] = f.x + f.y + f.z + f.w;
+    float lanes[16], sum = 0.0f;
+    vstore16(a, 0, lanes);
+    for (uint j = 0; j < 16; j++)
+        sum += lanes[j];
+    sums[get_global_id(0)] = sum;
 }
 
 // Neighbouring work-items read neighbouring bytes: for GPUs, where work-items are lanes.
@@ -42,5 +44,7 @@ __kernel void read_lanes(__global float *restrict sums, const __global float *re
     if (i < quads)
         a += vload4(i, x);
     a += b;
-    sums[get_global_id(0)] = a.x + a.y + a.z + a.w;
+    float lanes[4];
+    vstore4(a, 0, lanes);
+    sums[get_global_id(0)] = lanes[0] + lanes[1] + lanes[2] + lanes[3];
 }

@@ -16,18 +16,23 @@ static void CL_CALLBACK on_context_error(const char *message, const void *data, 
 
 /* Names what is remembered on disk about a device: whatever may change a compiled program or a measurement. Not its memory,
  * which some CPU drivers tell anew each time. */
-static void make_key(const oclm_device_info *info, char key[65])
+static void make_key(cl_device_id id, const oclm_device_info *info, const char *extensions, char key[65])
 {
-    const char *texts[] = { info->platform_name, info->platform_version, info->name, info->vendor, info->version,
-                            info->driver_version };
-    const uint32_t numbers[] = { info->compute_units, info->max_work_group_size, (uint32_t)sizeof(void *), info->fp16,
-                                 info->subgroups };
-    core_sha256    sha;
-    uint8_t        digest[32];
+    const char *texts[] = { info->platform_name, info->platform_version, info->name,      info->vendor,
+                            info->version,       info->driver_version,   extensions };
+    static const cl_uint asked[] = { CL_DEVICE_VENDOR_ID, CL_DEVICE_MAX_COMPUTE_UNITS, CL_DEVICE_MAX_WORK_GROUP_SIZE,
+                                     CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, CL_DEVICE_ADDRESS_BITS };
+    core_sha256 sha;
+    uint8_t     digest[32];
     core_sha256_init(&sha);
     for (size_t i = 0; i < COUNT(texts); i++)
         core_sha256_add(&sha, texts[i], strlen(texts[i]) + 1);
-    core_sha256_add(&sha, numbers, sizeof numbers);
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        const uint64_t value = dev_ask(id, asked[i]);
+        core_sha256_add(&sha, &value, sizeof value);
+    }
+    const uint64_t pointer = sizeof(void *);
+    core_sha256_add(&sha, &pointer, sizeof pointer);
     core_sha256_end(&sha, digest);
     core_sha256_hex(digest, key);
 }
@@ -58,7 +63,7 @@ static oclm_status read_traits(dev_device *device, cl_platform_id platform, cons
 {
     dev_traits *traits = &device->traits;
     oclm_status status;
-    if ((status = dev_info_read(platform, device->id, &traits->info, &device->strings)) != OCLM_OK)
+    if ((status = dev_info_read(platform, device->id, &traits->info, &device->strings, &device->extensions)) != OCLM_OK)
         return status;
     if (traits->info.unusable)
         return core_fail(OCLM_ERR_DEVICE, "device \"%s\" of %s cannot be used: %s", traits->info.name, traits->info.platform_name,
@@ -75,7 +80,7 @@ static oclm_status read_traits(dev_device *device, cl_platform_id platform, cons
         traits->base_align_bytes = 128; /* the largest OpenCL C type */
     traits->lanes_in_items = has_lanes_in_items(device);
     device->matmul = options ? options->matmul : OCLM_MATMUL_AUTO;
-    make_key(&traits->info, traits->key);
+    make_key(device->id, &traits->info, device->extensions, traits->key);
     return OCLM_OK;
 }
 
@@ -248,6 +253,7 @@ cl_context        dev_context(const dev_device *device) { return device->context
 cl_device_id      dev_id(const dev_device *device) { return device->id; }
 oclm_matmul       dev_matmul_choice(const dev_device *device) { return device->matmul; }
 cl_command_queue  dev_queue(const dev_device *device) { return device->queue; }
+bool              dev_has_extension(const dev_device *device, const char *name) { return dev_has_word(device->extensions, name); }
 bool              dev_is_callers(const dev_device *device) { return device->callers; }
 
 oclm_status dev_slot_get(dev_device *device, dev_slot slot, dev_slot_make make, dev_slot_drop drop, void **value)

@@ -37,6 +37,7 @@ void        dev_close(dev_device *device); /* all buffers, lists and programs mu
 const dev_traits *dev_get_traits(const dev_device *device);
 cl_context        dev_context(const dev_device *device);
 cl_device_id      dev_id(const dev_device *device);
+bool              dev_has_extension(const dev_device *device, const char *name); /* "cl_khr_fp16" */
 oclm_matmul       dev_matmul_choice(const dev_device *device);
 /* The device's own queue, for loading and measuring. */
 cl_command_queue  dev_queue(const dev_device *device);

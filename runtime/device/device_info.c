@@ -38,8 +38,7 @@ static bool is_renderer(const char *name)
     return false;
 }
 
-/* One word of a list separated by blanks; "cl_khr_fp16" is not part of "cl_khr_fp16_x". */
-static bool has_word(const char *list, const char *word)
+bool dev_has_word(const char *list, const char *word)
 {
     const size_t length = strlen(word);
     for (const char *p = list; (p = strstr(p, word)) != NULL; p += length) {
@@ -121,7 +120,7 @@ static const char *why_unusable(cl_device_id id, const char *version)
     return NULL;
 }
 
-oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings)
+oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings, const char **extensions)
 {
     enum { PLATFORM_NAME, PLATFORM_VERSION, NAME, VENDOR, VERSION, DRIVER_VERSION, EXTENSIONS, TEXTS };
     static const cl_uint what[TEXTS] = { CL_PLATFORM_NAME,  CL_PLATFORM_VERSION, CL_DEVICE_NAME,      CL_DEVICE_VENDOR,
@@ -135,7 +134,7 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
         if ((status = add_answer(&text, platform, i <= PLATFORM_VERSION ? NULL : id, what[i], &begin[i])) != OCLM_OK)
             goto done;
     }
-    const char *extensions = text.data + begin[EXTENSIONS];
+    const char *words = text.data + begin[EXTENSIONS];
     info->struct_size = sizeof *info;
     info->platform_name = text.data + begin[PLATFORM_NAME];
     info->platform_version = text.data + begin[PLATFORM_VERSION];
@@ -147,14 +146,15 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
     info->software = is_renderer(info->name);
     info->type = type_of(id, &info->software);
     info->host_unified = dev_ask(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
-    info->fp16 = has_word(extensions, "cl_khr_fp16");
-    info->fp64 = has_word(extensions, "cl_khr_fp64");
-    info->subgroups = has_word(extensions, "cl_khr_subgroups") || has_word(extensions, "cl_intel_subgroups");
+    info->fp16 = dev_has_word(words, "cl_khr_fp16");
+    info->fp64 = dev_has_word(words, "cl_khr_fp64");
+    info->subgroups = dev_has_word(words, "cl_khr_subgroups") || dev_has_word(words, "cl_intel_subgroups");
     info->compute_units = (uint32_t)dev_ask(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->max_work_group_size = (uint32_t)dev_ask(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->global_mem_bytes = dev_ask(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->max_alloc_bytes = dev_ask(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     info->local_mem_bytes = dev_ask(id, CL_DEVICE_LOCAL_MEM_SIZE);
+    *extensions = words;
     *strings = text.data; /* info's strings point into it: from here the caller owns it */
     text = (core_text)CORE_TEXT_INIT;
 done:
@@ -171,29 +171,35 @@ static bool any_byte(const uint8_t *bytes, size_t count)
     return false;
 }
 
-static void read_pci(cl_device_id id, dev_identity *identity)
+/* Asks only what the extensions promise: checking layers report each unknown question as an error. */
+static void read_pci(cl_device_id id, const char *extensions, dev_identity *identity)
 {
+    const bool has_khr = dev_has_word(extensions, "cl_khr_pci_bus_info");
+    const bool has_amd = dev_has_word(extensions, "cl_amd_device_attribute_query");
+    const bool has_nv = dev_has_word(extensions, "cl_nv_device_attribute_query");
     cl_uint khr[4], bus, slot;
     uint8_t amd[24];
-    if (answer(id, PCI_BUS_INFO_KHR, khr, sizeof khr)) {
+    if (has_khr && answer(id, PCI_BUS_INFO_KHR, khr, sizeof khr)) {
         identity->pci_known = identity->domain_known = true;
         identity->pci_domain = khr[0], identity->pci_bus = khr[1], identity->pci_device = khr[2], identity->pci_function = khr[3];
-    } else if (answer(id, TOPOLOGY_AMD, amd, sizeof amd) && amd[0] == 1) {
+    } else if (has_amd && answer(id, TOPOLOGY_AMD, amd, sizeof amd) && amd[0] == 1) {
         identity->pci_known = true;
         identity->pci_bus = amd[21], identity->pci_device = amd[22], identity->pci_function = amd[23];
-    } else if (answer(id, PCI_BUS_ID_NV, &bus, sizeof bus) && answer(id, PCI_SLOT_ID_NV, &slot, sizeof slot)) {
+    } else if (has_nv && answer(id, PCI_BUS_ID_NV, &bus, sizeof bus) && answer(id, PCI_SLOT_ID_NV, &slot, sizeof slot)) {
         identity->pci_known = true;
         identity->pci_bus = bus, identity->pci_device = slot >> 3, identity->pci_function = slot & 7;
         identity->domain_known = answer(id, PCI_DOMAIN_ID_NV, &identity->pci_domain, sizeof identity->pci_domain);
     }
 }
 
-void dev_identity_read(cl_device_id id, dev_identity *identity)
+void dev_identity_read(cl_device_id id, const char *extensions, dev_identity *identity)
 {
     cl_bool valid;
     memset(identity, 0, sizeof *identity);
     identity->is_gpu = (dev_ask(id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_GPU) != 0;
-    read_pci(id, identity);
+    read_pci(id, extensions, identity);
+    if (!dev_has_word(extensions, "cl_khr_device_uuid"))
+        return;
     identity->luid_known = answer(id, LUID_VALID_KHR, &valid, sizeof valid) && valid &&
                            answer(id, LUID_KHR, identity->luid, sizeof identity->luid);
     identity->uuid_known = answer(id, UUID_KHR, identity->uuid, sizeof identity->uuid) &&

@@ -30,7 +30,8 @@ typedef struct dev_program_entry {
 
 struct dev_device {
     dev_traits       traits;
-    char            *strings; /* what traits.info points at */
+    char            *strings;    /* what traits.info and extensions point at */
+    const char      *extensions;
     cl_device_id     id;
     cl_context       context;
     cl_command_queue queue;
@@ -39,10 +40,11 @@ struct dev_device {
 
     _Atomic uint64_t used, peak; /* bytes of device memory */
 
-    core_mutex        *programs_lock; /* guards the four below; held while a program is built */
+    core_mutex        *programs_lock; /* guards the five below; held while a program is built */
     dev_program_entry *programs;
     size_t             program_count, program_capacity;
-    bool               cache_warned; /* an unwritable cache folder is told once */
+    bool               cache_off; /* the cache folder cannot be written: told once */
+    enum { DEV_BINARIES_UNKNOWN, DEV_BINARIES_FREE, DEV_BINARIES_DEAR } binaries; /* program.c: what to keep on disk */
 
     struct {
         core_mutex   *lock; /* guards value and what it holds */
@@ -54,10 +56,12 @@ struct dev_device {
 /* Releases all programs; for dev_close(). */
 void dev_programs_drop(dev_device *device);
 
-/* Fills `info` (all but index) and `strings`, the one allocation its text lies in, from a device. `platform_index` and
- * `platform_device` are the caller's to set. */
-oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings);
-void        dev_identity_read(cl_device_id id, dev_identity *identity);
+/* Fills `info` (all but its indexes) from a device, and `strings`, the one allocation its text and `extensions` lie in. */
+oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings,
+                          const char **extensions);
+void        dev_identity_read(cl_device_id id, const char *extensions, dev_identity *identity);
+/* One word of a list separated by blanks; "cl_khr_fp16" is not part of "cl_khr_fp16_x". */
+bool        dev_has_word(const char *list, const char *word);
 /* A number a driver tells: cl_uint, cl_bool, cl_ulong, bit field or size_t; 0 where it does not know the question. */
 uint64_t    dev_ask(cl_device_id id, cl_uint what);
 

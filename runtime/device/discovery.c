@@ -94,15 +94,16 @@ static oclm_status add_platform(dev_list *list, cl_platform_id platform, size_t 
     list->entries = entries;
     for (cl_uint i = 0; i < *found; i++) {
         dev_entry  *entry = &entries[list->count];
+        const char *extensions;
         oclm_status status;
         if (is_listed(list, devices[i]))
             continue;
         memset(entry, 0, sizeof *entry);
         entry->platform = platform;
         entry->device = devices[i];
-        if ((status = dev_info_read(platform, devices[i], &entry->info, &entry->strings)) != OCLM_OK)
+        if ((status = dev_info_read(platform, devices[i], &entry->info, &entry->strings, &extensions)) != OCLM_OK)
             return status;
-        dev_identity_read(devices[i], &entry->identity);
+        dev_identity_read(devices[i], extensions, &entry->identity);
         entry->info.platform_index = platform_index;
         entry->info.platform_device = i;
         list->count++;

@@ -71,19 +71,32 @@ oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, d
     return OCLM_OK;
 }
 
+/* Small buffers are cleared by a write: oclgrind takes what a fill wrote for uninitialised (21.10). From the heap: some drivers
+ * refuse to read constant memory. */
+static oclm_status clear(cl_command_queue queue, const dev_buffer *buffer, const char *what)
+{
+    enum { SMALL = 1 << 20 };
+    const cl_uint zero = 0;
+    const size_t  pattern = buffer->bytes % sizeof zero ? 1 : sizeof zero; /* a fill's size is a multiple of its pattern's */
+    cl_int        error;
+    if (buffer->bytes <= SMALL) {
+        void *zeros = core_alloc_zero(buffer->bytes, 1, what);
+        if (!zeros)
+            return OCLM_ERR_MEMORY;
+        error = clEnqueueWriteBuffer(queue, buffer->memory, CL_TRUE, 0, buffer->bytes, zeros, 0, NULL, NULL);
+        core_free(zeros);
+    } else {
+        error = clEnqueueFillBuffer(queue, buffer->memory, &zero, pattern, 0, buffer->bytes, 0, NULL, NULL);
+    }
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "clearing %s", what);
+}
+
 oclm_status dev_buffer_new_zero(dev_device *device, cl_command_queue queue, size_t bytes, const char *what, dev_buffer *buffer)
 {
-    const cl_uint zero = 0;
-    const size_t  pattern = bytes % sizeof zero ? 1 : sizeof zero; /* a fill's size is a multiple of its pattern's */
-    oclm_status   status = dev_buffer_new(device, bytes, what, buffer);
-    if (status != OCLM_OK)
-        return status;
-    const cl_int error = clEnqueueFillBuffer(queue, buffer->memory, &zero, pattern, 0, bytes, 0, NULL, NULL);
-    if (error != CL_SUCCESS) {
+    oclm_status status = dev_buffer_new(device, bytes, what, buffer);
+    if (status == OCLM_OK && (status = clear(queue, buffer, what)) != OCLM_OK)
         dev_buffer_free(device, buffer);
-        return dev_cl_fail(error, "device \"%s\": clearing %s", device->traits.info.name, what);
-    }
-    return OCLM_OK;
+    return status;
 }
 
 void dev_buffer_free(dev_device *device, dev_buffer *buffer)

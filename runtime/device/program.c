@@ -1,11 +1,14 @@
 /* program.c: builds kernels from their embedded text, once for a device and options. */
 #include "device/program.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "device/device_internal.h"
+#include "device/program_cache.h"
 
 #define LOG_SHOWN 1500 /* bytes of a compiler's log in a message */
 
@@ -60,6 +63,139 @@ static oclm_status build_from_source(dev_device *device, const char *source, con
     return OCLM_OK;
 }
 
+/* NULL where the driver does not want it any more: then the source is built. */
+static cl_program build_from_binary(dev_device *device, const char *data, size_t length, const char *options)
+{
+    const unsigned char *binary = (const unsigned char *)data;
+    cl_int               taken = CL_INVALID_BINARY, error;
+    size_t               kernels = 0;
+    cl_program program = clCreateProgramWithBinary(device->context, 1, &device->id, &length, &binary, &taken, &error);
+    if (error != CL_SUCCESS)
+        return NULL;
+    if (taken == CL_SUCCESS && clBuildProgram(program, 1, &device->id, options, NULL, NULL) == CL_SUCCESS &&
+        clGetProgramInfo(program, CL_PROGRAM_NUM_KERNELS, sizeof kernels, &kernels, NULL) == CL_SUCCESS && kernels > 0)
+        return program;
+    clReleaseProgram(program);
+    return NULL;
+}
+
+/* The program's binary (core_free), or NULL where the driver gives none. */
+static unsigned char *fetch_binary(cl_program program, size_t *length)
+{
+    cl_uint        devices = 0;
+    unsigned char *binary = NULL;
+    *length = 0;
+    /* A caller's context may have more devices; then sizes and binaries are lists, and ours is one of them. Source it is. */
+    if (clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof devices, &devices, NULL) != CL_SUCCESS || devices != 1 ||
+        clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof *length, length, NULL) != CL_SUCCESS || *length == 0 ||
+        (binary = core_alloc(*length, "a program's binary")) == NULL)
+        return NULL;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        return binary;
+    core_free(binary);
+    return NULL;
+}
+
+/* ---- What to keep on disk. A binary loads in 2-8 ms, but asking for one is free with some drivers and a second compilation
+ * with others (PoCL 3.1: 150 ms a kernel, doubling a cold start), which for that have a cache of their own (building from
+ * source again: 40 ms). So that is measured once for a device. Where asking is dear, programs are noted only, and binaries
+ * asked for when a noted program turns out slow to build again, for then the driver remembers nothing. */
+
+#define DEAR_BINARY  0.02 /* seconds for a kernel of one line: 0.09 with PoCL 3.1, below 0.001 with all others measured */
+#define SLOW_REBUILD 0.25 /* seconds */
+
+/* Are binaries dear? Measured on a program that no cache can know, since a driver's own would hide the cost. */
+static bool measure_binaries(dev_device *device)
+{
+    static const char text[] = "__kernel void probe(__global uint *x) { x[get_global_id(0)] += SALT; }";
+    char              options[96];
+    cl_program        program = NULL;
+    size_t            length = 0;
+    const double      now = core_seconds();
+    snprintf(options, sizeof options, COMMON_OPTIONS " -DSALT=%uu", (unsigned)core_hash64(&now, sizeof now, 0));
+    if (build_from_source(device, "probe", text, options, &program) != OCLM_OK)
+        return true;
+    const double   built = core_seconds();
+    unsigned char *binary = fetch_binary(program, &length);
+    const double   fetched = core_seconds();
+    const bool     dear = !binary || fetched - built > DEAR_BINARY;
+    core_free(binary);
+    clReleaseProgram(program);
+    core_log(OCLM_LOG_DEBUG, "asking for a small binary takes %.1f ms: binaries are %s", 1e3 * (fetched - built),
+             dear ? "left to the driver" : "kept");
+    return dear;
+}
+
+static void store(dev_device *device, const dev_cache_key *key, dev_cached kind, const void *data, size_t length)
+{
+    if (device->cache_off || dev_cache_store(key, kind, data, length) == OCLM_OK)
+        return;
+    device->cache_off = true; /* told once; everything works without, only slower */
+    core_log(OCLM_LOG_WARNING, "built programs are not kept: %s", oclm_last_error());
+}
+
+/* The measurement is remembered too, under a key of its own; the payload is "dear" or "free". */
+static bool are_binaries_dear(dev_device *device)
+{
+    dev_cache_key key;
+    char         *data;
+    size_t        length;
+    if (device->binaries == DEV_BINARIES_UNKNOWN) {
+        dev_cache_key_make(&device->traits, "are binaries dear?", "", &key);
+        if (dev_cache_load(&key, &data, &length) == DEV_CACHED_BINARY && length == 4) {
+            device->binaries = memcmp(data, "dear", 4) == 0 ? DEV_BINARIES_DEAR : DEV_BINARIES_FREE;
+        } else {
+            device->binaries = measure_binaries(device) ? DEV_BINARIES_DEAR : DEV_BINARIES_FREE;
+            store(device, &key, DEV_CACHED_BINARY, device->binaries == DEV_BINARIES_DEAR ? "dear" : "free", 4);
+        }
+        core_free(data);
+    }
+    return device->binaries == DEV_BINARIES_DEAR;
+}
+
+/* After a build from source. */
+static void remember(dev_device *device, const dev_cache_key *key, dev_cached before, cl_program program, double build_seconds)
+{
+    unsigned char *binary = NULL;
+    size_t         length = 0;
+    if (device->cache_off)
+        return;
+    if (!are_binaries_dear(device) || (before == DEV_CACHED_NOTE && build_seconds > SLOW_REBUILD))
+        binary = fetch_binary(program, &length);
+    if (binary)
+        store(device, key, DEV_CACHED_BINARY, binary, length);
+    else if (before != DEV_CACHED_NOTE)
+        store(device, key, DEV_CACHED_NOTE, NULL, 0);
+    core_free(binary);
+}
+
+/* From disk, or else from source. */
+static oclm_status build(dev_device *device, const char *source, const char *options, cl_program *program)
+{
+    dev_cache_key key;
+    char         *data = NULL;
+    size_t        length = 0;
+    oclm_status   status = OCLM_OK;
+    const char   *text = dev_embedded_source(source);
+    *program = NULL;
+    if (!text)
+        return core_fail(OCLM_ERR_INTERNAL, "there is no kernel file cl/%s.cl in this build", source);
+    const double     begin = core_seconds();
+    dev_cache_key_make(&device->traits, text, options, &key);
+    const dev_cached before = dev_cache_load(&key, &data, &length);
+    if (before == DEV_CACHED_BINARY)
+        *program = build_from_binary(device, data, length, options);
+    core_free(data);
+    const bool from_binary = *program != NULL;
+    if (!from_binary && (status = build_from_source(device, source, text, options, program)) != OCLM_OK)
+        return status;
+    const double seconds = core_seconds() - begin;
+    core_log(OCLM_LOG_DEBUG, "cl/%s.cl %s: built from %s in %.1f ms", source, options, from_binary ? "binary" : "source", 1e3 * seconds);
+    if (!from_binary)
+        remember(device, &key, before, *program, seconds);
+    return OCLM_OK;
+}
+
 /* Takes ownership of key and program, also on failure. */
 static oclm_status keep(dev_device *device, char *key, cl_program program)
 {
@@ -82,17 +218,12 @@ static oclm_status make(dev_device *device, const char *source, const char *opti
 {
     core_text   all = CORE_TEXT_INIT;
     oclm_status status;
-    const char *text = dev_embedded_source(source);
+    char       *own_key = core_copy_string(key, "a program's name");
     *program = NULL;
-    if (!text)
-        return core_fail(OCLM_ERR_INTERNAL, "there is no kernel file cl/%s.cl in this build", source);
-    if ((status = core_text_printf(&all, "%s%s%s", COMMON_OPTIONS, options[0] ? " " : "", options)) != OCLM_OK)
-        return status;
-    const double begin = core_seconds();
-    char        *own_key = core_copy_string(key, "a program's name");
-    status = own_key ? build_from_source(device, source, text, all.data, program) : OCLM_ERR_MEMORY;
-    if (status == OCLM_OK) {
-        core_log(OCLM_LOG_DEBUG, "cl/%s.cl %s: built in %.0f ms", source, options, 1e3 * (core_seconds() - begin));
+    if (!own_key)
+        return OCLM_ERR_MEMORY;
+    if ((status = core_text_printf(&all, "%s%s%s", COMMON_OPTIONS, options[0] ? " " : "", options)) == OCLM_OK &&
+        (status = build(device, source, all.data, program)) == OCLM_OK) {
         status = keep(device, own_key, *program);
         own_key = NULL;
     }

@@ -38,7 +38,7 @@ static oclm_status time_work(const dev_work *work, cl_command_queue queue, doubl
     return OCLM_OK;
 }
 
-static oclm_status measure_shape(dev_device *device, const shape *shape, const dev_buffer *x, const dev_buffer *sums, double to_beat,
+static oclm_status measure_shape(dev_device *device, const shape *how, const dev_buffer *x, const dev_buffer *sums, double to_beat,
                                  double *rate)
 {
     const dev_traits *traits = dev_get_traits(device);
@@ -47,20 +47,20 @@ static oclm_status measure_shape(dev_device *device, const shape *shape, const d
     double            best = 0;
     oclm_status       status;
     const uint64_t    vectors = x->bytes / VECTOR_BYTES;
-    const size_t      group = shape->group && shape->group <= traits->max_group ? shape->group : 1;
-    size_t            items = (size_t)traits->info.compute_units * shape->items_per_unit;
+    const size_t      group = how->group && how->group <= traits->max_group ? how->group : 1;
+    size_t            items = (size_t)traits->info.compute_units * how->items_per_unit;
     if (items > MAX_ITEMS)
         items = MAX_ITEMS;
     if (items > vectors)
         items = (size_t)vectors;
     items = items < group ? group : items / group * group;
     const dev_arg    args[] = { dev_arg_buffer(sums), dev_arg_buffer(x), dev_arg_u64(vectors) };
-    const dev_launch launch = { .source = "read", .kernel = shape->kernel, .options = "", .dims = 1, .global = { items },
+    const dev_launch launch = { .source = "read", .kernel = how->kernel, .options = "", .dims = 1, .global = { items },
                                 .local = { group }, .args = args, .arg_count = 3 };
     if ((status = dev_work_new(device, &work)) == OCLM_OK && (status = dev_work_add(work, &launch)) == OCLM_OK &&
         (status = time_work(work, dev_queue(device), enough, &best)) == OCLM_OK) {
         *rate = best > 0 ? (double)x->bytes / best : 0;
-        core_log(OCLM_LOG_DEBUG, "%s, %zu work-items: %.1f GB/s", shape->kernel, items, *rate * 1e-9);
+        core_log(OCLM_LOG_DEBUG, "%s, %zu work-items: %.1f GB/s", how->kernel, items, *rate * 1e-9);
     }
     dev_work_free(work);
     return status;
@@ -74,9 +74,12 @@ oclm_status dev_measure_read(dev_device *device, size_t bytes, double *bytes_per
     *bytes_per_s = 0;
     if (bytes > traits->info.max_alloc_bytes)
         bytes = (size_t)traits->info.max_alloc_bytes;
+    if (bytes > dev_memory_left(device) / 2) /* a model may be loaded */
+        bytes = (size_t)(dev_memory_left(device) / 2);
     bytes = bytes / VECTOR_BYTES * VECTOR_BYTES;
     if (bytes == 0)
-        return core_fail(OCLM_ERR_ARGUMENT, "the read rate cannot be measured on less than %d bytes", VECTOR_BYTES);
+        return core_fail(OCLM_ERR_DEVICE_MEMORY, "no device memory is left to measure the read rate on (at least %d bytes)",
+                         VECTOR_BYTES);
     if ((status = dev_buffer_new_zero(device, dev_queue(device), bytes, "measuring the read rate", &x)) != OCLM_OK ||
         (status = dev_buffer_new(device, MAX_ITEMS * sizeof(float), "measuring the read rate", &sums)) != OCLM_OK)
         goto done;
