@@ -82,15 +82,19 @@ void dev_matrix_free(dev_device *device, dev_matrix *matrix)
 
 /* ---- Filling */
 
+size_t dev_matrix_staging_bytes(const dev_device *device)
+{
+    const uint64_t most = dev_get_traits(device)->info.max_alloc_bytes;
+    return STAGING_BYTES < most ? STAGING_BYTES : (size_t)most;
+}
+
 static oclm_status staging_make(dev_device *device, void **value)
 {
     oclm_status status;
     dev_buffer *staging = core_alloc_zero(1, sizeof *staging, "a staging buffer");
     if (!staging)
         return OCLM_ERR_MEMORY;
-    const uint64_t most = dev_get_traits(device)->info.max_alloc_bytes;
-    const size_t   bytes = STAGING_BYTES < most ? STAGING_BYTES : (size_t)most;
-    if ((status = dev_buffer_new(device, bytes, "the staging buffer for loading weights", staging)) != OCLM_OK) {
+    if ((status = dev_buffer_new(device, dev_matrix_staging_bytes(device), "the staging buffer for loading weights", staging)) != OCLM_OK) {
         core_free(staging);
         return status;
     }

@@ -46,5 +46,7 @@ typedef struct dev_matrix_source {
 /* Streams a source through the device's staging buffer, converting and packing on the device. Blocking; `queue` is the
  * device's own. Peak host memory: two staging buffers (16 MiB each). */
 oclm_status dev_matrix_fill(dev_device *device, cl_command_queue queue, dev_matrix *matrix, const dev_matrix_source *source);
+/* Device memory of one staging buffer, which the device keeps from the first fill on. */
+size_t      dev_matrix_staging_bytes(const dev_device *device);
 
 #endif

@@ -47,9 +47,9 @@ uint64_t model_weights_read_per_token(const model_architecture *a, core_dtype dt
 
 static oclm_status check_budget(dev_device *device, const model_binding *b, core_dtype dtype)
 {
-    const uint64_t available = dev_memory_left(device);
-    const uint64_t needed = model_weights_bytes(b->architecture, b->tied, dtype);
-    const uint64_t half = model_weights_bytes(b->architecture, b->tied, CORE_F16);
+    const uint64_t available = dev_memory_left(device), staging = dev_matrix_staging_bytes(device);
+    const uint64_t needed = model_weights_bytes(b->architecture, b->tied, dtype) + staging;
+    const uint64_t half = model_weights_bytes(b->architecture, b->tied, CORE_F16) + staging;
     char           needed_text[32], available_text[32], half_text[32], way_out[128];
     if (needed <= available)
         return OCLM_OK;

@@ -44,11 +44,11 @@ static inline dev_device *models_open(const place *where, uint64_t budget_bytes)
     return device;
 }
 
-static inline model_model *models_load(const char *folder, const place *where, oclm_dtype dtype)
+static inline model_model *models_load(const char *path, const place *where, oclm_dtype dtype)
 {
     model_model *model = NULL;
-    if (model_load(folder, models_open(where, 0), dtype, NULL, NULL, &model) != OCLM_OK)
-        fail_msg("%s: %s", folder, oclm_last_error());
+    if (model_load(path, models_open(where, 0), dtype, NULL, NULL, &model) != OCLM_OK)
+        fail_msg("%s: %s", path, oclm_last_error());
     return model;
 }
 
