@@ -23,9 +23,10 @@ BEGIN {
     split("pthread.h unistd.h fcntl.h dirent.h dlfcn.h poll.h termios.h netdb.h", names, " ")
     for (i in names)
         posix[names[i]] = 1
-    # Places of the systems own headers: one file for the library, one for the terminal.
+    # Places of the systems own headers: one idea in two files for the library, one file for the terminal.
     home["runtime/core/platform.c"] = 1
-    home["runtime/cli/terminal.c"] = 1
+    home["runtime/core/platform_files.c"] = 1
+    home["runtime/cli/interrupt.c"] = 1
 }
 {
     split($0, part, ":")
@@ -62,7 +63,7 @@ BEGIN {
         else if (text ~ /^pcre2/) to = "pcre2"
         else {
             if ((text in posix || text ~ /^sys\//) && !(file in home)) {
-                print where ": <" text "> belongs in runtime/core/platform.c"
+                print where ": <" text "> belongs in runtime/core/platform*.c"
                 bad = 1
             }
             next

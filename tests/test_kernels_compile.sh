@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every kernel file compiles on its own, with its default macros, by every compiler that is here: clang's strict OpenCL C 1.2 front end
-# for 64 and 32 bits with all optional features off; Intel's ocloc for its GPUs, without register spills; clang for AMD's.
+# for 64 and 32 bits with all optional features off; Intel's ocloc for its GPUs, the kernels made
+# for GPUs (*_lanes) without register spills; clang for AMD's.
 # usage: test_kernels_compile.sh SOURCE_DIR
 set -eu
 cd "${1:?usage: test_kernels_compile.sh SOURCE_DIR}/cl"
@@ -33,7 +34,7 @@ if command -v ocloc >/dev/null 2>&1; then
     for kernel in *.cl; do
         for gpu in skl tgllp acm-g10 pvc; do
             attempt "$kernel for Intel $gpu" ocloc compile -file "$kernel" -device $gpu -options "-cl-std=CL1.2 -I ." -out_dir "$tmp/ocloc"
-            ! grep -q 'spilled' "$tmp/log" || { echo "FAILED: $kernel for Intel $gpu spills registers"; grep spilled "$tmp/log"; failed=$((failed + 1)); }
+            ! grep 'lanes.*spilled' "$tmp/log" || { echo "FAILED: $kernel for Intel $gpu spills registers"; failed=$((failed + 1)); }
         done
     done
 else

@@ -1,5 +1,5 @@
 /* cmd_bench.c: oclm bench: a model's speed beside its device's own. */
-#include "cli.h"
+#include "cli/cli.h"
 
 static void rate_json(cli_json *json, const oclm_rate *rate)
 {

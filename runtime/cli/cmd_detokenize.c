@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 /* Prints {"text": ...}, or the text alone. */
 static int print(const cli_args *args, const oclm_tokenizer *tokenizer, const int32_t *ids, size_t count, bool as_json)

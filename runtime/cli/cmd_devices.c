@@ -1,7 +1,7 @@
 /* cmd_devices.c: oclm devices: what the machine has. */
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 static const char *type_name(const oclm_device_info *d)
 {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define STREAM_CONTEXT 32 /* ids of the prompt's end that the stream sees first: a token may read differently after another */
 
@@ -197,6 +197,7 @@ static void print_timing(const job *j)
 {
     oclm_timing t = { .struct_size = sizeof t };
     oclm_generation_get_timing(j->generation, &t);
+    (void)fflush(stdout);
     (void)fprintf(stderr, "oclm: loaded in %.2f s; read %llu tokens in %.2f s; made %llu more in %.2f s (%.1f tokens/s)\n", j->load_s,
                   (unsigned long long)t.prefill_tokens, t.prefill_s, (unsigned long long)t.decode_tokens, t.decode_s,
                   t.decode_s > 0 ? (double)t.decode_tokens / t.decode_s : 0);

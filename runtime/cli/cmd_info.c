@@ -1,7 +1,7 @@
 /* cmd_info.c: oclm info: a model's sizes and where it fits, from its files' headers alone. */
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 /* What oclm takes of a device unless told otherwise; oclm_model_options.max_device_bytes. */
 #define BUDGET_PERCENT 90u

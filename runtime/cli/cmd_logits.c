@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define CHUNK_BYTES ((size_t)64 << 20) /* of logits on the host */
 #define CHUNK_ROWS ((size_t)512)

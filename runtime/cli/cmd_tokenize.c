@@ -1,7 +1,7 @@
 /* cmd_tokenize.c: oclm tokenize: text to ids. */
 #include <stdlib.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 static void print_people(const oclm_tokenizer *tokenizer, const int32_t *ids, size_t count)
 {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #endif
 
-#include "cli.h"
+#include "cli/cli.h"
 
 volatile int cli_interrupt_flag;
 

@@ -7,7 +7,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define NUL_ESCAPE "\\u0000"
 #define STAND_IN_ESCAPE "\\udbff\\udfff"

@@ -1,5 +1,5 @@
 /* load.c: loading what the command line names. */
-#include "cli.h"
+#include "cli/cli.h"
 
 int cli_load_model(const cli_args *args, oclm_model **model, double *seconds)
 {

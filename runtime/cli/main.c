@@ -1,7 +1,7 @@
 /* main.c: the subcommands, help, and the way from a command line to one of them. */
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 const cli_command cli_commands[] = {
     { "generate", "MODEL [PROMPT]", "continue a prompt",

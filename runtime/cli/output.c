@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define BAR_WIDTH 24
 #define BAR_STEP_S 0.1 /* between two drawings; also how long work may take before a bar appears */
