@@ -8,6 +8,9 @@
 
 #include "model/forward.h"
 
+/* A piece of a batch whose ids are on the host. */
+#define PIECE(which, from, number, host_ids) { .sequence = (which), .first = (from), .count = (number), .ids = (host_ids) }
+
 /* Where a test runs: model_load() takes a device over, so each load opens one. */
 typedef struct place {
     char spec[24];
