@@ -1,8 +1,10 @@
 // attention: out[row][head] = sum over positions t <= position of row: softmax_t(scale * q . k_t) * v_t, over the paged cache
 //
+// The shape for devices whose work-items run vector code (CPUs); attention_lanes.cl is the other one, attention_join.cl serves both.
+//
 // A work-item takes a tile: up to TILE_ROWS neighbouring rows of one sequence, times the GROUP query heads that share a key head.
-// It walks the pages up to the tile's last position. In a page, three rows at a time: 3 x 32 scores stay in registers while the
-// page's keys stream by (q[d] is broadcast, no sum across lanes), then 3 x 32 dimensions while its values do. Between pages a
+// It walks the pages up to the tile's last position. In a page, BLOCK of those rows at a time: their scores stay in registers while
+// the page's keys stream by (q[d] is broadcast, no sum across lanes), then as many dimensions while its values do. Between pages a
 // row's state lies in private memory, which on a CPU is the stack. softmax.h tells the order of all sums.
 //
 //   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * GROUP][HEAD_DIM]
@@ -15,10 +17,11 @@
 //   partial    fp32 [rows][KV_HEADS * GROUP][spans][HEAD_DIM + 2]: values, largest, sum
 // Kernels   attention_tile        all spans of a tile, one after another
 //           attention_tile_split  one span of a tile into `partial`: for few rows with many positions
-//           attention_join        joins the spans of `partial` in the order and with the operations of attention_tile
-// Launch    attention_tile {KV_HEADS, tiles}, attention_tile_split {KV_HEADS, tiles, spans}, local {1, 1, 1};
-//           attention_join {KV_HEADS * GROUP, rows}
-// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; private memory: about TILE_ROWS * GROUP * (HEAD_DIM + 96) floats
+// Launch    attention_tile {KV_HEADS, tiles, 1}, attention_tile_split {KV_HEADS, tiles, spans}, local {1, 1, 1}
+// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
+//           it; -DWIDTH=8|16: floats of the device's vectors. Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+// Measured  (AVX2, PoCL 3.1) prefill of 512 positions: 116-130 GFLOPS on two cores whose multiplications alone reach 202;
+//           one row after 8,000 positions: 64 % of the read rate, Intel's runtime 72 %
 // Test      tests/cl/test_attention.c
 
 #include "softmax.h"
@@ -35,34 +38,74 @@
 #ifndef TILE_ROWS
 #define TILE_ROWS 1
 #endif
+#ifndef BLOCK
+#define BLOCK 6
+#endif
+#ifndef WIDTH
+#define WIDTH 8
+#endif
 
-#define HEADS  (KV_HEADS * GROUP)
-#define BLOCK  3u                                            // rows whose scores fit into 16 registers of 8 floats, beside a key
-#define STATES ((TILE_ROWS * GROUP + BLOCK - 1) / BLOCK * BLOCK) // a row of the tile times a head of the group, padded
-#define VALUES32 (HEAD_DIM / 32 * 32)                        // dimensions taken 32 at a time,
-#define VALUES16 (HEAD_DIM / 16 * 16)                        // then up to here 16, then singly
+#define HEADS   (KV_HEADS * GROUP)
+#define STATES  ((TILE_ROWS * GROUP + BLOCK - 1) / BLOCK * BLOCK) // a row of the tile times a head of the group, padded
+#define WHOLE   (HEAD_DIM / COLUMNS * COLUMNS)                    // dimensions taken COLUMNS at a time; the rest singly
 
-// Three rows' scores against the 32 keys of a page.
-static inline void score_rows(const __global float *const q0, const __global float *const q1, const __global float *const q2,
-                              const __global float *k, float16 *const scores)
+// A block is BLOCK rows by COLUMNS columns (positions or dimensions), in 6 float16 or 12 float8.
+#if HEAD_DIM % 32 == 0 && (BLOCK <= 3 || WIDTH == 16)
+#define COLUMNS 32
+#else
+#define COLUMNS 16
+#endif
+#define floatw VECTOR(float, WIDTH)
+
+// Loops over the rows of a block are unrolled by name: only then does PoCL 3.1 keep a block in registers (180 ms become 70).
+
+// What a work-item remembers, on a CPU's stack. softmax.h tells what these are.
+typedef struct tile_state {
+    float q[STATES * HEAD_DIM]; // times scale
+    float largest[STATES + 8];  // the 8 so that a block's may be loaded as one vector
+    float sums[STATES * PAGE];
+    float values[STATES * HEAD_DIM];
+} tile_state;
+
+// c[r] = (fresh ? 0 : c[r] * keep[r]) + sum over i < n of a[r][i] * b[i], for the rows of a block and COLUMNS columns.
+// On AVX2, whose 16 registers hold 8 floats each, 12 are c; of a and b, whichever are fewer stay for the other's loop.
+__attribute__((always_inline)) // with its constants known, it is twice as fast
+static inline void multiply_block(const float *const a, const uint a_stride, const __global float *b, const uint b_stride,
+                                  const uint n, const bool fresh, const float *const keep, float *const c, const uint c_stride)
 {
-    float16 a0 = 0.0f, a1 = 0.0f, b0 = 0.0f, b1 = 0.0f, c0 = 0.0f, c1 = 0.0f;
-    for (uint d = 0; d < HEAD_DIM; d++) {
-        const float16 k0 = vload16(0, k), k1 = vload16(1, k);
-        a0 = q0[d] * k0 + a0;
-        a1 = q0[d] * k1 + a1;
-        b0 = q1[d] * k0 + b0;
-        b1 = q1[d] * k1 + b1;
-        c0 = q2[d] * k0 + c0;
-        c1 = q2[d] * k1 + c1;
-        k += PAGE;
+    floatw sum[BLOCK][COLUMNS / WIDTH];
+#pragma unroll
+    for (uint r = 0; r < BLOCK; r++)
+#pragma unroll
+        for (uint v = 0; v < COLUMNS / WIDTH; v++)
+            sum[r][v] = fresh ? (floatw)(0.0f) : LOAD_VECTOR(WIDTH, c + r * c_stride + v * WIDTH) * keep[r];
+    for (uint i = 0; i < n; i++) {
+#if BLOCK <= COLUMNS / WIDTH
+#pragma unroll
+        for (uint v = 0; v < COLUMNS / WIDTH; v++) {
+            const floatw column = LOAD_VECTOR(WIDTH, b + v * WIDTH);
+#pragma unroll
+            for (uint r = 0; r < BLOCK; r++)
+                sum[r][v] = a[r * a_stride + i] * column + sum[r][v];
+        }
+#else
+        floatw column[COLUMNS / WIDTH];
+#pragma unroll
+        for (uint v = 0; v < COLUMNS / WIDTH; v++)
+            column[v] = LOAD_VECTOR(WIDTH, b + v * WIDTH);
+#pragma unroll
+        for (uint r = 0; r < BLOCK; r++)
+#pragma unroll
+            for (uint v = 0; v < COLUMNS / WIDTH; v++)
+                sum[r][v] = a[r * a_stride + i] * column[v] + sum[r][v];
+#endif
+        b += b_stride;
     }
-    scores[0] = a0;
-    scores[1] = a1;
-    scores[2] = b0;
-    scores[3] = b1;
-    scores[4] = c0;
-    scores[5] = c1;
+#pragma unroll
+    for (uint r = 0; r < BLOCK; r++)
+#pragma unroll
+        for (uint v = 0; v < COLUMNS / WIDTH; v++)
+            STORE_VECTOR(WIDTH, sum[r][v], c + r * c_stride + v * WIDTH);
 }
 
 static inline float largest_of(const float16 a, const float16 b)
@@ -83,109 +126,95 @@ static inline float folded(const float *const sums)
     return s2.x + s2.y;
 }
 
-// One row meets a page: scores become weights, `largest` and `sums` move on. Returns by what earlier values shrink.
-static inline float meet_page(float16 s0, float16 s1, const float scale, const int seen, float *const largest,
-                              float *const sums, float *const weights)
+// A block of rows meets a page's keys. Row r sees the page's first seen + (s + r) / GROUP - s / GROUP places. Leaves
+// exp(score - largest) in `weights` [BLOCK][PAGE], and in `shrink` by what earlier values shrink.
+static inline void weigh_page(tile_state *const state, const uint s, const __global float *const k, const int seen,
+                              float *const weights, float *const shrink)
 {
     const int16 place = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    s0 = place < seen ? s0 * scale : (float16)(-INFINITY);
-    s1 = place + 16 < seen ? s1 * scale : (float16)(-INFINITY);
-    const float now = larger(largest_of(s0, s1), *largest);
-    const float shrink = exp_f1(*largest - now);
-    s0 = exp_f16(s0 - now);
-    s1 = exp_f16(s1 - now);
-    vstore16(s0, 0, weights);
-    vstore16(s1, 1, weights);
-    vstore16(vload16(0, sums) * shrink + s0, 0, sums);
-    vstore16(vload16(1, sums) * shrink + s1, 1, sums);
-    *largest = now;
-    return shrink;
+    const int most = seen + (int)((s + BLOCK - 1) / GROUP - s / GROUP);
+    for (uint t = 0; t < PAGE && (int)t < most; t += COLUMNS)
+        multiply_block(state->q + s * HEAD_DIM, HEAD_DIM, k + t, PAGE, HEAD_DIM, true, shrink, weights + t, PAGE);
+    float16 low[BLOCK], high[BLOCK];
+    float largest[8];
+    const float8 before = vload8(0, state->largest + s);
+    vstore8(before, 0, largest);
+#pragma unroll
+    for (uint r = 0; r < BLOCK; r++) {
+        const int sees = seen + (int)((s + r) / GROUP - s / GROUP);
+        low[r] = vload16(2 * r, weights);
+        high[r] = vload16(2 * r + 1, weights);
+        if (sees < (int)PAGE) {
+            low[r] = place < sees ? low[r] : (float16)(-INFINITY);
+            high[r] = place + 16 < sees ? high[r] : (float16)(-INFINITY);
+        }
+        largest[r] = larger(largest_of(low[r], high[r]), largest[r]);
+        state->largest[s + r] = largest[r];
+    }
+    vstore8(exp_f8(before - vload8(0, largest)), 0, shrink);
+#pragma unroll
+    for (uint r = 0; r < BLOCK; r++) {
+        float *const sums = state->sums + (s + r) * PAGE;
+        low[r] = exp_f16(low[r] - largest[r]);
+        high[r] = exp_f16(high[r] - largest[r]);
+        vstore16(low[r], 2 * r, weights);
+        vstore16(high[r], 2 * r + 1, weights);
+        vstore16(vload16(0, sums) * shrink[r] + low[r], 0, sums);
+        vstore16(vload16(1, sums) * shrink[r] + high[r], 1, sums);
+    }
 }
 
-// Three rows add the page's first `count` values, weighted. Rows of `weights` and `acc` lie PAGE and HEAD_DIM apart.
-static inline void add_values(const __global float *const v, const uint count, const float *const weights,
-                              const float *const shrink, float *const acc)
+// A block of rows adds the page's first `count` values, weighted.
+static inline void add_values(tile_state *const state, const uint s, const __global float *const v, const uint count,
+                              const float *const weights, const float *const shrink)
 {
-    float *const a = acc, *const b = acc + HEAD_DIM, *const c = acc + 2 * HEAD_DIM;
-    for (uint d = 0; d < VALUES32; d += 32) {
-        float16 a0 = vload16(0, a + d) * shrink[0], a1 = vload16(1, a + d) * shrink[0];
-        float16 b0 = vload16(0, b + d) * shrink[1], b1 = vload16(1, b + d) * shrink[1];
-        float16 c0 = vload16(0, c + d) * shrink[2], c1 = vload16(1, c + d) * shrink[2];
-        for (uint t = 0; t < count; t++) {
-            const float16 v0 = vload16(0, v + t * HEAD_DIM + d), v1 = vload16(1, v + t * HEAD_DIM + d);
-            a0 = weights[t] * v0 + a0;
-            a1 = weights[t] * v1 + a1;
-            b0 = weights[PAGE + t] * v0 + b0;
-            b1 = weights[PAGE + t] * v1 + b1;
-            c0 = weights[2 * PAGE + t] * v0 + c0;
-            c1 = weights[2 * PAGE + t] * v1 + c1;
-        }
-        vstore16(a0, 0, a + d);
-        vstore16(a1, 1, a + d);
-        vstore16(b0, 0, b + d);
-        vstore16(b1, 1, b + d);
-        vstore16(c0, 0, c + d);
-        vstore16(c1, 1, c + d);
+    float *const values = state->values + s * HEAD_DIM;
+    for (uint d = 0; d < WHOLE; d += COLUMNS)
+        multiply_block(weights, PAGE, v + d, HEAD_DIM, count, false, shrink, values + d, HEAD_DIM);
+    for (uint r = 0; WHOLE < HEAD_DIM && r < BLOCK; r++) {
+        for (uint d = WHOLE; d < HEAD_DIM; d++)
+            values[r * HEAD_DIM + d] = values[r * HEAD_DIM + d] * shrink[r];
+        for (uint t = 0; t < count; t++)
+            for (uint d = WHOLE; d < HEAD_DIM; d++)
+                values[r * HEAD_DIM + d] = weights[r * PAGE + t] * v[t * HEAD_DIM + d] + values[r * HEAD_DIM + d];
     }
-#if VALUES32 < VALUES16
-    float16 a0 = vload16(0, a + VALUES32) * shrink[0];
-    float16 b0 = vload16(0, b + VALUES32) * shrink[1];
-    float16 c0 = vload16(0, c + VALUES32) * shrink[2];
-    for (uint t = 0; t < count; t++) {
-        const float16 v0 = vload16(0, v + t * HEAD_DIM + VALUES32);
-        a0 = weights[t] * v0 + a0;
-        b0 = weights[PAGE + t] * v0 + b0;
-        c0 = weights[2 * PAGE + t] * v0 + c0;
-    }
-    vstore16(a0, 0, a + VALUES32);
-    vstore16(b0, 0, b + VALUES32);
-    vstore16(c0, 0, c + VALUES32);
-#endif
-#if VALUES16 < HEAD_DIM
-    for (uint r = 0; r < BLOCK; r++)
-        for (uint d = VALUES16; d < HEAD_DIM; d++) {
-            float sum = acc[r * HEAD_DIM + d] * shrink[r];
-            for (uint t = 0; t < count; t++)
-                sum = weights[r * PAGE + t] * v[t * HEAD_DIM + d] + sum;
-            acc[r * HEAD_DIM + d] = sum;
-        }
-#endif
 }
 
-// All states of a tile over the pages of one span, from nothing. `q` is the tile's first row, `position` where it stands.
-static void walk_span(const __global float *const q, const uint qkv_stride, const uint rows, const uint position,
-                      const __global float *const keys, const __global float *const values, const __global int *const pages,
-                      const uint span, const float scale, float *const largest, float *const sums, float *const acc)
+// Takes in the queries of a tile, whose first row is `q`; padding repeats the last.
+static void take_queries(tile_state *const state, const __global float *const q, const uint qkv_stride, const uint rows,
+                         const float scale)
 {
-    const uint states = rows * GROUP;
+    for (uint s = 0; s < STATES; s++) {
+        const uint own = min(s, rows * GROUP - 1);
+        const __global float *const from = q + (size_t)(own / GROUP) * qkv_stride + own % GROUP * HEAD_DIM;
+        for (uint d = 0; d < HEAD_DIM; d++)
+            state->q[s * HEAD_DIM + d] = from[d] * scale;
+    }
+}
+
+// All states of a tile over the pages of one span, from nothing. The tile's first row stands at `position`.
+static void walk_span(tile_state *const state, const uint rows, const uint position, const __global float *const keys,
+                      const __global float *const values, const __global int *const pages, const uint span)
+{
     const uint last = position + rows - 1;
     const uint end = min(last / PAGE + 1, (span + 1) * (SPAN / PAGE));
     for (uint s = 0; s < STATES; s++)
-        largest[s] = LOWEST;
+        state->largest[s] = LOWEST;
     for (uint i = 0; i < STATES * PAGE; i++)
-        sums[i] = 0.0f;
+        state->sums[i] = 0.0f;
     for (uint i = 0; i < STATES * HEAD_DIM; i++)
-        acc[i] = 0.0f;
+        state->values[i] = 0.0f;
     for (uint page = span * (SPAN / PAGE); page < end; page++) {
         const size_t at = (size_t)pages[page] * (KV_HEADS * PAGE * HEAD_DIM);
-        const __global float *const k = keys + at;
-        const __global float *const v = values + at;
         const uint begin = page * PAGE;
         const uint count = min(last + 1 - begin, PAGE);
-        for (uint s = 0; s < states; s += BLOCK) {
-            const uint s1 = min(s + 1, states - 1), s2 = min(s + 2, states - 1);
-            const uint r0 = s / GROUP, r1 = s1 / GROUP, r2 = s2 / GROUP;
-            if (position + r2 < begin)
+        for (uint s = 0; s < rows * GROUP; s += BLOCK) {
+            const int seen = (int)(position + s / GROUP + 1) - (int)begin; // by the block's first row
+            float weights[BLOCK * PAGE], shrink[8];
+            if (seen + (int)((BLOCK - 1) / GROUP + 1) <= 0)
                 continue;
-            float16 scores[6];
-            float weights[BLOCK * PAGE], shrink[BLOCK];
-            score_rows(q + (size_t)r0 * qkv_stride + s % GROUP * HEAD_DIM, q + (size_t)r1 * qkv_stride + s1 % GROUP * HEAD_DIM,
-                       q + (size_t)r2 * qkv_stride + s2 % GROUP * HEAD_DIM, k, scores);
-            const int seen = (int)(position + 1) - (int)begin;
-            shrink[0] = meet_page(scores[0], scores[1], scale, seen + (int)r0, largest + s, sums + s * PAGE, weights);
-            shrink[1] = meet_page(scores[2], scores[3], scale, seen + (int)r1, largest + s + 1, sums + (s + 1) * PAGE, weights + PAGE);
-            shrink[2] = meet_page(scores[4], scores[5], scale, seen + (int)r2, largest + s + 2, sums + (s + 2) * PAGE, weights + 2 * PAGE);
-            add_values(v, count, weights, shrink, acc + s * HEAD_DIM);
+            weigh_page(state, s, keys + at, seen, weights, shrink);
+            add_values(state, s, values + at, count, weights, shrink);
         }
     }
 }
@@ -196,7 +225,7 @@ __kernel void attention_tile(const __global float *restrict qkv, const uint qkv_
                              const __global int *restrict sequences, const __global uint4 *restrict tiles,
                              __global float *restrict out, const uint out_stride, const float scale)
 {
-    float largest[STATES], sums[STATES * PAGE], acc[STATES * HEAD_DIM];
+    tile_state state;
     float whole_largest[STATES], whole_sum[STATES]; // of all spans so far; their values lie in `out`
     const uint head = (uint)get_global_id(0);
     const uint first = tiles[get_global_id(1)].x, rows = tiles[get_global_id(1)].y;
@@ -206,25 +235,26 @@ __kernel void attention_tile(const __global float *restrict qkv, const uint qkv_
     __global float *const y = out + (size_t)first * out_stride + head * (GROUP * HEAD_DIM);
     const uint last_span = (position + rows - 1) / SPAN;
     const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
+    take_queries(&state, q, qkv_stride, rows, scale);
     for (uint span = 0; span <= last_span; span++) {
-        walk_span(q, qkv_stride, rows, position, keys + offset, values + offset, pages, span, scale, largest, sums, acc);
+        walk_span(&state, rows, position, keys + offset, values + offset, pages, span);
         for (uint s = 0; s < rows * GROUP; s++) {
             const uint own_last = (position + s / GROUP) / SPAN;
             if (own_last < span)
                 continue;
             __global float *const to = y + (size_t)(s / GROUP) * out_stride + s % GROUP * HEAD_DIM;
-            const float sum = folded(sums + s * PAGE);
+            const float sum = folded(state.sums + s * PAGE);
             if (span == 0) {
-                whole_largest[s] = largest[s];
+                whole_largest[s] = state.largest[s];
                 whole_sum[s] = sum;
                 for (uint d = 0; d < HEAD_DIM; d++)
-                    to[d] = acc[s * HEAD_DIM + d];
+                    to[d] = state.values[s * HEAD_DIM + d];
             } else {
-                const joining j = join_spans(whole_largest[s], whole_sum[s], largest[s], sum);
+                const joining j = join_spans(whole_largest[s], state.largest[s]);
                 whole_largest[s] = j.largest;
-                whole_sum[s] = j.sum;
+                whole_sum[s] = join_value(j, whole_sum[s], sum);
                 for (uint d = 0; d < HEAD_DIM; d++)
-                    to[d] = join_value(j, to[d], acc[s * HEAD_DIM + d]);
+                    to[d] = join_value(j, to[d], state.values[s * HEAD_DIM + d]);
             }
             if (own_last == span) {
                 const float inverse = 1.0f / whole_sum[s];
@@ -241,7 +271,7 @@ __kernel void attention_tile_split(const __global float *restrict qkv, const uin
                                    const __global int *restrict sequences, const __global uint4 *restrict tiles,
                                    __global float *restrict partial, const float scale)
 {
-    float largest[STATES], sums[STATES * PAGE], acc[STATES * HEAD_DIM];
+    tile_state state;
     const uint head = (uint)get_global_id(0);
     const uint span = (uint)get_global_id(2), spans = (uint)get_global_size(2);
     const uint first = tiles[get_global_id(1)].x, rows = tiles[get_global_id(1)].y;
@@ -251,37 +281,14 @@ __kernel void attention_tile_split(const __global float *restrict qkv, const uin
     const __global float *const q = qkv + (size_t)first * qkv_stride + head * (GROUP * HEAD_DIM);
     const __global int *const pages = table + (size_t)sequences[first] * pages_per_sequence;
     const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
-    walk_span(q, qkv_stride, rows, position, keys + offset, values + offset, pages, span, scale, largest, sums, acc);
+    take_queries(&state, q, qkv_stride, rows, scale);
+    walk_span(&state, rows, position, keys + offset, values + offset, pages, span);
     for (uint s = 0; s < rows * GROUP; s++) {
         const size_t row = first + s / GROUP;
         __global float *const to = partial + ((row * HEADS + head * GROUP + s % GROUP) * spans + span) * (HEAD_DIM + 2);
         for (uint d = 0; d < HEAD_DIM; d++)
-            to[d] = acc[s * HEAD_DIM + d];
-        to[HEAD_DIM] = largest[s];
-        to[HEAD_DIM + 1] = folded(sums + s * PAGE);
+            to[d] = state.values[s * HEAD_DIM + d];
+        to[HEAD_DIM] = state.largest[s];
+        to[HEAD_DIM + 1] = folded(state.sums + s * PAGE);
     }
-}
-
-__kernel void attention_join(const __global float *restrict partial, const uint spans, const __global int *restrict positions,
-                             __global float *restrict out, const uint out_stride)
-{
-    const uint head = (uint)get_global_id(0);
-    const size_t row = get_global_id(1);
-    const __global float *from = partial + (row * HEADS + head) * spans * (HEAD_DIM + 2);
-    __global float *const to = out + row * out_stride + head * HEAD_DIM;
-    const uint last_span = (uint)positions[row] / SPAN;
-    float largest = from[HEAD_DIM], sum = from[HEAD_DIM + 1];
-    for (uint d = 0; d < HEAD_DIM; d++)
-        to[d] = from[d];
-    for (uint span = 1; span <= last_span; span++) {
-        from += HEAD_DIM + 2;
-        const joining j = join_spans(largest, sum, from[HEAD_DIM], from[HEAD_DIM + 1]);
-        largest = j.largest;
-        sum = j.sum;
-        for (uint d = 0; d < HEAD_DIM; d++)
-            to[d] = join_value(j, to[d], from[d]);
-    }
-    const float inverse = 1.0f / sum;
-    for (uint d = 0; d < HEAD_DIM; d++)
-        to[d] = normalized(to[d], inverse);
 }

@@ -12,6 +12,8 @@
 #ifndef OCLM_MATH_H
 #define OCLM_MATH_H
 
+#include "common.h"
+
 #define EXP_LOWEST  -87.336544f
 #define EXP_HIGHEST 88.376259f
 #define EXP_ROUND   12582912.0f // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits

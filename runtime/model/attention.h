@@ -20,6 +20,13 @@ typedef struct model_attention_shape {
 
 /* A tile: neighbouring rows of one sequence that are computed together. On the device as uint4 (first row, rows, 0, 0). */
 
+/* Two shapes of the same kernels, equal in their bits. */
+typedef enum model_attention_kernels {
+    MODEL_ATTENTION_AUTO,  /* what suits the device */
+    MODEL_ATTENTION_CORES, /* a work-item runs vector code */
+    MODEL_ATTENTION_LANES  /* a work-item is a lane */
+} model_attention_kernels;
+
 typedef struct model_attention {
     model_attention_shape shape;
     const model_cache    *cache;
@@ -38,11 +45,12 @@ typedef struct model_attention {
     const dev_buffer     *out;        /* float32 [rows][out_stride], heads * head_dim */
     uint32_t              out_stride;
     const dev_buffer     *partial;    /* float32, model_attention_partial_floats() */
+    model_attention_kernels kernels;
 } model_attention;
 
 /* Rows per tile that suit this device when there are many rows (a power of two, 1 to 64). */
 uint32_t    model_attention_tile_rows(dev_device *device, const model_attention_shape *shape);
-/* Floats of `partial` for a pass. */
+/* Floats of `partial` that a pass of at most `rows` rows and `length_bound` positions may want; at least 1. */
 size_t      model_attention_partial_floats(const model_attention_shape *shape, uint32_t rows, uint32_t length_bound);
 oclm_status model_attention_add(dev_work *work, const model_attention *attention);
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "device/device.h"
@@ -54,7 +55,11 @@ static inline void devices_each_with(devices_visit visit, void *user, uint64_t b
 /* Opens every usable device, one after the other, and hands it to `visit`. */
 static inline void devices_each(devices_visit visit, void *user) { devices_each_with(visit, user, 0); }
 
-/* True where a launch costs so much (software renderers: 320 us) that a test should keep to its smallest cases. */
-static inline bool devices_is_slow(const dev_device *device) { return dev_get_traits(device)->info.software; }
+/* True where a test should keep to its smallest cases: a launch costs much (software renderers: 320 us), or kernels are
+ * interpreted (OCLM_TEST_QUICK is set: tests/oclgrind.sh). */
+static inline bool devices_is_slow(const dev_device *device)
+{
+    return dev_get_traits(device)->info.software || getenv("OCLM_TEST_QUICK") != NULL;
+}
 
 #endif
