@@ -8,8 +8,24 @@
 #ifndef OCLM_COMMON_H
 #define OCLM_COMMON_H
 
+// Wide vectors pass through built-in functions, all of which are inlined: how a call would pass them is nobody's concern.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi"
+#endif
+
 #ifdef SEPARATE_MUL_ADD
 #pragma OPENCL FP_CONTRACT OFF
+#endif
+
+// PREFETCH_LINE(p): asks for the cache line at p, which may lie past the end of what may be read. OpenCL's own prefetch() does nothing on
+// PoCL.
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH_LINE(p) __builtin_prefetch((const void *)(size_t)(p), 0, 3)
+#endif
+#endif
+#ifndef PREFETCH_LINE
+#define PREFETCH_LINE(p)
 #endif
 
 #define JOIN_(a, b) a##b
