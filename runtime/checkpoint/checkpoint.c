@@ -57,6 +57,8 @@ static oclm_status fail_no_weights(const char *folder)
     oclm_status status;
     if (core_path_is_file(folder))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: is a file; give the folder that holds config.json and " SINGLE_NAME, folder);
+    if (!core_path_is_folder(folder))
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; give one that holds config.json and " SINGLE_NAME, folder);
     if ((status = core_folder_list(folder, note_other_file, &others)) != OCLM_OK)
         return status;
     if (others.safetensors[0] != '\0')

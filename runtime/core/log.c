@@ -28,6 +28,7 @@ void core_log(oclm_log_level level, const char *format, ...)
     va_start(arguments, format);
     (void)core_vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    core_make_printable(line, true);
     listener.callback(level, line, listener.user);
 }
 

@@ -1,7 +1,6 @@
 /* status.c: the message of the last error, kept per thread in fixed memory, so that even "out of memory" can be told. */
 #include "core/status.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -18,7 +17,8 @@ oclm_status core_fail(oclm_status status, const char *format, ...)
     va_start(arguments, format);
     (void)core_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    memcpy(message, text, sizeof message);
+    core_make_printable(text, false);
+    memcpy(message, text, strlen(text) + 1);
     return status;
 }
 

@@ -230,6 +230,18 @@ size_t core_utf8_incomplete_tail(const char *bytes, size_t length)
     return 0;
 }
 
+void core_make_printable(char *text, bool one_line)
+{
+    const size_t length = strlen(text);
+    text[length - core_utf8_incomplete_tail(text, length)] = '\0';
+    for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+        if ((*p < 0x20 && *p != '\t' && (*p != '\n' || one_line)) || *p == 0x7F)
+            *p = '?';
+        if (*p == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F) /* U+0080 to U+009F: controls too */
+            p[0] = p[1] = '?';
+    }
+}
+
 /* ---- Numbers as text */
 
 const char *core_format_bytes(uint64_t bytes, char buffer[32])

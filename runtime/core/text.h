@@ -37,6 +37,10 @@ oclm_status core_utf8_add_lossy(core_text *out, const char *bytes, size_t length
 /* How many bytes at the end may still grow into a character: 0 to 3. */
 size_t core_utf8_incomplete_tail(const char *bytes, size_t length);
 
+/* For a message that shows what a file says: control characters become '?' (a terminal would obey them; line ends stay unless
+ * `one_line`), and a character cut at the end is removed. */
+void core_make_printable(char *text, bool one_line);
+
 /* "1.5 GiB", "12 MiB", "345 bytes"; for messages. */
 const char *core_format_bytes(uint64_t bytes, char buffer[32]);
 /* Locale-free number reading: the whole string must be the number. */
