@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the sample model samples/models/stories: a GPT-2 of 3.6 million parameters that tells short stories.
+"""Trains the sample model samples/models/stories: a GPT-2 of 2.2 million parameters that tells short stories.
 
     python scripts/train_sample_model.py                    # about 25 minutes on 2 cores; needs torch, transformers, tokenizers
     python scripts/train_sample_model.py --print-stories 5  # only shows what the model is trained on; needs nothing
@@ -918,14 +918,14 @@ def main():
     here = Path(__file__).resolve().parent.parent
     parser.add_argument("--out", type=Path, default=here / "samples" / "models" / "stories", help="folder for the model")
     parser.add_argument("--print-stories", type=int, metavar="N", help="print N stories of the grammar and stop")
-    parser.add_argument("--steps", type=int, default=1400)
-    parser.add_argument("--batch", type=int, default=8, help="rows a step")
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--batch", type=int, default=4, help="rows a step")
     parser.add_argument("--length", type=int, default=512, help="tokens a row, and the context of the model")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--vocab", type=int, default=1536)
-    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--heads", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=20)
     args = parser.parse_args()
