@@ -145,8 +145,8 @@ typedef enum oclm_dtype {
 } oclm_dtype;
 
 typedef enum oclm_matmul {
-    OCLM_MATMUL_AUTO = 0,    /* the fastest that is right on this device, found by measuring once */
-    OCLM_MATMUL_CLBLAST = 1, /* CLBlast for many rows, oclm's kernels for few */
+    OCLM_MATMUL_AUTO = 0,    /* what suits the device and the shape */
+    OCLM_MATMUL_CLBLAST = 1, /* CLBlast for many rows; OCLM_ERR_UNSUPPORTED in this version */
     OCLM_MATMUL_BUILTIN = 2  /* oclm's kernels */
 } oclm_matmul;
 

@@ -1,7 +1,6 @@
-/* matmul.h: y = x * W^T, one question with many providers.
+/* matmul.h: y = x * W^T, one question, whoever serves it.
  *
- * The forward pass records what it wants; who serves it is decided by (device, shape, storage type): measured once, remembered
- * on disk, and each provider is checked against float64 on the user's device before its first use and dropped if wrong.
+ * The forward pass records what it wants; which kernel serves it is decided here, by the shape and the storage type.
  *
  * Every built-in kernel sums in the same order: inputs are cut into chunks of DEV_SUM_CHUNK, each summed from its first to its
  * last element, and the chunks' sums are added in order. So the bits of a result do not depend on the device's kernel
@@ -54,8 +53,7 @@ typedef struct dev_matmul {
 
 /* Floats of scratch that a matmul of this shape may want. */
 size_t      dev_matmul_scratch(const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue);
-/* Records the product. May build, check and measure providers on the device's first use of such a shape (remembered on disk
- * afterwards); CLBlast is never built for fewer than DEV_CLBLAST_MIN_ROWS rows unless the user forces it. */
+/* Records the product. */
 oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul);
 
 /* Records a normalisation alone: y = norm(x), rows of `columns`. */
