@@ -22,26 +22,26 @@ static inline float larger(const float a, const float b)
     return a > b ? a : b;
 }
 
-// What is known of all positions up to here, joined with the next span: each side's factor, to be applied to `values` too.
+// How the next span joins what is known of all positions before it: the side with the smaller maximum shrinks by `factor`, the
+// other stays as it is. (One product and one sum: no compiler can round it in two ways.)
 typedef struct joining {
-    float largest, sum, keep, take;
+    float largest, factor;
+    bool  next_is_larger;
 } joining;
 
-static inline joining join_spans(const float largest, const float sum, const float next_largest, const float next_sum)
+static inline joining join_spans(const float largest, const float next_largest)
 {
     joining j;
-    j.largest = larger(largest, next_largest);
-    j.keep = exp_f1(largest - j.largest);
-    j.take = exp_f1(next_largest - j.largest);
-    const float taken = next_sum * j.take;
-    j.sum = sum * j.keep + taken;
+    j.next_is_larger = next_largest > largest;
+    j.largest = j.next_is_larger ? next_largest : largest;
+    j.factor = exp_f1((j.next_is_larger ? largest : next_largest) - j.largest);
     return j;
 }
 
+// Joins sums, or values of one dimension.
 static inline float join_value(const joining j, const float value, const float next_value)
 {
-    const float taken = next_value * j.take;
-    return value * j.keep + taken;
+    return (j.next_is_larger ? value : next_value) * j.factor + (j.next_is_larger ? next_value : value);
 }
 
 // Adding zero makes -0 (an underflow) +0, whichever way it came about.
