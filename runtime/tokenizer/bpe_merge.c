@@ -9,7 +9,7 @@
 #include "tokenizer/pipeline.h"
 
 #define FIRST_SLOTS 1024
-#define SHORT_WORD 48 /* symbols. Measured on English, 60 languages and code: 24 to 64 differ by less than 3 % */
+#define SHORT_WORD 64 /* symbols. On words never seen before: 24 is 14 % slower, 96 no faster */
 #define EMPTY UINT64_MAX
 #define NO_RANK UINT32_MAX
 

@@ -27,6 +27,13 @@ static const char *decoded_token(const tok_tokenizer *tokenizer, int32_t id, siz
     return tok_vocab_text(&tokenizer->model->vocab, id, length);
 }
 
+/* The reference skips a token whose decoded string is the content of a special one: so not one that normalising changed. */
+static bool is_special(const tok_added *added, const char *text, size_t length)
+{
+    const int32_t at = text != NULL ? tok_vocab_find(&added->by_content, text, length) : -1;
+    return at >= 0 && added->tokens[at].special;
+}
+
 oclm_status tok_decode_prepare(tok_tokenizer *tokenizer)
 {
     const size_t model_ids = tokenizer->model->vocab.id_count, added_ids = tokenizer->added.id_count;
@@ -37,12 +44,11 @@ oclm_status tok_decode_prepare(tok_tokenizer *tokenizer)
     if (tokenizer->token_bytes == NULL)
         return OCLM_ERR_MEMORY;
     for (size_t i = 0; i < tokenizer->vocab_size && status == OCLM_OK; i++) {
-        const tok_added_token *added = tok_added_by_id(&tokenizer->added, (int32_t)i);
-        tok_token_bytes       *token = &tokenizer->token_bytes[i];
-        size_t                 length;
-        const char            *text = decoded_token(tokenizer, (int32_t)i, &length);
+        tok_token_bytes *token = &tokenizer->token_bytes[i];
+        size_t           length = 0;
+        const char      *text = decoded_token(tokenizer, (int32_t)i, &length);
         token->known = text != NULL;
-        token->special = added != NULL && added->special;
+        token->special = is_special(&tokenizer->added, text, length);
         if (text == NULL || !tokenizer->decodes_bytes)
             continue;
         const size_t start = tokenizer->bytes.length;

@@ -36,7 +36,7 @@ static void unpack_end(void)
 }
 
 /* Unpacks NAME.tar.xz of `from`: its folder NAME is then in the temporary folder. */
-static bool unpack_tar(const char *from, const char *name)
+static inline bool unpack_tar(const char *from, const char *name)
 {
     return unpack_ready && run_shell("xz -dc '%s/%s.tar.xz' | tar -xf - -C '%s'", from, name, unpack_folder);
 }
