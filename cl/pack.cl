@@ -90,7 +90,7 @@ __kernel void pack_columns(__global to_type *restrict to, const uint all_columns
     const uint end = min(begin + BLOCK, columns);
     const uint panel = first_row / PANEL + (uint)get_global_id(1);
     // The slab's rows that lie in this panel, and where the first of them stands in it.
-    const uint skip = panel * PANEL > first_row ? 0 : first_row - panel * PANEL;
+    const uint skip = get_global_id(1) == 0 ? first_row % PANEL : 0;
     const uint row = panel * PANEL + skip - first_row;
     if (row >= rows)
         return;

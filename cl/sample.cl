@@ -33,13 +33,13 @@
 
 static inline uint key(const float x)
 {
-    const uint bits = as_uint(x + 0.0f); // -0 becomes +0
+    const uint bits = x == 0.0f ? 0 : as_uint(x); // -0 becomes +0; a driver may drop x + 0.0f
     return isnan(x) ? 0xFFFFFFFFu : bits ^ (0x80000000u | (uint)((int)bits >> 31));
 }
 
 static inline uint16 key16(const float16 x)
 {
-    const uint16 bits = as_uint16(x + 0.0f);
+    const uint16 bits = x == 0.0f ? (uint16)(0) : as_uint16(x);
     return x != x ? (uint16)(0xFFFFFFFFu) : bits ^ (0x80000000u | as_uint16(as_int16(bits) >> 31));
 }
 

@@ -44,10 +44,11 @@ static inline float join_value(const joining j, const float value, const float n
     return (j.next_is_larger ? value : next_value) * j.factor + (j.next_is_larger ? next_value : value);
 }
 
-// Adding zero makes -0 (an underflow) +0, whichever way it came about.
+// -0 (an underflow) becomes +0, whichever way it came about.
 static inline float normalized(const float value, const float inverse_sum)
 {
-    return value * inverse_sum + 0.0f;
+    const float y = value * inverse_sum;
+    return y == 0.0f ? 0.0f : y;
 }
 
 #endif

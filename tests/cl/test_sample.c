@@ -1,55 +1,6 @@
-/* The choice of the next token: greedy, what temperature, top_k and top_p leave, and what is drawn from it, on every device,
- * against rules written out in double. Rows lie apart with NaN between them: NaN counts as the largest, so whoever reads it shows. */
-#include "cl/matrices.h"
-#include "generation/sampler.h"
-
-#define PADDING 3u
-
-/* A sampler with what the model's state would give it. */
-typedef struct bench {
-    dev_device *device;
-    gen_sampler sampler;
-    dev_buffer  logits, ids, positions;
-    dev_work   *work;
-    uint32_t    rows, vocab, stride;
-} bench;
-
-static void open_bench(bench *b, dev_device *device, const gen_config *config, uint32_t rows, uint32_t vocab, uint32_t ring)
-{
-    *b = (bench){ .device = device, .rows = rows, .vocab = vocab, .stride = vocab + PADDING };
-    int32_t *positions = core_alloc_array(rows, sizeof *positions, "positions");
-    assert_non_null(positions);
-    for (uint32_t r = 0; r < rows; r++)
-        positions[r] = (int32_t)(10 * r);
-    assert_ok(gen_sampler_new(device, dev_queue(device), config, rows, vocab, b->stride, ring, &b->sampler));
-    b->logits = new_nan_buffer(device, (size_t)rows * b->stride);
-    assert_ok(dev_buffer_new(device, rows * sizeof(int32_t), "ids", &b->ids));
-    assert_ok(dev_buffer_new(device, rows * sizeof(int32_t), "positions", &b->positions));
-    assert_ok(dev_buffer_write(dev_queue(device), &b->positions, 0, positions, rows * sizeof(int32_t)));
-    assert_ok(dev_work_new(device, &b->work));
-    assert_ok(gen_sampler_add(&b->sampler, b->work, &b->logits, &b->ids, &b->positions, true));
-    core_free(positions);
-}
-
-static void close_bench(bench *b)
-{
-    dev_work_free(b->work);
-    dev_buffer_free(b->device, &b->logits);
-    dev_buffer_free(b->device, &b->ids);
-    dev_buffer_free(b->device, &b->positions);
-    gen_sampler_free(b->device, &b->sampler);
-}
-
-/* One step: row r gets values + r * step, where step 0 repeats them. */
-static void choose(bench *b, const float *values, size_t step)
-{
-    for (uint32_t r = 0; r < b->rows; r++)
-        assert_ok(dev_buffer_write(dev_queue(b->device), &b->logits, (size_t)r * b->stride * sizeof(float), values + r * step,
-                                   b->vocab * sizeof(float)));
-    run_work(b->device, b->work);
-}
-
-static int32_t *read_ints(dev_device *device, const dev_buffer *buffer) { return (int32_t *)(void *)read_floats(device, buffer); }
+/* The choice of the next token: greedy, and what temperature, top_k and top_p leave to draw from (test_draw.c), on every device,
+ * against rules written out in double. */
+#include "cl/sample_bench.h"
 
 /* ---- Greedy */
 
