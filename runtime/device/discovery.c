@@ -21,8 +21,8 @@
 
 bool dev_same_card(const dev_identity *a, const dev_identity *b)
 {
-    if (a->pci_known && b->pci_known && a->is_gpu && b->is_gpu && a->pci_bus == b->pci_bus && a->pci_device == b->pci_device &&
-        a->pci_function == b->pci_function)
+    if (a->pci_known && b->pci_known && !a->pci_shared && !b->pci_shared && a->is_gpu && b->is_gpu &&
+        a->pci_bus == b->pci_bus && a->pci_device == b->pci_device && a->pci_function == b->pci_function)
         return !a->domain_known || !b->domain_known || a->pci_domain == b->pci_domain;
     if (a->luid_known && b->luid_known && memcmp(a->luid, b->luid, sizeof a->luid) == 0)
         return true;
@@ -136,8 +136,7 @@ static void find_duplicates(dev_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         dev_entry *a = &list->entries[i];
-        if (is_ambiguous(list, a))
-            a->identity.pci_known = false;
+        a->identity.pci_shared = is_ambiguous(list, a);
     }
     for (size_t i = 0; i < list->count; i++) {
         for (size_t j = i + 1; j < list->count; j++) {

@@ -8,6 +8,7 @@
 typedef struct dev_identity {
     bool     is_gpu;
     bool     pci_known, domain_known; /* some drivers tell bus, device and function, but not the domain */
+    bool     pci_shared;              /* another device of its platform has the same address: it says nothing */
     uint32_t pci_domain, pci_bus, pci_device, pci_function;
     bool     luid_known;
     uint8_t  luid[8];

@@ -1,19 +1,16 @@
 /* test_discovery.c: order, duplicates and choice, on machines made up by a driver of ours (fake_icd.h). */
 #include "device/devices.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
-#include "device/fake_icd.h"
+#include "device/fake_icd_use.h"
 
 #define GIB ((cl_ulong)1 << 30)
 #define PCI "cl_khr_pci_bus_info cl_khr_fp16"
 #define AMD "cl_amd_device_attribute_query"
 #define UUID "cl_khr_device_uuid"
-
-static fake_icd_set set_devices;
 
 /* ---- Which devices are listed, in which order; * marks a duplicate, ! one that cannot be used. */
 static const struct {
@@ -79,7 +76,7 @@ static void use(const fake_device *devices)
     size_t count = 0;
     while (count < FAKE_DEVICES && devices[count].name)
         count++;
-    set_devices(devices, count);
+    fake_devices(devices, count);
 }
 
 static void devices_are_listed_once_and_the_best_first(void **state)
@@ -177,7 +174,7 @@ static void platforms_without_devices_are_named_with_what_to_install(void **stat
     dev_list *list;
     (void)state;
     unsetenv("RUSTICL_ENABLE");
-    set_devices(NULL, 0);
+    fake_devices(NULL, 0);
     assert_status(dev_list_new(&list), OCLM_ERR_NO_DEVICE);
     assert_null(list);
     const char *const parts[] = { "Fake A, Fake B, Fake rusticl", "RUSTICL_ENABLE", "pocl-opencl-icd" };
@@ -239,18 +236,8 @@ static void every_failing_allocation_leaves_nothing_behind(void **state)
 
 int main(void)
 {
-    union {
-        void        *address;
-        fake_icd_set function;
-    } set;
-    setenv("OCL_ICD_VENDORS", FAKE_ICD_FOLDER, 1); /* before the loader looks */
-    unsetenv("OCLM_DEVICE");
-    void *driver = dlopen(FAKE_ICD, RTLD_NOW);
-    if (!driver || !(set.address = dlsym(driver, "fake_icd_set_devices"))) {
-        print_error("%s\n", dlerror());
+    if (!fake_icd_load())
         return 1;
-    }
-    set_devices = set.function;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_are_listed_once_and_the_best_first),
         cmocka_unit_test(a_duplicate_names_the_device_it_is),
