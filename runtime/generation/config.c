@@ -255,9 +255,12 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
                          room == trained ? " (max_position_embeddings)" : "");
     if (max_new != OCLM_UNSET) {
         limit = (uint64_t)prompt + max_new;
-        if (max_length != OCLM_UNSET)
-            core_log(OCLM_LOG_WARNING, "both max_new_tokens (=%u)%s and max_length (=%u) are set: max_new_tokens counts", max_new,
+        if (max_length != OCLM_UNSET) {
+            const bool replaced = options->max_new_tokens != OCLM_UNSET && options->max_length == OCLM_UNSET; /* as meant */
+            core_log(replaced ? OCLM_LOG_INFO : OCLM_LOG_WARNING,
+                     "both max_new_tokens (=%u)%s and max_length (=%u) are set: max_new_tokens counts", max_new,
                      from_file(defaults, options->max_new_tokens != OCLM_UNSET, from), max_length);
+        }
     } else if (max_length != OCLM_UNSET) {
         limit = max_length;
     } else {

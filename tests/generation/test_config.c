@@ -187,6 +187,7 @@ static const struct {
     { "max_new_tokens beats max_length", "{}", 3, 40, U, 10, OCLM_OK, 13, 0, "max_new_tokens counts", NULL },
     { "also where the file has it", "{\"max_new_tokens\": 3}", U, 40, U, 10, OCLM_OK, 13, 0, "from generation_config.json", NULL },
     { "the call beats the file", "{\"max_new_tokens\": 3}", 4, U, U, 10, OCLM_OK, 14, 0, NULL, NULL },
+    { "quietly, where it names the other one", "{\"max_length\": 40}", 4, U, U, 10, OCLM_OK, 14, 0, NULL, NULL },
     { "the file beats the default", "{\"max_length\": 33}", U, U, U, 10, OCLM_OK, 33, 0, NULL, NULL },
     { "learned positions end", "{}", 1000, U, U, 10, OCLM_OK, 64, 0, "ends there", NULL },
     { "min_new_tokens", "{}", 20, U, 5, 10, OCLM_OK, 30, 5, NULL, NULL },
