@@ -2,6 +2,7 @@
 #ifndef OCLM_TESTS_MODEL_MODELS_H
 #define OCLM_TESTS_MODEL_MODELS_H
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "device/devices.h"
@@ -14,7 +15,8 @@
 /* Where a test runs: model_load() takes a device over, so each load opens one. */
 typedef struct place {
     char spec[24];
-    bool slow; /* keep to the smallest cases */
+    bool slow;        /* a software renderer: keep to the smaller cases */
+    bool interpreted; /* OCLM_TEST_QUICK is set (tests/oclgrind.sh): a row of a tiny model takes a second */
 } place;
 
 typedef void (*models_visit)(const place *where, void *user);
@@ -29,7 +31,8 @@ static inline void models_each_device(models_visit visit, void *user)
         if (list->entries[i].info.unusable)
             continue;
         snprintf(where.spec, sizeof where.spec, "%zu", i);
-        where.slow = list->entries[i].info.software;
+        where.interpreted = getenv("OCLM_TEST_QUICK") != NULL;
+        where.slow = where.interpreted || list->entries[i].info.software;
         print_message("    on %s: %s\n", list->entries[i].info.platform_name, list->entries[i].info.name);
         visit(&where, user);
         visited++;
