@@ -43,14 +43,6 @@ static uint32_t block_of(uint32_t states, uint32_t most)
     return states < best ? states : best;
 }
 
-static uint32_t vector_width(dev_device *device)
-{
-    cl_uint width = 0;
-    if (clGetDeviceInfo(dev_id(device), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, NULL) != CL_SUCCESS)
-        width = 0;
-    return width >= 16 ? 16 : 8;
-}
-
 uint32_t model_attention_tile_rows(dev_device *device, const model_attention_shape *shape)
 {
     const bool     lanes = takes_lanes(device, MODEL_ATTENTION_AUTO);
@@ -122,7 +114,7 @@ static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lane
     const uint32_t items = lanes ? MODEL_PAGE : 1;
     char options[160];
     snprintf(options, sizeof options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u", shape->head_dim,
-             group_of(shape), shape->kv_heads, a->tile_rows, block, vector_width(dev_work_device(work)));
+             group_of(shape), shape->kv_heads, a->tile_rows, block, dev_get_traits(dev_work_device(work))->vector_width);
     dev_arg args[12] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
