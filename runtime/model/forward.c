@@ -288,6 +288,11 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
     return status;
 }
 
+oclm_status model_profile_last(const model_state *state)
+{
+    return state->passes != NULL ? dev_work_profile(state->passes->work) : OCLM_OK;
+}
+
 /* ---- Decoding */
 
 oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t rows, uint32_t length_bound)
