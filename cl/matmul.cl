@@ -166,7 +166,10 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
 #if NORM
         const float2 of = norm_of_row(from, columns, eps, NORM);
         __local float *to = normed + i * columns;
-        for (uint k = 0; k < columns; k++)
+        uint k = 0;
+        for (; k + 16 <= columns; k += 16)
+            vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, NORM), 0, to + k);
+        for (; k < columns; k++)
             to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, NORM);
         row[i] = to;
 #else

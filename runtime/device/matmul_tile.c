@@ -12,7 +12,7 @@
 
 static uint32_t prefetch(const dev_matmul *m)
 {
-    return m->rows == 1 && core_dtype_size(m->weight->dtype) < sizeof(float) ? PREFETCH_BYTES : 0;
+    return m->rows != 1 ? 0 : core_dtype_size(m->weight->dtype) < sizeof(float) ? 2048u : 1024u;
 }
 
 static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
