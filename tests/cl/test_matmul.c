@@ -73,7 +73,7 @@ static product make_product(dev_device *device, const shape *s)
     p.y_buffer = s->epilogue == DEV_ADD ? new_rows(device, p.before, s->rows, p.outputs, p.y_stride, 7)
                                         : new_nan_buffer(device, 7 + (size_t)s->rows * p.y_stride);
     p.bias_buffer = new_rows(device, p.bias, 1, p.padded, p.padded, 0);
-    const size_t scratch = dev_matmul_scratch(&p.matrix, s->rows, s->norm, s->epilogue);
+    const size_t scratch = dev_matmul_scratch(device, &p.matrix, s->rows, s->norm, s->epilogue);
     p.scratch = new_nan_buffer(device, scratch ? scratch : 1);
     p.m = (dev_matmul){ .x_offset = 2, .x_stride = p.x_stride, .y_offset = 7, .y_stride = p.y_stride, .rows = s->rows,
                         .scratch_floats = scratch, .epilogue = s->epilogue, .activation = s->activation };
