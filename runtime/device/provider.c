@@ -4,7 +4,9 @@
  * part only where an earlier dev_provider_tune() measured that it pays, and only with so many rows that no short prompt meets it. */
 #include "device/provider.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "core/log.h"
 #include "device/self_check.h"
@@ -13,15 +15,28 @@
 
 static void append(dev_providers *to, const dev_provider *first, size_t count)
 {
-    for (size_t i = 0; i < count && to->count < DEV_MAX_PROVIDERS; i++)
+    assert(count <= DEV_MAX_PROVIDERS - to->count);
+    for (size_t i = 0; i < count; i++)
         to->list[to->count++] = &first[i];
 }
 
 void dev_providers_all(dev_providers *all)
 {
     all->count = 0;
+    append(all, dev_lanes_providers, dev_lanes_provider_count); /* they suit only where work-items are lanes */
     append(all, dev_tile_providers, dev_tile_provider_count);
     append(all, &dev_clblast_provider, 1);
+}
+
+const dev_provider *dev_provider_find(const char *name)
+{
+    dev_providers all;
+    dev_providers_all(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        if (strcmp(all.list[i]->name, name) == 0)
+            return all.list[i];
+    }
+    return NULL;
 }
 
 static bool is_library(const dev_provider *provider) { return provider->scratch != NULL; }

@@ -28,6 +28,10 @@ struct dev_provider {
 /* matmul_tile.c: made for devices whose work-items run vector code, works on all. Ordered: the first that suits is the default. */
 extern const dev_provider dev_tile_providers[];
 extern const size_t       dev_tile_provider_count;
+/* matmul_lanes.c: made for devices whose work-items are lanes, and only there suits() says so; add() works on all whose groups are
+ * large enough. Ordered likewise. */
+extern const dev_provider dev_lanes_providers[];
+extern const size_t       dev_lanes_provider_count;
 /* clblast.c */
 extern const dev_provider dev_clblast_provider;
 
@@ -40,6 +44,8 @@ typedef struct dev_providers {
 } dev_providers;
 
 void dev_providers_all(dev_providers *all);
+/* The provider of that name, or NULL: for tests, which call its add() themselves. */
+const dev_provider *dev_provider_find(const char *name);
 
 /* The fastest provider of the list that computes this product rightly on this device. What is not known yet is measured
  * (tuning.h) and checked (self_check.h) now, on the device's own queue.

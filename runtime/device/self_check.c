@@ -15,11 +15,11 @@
 #include "device/program_cache.h"
 #include "device/trial.h"
 
-/* No multiples of a tile. A library is also given a matrix as large as those for which it has other kernels, and since what is
+/* No multiples of a tile, and more than one of most. A library is also given a matrix as large as those for which it has other kernels, and since what is
  * wrong with a tile is wrong with many, one output of so many is compared. */
-#define SMALL_N  (2 * DEV_PANEL - 23)
-#define SMALL_K  (DEV_SUM_CHUNK + 6)
-#define MOST_ROWS 33u
+#define SMALL_N    (4 * DEV_PANEL - 23) /* four panels more where gate and up lie side by side */
+#define SMALL_K    (DEV_SUM_CHUNK + 6)
+#define SMALL_ROWS 67u /* or as many as are asked for */
 #define LARGE_ROWS 300u
 #define LARGE_N    1183u
 #define LARGE_K    1160u
@@ -327,7 +327,7 @@ static oclm_status check_one(dev_device *device, const dev_provider *provider, c
 static void describe(const dev_provider *provider, const dev_trial_shape *s, char kind[192])
 {
     snprintf(kind, 192, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s%s", provider->name, core_dtype_name(s->dtype),
-             s->rows == 1 ? "one row" : "more rows", s->epilogue == DEV_GATED ? "gated" : s->epilogue == DEV_ADD ? "added" : "stored",
+             s->rows == 1 ? "one row" : s->rows < SMALL_ROWS ? "few rows" : "many rows", s->epilogue == DEV_GATED ? "gated" : s->epilogue == DEV_ADD ? "added" : "stored",
              (int)s->activation, (int)s->norm, s->bias ? "with" : "no", s->k == LARGE_K ? "large" : "small",
              provider->scratch ? ", library" : "");
 }
@@ -370,11 +370,10 @@ static oclm_status verdict_on(dev_device *device, const dev_provider *provider, 
 
 oclm_status dev_self_check(dev_device *device, const dev_provider *provider, const dev_matmul *like, bool *right)
 {
-    const bool      norm = like->norm.kind != DEV_NORM_NONE && provider->takes_norm(provider, device, like);
-    const uint32_t  most = 2 * provider->rows + 1 < MOST_ROWS ? 2 * provider->rows + 1 : MOST_ROWS;
-    const bool      gated = like->epilogue == DEV_GATED;
+    const bool            norm = like->norm.kind != DEV_NORM_NONE && provider->takes_norm(provider, device, like);
+    const bool            gated = like->epilogue == DEV_GATED;
     const dev_trial_shape small = {
-        .dtype = like->weight->dtype, .rows = like->rows < most ? like->rows : most, .n = gated ? 2 * DEV_PANEL + SMALL_N : SMALL_N,
+        .dtype = like->weight->dtype, .rows = like->rows < SMALL_ROWS ? like->rows : SMALL_ROWS, .n = gated ? SMALL_N + 4 * DEV_PANEL : SMALL_N,
         .k = SMALL_K, .x_padding = PADDING, .y_padding = PADDING, .norm = norm ? like->norm.kind : DEV_NORM_NONE,
         .epilogue = like->epilogue, .activation = like->epilogue == DEV_ADD ? DEV_ACT_NONE : like->activation, .bias = like->bias != NULL,
     };

@@ -269,10 +269,19 @@ static const dev_provider *hungriest(const dev_providers *providers)
     return NULL;
 }
 
+/* Rows that all are made for. */
+static uint32_t rows_to_measure(const dev_providers *providers, dev_rows_class rows)
+{
+    uint32_t most = classes[rows].measured;
+    for (size_t i = 0; i < providers->count; i++)
+        most = providers->list[i]->most_rows < most ? providers->list[i]->most_rows : most;
+    return most;
+}
+
 /* Times all at one size. False where there is no memory for it. */
 static bool measure_at(contest *c, core_dtype dtype, dev_rows_class rows, uint32_t size)
 {
-    const dev_trial_shape shape = { .dtype = dtype, .rows = classes[rows].measured, .n = size, .k = size };
+    const dev_trial_shape shape = { .dtype = dtype, .rows = rows_to_measure(c->providers, rows), .n = size, .k = size };
     core_file_lock       *lock = NULL;
     core_text             path = CORE_TEXT_INIT;
     dev_trial             trial;
@@ -323,6 +332,8 @@ bool dev_tuning_measure(dev_device *device, core_dtype dtype, dev_rows_class row
     contest   c = { .device = device, .providers = providers };
     core_text key = CORE_TEXT_INIT;
     uint32_t  size = 0;
+    if (dev_get_traits(device)->info.software) /* building takes it longer than anybody would gain */
+        return false;
     for (size_t i = 0; i < COUNT(sizes) && (i == 0 || fastest(&c) < ENOUGH); i++) {
         if (!measure_at(&c, dtype, rows, sizes[i]))
             break;
