@@ -22,7 +22,10 @@
                            kernels that compile for many seconds more */
 #define LOCK_NAME "measuring.lock"
 
-static const uint32_t sizes[] = { 64, 512, DEV_TUNING_SIZE }; /* rows and columns of the weight */
+/* Rows and columns of the weight. The smallest is for devices that need SLOW for that; for others it says too little, least of all
+ * on a busy machine. */
+static const uint32_t sizes[] = { 64, 512, DEV_TUNING_SIZE };
+#define SLOW 0.05 /* seconds */
 
 static const struct {
     const char *name;
@@ -334,7 +337,7 @@ bool dev_tuning_measure(dev_device *device, core_dtype dtype, dev_rows_class row
     uint32_t  size = 0;
     if (dev_get_traits(device)->info.software) /* building takes it longer than anybody would gain */
         return false;
-    for (size_t i = 0; i < COUNT(sizes) && (i == 0 || fastest(&c) < ENOUGH); i++) {
+    for (size_t i = 0; i < COUNT(sizes) && (i == 0 || fastest(&c) < (i == 1 ? SLOW : ENOUGH)); i++) {
         if (!measure_at(&c, dtype, rows, sizes[i]))
             break;
         size = sizes[i];
