@@ -52,12 +52,22 @@ static bool is_outdone(const dev_providers *providers, const dev_provider *one, 
     return false;
 }
 
-/* Those that suit, libraries or kernels of ours. */
+/* Those made for such a product, libraries or kernels of ours. */
 static void add_suited(const dev_providers *from, bool libraries, const dev_device *device, const dev_matmul *m, dev_providers *to)
 {
     for (size_t i = 0; i < from->count; i++) {
         const dev_provider *provider = from->list[i];
         if (is_library(provider) == libraries && provider->suits(provider, device, m) && !is_outdone(from, provider, device, m))
+            append(to, provider, 1);
+    }
+}
+
+/* Kernels of ours that compute it, though made for more rows: where all that are made for it are wrong. */
+static void add_outdone(const dev_providers *from, const dev_device *device, const dev_matmul *m, dev_providers *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const dev_provider *provider = from->list[i];
+        if (!is_library(provider) && provider->suits(provider, device, m) && is_outdone(from, provider, device, m))
             append(to, provider, 1);
     }
 }
@@ -69,17 +79,22 @@ static bool has_room(dev_device *device, const dev_provider *one, const dev_matm
     return !is_library(one) || (m->scratch_floats > norms && m->scratch_floats - norms >= one->scratch(one, device, m->weight, m->rows));
 }
 
-/* The first that is right; NULL if none is. */
+/* The first that is right; NULL if none is. One that the device has no resources for is passed over; where no other is right
+ * and it is a kernel of ours, that is the error. */
 static oclm_status first_right(dev_device *device, const dev_providers *providers, const dev_matmul *m, const dev_provider **chosen)
 {
-    oclm_status status = OCLM_OK;
-    bool        right = false;
-    for (size_t i = 0; i < providers->count && status == OCLM_OK && !right; i++) {
+    oclm_status missing = OCLM_OK;
+    for (size_t i = 0; i < providers->count && !*chosen; i++) {
         const dev_provider *one = providers->list[i];
-        if (has_room(device, one, m) && (status = dev_self_check(device, one, m, &right)) == OCLM_OK && right)
-            *chosen = one;
+        bool                right = false;
+        const oclm_status   status = has_room(device, one, m) ? dev_self_check(device, one, m, &right) : OCLM_OK;
+        if (status == OCLM_ERR_DEVICE_MEMORY)
+            missing = is_library(one) ? missing : status;
+        else if (status != OCLM_OK)
+            return status;
+        *chosen = right ? one : NULL;
     }
-    return status;
+    return *chosen ? OCLM_OK : missing;
 }
 
 /* All that suit in the order of an earlier dev_provider_tune(), if there was one. */
@@ -117,6 +132,7 @@ oclm_status dev_provider_choose(dev_device *device, const dev_providers *provide
                          dev_get_traits(device)->info.name);
     if (order.count > 1 && (status = dev_tuning_rank(device, m->weight->dtype, dev_rows_class_of(m->rows), &order)) != OCLM_OK)
         return status;
+    add_outdone(providers, device, m, &order);
     if ((status = first_right(device, &order, m, chosen)) == OCLM_OK && !*chosen)
         status = core_fail(OCLM_ERR_DEVICE, "device \"%s\" multiplies matrices wrongly with every kernel there is (%s; warnings tell each); "
                            "update its driver or choose another device", dev_get_traits(device)->info.name, order.list[0]->name);
@@ -169,6 +185,6 @@ oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers
         return OCLM_OK;
     /* A library that is wrong is not remembered as the fastest: the next process tries again, for it may have been repaired. */
     if (is_library(order.list[0]) && (status = dev_self_check(device, order.list[0], &m, &right)) != OCLM_OK)
-        return status;
+        return status == OCLM_ERR_DEVICE_MEMORY ? OCLM_OK : status;
     return right ? dev_tuning_remember(device, dtype, DEV_ROWS_MANY, &entrants, &order) : OCLM_OK;
 }

@@ -49,7 +49,7 @@ const dev_provider *dev_provider_find(const char *name);
 
 /* The fastest provider of the list that computes this product rightly on this device. What is not known yet is measured
  * (tuning.h) and checked (self_check.h) now, on the device's own queue.
- * Errors: OCLM_ERR_DEVICE where each fails its check; OCLM_ERR_INTERNAL where none suits. */
+ * Errors: OCLM_ERR_DEVICE where each fails its check; OCLM_ERR_INTERNAL where none suits; OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_MEMORY. */
 oclm_status dev_provider_choose(dev_device *device, const dev_providers *providers, const dev_matmul *matmul,
                                 const dev_provider **chosen);
 /* Floats of scratch that the one chosen for up to matmul->rows rows may want, with matmul's weight, norm and epilogue. */

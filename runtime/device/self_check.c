@@ -2,7 +2,7 @@
  *
  * Tolerance. x and W are at most 1 in size (x after a norm of about that), sums of k products in any order: rounding errors are at most
  * (k + 16) * 2^-24 * sum |x w|, of which 16 are for a norm and the bias; for random signs they are far less. An activation adds 16
- * roundings of its own and has a slope of at most 1.2 (relu2: its own). The same as in tests/cl/test_matmul.c. */
+ * roundings of its own and has a slope of at most 1.2 (relu2: its own). As in tests/cl/product_scene.h. */
 #include "device/self_check.h"
 
 #include <inttypes.h>
@@ -314,8 +314,8 @@ static oclm_status check_one(dev_device *device, const dev_provider *provider, c
         const worst w = compare(&trial, &n, step);
         *right = w.off <= 1;
         if (!*right)
-            (void)core_fail(OCLM_ERR_DEVICE, "row %" PRIu32 ", output %" PRIu32 " of %" PRIu32 " x %" PRIu32 " x %" PRIu32 " is %.9g, want %.9g "
-                            "within %.3g", w.row, w.output, s->rows, s->k, s->n, w.got, w.want, w.allowed);
+            (void)core_fail(OCLM_ERR_DEVICE, "row %" PRIu32 ", output %" PRIu32 " of %" PRIu32 " x %" PRIu32 " x %" PRIu32
+                            " is %.9g, want %.9g within %.3g", w.row, w.output, s->rows, s->k, s->n, w.got, w.want, w.allowed);
     }
     numbers_free(&n);
     dev_trial_free(device, &trial);
@@ -326,10 +326,10 @@ static oclm_status check_one(dev_device *device, const dev_provider *provider, c
 
 static void describe(const dev_provider *provider, const dev_trial_shape *s, char kind[192])
 {
-    snprintf(kind, 192, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s%s", provider->name, core_dtype_name(s->dtype),
-             s->rows == 1 ? "one row" : s->rows < SMALL_ROWS ? "few rows" : "many rows", s->epilogue == DEV_GATED ? "gated" : s->epilogue == DEV_ADD ? "added" : "stored",
-             (int)s->activation, (int)s->norm, s->bias ? "with" : "no", s->k == LARGE_K ? "large" : "small",
-             provider->scratch ? ", library" : "");
+    static const char *const epilogues[] = { [DEV_STORE] = "stored", [DEV_ADD] = "added", [DEV_GATED] = "gated" };
+    const char *const        rows = s->rows == 1 ? "one row" : s->rows < SMALL_ROWS ? "few rows" : "many rows";
+    snprintf(kind, 192, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s", provider->name, core_dtype_name(s->dtype), rows,
+             epilogues[s->epilogue], (int)s->activation, (int)s->norm, s->bias ? "with" : "no", s->k == LARGE_K ? "large" : "small");
 }
 
 static oclm_status verdict_on(dev_device *device, const dev_provider *provider, const dev_trial_shape *s, uint32_t step, bool *right)
@@ -355,7 +355,8 @@ static oclm_status verdict_on(dev_device *device, const dev_provider *provider, 
     if (*right)
         return put(device, value, kind, true, &first);
     const double begin = core_seconds();
-    if ((status = check_one(device, provider, s, step, right)) == OCLM_ERR_MEMORY)
+    status = check_one(device, provider, s, step, right);
+    if (status == OCLM_ERR_MEMORY || status == OCLM_ERR_DEVICE_MEMORY) /* says nothing about the provider */
         return status;
     core_log(OCLM_LOG_DEBUG, "%s: %s, in %.1f ms", kind, *right ? "right" : "not right", 1e3 * (core_seconds() - begin));
     if ((status = put(device, value, kind, *right, &first)) != OCLM_OK || !first)

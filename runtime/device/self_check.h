@@ -8,7 +8,7 @@
 /* `right`: may `provider` serve products like this one? From memory, from disk, or found out now, which runs on the device's own
  * queue and waits. A provider that fails is told once as a warning, with the worst element. Only a good verdict goes to disk: a bad
  * one is found again by each process, so that a repaired driver or library serves at once.
- * Errors: OCLM_ERR_MEMORY. What else goes wrong counts against the provider. Threads: safe. */
+ * Errors: OCLM_ERR_MEMORY, OCLM_ERR_DEVICE_MEMORY. What else goes wrong counts against the provider. Threads: safe. */
 oclm_status dev_self_check(dev_device *device, const dev_provider *provider, const dev_matmul *like, bool *right);
 
 #endif

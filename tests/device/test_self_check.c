@@ -155,6 +155,86 @@ static void the_next_that_suits_serves_and_none_left_is_an_error(void **state)
     devices_each(try_next, NULL);
 }
 
+/* A table's rows share their function; here one of them goes wrong. */
+static oclm_status is_wrong_for_few(const dev_provider *self, dev_work *work, const dev_matmul *m)
+{
+    return self->most_rows == 8 ? forgets_the_bias(self, work, m) : providers_add_good(work, m);
+}
+
+static bool suits_its_rows(const dev_provider *self, const dev_device *device, const dev_matmul *m)
+{
+    (void)device;
+    return m->rows <= self->most_rows;
+}
+
+static void try_table(dev_device *device, void *user)
+{
+    static const dev_provider table[] = {
+        { "for 8", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, 8, NULL },
+        { "for many", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, UINT32_MAX, NULL },
+        { "for 16", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, 16, NULL },
+    };
+    static const struct { uint32_t rows; bool bias; const dev_provider *want; } cases[] = {
+        { 5, false, &table[0] }, { 9, false, &table[2] }, { 17, false, &table[1] }, { 5, true, &table[1] },
+    };
+    const dev_providers list = { { &table[0], &table[1], &table[2] }, 3 };
+    dev_device         *own = open_again(device);
+    (void)user;
+    providers_fresh_cache();
+    providers_listen();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const dev_provider *chosen = NULL;
+        dev_matmul          m = providers_request(&some_weight, cases[i].rows);
+        m.bias = cases[i].bias ? &some_bias : NULL;
+        assert_ok(dev_provider_choose(own, &list, &m, &chosen));
+        if (chosen != cases[i].want)
+            fail_msg("%u rows: \"%s\" serves, want \"%s\"", cases[i].rows, chosen->name, cases[i].want->name);
+    }
+    dev_close(own);
+}
+
+static void of_a_table_the_row_made_for_the_fewest_serves_unless_it_is_wrong(void **state)
+{
+    (void)state;
+    devices_each(try_table, NULL);
+}
+
+/* No memory for the check: an error that says so, and no verdict. */
+static void try_memory(dev_device *device, void *user)
+{
+    dev_providers       list = { { &right }, 1 };
+    const dev_matmul    m = request();
+    const dev_provider *chosen = NULL;
+    dev_device         *own = NULL;
+    dev_buffer          all = { NULL, 0 };
+    char                index[24];
+    (void)user;
+    snprintf(index, sizeof index, "%zu", dev_get_traits(device)->info.index);
+    const dev_open_options options = { .spec = index, .budget_bytes = 2 * DEV_SELF_CHECK_BYTES };
+    providers_fresh_cache();
+    providers_listen();
+    assert_ok(dev_open(&options, &own));
+    assert_ok(dev_buffer_new(own, 2 * DEV_SELF_CHECK_BYTES - 1000, "a test", &all));
+    assert_status(dev_provider_choose(own, &list, &m, &chosen), OCLM_ERR_DEVICE_MEMORY);
+    assert_null(chosen);
+    assert_int_equal(providers_warnings, 0);
+    dev_buffer_free(own, &all);
+    assert_ok(dev_buffer_new(own, DEV_SELF_CHECK_BYTES, "a test", &all)); /* leaves what plans leave */
+    dev_matmul largest = m;
+    largest.rows = 1000;
+    largest.epilogue = DEV_GATED;
+    assert_ok(dev_provider_choose(own, &list, &largest, &chosen));
+    assert_ptr_equal(chosen, &right);
+    dev_buffer_free(own, &all);
+    dev_close(own);
+}
+
+static void without_memory_for_a_check_there_is_no_verdict(void **state)
+{
+    (void)state;
+    devices_each(try_memory, NULL);
+}
+
 /* Checks with a device opened anew, as another process would; returns how often the product was recorded. */
 static size_t check_again(dev_device *device, const dev_provider *provider, const dev_matmul *m, bool want)
 {
@@ -201,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_is_dropped_and_named_with_its_worst_element),
         cmocka_unit_test(the_next_that_suits_serves_and_none_left_is_an_error),
+        cmocka_unit_test(of_a_table_the_row_made_for_the_fewest_serves_unless_it_is_wrong),
+        cmocka_unit_test(without_memory_for_a_check_there_is_no_verdict),
         cmocka_unit_test(a_good_verdict_is_kept_on_disk_and_a_damaged_file_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, providers_remove_cache);
