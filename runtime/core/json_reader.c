@@ -257,6 +257,17 @@ static const char *skip_digits(const char *p, const char *end)
     return p;
 }
 
+/* At what is no number, or begins like one. */
+static oclm_status malformed_number(const core_json_reader *reader)
+{
+    const char *p = reader->p;
+    if (p == reader->end || (*p != '-' && skip_digits(p, p + 1) == p))
+        return unexpected(reader, "a number");
+    while (p < reader->end && p - reader->p < MAX_NUMBER && *p != '\0' && strchr("0123456789.+-eE", *p) != NULL)
+        p++;
+    return core_json_error(reader, "%.*s is a malformed number", (int)(p - reader->p), reader->p);
+}
+
 /* Checks a number's grammar, copies it NUL-ended, moves behind it. `*whole`: without fraction and exponent. */
 static oclm_status read_number(core_json_reader *reader, char buffer[MAX_NUMBER + 1], bool *whole)
 {
@@ -282,7 +293,7 @@ static oclm_status read_number(core_json_reader *reader, char buffer[MAX_NUMBER 
         good = p > digits;
     }
     if (!good)
-        return start == end ? unexpected(reader, "a number") : core_json_error(reader, "a malformed number");
+        return malformed_number(reader);
     if (p - start > MAX_NUMBER)
         return core_json_error(reader, "a number of %zu characters; at most %d are allowed", (size_t)(p - start), MAX_NUMBER);
     memcpy(buffer, start, (size_t)(p - start));
