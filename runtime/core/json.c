@@ -29,8 +29,9 @@ oclm_status core_json_parse(const char *text, size_t length, const char *origin,
     *tree = NULL;
     if (status != OCLM_OK)
         return status;
-    core_locale *before = core_locale_enter(); /* cJSON reads numbers with strtod() */
-    *tree = cJSON_ParseWithLength(text, length);
+    const size_t mark = core_json_mark_length(text, length); /* cJSON overlooks it before a single byte */
+    core_locale *before = core_locale_enter();               /* cJSON reads numbers with strtod() */
+    *tree = cJSON_ParseWithLength(text + mark, length - mark);
     core_locale_leave(before);
     return *tree != NULL ? OCLM_OK : core_fail_memory(length, "a JSON tree"); /* the text is known to be good */
 }

@@ -38,6 +38,9 @@ typedef struct core_json_reader {
     core_text   scratch;         /* holds a string with escapes until the next one is read */
 } core_json_reader;
 
+/* 3 where the text begins with a byte order mark, as some editors write, else 0. Both ways skip it. */
+size_t core_json_mark_length(const char *text, size_t length);
+
 void core_json_reader_init(core_json_reader *reader, const char *text, size_t length, const char *origin);
 void core_json_reader_deinit(core_json_reader *reader);
 

@@ -12,14 +12,18 @@
 
 #define MAX_NUMBER 63
 
+size_t core_json_mark_length(const char *text, size_t length)
+{
+    return length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
 void core_json_reader_init(core_json_reader *reader, const char *text, size_t length, const char *origin)
 {
     memset(reader, 0, sizeof *reader);
-    reader->begin = reader->p = text;
+    reader->begin = text;
+    reader->p = text + core_json_mark_length(text, length);
     reader->end = text + length;
     reader->origin = origin;
-    if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) /* a byte order mark, as some editors write */
-        reader->p += 3;
 }
 
 void core_json_reader_deinit(core_json_reader *reader)
