@@ -136,14 +136,14 @@ oclm_status core_make_folders(const char *path)
     char       *copy = core_copy_string(path, "a path");
     if (copy == NULL)
         return OCLM_ERR_MEMORY;
-    for (char *p = copy + 1; status == OCLM_OK; p++) {
+    for (char *p = copy + (copy[0] != '\0'); status == OCLM_OK; p++) { /* not before the root's slash */
         if (*p != '/' && *p != '\0')
             continue;
         const char end = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && !core_path_is_folder(copy)) {
-            const int error = errno == EEXIST ? ENOTDIR : errno;
-            status = fail_path(error, "make this folder", copy);
+        const int error = mkdir(copy, 0777) == 0 ? 0 : errno; /* which the next question changes */
+        if (error != 0 && !core_path_is_folder(copy)) {
+            status = fail_path(error == EEXIST ? ENOTDIR : error, "make this folder", copy);
             if (status == OCLM_ERR_NOT_FOUND) /* a file stands in the way, or the folder above went: not a missing name */
                 status = OCLM_ERR_IO;
         }
@@ -214,7 +214,7 @@ oclm_status core_cache_folder(core_text *out)
     core_text_clear(out);
     if ((folder = core_env("OCLM_CACHE_DIR")) != NULL)
         return core_text_add_string(out, folder);
-    if ((folder = core_env("XDG_CACHE_HOME")) != NULL)
+    if ((folder = core_env("XDG_CACHE_HOME")) != NULL && folder[0] == '/') /* its specification: ignore a relative one */
         return core_path_join(out, folder, "oclm");
     if ((folder = core_env("HOME")) != NULL) {
 #if defined(__APPLE__)
