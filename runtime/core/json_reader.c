@@ -38,7 +38,8 @@ oclm_status core_json_error(const core_json_reader *reader, const char *format, 
     va_start(arguments, format);
     (void)core_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return core_fail(OCLM_ERR_FORMAT, "%s: byte %zu: %s", reader->origin, (size_t)(reader->p - reader->begin), text);
+    return core_fail(OCLM_ERR_FORMAT, "%s: byte %zu: %s%s%s", reader->origin, (size_t)(reader->p - reader->begin), text,
+                     reader->way_out != NULL ? "; " : "", reader->way_out != NULL ? reader->way_out : "");
 }
 
 /* "at the end of the text" or the byte there, for messages. */
