@@ -22,7 +22,8 @@ static void an_index_is_kept_in_order_of_name(void **state)
 {
     static const char text[] =
         "{\"metadata\": {\"total_size\": 123, \"x\": [1]}, \"weight_map\": {\"norm\": \"model-00002-of-00002.safetensors\",\n"
-        " \"wte\": \"model-00001-of-00002.safetensors\", \"a\": \"model-00002-of-00002.safetensors\", \"\": \"m.safetensors\"}, \"y\": null}";
+        " \"wte\": \"model-00001-of-00002.safetensors\", \"a\": \"model-00002-of-00002.safetensors\",\n"
+        " \"\": \"m.safetensors\"}, \"y\": null}";
     static const char *const shards[] = { "m.safetensors", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors" };
     static const struct {
         const char *tensor;
@@ -77,7 +78,8 @@ static void a_broken_index_is_told_with_its_value(void **state)
         { "a map that is a list", "{\"weight_map\":[]}", "'[' stands where an object should" },
         { "two maps", "{\"weight_map\":{},\"weight_map\":{}}", "\"weight_map\" is there twice" },
         { "a tensor twice", MAP("\"a\":\"x.safetensors\",\"a\":\"y.safetensors\""), "tensor \"a\" is listed twice" },
-        { "a tensor twice, once as an escape", MAP("\"a\":\"x.safetensors\",\"\\u0061\":\"x.safetensors\""), "tensor \"a\" is listed twice" },
+        { "a tensor twice, once as an escape", MAP("\"a\":\"x.safetensors\",\"\\u0061\":\"x.safetensors\""),
+          "tensor \"a\" is listed twice" },
         { "a NUL in a tensor's name", MAP("\"a\\u0000\":\"x.safetensors\""), "a tensor's name holds a NUL" },
         { "a map in the map", MAP("\"a\":{\"b\":\"x.safetensors\"}"), "'{' stands where a string should" },
         { "a number for a file", MAP("\"a\":1"), "'1' stands where a string should" },

@@ -84,7 +84,8 @@ static oclm_status parse_exactly(const char *text, size_t length)
 }
 
 static const char document[] = "{\"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 2048, \"rms_norm_eps\": 1e-05,\n"
-                               " \"rope_scaling\": {\"factor\": 8.0, \"x\": null}, \"tie\": false, \"s\": \"\\u20ac\\n\\ud83d\\ude00\xC3\xA9\"}";
+                               " \"rope_scaling\": {\"factor\": 8.0, \"x\": null}, \"tie\": false,\n"
+                               " \"s\": \"\\u20ac\\n\\ud83d\\ude00\xC3\xA9\"}";
 
 static void a_text_cut_short_gives_no_tree(void **state)
 {

@@ -58,7 +58,8 @@ static void folders_and_names_are_joined_by_one_slash(void **state)
 {
     static const struct {
         const char *folder, *name, *want;
-    } cases[] = { { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "/", "b", "/b" }, { "", "b", "b" }, { "a", "", "a/" }, { ".", "b/c", "./b/c" } };
+    } cases[] = { { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "/", "b", "/b" }, { "", "b", "b" },
+                  { "a", "", "a/" }, { ".", "b/c", "./b/c" } };
     core_text out = CORE_TEXT_INIT;
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
