@@ -91,7 +91,7 @@ static void unusual_but_right_headers_are_read(void **state)
         { "a single number", "{" SCALAR("a", 0, 1) "}", 1, 1 },
         { "an empty tensor alone", "{" EMPTY("a", 0) "}", 0, 1 },
         { "empty tensors at each seam",
-          "{" EMPTY("z", 2) "," EMPTY("m", 1) "," SCALAR("b", 1, 2) "," EMPTY("k", 0) "," SCALAR("a", 0, 1) "}", 2, 5 },
+          "{" EMPTY("z", 2) "," SCALAR("b", 1, 2) "," EMPTY("m", 1) "," SCALAR("a", 0, 1) "," EMPTY("k", 0) "}", 2, 5 },
         { "an empty tensor of more elements than memory, were it not for the 0",
           "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,0],\"data_offsets\":[0,0]}}", 0, 1 },
         { "tensors not in the order of their data", "{" SCALAR("a", 2, 3) "," SCALAR("b", 0, 1) "," SCALAR("c", 1, 2) "}", 3, 3 },

@@ -89,6 +89,7 @@ static void a_broken_index_is_told_with_its_value(void **state)
         { "a folder below", MAP("\"a\":\"sub/x.safetensors\""), "\"sub/x.safetensors\" is not the plain name" },
         { "a slash as an escape", MAP("\"a\":\"..\\u002fx.safetensors\""), "\"../x.safetensors\" is not the plain name" },
         { "the root", MAP("\"a\":\"/etc/x.safetensors\""), "\"/etc/x.safetensors\" is not the plain name" },
+        { "a folder below in Windows", MAP("\"a\":\"sub\\\\x.safetensors\""), "\"sub\\x.safetensors\" is not the plain name" },
         { "a way up in Windows", MAP("\"a\":\"..\\\\x.safetensors\""), "\"..\\x.safetensors\" is not the plain name" },
         { "a hidden file", MAP("\"a\":\".x.safetensors\""), "\".x.safetensors\" is not the plain name" },
         { "the folder above itself", MAP("\"a\":\"..\""), "\"..\" is not the plain name" },

@@ -158,6 +158,7 @@ static void numbers_are_the_same_in_every_locale(void **state)
     char folder[SCRATCH_PATH], buffer[32];
     (void)state;
     check_numbers();
+    assert_true(uselocale((locale_t)0) == LC_GLOBAL_LOCALE);
     scratch_make(folder);
     const bool comma = set_comma_locale(folder);
     if (comma) {
