@@ -89,7 +89,9 @@ int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids,
 /* ---- Output (output.c) */
 /* "oclm: <message>" on standard error; returns the exit status. */
 int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for the last error of the library. */
+/* The exit status that tells of a status of the library. */
+int cli_exit_status(oclm_status status);
+/* cli_fail() for the last error of the library. */
 int cli_fail_status(oclm_status status);
 /* Sets up the log and the progress bar by --quiet and --verbose. */
 void cli_output_begin(const cli_args *args);

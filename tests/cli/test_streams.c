@@ -107,7 +107,7 @@ static void a_bad_line_is_told_by_number_and_ends_it(void **state)
         { "tokenize @stories --jsonl", "{\"text\": \"Once\"}\n\n", "line 2 " },
         { "tokenize @stories --jsonl", "{\"text\": \"Once\"}\n{\"txt\": \"a\"}\n", "line 2 |\"text\"" },
         { "tokenize @stories --jsonl", "{\"text\": \"Once\"}\n{\"text\": 5}\n", "line 2 |no string" },
-        { "tokenize @stories --jsonl", "{\"text\": \"Once\"}\n{\"text\": \"\xff\"}\n", "UTF-8" },
+        { "tokenize @stories --jsonl", "{\"text\": \"Once\"}\n{\"text\": \"\xff\"}\n", "line 2 |UTF-8" },
         { "detokenize @stories --jsonl", "{\"ids\": [1]}\n{\"ids\": 1}\n", "line 2 |no list" },
         { "detokenize @stories --jsonl", "{\"ids\": [1]}\n{\"ids\": [1, 1.5]}\n", "line 2 |entry 1 |no token id" },
     };
