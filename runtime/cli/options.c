@@ -155,7 +155,7 @@ static bool store_bytes(const option *o, const char *value, void *member)
         return bad_value(o, value, want);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         size_t n = 0;
-        while (end[n] && (end[n] & ~0x20) == units[i].name[n])
+        while (units[i].name[n] && (end[n] & ~0x20) == units[i].name[n])
             n++;
         if (end[n] || units[i].name[n] || number > UINT64_MAX / units[i].bytes)
             continue;

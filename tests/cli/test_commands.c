@@ -28,8 +28,8 @@ static const command_case for_people[] = {
     { "devices", "devices", 0, "0  |platform |compute units", NULL },
     { "info", "info @stories", 0, "gpt2, 2.2 million parameters|float16|positions 512, learned|fits", NULL },
     { "info needs no device", "info @stories", 0, "gpt2|no device: no OpenCL driver", "OCL_ICD_VENDORS=/nonexistent" },
-    { "bench", "bench @tiny/llama -p 8 -n 4 -r 1 -d 2", 0, "prefill|decode|read rate|GFLOPS|loading|peak", NULL },
-    { "bench without decoding", "bench @tiny/llama -p 8 -n 0 -r 1", 0, "prefill", NULL },
+    { "bench", "bench @tiny/llama -p 8 -n 4 -r 1 -d 2 --max-memory 100MB", 0, "prefill|decode|read rate|GFLOPS|loading|peak", NULL },
+    { "bench without decoding", "bench @tiny/llama -p 8 -n 0 -r 1 --max-memory 100MB", 0, "prefill", NULL },
     { "the version", "--version", 0, "oclm 0.", NULL },
     { "the version, short", "-V", 0, "oclm 0.", NULL },
     { "the overview", "--help", 0, "oclm generate MODEL [PROMPT]|oclm bench MODEL|Exit status: 0 done", NULL },
@@ -76,7 +76,7 @@ static const struct { const char *line, *keys; } as_json[] = {
       "model:s model_type:s parameters:n dtype:s checkpoint_dtype:s weight_bytes:n bytes.float32:n bytes.float16:n bytes.bfloat16:n "
       "kv_bytes_per_token:n vocab_size:n hidden_size:n num_hidden_layers:n max_position_embeddings:n tie_word_embeddings:b "
       "devices:a devices.0.index:n devices.0.name:s devices.0.budget_bytes:n devices.0.positions_that_fit.float32:n" },
-    { "bench @tiny/llama -p 8 -n 4 -r 2 --json",
+    { "bench @tiny/llama -p 8 -n 4 -r 2 --max-memory 100MB --json",
       "model:s dtype:s prefill.tokens:n prefill.tokens_per_s.min:n prefill.tokens_per_s.median:n prefill.tokens_per_s.max:n "
       "decode.tokens:n decode.tokens_per_s.min:n decode.tokens_per_s.median:n decode.tokens_per_s.max:n "
       "decode.weight_bytes_per_token:n decode.cache_bytes_per_token:n decode.read_fraction:n device.name:s "
