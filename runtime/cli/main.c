@@ -21,7 +21,7 @@ static int print_overview(FILE *out)
 
 static int print_help(const cli_command *command)
 {
-    (void)printf("oclm %s %s: %s\n\n", command->name, command->usage, command->summary);
+    (void)printf("oclm %s%s%s: %s\n\n", command->name, *command->usage ? " " : "", command->usage, command->summary);
     if (command->details)
         (void)printf("%s\n", command->details);
     cli_print_options(stdout, command->bit);

@@ -41,7 +41,7 @@ static const command_case for_people[] = {
     { "help of logits", "logits -h", 0, "--npy FILE", NULL },
     { "help of tokenize", "tokenize --help", 0, "--no-special-tokens", NULL },
     { "help of detokenize", "detokenize --help", 0, "--skip-special-tokens", NULL },
-    { "help of devices", "devices -h", 0, "--json", NULL },
+    { "help of devices", "devices -h", 0, "oclm devices: |--json", NULL },
     { "help of info", "info -h", 0, "--dtype auto|float32", NULL },
     { "help of bench", "bench --help", 0, "-p, --prompt N|-n, --new N|-r, --repetitions N", NULL },
 };
