@@ -46,11 +46,12 @@ oclm_status core_json_error(const core_json_reader *reader, const char *format, 
 static oclm_status unexpected(const core_json_reader *reader, const char *wanted)
 {
     if (reader->p == reader->end)
-        return core_json_error(reader, "the text ends where %s should follow; it is cut short", wanted);
+        return core_json_error(reader, "the text ends where %s should follow; it is cut short: download it again", wanted);
     const unsigned char byte = (unsigned char)*reader->p;
     if (byte > 0x20 && byte < 0x7F)
-        return core_json_error(reader, "'%c' stands where %s should", byte, wanted);
-    return core_json_error(reader, "byte 0x%02X stands where %s should", byte, wanted);
+        return core_json_error(reader, "'%c' stands where %s should; repair the file or download it again", byte, wanted);
+    return core_json_error(reader, "byte 0x%02X stands where %s should; repair the file or download it again", byte,
+                           wanted);
 }
 
 static void skip_space(core_json_reader *reader)
