@@ -14,7 +14,7 @@
 // Arguments as in matmul.cl, without a norm; `panels`: of this part. (TILE_ROWS + 4 + TILE_COLS) * DEPTH floats of local memory.
 // Launch    global {ceil(rows / TILE_ROWS) * WG, ceil(outputs of this part (GATED: half of them) / (TILE_COLS, GATED: TILE_COLS / 2))},
 //           local {WG, 1}, WG = TILE_ROWS / ROWS * TILE_COLS / COLS
-// Build     -DSTORAGE=0..2 -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
+// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
 //           -DGATED=0|1 -DACTIVATION=0..8; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4
 // Test      tests/cl/test_matmul_lanes.c
 

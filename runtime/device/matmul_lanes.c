@@ -69,16 +69,17 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     const int         activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
     const uint32_t    group_rows = tile ? s->tile_rows : s->rows;
     const uint32_t    group_outputs = (tile ? s->tile_cols : gated ? 2 * DEV_PANEL : DEV_PANEL); /* rows of W */
+    const char       *fp16 = w->dtype == CORE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
     char              options[192];
     if (tile)
         snprintf(options, sizeof options,
                  "-DSTORAGE=%d -DTILE_ROWS=%" PRIu32 " -DTILE_COLS=%" PRIu32 " -DDEPTH=%u -DROWS=%" PRIu32 " -DCOLS=%" PRIu32
-                 " -DGATED=%d -DACTIVATION=%d",
-                 (int)w->dtype, s->tile_rows, s->tile_cols, DEPTH, s->rows, s->cols, (int)gated, activation);
+                 " -DGATED=%d -DACTIVATION=%d%s",
+                 (int)w->dtype, s->tile_rows, s->tile_cols, DEPTH, s->rows, s->cols, (int)gated, activation, fp16);
     else
         snprintf(options, sizeof options,
-                 "-DSTORAGE=%d -DWG=%" PRIu32 " -DROWS=%" PRIu32 " -DVEC=%" PRIu32 " -DUNROLL=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d",
-                 (int)w->dtype, s->group, s->rows, s->cols, unroll(s, m), (int)m->norm.kind, (int)gated, activation);
+                 "-DSTORAGE=%d -DWG=%" PRIu32 " -DROWS=%" PRIu32 " -DVEC=%" PRIu32 " -DUNROLL=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d%s",
+                 (int)w->dtype, s->group, s->rows, s->cols, unroll(s, m), (int)m->norm.kind, (int)gated, activation, fp16);
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
         dev_arg args[15] = {
