@@ -106,16 +106,13 @@ static inline void fetch(load *l, const __global float *x, const __global stored
         l->w[j] = *(const __global stored_vec *)((const __global char *)w + l->w_at[j]);
 }
 
-// They go to local memory, and zeros for inputs that there are not.
+// They go to local memory; an input that there is not becomes zero, and what is multiplied by it a weight, which is finite.
 static inline void put(load *l, __local float *xs, __local float *ws, const uint left)
 {
     if (left < DEPTH) {
 #pragma unroll
         for (uint j = 0; j < X_LOADS; j++)
             l->x[j] = X_INPUT(j) < left ? l->x[j] : 0.0f;
-#pragma unroll
-        for (uint j = 0; j < W_LOADS; j++)
-            l->w[j] = W_INPUT(j) < left ? l->w[j] : (stored_vec)(0);
     }
 #pragma unroll
     for (uint j = 0; j < X_LOADS; j++)
