@@ -3,9 +3,9 @@
 //   w, b    fp32 [n], or null
 // Kernels   norm_row     a work-item takes a row: for CPUs
 //           norm_lanes   a work-group takes a row, neighbouring work-items take neighbouring elements: for GPUs. Same bits
-// Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}, 8 * WG floats of local memory; any n >= 1
-// Build     -DNORM=1..3 -DWG=<power of two from 8 on>
-// Test      tests/cl/test_norm.c
+// Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}, 8 * WG (at least 64) floats of local memory; any n >= 1
+// Build     -DNORM=1..3 -DWG=<power of two>
+// Test      tests/cl/test_norm.c, tests/cl/test_norm_groups.c
 
 #ifndef WG
 #define WG 32

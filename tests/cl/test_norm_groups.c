@@ -112,7 +112,7 @@ static void check_values(const scene *s, const float *y)
 
 static void try_case(dev_device *device, size_t index)
 {
-    static const size_t groups[] = { 32, 64, 256, SIZE_MAX };
+    static const size_t groups[] = { 1, 8, 32, 64, 256, SIZE_MAX };
     scene               s = make_scene(device, index);
     float              *want = compute(device, &s, 0);
     check_values(&s, want);
