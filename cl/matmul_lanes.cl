@@ -10,7 +10,7 @@
 //
 // Arguments as in matmul.cl, but local memory is the kernel's own: ROWS * WG * VEC * 17 / 2 bytes (x and the sums take turns).
 // Launch    global {ceil(rows / ROWS) * WG, panels of this part (GATED: half of them)}, local {WG, 1}
-// Build     -DSTORAGE=0..2 -DWG=<a multiple of 32 that is a power of two> -DROWS=1..4 -DVEC=2|4|8 -DUNROLL=4.. (a multiple of 4 that divides 64)
+// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DWG=<a multiple of 32 that is a power of two> -DROWS=1..4 -DVEC=2|4|8 -DUNROLL=4.. (a multiple of 4 that divides 64)
 //           -DNORM=0..3 -DGATED=0|1 -DACTIVATION=0..8
 // Test      tests/cl/test_matmul_lanes.c
 

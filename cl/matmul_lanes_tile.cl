@@ -14,7 +14,7 @@
 // Arguments as in matmul.cl, without a norm; `panels`: of this part. (TILE_ROWS + 4 + TILE_COLS) * DEPTH floats of local memory.
 // Launch    global {ceil(rows / TILE_ROWS) * WG, ceil(outputs of this part (GATED: half of them) / (TILE_COLS, GATED: TILE_COLS / 2))},
 //           local {WG, 1}, WG = TILE_ROWS / ROWS * TILE_COLS / COLS
-// Build     -DSTORAGE=0..2 -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
+// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
 //           -DGATED=0|1 -DACTIVATION=0..8; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4
 // Test      tests/cl/test_matmul_lanes.c
 
@@ -55,8 +55,11 @@
 #endif
 typedef VECTOR(float, HALF_COLS) cols;
 
-// Where the VEC columns from c on lie in w: the element of input 0. A tile that reaches over the part's end takes its last outputs again.
-static inline size_t column_at(const uint tile, const uint c, const uint panels, const size_t panel_size)
+#define FIRST_PANEL(tile) (GATED ? (tile) * HALF / PANEL * 2 : (tile) * TILE_COLS / PANEL) // of those that the tile touches
+
+// Of the VEC columns from c on of a tile: how many elements of input 0 lie before them, from the tile's first panel on. A tile that reaches
+// over the part's end takes its last outputs again.
+static inline uint column_at(const uint tile, const uint c, const uint panels, const uint panel_size)
 {
 #if GATED
     const uint output = min(tile * HALF + c % HALF, panels * (PANEL / 2) - VEC);
@@ -65,13 +68,15 @@ static inline size_t column_at(const uint tile, const uint c, const uint panels,
     const uint output = min(tile * TILE_COLS + c, panels * PANEL - VEC);
     const uint panel = output / PANEL;
 #endif
-    return panel * panel_size + output % PANEL;
+    return (panel - FIRST_PANEL(tile)) * panel_size + output % PANEL;
 }
 
-// What a lane carries from memory to local memory: x by input, W by column, so that neighbours read neighbours.
+// What a lane carries from memory to local memory, x by input and W by column, so that neighbours read neighbours: the numbers, and where
+// they lie, in bytes from an address that is the same for all lanes. 32 bits are enough for a tile, and half the work.
 typedef struct load {
     float x[X_LOADS];
     stored_vec w[W_LOADS];
+    uint x_at[X_LOADS], w_at[W_LOADS];
 } load;
 
 #define X_INPUT(j)  (((uint)get_local_id(0) + (j) * WG) % DEPTH)
@@ -81,24 +86,40 @@ typedef struct load {
 #define W_HALF(j)   (((uint)get_local_id(0) + (j) * WG) / (HALF / VEC * DEPTH))
 #define W_COLUMN(j) (W_HALF(j) * HALF + W_LINE(j))
 
-static inline void fetch(load *l, const __global float *const *x, const __global stored *const *w, const uint k, const uint columns)
+// Asks for DEPTH inputs of the tile. x and w: of the first of them; `left`: how many there are; in place of others the first is read again.
+// The loads stand behind no branch: a compiler that joins two ways waits there for what was loaded.
+static inline void fetch(load *l, const __global float *x, const __global stored *w, const uint left)
 {
+    if (left < DEPTH) {
+#pragma unroll
+        for (uint j = 0; j < X_LOADS; j++)
+            l->x_at[j] -= X_INPUT(j) < left ? 0 : X_INPUT(j) * (uint)sizeof(float);
+#pragma unroll
+        for (uint j = 0; j < W_LOADS; j++)
+            l->w_at[j] -= W_INPUT(j) < left ? 0 : W_INPUT(j) * PANEL * (uint)sizeof(stored);
+    }
 #pragma unroll
     for (uint j = 0; j < X_LOADS; j++)
-        l->x[j] = x[j][min(k + X_INPUT(j), columns - 1)];
+        l->x[j] = *(const __global float *)((const __global char *)x + l->x_at[j]);
 #pragma unroll
     for (uint j = 0; j < W_LOADS; j++)
-        l->w[j] = *(const __global stored_vec *)(w[j] + (size_t)min(k + W_INPUT(j), columns - 1) * PANEL);
+        l->w[j] = *(const __global stored_vec *)((const __global char *)w + l->w_at[j]);
 }
 
-static inline void put(const load *l, __local float *xs, __local float *ws, const uint k, const uint columns)
+// They go to local memory; an input that there is not becomes zero, and what is multiplied by it a weight, which is finite.
+static inline void put(load *l, __local float *xs, __local float *ws, const uint left)
 {
+    if (left < DEPTH) {
+#pragma unroll
+        for (uint j = 0; j < X_LOADS; j++)
+            l->x[j] = X_INPUT(j) < left ? l->x[j] : 0.0f;
+    }
 #pragma unroll
     for (uint j = 0; j < X_LOADS; j++)
-        xs[X_INPUT(j) * X_STEP + X_ROW(j)] = k + X_INPUT(j) < columns ? l->x[j] : 0.0f;
+        xs[X_INPUT(j) * X_STEP + X_ROW(j)] = l->x[j];
 #pragma unroll
     for (uint j = 0; j < W_LOADS; j++)
-        *(__local vec *)(ws + W_INPUT(j) * TILE_COLS + W_COLUMN(j)) = k + W_INPUT(j) < columns ? WIDEN(l->w[j]) : (vec)(0.0f);
+        *(__local vec *)(ws + W_INPUT(j) * TILE_COLS + W_COLUMN(j)) = WIDEN(l->w[j]);
 }
 
 // sum += the DEPTH inputs in local memory, from the lane's first row and column on.
@@ -122,24 +143,15 @@ static inline void multiply(cols *sum, const __local float *xs, const __local fl
     }
 }
 
-// A lane's outputs of one row. `at`: the lane's first output in y (GATED: of the gate), as the part counts them; `left`: outputs of the part.
-static inline void store_row(__global float *y, const cols *total, const __global float *bias, const uint at, const uint left,
-                             const uint accumulate)
+// A half of a lane's outputs of one row; `up` only with GATED.
+static inline void store_half(__global float *to, const cols total, const cols up, const uint accumulate)
 {
-    float sums[COLS]; // of both halves
-    STORE_VECTOR(HALF_COLS, total[0], sums);
-    STORE_VECTOR(HALF_COLS, total[1], sums + HALF_COLS);
+    float sums[HALF_COLS], ups[HALF_COLS];
+    STORE_VECTOR(HALF_COLS, total, sums);
+    STORE_VECTOR(HALF_COLS, up, ups);
 #pragma unroll
-    for (uint j = 0; j < COLS; j++) {
-        const uint second = j / HALF_COLS, output = at + j % HALF_COLS + (GATED ? 0 : second * HALF);
-        const uint row = GATED ? (output / PANEL * 2 + second) * PANEL + output % PANEL : output; // of W and of the bias
-        if (output < left) {
-            if (bias)
-                sums[j] += bias[row];
-            if (!GATED || second == 1)
-                store_output(y + output, sums[GATED ? j - HALF_COLS : j], sums[j], accumulate);
-        }
-    }
+    for (uint j = 0; j < HALF_COLS; j++)
+        store_output(to + j, sums[j], ups[j], accumulate);
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
@@ -153,26 +165,26 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
     const uint lid = (uint)get_local_id(0), tile = (uint)get_group_id(1);
     const uint tile_row = (uint)get_group_id(0) * TILE_ROWS;
     const uint own_row = lid / LANES * ROWS, own_col = lid % LANES * HALF_COLS;
-    const __global float *x_from[X_LOADS];
-    const __global stored *w_from[W_LOADS];
     load l;
     cols sum[2 * ROWS], total[2 * ROWS];
+    x += x_offset + (size_t)tile_row * x_stride;
+    w += (size_t)FIRST_PANEL(tile) * columns * PANEL;
 #pragma unroll
-    for (uint j = 0; j < X_LOADS; j++)
-        x_from[j] = x + x_offset + (size_t)min(tile_row + X_ROW(j), rows - 1) * x_stride; // past the end: again the last row
+    for (uint j = 0; j < X_LOADS; j++) // past the last row again that one
+        l.x_at[j] = (min(X_ROW(j), rows - 1 - tile_row) * x_stride + X_INPUT(j)) * (uint)sizeof(float);
 #pragma unroll
     for (uint j = 0; j < W_LOADS; j++)
-        w_from[j] = w + column_at(tile, W_COLUMN(j), panels, (size_t)columns * PANEL);
+        l.w_at[j] = (column_at(tile, W_COLUMN(j), panels, columns * PANEL) + W_INPUT(j) * PANEL) * (uint)sizeof(stored);
 #pragma unroll
     for (uint i = 0; i < 2 * ROWS; i++)
         sum[i] = total[i] = 0.0f;
 
-    fetch(&l, x_from, w_from, 0, columns);
+    fetch(&l, x, w, columns);
     for (uint k = 0; k < columns; k += DEPTH) {
-        put(&l, xs, ws, k, columns);
+        put(&l, xs, ws, columns - k);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (k + DEPTH < columns)
-            fetch(&l, x_from, w_from, k + DEPTH, columns);
+            fetch(&l, x + (k + DEPTH), w + (size_t)(k + DEPTH) * PANEL, columns - k - DEPTH);
         multiply(sum, xs + own_row, ws + own_col);
         if ((k + DEPTH) % CHUNK == 0 || k + DEPTH >= columns) {
 #pragma unroll
@@ -184,13 +196,27 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    const uint at = tile * (GATED ? HALF : TILE_COLS) + own_col;
+    // Outputs of the part; the lane's first of each half (GATED: the gate's and the up's are one), and their row of W.
+    const uint outputs = panels * (GATED ? PANEL / 2 : PANEL);
+    const uint at = tile * (GATED ? HALF : TILE_COLS) + own_col, at1 = at + (GATED ? 0 : HALF);
+    const uint row0 = GATED ? at / PANEL * 2 * PANEL + at % PANEL : at, row1 = GATED ? row0 + PANEL : at1;
     y += y_offset + (size_t)first_panel * (GATED ? PANEL / 2 : PANEL);
-    bias += bias ? (size_t)first_panel * PANEL : 0;
+    if (bias) {
+        const cols b0 = at < outputs ? LOAD_VECTOR(HALF_COLS, bias + (size_t)first_panel * PANEL + row0) : (cols)(0.0f);
+        const cols b1 = at1 < outputs ? LOAD_VECTOR(HALF_COLS, bias + (size_t)first_panel * PANEL + row1) : (cols)(0.0f);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++) {
+            total[2 * i] += b0;
+            total[2 * i + 1] += b1;
+        }
+    }
 #pragma unroll
     for (uint i = 0; i < ROWS; i++) {
         const uint row = tile_row + own_row + i;
-        if (row < rows)
-            store_row(y + (size_t)row * y_stride, total + 2 * i, bias, at, panels * (GATED ? PANEL / 2 : PANEL), accumulate);
+        __global float *const to = y + (size_t)row * y_stride;
+        if (row < rows && at < outputs)
+            store_half(to + at, total[2 * i], total[2 * i + 1], accumulate);
+        if (row < rows && at1 < outputs - GATED * outputs)
+            store_half(to + at1, total[2 * i + 1], total[2 * i + 1], accumulate);
     }
 }

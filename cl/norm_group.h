@@ -1,17 +1,17 @@
 // norm_group.h: the normalisation of one row by a whole work-group of lanes; norm.h tells what it is and in which order it sums.
 //
 // The row passes through local memory in pieces. All lanes load, neighbours neighbouring elements, each its NORM_LOADS at once: one trip
-// to memory a piece. Then 64 lanes add up a partial sum each (fewer lanes: several), and every lane joins all 64 alone, which
-// costs less than six barriers.
+// to memory a piece. Then 64 lanes add up a partial sum each (fewer lanes: several), 16 join them to 16, and every lane joins
+// those alone, which costs less than four more barriers.
 //
-// Build     -DWG=<a power of two from 8 on> work-items of the group -DNORM_LOADS=2.. (2 * 32 and more floats with a group of 32)
+// Build     -DWG=<a power of two> work-items of the group -DNORM_LOADS=<so many that NORM_LOADS * WG is a multiple of 64>
 #ifndef OCLM_NORM_GROUP_H
 #define OCLM_NORM_GROUP_H
 
 #include "norm.h"
 
 #ifndef NORM_LOADS
-#define NORM_LOADS 8
+#define NORM_LOADS (WG < 8 ? 64 / WG : 8)
 #endif
 
 #define NORM_PIECE (NORM_LOADS * WG) // elements of a piece, floats of local memory
@@ -54,9 +54,12 @@ static inline float norm_sum_group(const __global float *x, const uint n, const 
         if (lid + own * WG < NORM_LANES)
             piece[lid + own * WG] = sum[own];
     barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint i = lid; i < 16; i += WG)
+        piece[i] = (piece[i] + piece[i + 32]) + (piece[i + 16] + piece[i + 48]);
+    barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (uint i = 0; i < 16; i++)
-        joined[i] = (piece[i] + piece[i + 32]) + (piece[i + 16] + piece[i + 48]);
+        joined[i] = piece[i];
 #pragma unroll
     for (uint width = 8; width > 0; width >>= 1)
 #pragma unroll

@@ -5,9 +5,9 @@
 //   WIDEN(v)       such a vector as a vector of VEC floats
 //   vec            that type
 //
-// float16 is converted by the hardware where the compiler knows halves (a conversion, no arithmetic), else as storage.h tells, in integer
+// float16 is converted by the hardware where the device has cl_khr_fp16 (a conversion, no arithmetic), else as storage.h tells, in integer
 // arithmetic; vload_half() would need the elements in memory.
-// Build     -DVEC=2|4|8
+// Build     -DVEC=2|4|8 -DHAS_FP16 where the device has cl_khr_fp16
 #ifndef OCLM_WIDEN_H
 #define OCLM_WIDEN_H
 
@@ -28,7 +28,7 @@ typedef VECTOR(ushort, VEC) stored_vec;
 
 #if STORAGE == STORAGE_BF16
 #define WIDEN(v) JOIN(as_float, VEC)(JOIN(convert_uint, VEC)(v) << 16)
-#elif STORAGE == STORAGE_F16 && defined(cl_khr_fp16)
+#elif STORAGE == STORAGE_F16 && defined(HAS_FP16)
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 #define WIDEN(v) JOIN(convert_float, VEC)(JOIN(as_half, VEC)(v))
 #elif STORAGE == STORAGE_F16

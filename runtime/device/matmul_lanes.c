@@ -8,6 +8,9 @@
  * which the product must wait for, takes several; but it grows with the rows, and the launch does not. */
 #define NORM_ROWS 2u
 
+/* A tile's places in x and W are counted in 32 bits: 64 rows of x, or two panels of W, in bytes. */
+#define MOST_COLUMNS (1u << 24)
+
 /* What is made for a provider's kernel. */
 typedef struct shape {
     uint32_t tile_rows, tile_cols; /* of a work-group; 0: matmul_lanes.cl, which takes `rows` rows and a panel */
@@ -35,7 +38,8 @@ static const shape *shape_of(const dev_provider *self) { return &shapes[self - d
 static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
 {
     const dev_traits *traits = dev_get_traits(device);
-    return traits->lanes_in_items && m->rows <= self->most_rows && shape_of(self)->group <= traits->max_group;
+    return traits->lanes_in_items && m->rows <= self->most_rows && shape_of(self)->group <= traits->max_group &&
+           m->weight->columns < MOST_COLUMNS && m->x_stride < MOST_COLUMNS;
 }
 
 static bool takes_norm(const dev_provider *self, const dev_device *device, const dev_matmul *m)
@@ -44,11 +48,16 @@ static bool takes_norm(const dev_provider *self, const dev_device *device, const
     return shape_of(self)->tile_rows == 0 && m->rows <= NORM_ROWS;
 }
 
-/* Columns that a lane asks for before it uses the first: 64 bytes of two-byte weights for one row, fewer where accumulators need the registers. */
+/* Columns that a lane asks for before it uses the first: as many as registers allow beside the accumulators. More than 48 in all, and compilers
+ * for GPUs with few of them begin to spill. */
 static uint32_t unroll(const shape *s, const dev_matmul *m)
 {
-    const uint32_t registers = s->cols * (m->epilogue == DEV_GATED ? 2 : 1) * (s->rows > 1 ? 2 : 1);
-    return registers * core_dtype_size(m->weight->dtype) <= 8 ? 16 : registers * core_dtype_size(m->weight->dtype) <= 32 ? 8 : 4;
+    const uint32_t gates = m->epilogue == DEV_GATED ? 2 : 1;
+    const uint32_t column = s->cols * gates * (uint32_t)core_dtype_size(m->weight->dtype) / 4, sums = 2 * s->cols * gates * s->rows;
+    uint32_t       columns = 16;
+    while (columns > 4 && columns * column + sums > 48)
+        columns /= 2;
+    return columns;
 }
 
 static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmul *m)
@@ -60,16 +69,17 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     const int         activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
     const uint32_t    group_rows = tile ? s->tile_rows : s->rows;
     const uint32_t    group_outputs = (tile ? s->tile_cols : gated ? 2 * DEV_PANEL : DEV_PANEL); /* rows of W */
+    const char       *fp16 = w->dtype == CORE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
     char              options[192];
     if (tile)
         snprintf(options, sizeof options,
                  "-DSTORAGE=%d -DTILE_ROWS=%" PRIu32 " -DTILE_COLS=%" PRIu32 " -DDEPTH=%u -DROWS=%" PRIu32 " -DCOLS=%" PRIu32
-                 " -DGATED=%d -DACTIVATION=%d",
-                 (int)w->dtype, s->tile_rows, s->tile_cols, DEPTH, s->rows, s->cols, (int)gated, activation);
+                 " -DGATED=%d -DACTIVATION=%d%s",
+                 (int)w->dtype, s->tile_rows, s->tile_cols, DEPTH, s->rows, s->cols, (int)gated, activation, fp16);
     else
         snprintf(options, sizeof options,
-                 "-DSTORAGE=%d -DWG=%" PRIu32 " -DROWS=%" PRIu32 " -DVEC=%" PRIu32 " -DUNROLL=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d",
-                 (int)w->dtype, s->group, s->rows, s->cols, unroll(s, m), (int)m->norm.kind, (int)gated, activation);
+                 "-DSTORAGE=%d -DWG=%" PRIu32 " -DROWS=%" PRIu32 " -DVEC=%" PRIu32 " -DUNROLL=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d%s",
+                 (int)w->dtype, s->group, s->rows, s->cols, unroll(s, m), (int)m->norm.kind, (int)gated, activation, fp16);
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
         dev_arg args[15] = {

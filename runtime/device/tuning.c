@@ -16,7 +16,10 @@
 #include "device/trial.h"
 
 #define ROUNDS    5     /* each round times every provider once; the best counts: others use the machine too */
-#define ENOUGH    1e-3  /* seconds */
+#define ENOUGH    1e-3  /* seconds of a product */
+#define LENGTH    3e-3  /* seconds of a timing: shorter products follow each other, or waking a core is what is timed */
+#define REPEATS   100.0 /* at most */
+#define PATIENCE  0.5   /* seconds: who needs more for a timing is left out after the first product, if far behind */
 #define HOPELESS  2.0   /* times the fastest: not timed again at this size */
 #define OUTCLASSED 8.0  /* times the fastest, once that takes ENOUGH / 10: not entered at larger sizes, for which a library may have
                            kernels that compile for many seconds more */
@@ -203,15 +206,18 @@ typedef struct contest {
     dev_work      *works[DEV_MAX_PROVIDERS];   /* NULL: cannot be measured */
     double         seconds[DEV_MAX_PROVIDERS]; /* best at the latest size; INFINITY: none */
     bool           out[DEV_MAX_PROVIDERS];     /* outclassed */
+    uint32_t       repeats;                    /* products of a timing */
 } contest;
 
 static oclm_status run(const contest *c, size_t i, double *seconds)
 {
     const double begin = core_seconds();
-    oclm_status  status = dev_work_enqueue(c->works[i], dev_queue(c->device), NULL);
+    oclm_status  status = OCLM_OK;
+    for (uint32_t n = 0; n < c->repeats && status == OCLM_OK; n++)
+        status = dev_work_enqueue(c->works[i], dev_queue(c->device), NULL);
     if (status == OCLM_OK)
         status = dev_finish(dev_queue(c->device));
-    *seconds = core_seconds() - begin;
+    *seconds = (core_seconds() - begin) / c->repeats;
     return status;
 }
 
@@ -219,6 +225,7 @@ static oclm_status run(const contest *c, size_t i, double *seconds)
 static void enter(contest *c, const dev_trial *trial)
 {
     double seconds;
+    c->repeats = 1;
     for (size_t i = 0; i < c->providers->count; i++) {
         c->seconds[i] = INFINITY;
         if (c->out[i])
@@ -240,16 +247,24 @@ static double fastest(const contest *c)
     return best;
 }
 
+/* Leaves out who is `hopeless` times behind, if that also saves more than `patience` seconds. */
+static void race_once(contest *c, double hopeless, double patience)
+{
+    for (size_t i = 0; i < c->providers->count; i++) {
+        double seconds;
+        const bool left_out = c->seconds[i] > hopeless * fastest(c) && c->seconds[i] * c->repeats > patience;
+        if (c->works[i] && !left_out && run(c, i, &seconds) == OCLM_OK && seconds < c->seconds[i])
+            c->seconds[i] = seconds;
+    }
+}
+
 static void race(contest *c)
 {
-    for (int round = 0; round < ROUNDS; round++) {
-        for (size_t i = 0; i < c->providers->count; i++) {
-            double seconds;
-            if (c->works[i] && (round == 0 || c->seconds[i] <= HOPELESS * fastest(c)) && run(c, i, &seconds) == OCLM_OK &&
-                seconds < c->seconds[i])
-                c->seconds[i] = seconds;
-        }
-    }
+    race_once(c, INFINITY, INFINITY);
+    const double repeats = LENGTH / fastest(c); /* 0 where nobody runs */
+    c->repeats = repeats < 1 ? 1 : (uint32_t)(repeats < REPEATS ? repeats : REPEATS);
+    for (int round = 0; round < ROUNDS; round++)
+        race_once(c, HOPELESS, round == 0 ? PATIENCE : 0);
 }
 
 static void leave(contest *c)

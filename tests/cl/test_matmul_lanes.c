@@ -10,7 +10,7 @@ static const struct {
     { { "one by one by one", 1, 1, 1, CORE_F32, DEV_NORM_NONE, DEV_STORE, DEV_ACT_NONE, false, false }, 0 },
     { { "less than a panel and a chunk", 1, 31, 63, CORE_F16, DEV_NORM_NONE, DEV_STORE, DEV_ACT_NONE, true, false }, 0 },
     { { "a panel and a chunk", 1, 32, 64, CORE_BF16, DEV_NORM_RMS, DEV_STORE, DEV_ACT_NONE, true, false }, 0 },
-    { { "one more than both", 1, 33, 65, CORE_F32, DEV_NORM_LAYER, DEV_STORE, DEV_ACT_GELU_TANH, true, false }, 0 },
+    { { "one more than both", 1, 33, 65, CORE_F32, DEV_NORM_LAYER, DEV_STORE, DEV_ACT_GELU, true, false }, 0 },
     { { "primes, residual", 1, 101, 211, CORE_F16, DEV_NORM_NONE, DEV_ADD, DEV_ACT_NONE, true, false }, 0 },
     { { "more chunks than slices, norm", 1, 40, 2113, CORE_BF16, DEV_NORM_RMS1P, DEV_STORE, DEV_ACT_NONE, false, false }, 0 },
     { { "more chunks than slices, gated with bias", 1, 64, 2176, CORE_F16, DEV_NORM_LAYER, DEV_GATED, DEV_ACT_SILU, true, true }, 0 },
@@ -25,12 +25,15 @@ static const struct {
     { { "sixteen rows", 16, 64, 128, CORE_F16, DEV_NORM_LAYER, DEV_ADD, DEV_ACT_NONE, true, false }, 0 },
     { { "seventeen rows, gated", 17, 192, 96, CORE_F32, DEV_NORM_RMS, DEV_GATED, DEV_ACT_SILU, false, false }, 0 },
     { { "thirty-three rows, one panel over", 33, 65, 33, CORE_BF16, DEV_NORM_NONE, DEV_STORE, DEV_ACT_RELU2, true, false }, 0 },
-    { { "many rows, one column", 65, 96, 1, CORE_F32, DEV_NORM_NONE, DEV_STORE, DEV_ACT_SIGMOID, false, false }, 0 },
+    { { "many rows, one column", 65, 96, 1, CORE_F32, DEV_NORM_NONE, DEV_STORE, DEV_ACT_TANH, false, false }, 0 },
     { { "many rows, gated with bias, parts", 67, 256, 131, CORE_F16, DEV_NORM_RMS, DEV_GATED, DEV_ACT_QUICK_GELU, true, false }, 2 },
     { { "many rows, residual, odd parts", 64, 130, 64, CORE_BF16, DEV_NORM_NONE, DEV_ADD, DEV_ACT_NONE, false, false }, 3 },
     { { "a prompt", 130, 160, 257, CORE_F32, DEV_NORM_NONE, DEV_STORE, DEV_ACT_NONE, true, true }, 0 },
     { { "a prompt, gated", 128, 128, 576, CORE_BF16, DEV_NORM_RMS, DEV_GATED, DEV_ACT_SILU, false, true }, 0 },
 };
+
+/* Each case is for the default kernel and one in three of the others, taking turns: building programs takes most of the time. */
+#define SHARE 3
 
 /* May it run here, whether or not it is meant to? Work-groups are at most 256; what suits a device of lanes, it knows best. */
 static bool can_run(const dev_provider *provider, const dev_device *device, const dev_matmul *m)
@@ -75,6 +78,9 @@ static void compare_bits(const product *p, const char *name, const float *got, c
                      p->y_stride, (double)got[i], (double)want[i]);
 }
 
+/* erf() and tanh() are the driver's: PoCL's for one float and for a vector differ in the last bit. */
+static bool has_own_bits(dev_activation activation) { return activation != DEV_ACT_GELU && activation != DEV_ACT_TANH; }
+
 static void try_case(dev_device *device, size_t index)
 {
     product             p = make_product(device, &cases[index].s, cases[index].cut);
@@ -84,12 +90,15 @@ static void try_case(dev_device *device, size_t index)
     assert_non_null(tile);
     float *want = compute(device, tile, &p, before);
     check_product(&p, want);
-    for (size_t i = 0; i < dev_lanes_provider_count; i++) {
+    for (size_t i = 0, able = 0; i < dev_lanes_provider_count; i++) {
         const dev_provider *provider = &dev_lanes_providers[i];
-        if (!can_run(provider, device, &m))
+        if (!can_run(provider, device, &m) || (able++ > 0 && (i + index) % SHARE != 0))
             continue;
         float *got = compute(device, provider, &p, before);
-        compare_bits(&p, provider->name, got, want);
+        if (has_own_bits(p.s->activation))
+            compare_bits(&p, provider->name, got, want);
+        else
+            check_product(&p, got);
         core_free(got);
     }
     core_free(want);

@@ -239,8 +239,11 @@ static int child(void)
     const dev_provider *chosen = NULL;
     const dev_matmul    m = providers_request(&some_weight, 1);
     dev_device         *device = NULL;
+    providers_listen();
     if (dev_open(NULL, &device) != OCLM_OK || dev_provider_choose(device, &list, &m, &chosen) != OCLM_OK)
         fprintf(stderr, "%s\n", oclm_last_error());
+    else if (chosen != &fast)
+        fprintf(stderr, "%s serves: %s\n", chosen->name, providers_log);
     dev_close(device);
     return chosen == &fast ? 0 : 1;
 }
