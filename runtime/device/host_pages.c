@@ -1,7 +1,8 @@
 /* host_pages.c: buffers of devices that compute in the host's memory are cut, one behind the other, from blocks of large pages.
  *
  * CPU drivers take their buffers from malloc(), so in pages of 4 KiB. Decoding then reads 44 tokens' weights a second where it
- * reads 48 with pages of 2 MiB (SmolLM2-135M in float32, PoCL, 2 cores). A block lives until all that was cut from it is gone. */
+ * reads 48 with pages of 2 MiB (SmolLM2-135M in float32, PoCL, 2 cores). A block begins with its own description and lives until all that
+ * was cut from it is gone: drivers may tell that later, from a thread of theirs. */
 #include "device/device_internal.h"
 
 #include "core/memory.h"
@@ -11,8 +12,7 @@
 #define ALIGNMENT   ((size_t)4096)      /* what drivers want to use memory in place; more than any OpenCL C type */
 
 struct dev_host_pages {
-    char            *memory;
-    size_t           bytes, used;
+    size_t           bytes, used; /* of the block, from this struct on */
     _Atomic uint32_t users; /* buffers cut from it, and the device while it cuts more */
 };
 
@@ -20,20 +20,18 @@ void dev_host_pages_drop(dev_host_pages *block)
 {
     if (!block || atomic_fetch_sub(&block->users, 1) > 1)
         return;
-    core_pages_free(block->memory, block->bytes);
-    core_free(block);
+    core_pages_free(block, block->bytes);
 }
 
-static dev_host_pages *new_block(size_t bytes)
+/* With room for `size` bytes, at least. */
+static dev_host_pages *new_block(size_t size)
 {
-    dev_host_pages *block = core_alloc_zero(1, sizeof *block, "a block of pages");
+    const size_t    bytes = size > BLOCK_BYTES - ALIGNMENT ? size + ALIGNMENT : BLOCK_BYTES;
+    dev_host_pages *block = core_pages_new(bytes, "a block of pages");
     if (!block)
         return NULL;
-    block->bytes = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-    if (!(block->memory = core_pages_new(block->bytes, "a block of pages"))) {
-        core_free(block);
-        return NULL;
-    }
+    block->bytes = bytes;
+    block->used = ALIGNMENT;
     atomic_store(&block->users, 1);
     return block;
 }
@@ -64,7 +62,7 @@ void *dev_host_pages_new(dev_device *device, size_t bytes, dev_host_pages **owne
 {
     void *value = NULL, *memory = NULL;
     *owner = NULL;
-    if (bytes < LEAST_BYTES || bytes > SIZE_MAX - ALIGNMENT || !computes_in_host_memory(device) ||
+    if (bytes < LEAST_BYTES || bytes > SIZE_MAX - 2 * ALIGNMENT || !computes_in_host_memory(device) ||
         dev_slot_get(device, DEV_SLOT_PAGES, current_make, current_drop, &value) != OCLM_OK)
         return NULL;
     const size_t     size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -79,7 +77,7 @@ void *dev_host_pages_new(dev_device *device, size_t bytes, dev_host_pages **owne
     }
     dev_host_pages *block = *current;
     if (block && block->bytes - block->used >= size) {
-        memory = block->memory + block->used;
+        memory = (char *)block + block->used;
         block->used += size;
         atomic_fetch_add(&block->users, 1);
         *owner = block;

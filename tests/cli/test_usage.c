@@ -99,7 +99,6 @@ static const command_case machines[] = {
     { "no driver for measuring", "bench @tiny/llama", 5, "pocl-opencl-icd", "OCL_ICD_VENDORS=/nonexistent" },
     { "too little memory for any dtype", "generate @stories x --max-memory 1MB", 4, "float16 need |available are 976 KiB|--max-memory", NULL },
     { "enough for a smaller dtype", "generate @stories x --dtype float32 --max-memory 22MB", 4, "float32 need |as float16 or bfloat16 they need |which fits", NULL },
-    { "a provider of later versions", "generate @stories x --matmul clblast", 1, "clblast|auto", NULL },
     { "beams", "generate @stories x --num-beams 4", 1, "num_beams is 4|set num_beams to 1", NULL },
     { "a file that cannot be written", "logits @stories x --npy /nonexistent/x.npy", 1, "/nonexistent/x.npy", NULL },
 };
