@@ -145,9 +145,11 @@ typedef enum oclm_dtype {
 } oclm_dtype;
 
 typedef enum oclm_matmul {
-    OCLM_MATMUL_AUTO = 0,    /* what suits the device and the shape */
-    OCLM_MATMUL_CLBLAST = 1, /* CLBlast for many rows; OCLM_ERR_UNSUPPORTED in this version */
-    OCLM_MATMUL_BUILTIN = 2  /* oclm's kernels */
+    OCLM_MATMUL_AUTO = 0,    /* the fastest on the device, measured once and remembered. CLBlast takes part from the first prompt of
+                                2,048 tokens or the first oclm_bench() on, because it may compile for seconds */
+    OCLM_MATMUL_CLBLAST = 1, /* CLBlast for products of 16 rows and more; fewer rows go to oclm's kernels, as does everything where
+                                CLBlast computes wrongly (a warning tells) */
+    OCLM_MATMUL_BUILTIN = 2  /* oclm's kernels; CLBlast is never called */
 } oclm_matmul;
 
 /* Told while a long operation goes on. `done` and `total` count bytes (loading) or tokens (prefill).

@@ -22,8 +22,6 @@ static oclm_status read_options(const oclm_model_options *options, oclm_model_op
         return core_fail(OCLM_ERR_ARGUMENT, "dtype %d is none: OCLM_DTYPE_AUTO (0) to OCLM_DTYPE_BFLOAT16 (3)", (int)mine->dtype);
     if ((unsigned)mine->matmul > OCLM_MATMUL_BUILTIN)
         return core_fail(OCLM_ERR_ARGUMENT, "matmul %d is none: OCLM_MATMUL_AUTO (0) to OCLM_MATMUL_BUILTIN (2)", (int)mine->matmul);
-    if (mine->matmul == OCLM_MATMUL_CLBLAST)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "matmul \"clblast\": this version multiplies with oclm's own kernels only; leave it at \"auto\"");
     return OCLM_OK;
 }
 

@@ -10,7 +10,7 @@
 
 #include "device/device.h"
 
-typedef enum dev_slot { DEV_SLOT_PAGES, DEV_SLOT_STAGING, DEV_SLOT_TUNING, DEV_SLOT_CHECKS, DEV_SLOT_CLBLAST, DEV_SLOT_COUNT } dev_slot;
+typedef enum dev_slot { DEV_SLOT_PAGES, DEV_SLOT_STAGING, DEV_SLOT_CLBLAST, DEV_SLOT_CHECKS, DEV_SLOT_TUNING, DEV_SLOT_COUNT } dev_slot;
 
 typedef oclm_status (*dev_slot_make)(dev_device *device, void **value);
 typedef void (*dev_slot_drop)(dev_device *device, void *value);

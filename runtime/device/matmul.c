@@ -3,15 +3,8 @@
 #include "device/matmul.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "device/provider.h"
-
-/* Lanes first: they suit only where work-items are lanes. */
-static const struct {
-    const dev_provider *providers;
-    const size_t       *count;
-} tables[] = { { dev_lanes_providers, &dev_lanes_provider_count }, { dev_tile_providers, &dev_tile_provider_count } };
 
 static oclm_status check(const dev_matmul *m)
 {
@@ -24,37 +17,26 @@ static oclm_status check(const dev_matmul *m)
     return OCLM_OK;
 }
 
-static const dev_provider *choose(const dev_device *device, const dev_matmul *m)
+size_t dev_norm_floats(const dev_device *device, const dev_matmul *m)
 {
-    for (size_t t = 0; t < COUNT(tables); t++)
-        for (size_t i = 0; i < *tables[t].count; i++) {
-            const dev_provider *provider = &tables[t].providers[i];
-            if (provider->suits(provider, device, m))
-                return provider;
-        }
-    return NULL;
+    const size_t floats = m->norm.kind == DEV_NORM_NONE ? 0 : (size_t)m->rows * m->weight->columns;
+    const size_t align = dev_get_traits(device)->base_align_bytes / sizeof(float);
+    return align > 1 ? (floats + align - 1) / align * align : floats;
 }
 
-const dev_provider *dev_provider_find(const char *name)
+size_t dev_matmul_scratch(dev_device *device, const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue)
 {
-    for (size_t t = 0; t < COUNT(tables); t++)
-        for (size_t i = 0; i < *tables[t].count; i++)
-            if (strcmp(tables[t].providers[i].name, name) == 0)
-                return &tables[t].providers[i];
-    return NULL;
-}
-
-size_t dev_matmul_scratch(const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue)
-{
-    (void)epilogue;
-    return norm == DEV_NORM_NONE ? 0 : (size_t)rows * weight->columns;
+    const dev_matmul m = { .weight = weight, .rows = rows, .norm.kind = norm, .epilogue = epilogue };
+    dev_providers    all;
+    dev_providers_all(&all);
+    return dev_norm_floats(device, &m) + dev_provider_scratch(device, &all, &m);
 }
 
 /* The rows go normalised to the scratch, where the product then finds them. */
 static oclm_status add_norm(dev_work *work, dev_matmul *m)
 {
     const uint32_t columns = m->weight->columns;
-    const size_t   need = (size_t)m->rows * columns;
+    const size_t   need = dev_norm_floats(dev_work_device(work), m);
     if (!m->scratch || m->scratch_floats < need)
         return core_fail(OCLM_ERR_INTERNAL, "a product needs %zu floats of scratch, %zu are given", need, m->scratch_floats);
     const oclm_status status = dev_norm_add(work, &m->norm, m->x, m->x_offset, m->x_stride, m->scratch, 0, columns, m->rows, columns);
@@ -62,21 +44,32 @@ static oclm_status add_norm(dev_work *work, dev_matmul *m)
     m->x = m->scratch;
     m->x_offset = 0;
     m->x_stride = columns;
+    m->scratch_taken = need;
     return status;
 }
 
-oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul)
+oclm_status dev_matmul_add_by(dev_work *work, const dev_provider *provider, const dev_matmul *matmul)
 {
     const dev_device *device = dev_work_device(work);
     dev_matmul        m = *matmul;
     oclm_status       status = check(&m);
-    if (status != OCLM_OK)
-        return status;
-    const dev_provider *provider = choose(device, &m);
-    if (!provider)
-        return core_fail(OCLM_ERR_INTERNAL, "nobody serves a product of %" PRIu32 " rows on device \"%s\"", m.rows,
-                         dev_get_traits(device)->info.name);
-    if (m.norm.kind != DEV_NORM_NONE && !provider->takes_norm(provider, device, &m) && (status = add_norm(work, &m)) != OCLM_OK)
-        return status;
-    return provider->add(provider, work, &m);
+    if (status == OCLM_OK && m.norm.kind != DEV_NORM_NONE && !provider->takes_norm(provider, device, &m))
+        status = add_norm(work, &m);
+    return status == OCLM_OK ? provider->add(provider, work, &m) : status;
+}
+
+oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul)
+{
+    const dev_provider *provider = NULL;
+    dev_providers       all;
+    dev_providers_all(&all);
+    const oclm_status status = dev_provider_choose(dev_work_device(work), &all, matmul, &provider);
+    return status == OCLM_OK ? dev_matmul_add_by(work, provider, matmul) : status;
+}
+
+oclm_status dev_matmul_tune(dev_device *device, core_dtype dtype)
+{
+    dev_providers all;
+    dev_providers_all(&all);
+    return dev_provider_tune(device, &all, dtype);
 }

@@ -1,10 +1,12 @@
 /* matmul.h: y = x * W^T, one question, whoever serves it.
  *
- * The forward pass records what it wants; which kernel serves it is decided here, by the shape and the storage type.
+ * The forward pass records what it wants; which kernel serves it is decided here, by the shape, the storage type, and what was
+ * found out about the device: a provider is checked against double precision before its first use, and the fastest is
+ * found by measuring once (provider.h).
  *
  * Every built-in kernel sums in the same order: inputs are cut into chunks of DEV_SUM_CHUNK, each summed from its first to its
  * last element, and the chunks' sums are added in order. So the bits of a result do not depend on the device's kernel
- * shape, on work-group size, or on how many rows are computed together. */
+ * shape, on work-group size, or on how many rows are computed together. CLBlast has an order of its own. */
 #ifndef OCLM_DEVICE_MATMUL_H
 #define OCLM_DEVICE_MATMUL_H
 
@@ -12,6 +14,9 @@
 #include "device/matrix.h"
 
 #define DEV_SUM_CHUNK 64u
+
+/* Device memory that recording a product may borrow for a self-check: plans leave that much. */
+#define DEV_SELF_CHECK_BYTES ((uint64_t)256 << 10)
 
 typedef enum dev_activation {
     DEV_ACT_NONE, DEV_ACT_SILU, DEV_ACT_GELU /* erf */, DEV_ACT_GELU_TANH, DEV_ACT_RELU, DEV_ACT_QUICK_GELU, DEV_ACT_RELU2,
@@ -44,17 +49,21 @@ typedef struct dev_matmul {
     uint32_t          rows;    /* of x and y, > 0 */
     const dev_buffer *bias;    /* float32 [rows of the weight rounded up to 32], zero padded; NULL: none */
     dev_norm          norm;    /* of x, before the product; DEV_NORM_NONE: x as it is */
-    const dev_buffer *scratch; /* float32, at least rows * columns: where a norm or a wide gated product may put its rows;
-                                  not shared with x or y */
-    size_t            scratch_floats;
+    const dev_buffer *scratch; /* float32, dev_matmul_scratch() of them, for normalised rows and what a library may want; not shared
+                                  with x or y */
+    size_t            scratch_floats, scratch_taken; /* the first so many hold x already: set by matmul.c */
     dev_epilogue      epilogue;
     dev_activation    activation; /* for DEV_STORE and DEV_GATED */
 } dev_matmul;
 
-/* Floats of scratch that a matmul of this shape may want. */
-size_t      dev_matmul_scratch(const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue);
-/* Records the product. */
+/* Floats of scratch that a matmul of this shape, and of fewer rows, may want. */
+size_t      dev_matmul_scratch(dev_device *device, const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue);
+/* Records the product. Who serves it is known from an earlier time, or checked and measured now, on the device's own queue. */
 oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul);
+/* Lets CLBlast take part in products of many rows with weights of `dtype`, if it is right and faster here: measured once, which
+ * takes seconds because CLBlast compiles for so long, and remembered on disk. To be called before scratch is planned. Does
+ * nothing where dev_matmul_choice() is not AUTO. Errors: OCLM_ERR_MEMORY. */
+oclm_status dev_matmul_tune(dev_device *device, core_dtype dtype);
 
 /* Records a normalisation alone: y = norm(x), rows of `columns`. */
 oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,

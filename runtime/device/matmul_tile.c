@@ -67,7 +67,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
 }
 
 #define TILE(most_rows, rows, cols, vec)                                                                                           \
-    { "tile " #rows "x" #cols "x" #vec, suits, takes_norm, add, rows, cols, vec, most_rows }
+    { "tile " #rows "x" #cols "x" #vec, suits, takes_norm, add, rows, cols, vec, most_rows, NULL }
 
 const dev_provider dev_tile_providers[] = {
     TILE(1, 1, 32, 16),

@@ -1,7 +1,7 @@
 /* profile.c: what the matrix product of dev_matmul_add() reaches on this device, now. */
 #include "device/profile.h"
 
-#include "device/matmul.h"
+#include "device/trial.h"
 
 #define RUNS 5
 
@@ -28,24 +28,15 @@ done:
 
 oclm_status dev_measure_matmul(dev_device *device, int dtype, uint32_t rows, uint32_t n, uint32_t k, double *flops_per_s)
 {
-    const char *what = "measuring the matrix product";
-    oclm_status status;
-    double      seconds = 0;
-    dev_matrix  weight = { 0 };
-    dev_buffer  x = { NULL, 0 }, y = { NULL, 0 };
+    const dev_trial_shape shape = { .dtype = (core_dtype)dtype, .rows = rows, .n = n, .k = k };
+    oclm_status           status;
+    double                seconds = 0;
+    dev_trial             trial;
     *flops_per_s = 0;
-    if ((status = dev_matrix_new(device, (core_dtype)dtype, n, k, what, &weight)) != OCLM_OK)
+    if ((status = dev_trial_new(device, &shape, NULL, &trial)) != OCLM_OK)
         return status;
-    const uint32_t y_stride = weight.panels * DEV_PANEL;
-    if ((status = dev_buffer_new_zero(device, dev_queue(device), (size_t)rows * k * sizeof(float), what, &x)) != OCLM_OK ||
-        (status = dev_buffer_new(device, (size_t)rows * y_stride * sizeof(float), what, &y)) != OCLM_OK)
-        goto done;
-    const dev_matmul m = { .weight = &weight, .x = &x, .x_stride = k, .y = &y, .y_stride = y_stride, .rows = rows };
-    if ((status = time_product(device, &m, &seconds)) == OCLM_OK && seconds > 0)
+    if ((status = time_product(device, &trial.m, &seconds)) == OCLM_OK && seconds > 0)
         *flops_per_s = 2.0 * rows * n * k / seconds;
-done:
-    dev_buffer_free(device, &y);
-    dev_buffer_free(device, &x);
-    dev_matrix_free(device, &weight);
+    dev_trial_free(device, &trial);
     return status;
 }

@@ -16,5 +16,7 @@ oclm_status dev_kernel(dev_device *device, const char *source, const char *optio
 
 /* The embedded text of cl/<name>.cl with its headers put in, or NULL. Made by scripts/embed_kernels.cmake. */
 const char *dev_embedded_source(const char *name);
+/* SHA-256 of all of them. */
+const char *dev_embedded_digest(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* program_cache.c: a file for each program in <cache folder>/programs, named by the hash of its key.
+/* program_cache.c: a file for each program and each fact in <cache folder>/programs, named by the hash of its key.
  *
  * Format: header { 8 bytes magic, u32 kind, u32 zero, u64 payload length, 32 bytes key, 32 bytes SHA-256 of the header before
  * this field and the payload }, little-endian, then the payload. */
@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "device/program.h"
 
 #define MAX_FILE    ((size_t)256 << 20) /* bytes; the largest program seen has 200 KB */
 #define MAGIC       "OCLMPRG1"
@@ -84,14 +85,14 @@ dev_cached dev_cache_load(const dev_cache_key *key, char **data, size_t *length)
         core_read_file(path.data, MAX_FILE, &file, &size) != OCLM_OK)
         goto done;
     const uint64_t told = size < HEADER_SIZE ? 0 : get((const uint8_t *)file + AT_KIND, 4);
-    if (told == DEV_CACHED_NOTE || told == DEV_CACHED_BINARY) {
+    if (told > DEV_CACHED_NOTHING && told <= DEV_CACHED_FACT) {
         /* One comparison checks magic, kind, length, key and payload: the header can only be what we would write. */
         make_header(key, (dev_cached)told, file + HEADER_SIZE, size - HEADER_SIZE, header);
         if (memcmp(header, file, HEADER_SIZE) == 0)
             kind = (dev_cached)told;
     }
     if (kind == DEV_CACHED_NOTHING) {
-        core_log(OCLM_LOG_WARNING, "%s: a damaged program; it is built again", path.data);
+        core_log(OCLM_LOG_WARNING, "%s: a damaged file; it is made again", path.data);
     } else if (size > HEADER_SIZE) {
         *length = size - HEADER_SIZE;
         memmove(file, file + HEADER_SIZE, *length);
@@ -116,4 +117,27 @@ oclm_status dev_cache_store(const dev_cache_key *key, dev_cached kind, const voi
     core_text_free(&file);
     core_text_free(&path);
     return status;
+}
+
+/* ---- Facts */
+
+bool dev_fact_load(const dev_traits *traits, const char *what, core_text *fact)
+{
+    dev_cache_key key;
+    char         *data;
+    size_t        length;
+    core_text_clear(fact);
+    dev_cache_key_make(traits, dev_embedded_digest(), what, &key);
+    const bool known = dev_cache_load(&key, &data, &length) == DEV_CACHED_FACT && length > 0 &&
+                       core_text_add(fact, data, length) == OCLM_OK;
+    core_free(data);
+    return known;
+}
+
+void dev_fact_store(const dev_traits *traits, const char *what, const char *fact)
+{
+    dev_cache_key key;
+    dev_cache_key_make(traits, dev_embedded_digest(), what, &key);
+    if (dev_cache_store(&key, DEV_CACHED_FACT, fact, strlen(fact)) != OCLM_OK)
+        core_log(OCLM_LOG_DEBUG, "not kept: %s: %s", what, oclm_last_error());
 }

@@ -1,7 +1,7 @@
 /* provider.h: who serves a product. A provider is a row of a table: what it is called, which products suit it, and how it
- * records one. matmul.c asks the first that suits; which that is, tuning and self-checks decide. No other room includes this.
+ * records one. provider.c lists the tables and chooses; no other room includes this.
  *
- * A new one is a file with its row here and in matmul.c's table. */
+ * A new one is a file with its rows here and in provider.c's list. */
 #ifndef OCLM_DEVICE_PROVIDER_H
 #define OCLM_DEVICE_PROVIDER_H
 
@@ -16,20 +16,49 @@ struct dev_provider {
     bool (*takes_norm)(const dev_provider *self, const dev_device *device, const dev_matmul *matmul);
     /* Records the product; matmul->norm is DEV_NORM_NONE where takes_norm() was false. */
     oclm_status (*add)(const dev_provider *self, dev_work *work, const dev_matmul *matmul);
-    /* For the kernels of matmul.cl and matmul_lanes.cl: outputs and rows of a work-item, most rows of a product. */
+    /* For the kernels of matmul.cl and matmul_lanes.cl: outputs and rows of a work-item, most rows of a product. Of the rows of a
+     * table, which share add(), those made for the fewest rows that suffice take part. */
     uint32_t rows, cols, vec, most_rows;
+    /* Of a library: floats of dev_matmul's scratch that it wants for products of up to so many rows, 0 where it serves none of
+     * them. NULL: a kernel of ours, which wants none. A library takes part where it is forced or dev_matmul_tune() found it to be
+     * the fastest, and is checked with a large matrix besides a small one, for which libraries have kernels of their own. */
+    size_t (*scratch)(const dev_provider *self, dev_device *device, const dev_matrix *weight, uint32_t rows);
 };
 
 /* matmul_tile.c: made for devices whose work-items run vector code, works on all. Ordered: the first that suits is the default. */
 extern const dev_provider dev_tile_providers[];
 extern const size_t       dev_tile_provider_count;
-
 /* matmul_lanes.c: made for devices whose work-items are lanes, and only there suits() says so; add() works on all whose groups are
  * large enough. Ordered likewise. */
 extern const dev_provider dev_lanes_providers[];
 extern const size_t       dev_lanes_provider_count;
+/* clblast.c */
+extern const dev_provider dev_clblast_provider;
 
+#define DEV_MAX_PROVIDERS 32u
+
+/* A list of providers: all there are, or what a test puts together. */
+typedef struct dev_providers {
+    const dev_provider *list[DEV_MAX_PROVIDERS];
+    size_t              count;
+} dev_providers;
+
+void dev_providers_all(dev_providers *all);
 /* The provider of that name, or NULL: for tests, which call its add() themselves. */
 const dev_provider *dev_provider_find(const char *name);
+
+/* The fastest provider of the list that computes this product rightly on this device. What is not known yet is measured
+ * (tuning.h) and checked (self_check.h) now, on the device's own queue.
+ * Errors: OCLM_ERR_DEVICE where each fails its check; OCLM_ERR_INTERNAL where none suits; OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_MEMORY. */
+oclm_status dev_provider_choose(dev_device *device, const dev_providers *providers, const dev_matmul *matmul,
+                                const dev_provider **chosen);
+/* Floats of scratch that the one chosen for up to matmul->rows rows may want, with matmul's weight, norm and epilogue. */
+size_t      dev_provider_scratch(dev_device *device, const dev_providers *providers, const dev_matmul *matmul);
+/* Floats of scratch that normalised rows take, where a norm goes first; what follows may be a buffer of its own (matmul.c). */
+size_t      dev_norm_floats(const dev_device *device, const dev_matmul *matmul);
+/* Records the product by this one, with the norm in front where it does not take that along (matmul.c). */
+oclm_status dev_matmul_add_by(dev_work *work, const dev_provider *provider, const dev_matmul *matmul);
+/* dev_matmul_tune() with a list. */
+oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers, core_dtype dtype);
 
 #endif

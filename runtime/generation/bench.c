@@ -229,7 +229,8 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
         goto done;
     }
     fill_prompt(b.prompt, limit, model->architecture.vocab_size);
-    if ((status = measure_first_token(&b)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
+    if ((status = measure_first_token(&b)) != OCLM_OK ||
+        (status = dev_matmul_tune(model->device, model->weights.dtype)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
         (status = gen_loop_new(model, &greedy, limit, limit, &b.loop)) != OCLM_OK ||
         (status = measure_prefill(&b)) != OCLM_OK || (status = measure_decode(&b)) != OCLM_OK ||
         (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)

@@ -11,6 +11,7 @@
 
 #define IN_FLIGHT 2u
 #define TARGET_S 0.06                        /* a batch; two are in flight, so an early end costs at most twice this */
+#define TUNED_PROMPT 2048u                   /* ids: a prompt so long is worth seconds of measuring, once for a device */
 #define LARGEST_BATCH (GEN_RING_STEPS / 4u)
 
 typedef struct batch {
@@ -155,6 +156,8 @@ oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t co
     r.total = config->limit - prompt;
     result->ids = core_alloc_array(r.total, sizeof *result->ids, "the new tokens");
     status = result->ids ? OCLM_OK : OCLM_ERR_MEMORY;
+    if (status == OCLM_OK && prompt >= TUNED_PROMPT)
+        status = dev_matmul_tune(model->device, model->weights.dtype);
     if (status == OCLM_OK)
         status = gen_loop_new(model, config, prompt, config->limit, &r.loop);
     if (status == OCLM_OK)

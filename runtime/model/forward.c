@@ -70,7 +70,9 @@ static oclm_status record_pass(model_state *state, const model_pass_shape *shape
     return status;
 }
 
-static oclm_status run_pass(model_state *state, const model_pass_shape *shape)
+/* Puts the pass of this shape first in the list. Recording may measure and check kernels, and waits for them: so it comes before
+ * anything of this pass is enqueued, which might wait for the caller's events. */
+static oclm_status find_pass(model_state *state, const model_pass_shape *shape)
 {
     struct model_pass *pass = take_pass(state, shape);
     oclm_status        status = pass == NULL ? record_pass(state, shape, &pass) : OCLM_OK;
@@ -78,7 +80,7 @@ static oclm_status run_pass(model_state *state, const model_pass_shape *shape)
         return status;
     pass->next = state->passes;
     state->passes = pass;
-    return dev_work_enqueue(pass->work, state->queue, NULL);
+    return OCLM_OK;
 }
 
 /* ---- Checking what is asked */
@@ -261,11 +263,11 @@ static oclm_status run_pieces(model_state *state, const model_piece *pieces, siz
     if (status != OCLM_OK)
         return status;
     lay_out_rows(state, pieces, count, shape);
-    if ((status = send_ids(state, pieces, count)) != OCLM_OK || (status = send_rows(state, shape)) != OCLM_OK ||
-        (status = model_cache_sync(&state->cache, state->queue)) != OCLM_OK ||
+    if ((status = find_pass(state, shape)) != OCLM_OK || (status = send_ids(state, pieces, count)) != OCLM_OK ||
+        (status = send_rows(state, shape)) != OCLM_OK || (status = model_cache_sync(&state->cache, state->queue)) != OCLM_OK ||
         (status = copy_ids(state, pieces, count)) != OCLM_OK)
         return status;
-    return run_pass(state, shape);
+    return dev_work_enqueue(state->passes->work, state->queue, NULL);
 }
 
 oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits)

@@ -48,7 +48,7 @@ typedef struct model_state {
 /* Errors: OCLM_ERR_ARGUMENT, OCLM_ERR_DEVICE_MEMORY (before anything is allocated), OCLM_ERR_DEVICE, OCLM_ERR_MEMORY. */
 oclm_status model_state_new(const model_model *model, const model_state_options *options, model_state **state);
 void        model_state_free(model_state *state);
-/* On the device; 0 where the options are out of range. */
+/* On the device; 0 where the options are out of range. A state also wants DEV_SELF_CHECK_BYTES to be left, for its first passes. */
 uint64_t    model_state_bytes(const model_model *model, const model_state_options *options);
 /* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. Only RoPE of type "dynamic" asks: it turns
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */

@@ -22,11 +22,12 @@ size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logi
     const model_layer   *layer = &model->weights.layers[0]; /* all are alike */
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
-    size_t most = dev_matmul_scratch(&layer->qkv, rows, norm, DEV_STORE);
-    most = larger(most, dev_matmul_scratch(&layer->output, rows, DEV_NORM_NONE, DEV_ADD));
-    most = larger(most, dev_matmul_scratch(&layer->up, rows, norm, up));
-    most = larger(most, dev_matmul_scratch(&layer->down, rows, DEV_NORM_NONE, DEV_ADD));
-    return larger(most, dev_matmul_scratch(head_of(&model->weights), logit_rows, norm, DEV_STORE));
+    dev_device          *device = model->device;
+    size_t most = dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE);
+    most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
+    most = larger(most, dev_matmul_scratch(device, &layer->up, rows, norm, up));
+    most = larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+    return larger(most, dev_matmul_scratch(device, head_of(&model->weights), logit_rows, norm, DEV_STORE));
 }
 
 model_attention_shape model_pass_attention_shape(const model_architecture *a, uint32_t layer)

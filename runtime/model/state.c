@@ -95,7 +95,7 @@ uint64_t model_state_bytes(const model_model *model, const model_state_options *
 
 static oclm_status check_budget(const model_model *model, const model_state_options *o, const plan *p)
 {
-    const uint64_t available = dev_memory_left(model->device), needed = plan_bytes(p);
+    const uint64_t available = dev_memory_left(model->device), needed = plan_bytes(p) + DEV_SELF_CHECK_BYTES; /* when passes are recorded */
     char           needed_text[32], available_text[32], way_out[96];
     if (needed <= available)
         return OCLM_OK;

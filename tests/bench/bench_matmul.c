@@ -67,7 +67,7 @@ static void make(scene *s, const struct shape *shape, core_dtype dtype, uint32_t
     check(dev_work_new(s->device, &s->work));
     for (uint32_t i = 0; i < s->count; i++) {
         check(dev_matrix_new(s->device, dtype, shape->n, shape->k, "weights", &s->weights[i]));
-        const size_t scratch = dev_matmul_scratch(&s->weights[i], rows, shape->norm, shape->epilogue);
+        const size_t scratch = dev_matmul_scratch(s->device, &s->weights[i], rows, shape->norm, shape->epilogue);
         if (i == 0)
             check(dev_buffer_new(s->device, (scratch + 1) * sizeof(float), "scratch", &s->scratch));
         const dev_matmul m = {

@@ -15,18 +15,18 @@ static const command_case for_people[] = {
     { "underscores for dashes", "generate @stories Once --max_new_tokens=4 --no_do_sample", 0, "Once", NULL },
     { "a text that begins with a dash", "generate @stories -n 4 -- '- so'", 0, "- so", NULL },
     { "an option's name after --", "generate @stories -n 4 -- --json", 0, "--json", NULL },
-    { "special tokens stay out of the text", "detokenize @stories 0,442 --skip-special-tokens", 0, "Once\n", NULL },
-    { "special tokens in the text", "detokenize @stories 0,442", 0, "<|endoftext|>Once\n", NULL },
-    { "ids as JSON writes them", "detokenize @stories '[442, 446]'", 0, "Once upon\n", NULL },
-    { "ids as an option", "detokenize @stories --ids 442,446", 0, "Once upon\n", NULL },
+    { "special tokens stay out of the text", "detokenize @stories 0,438 --skip-special-tokens", 0, "Once\n", NULL },
+    { "special tokens in the text", "detokenize @stories 0,438", 0, "<|endoftext|>Once\n", NULL },
+    { "ids as JSON writes them", "detokenize @stories '[438, 449]'", 0, "Once upon\n", NULL },
+    { "ids as an option", "detokenize @stories --ids 438,449", 0, "Once upon\n", NULL },
     { "no ids", "detokenize @stories ''", 0, "\n", NULL },
-    { "logits", "logits @stories 'Once upon'", 0, "0: 442 Once  ->|1: 446 Ġupon  ->|259 Ġa", NULL },
-    { "logits of the last position", "logits @stories 'Once upon' --positions last", 0, "    1: 446 Ġupon  ->", NULL },
+    { "logits", "logits @stories 'Once upon'", 0, "0: 438 Once  ->|1: 449 Ġupon  ->|259 Ġa", NULL },
+    { "logits of the last position", "logits @stories 'Once upon' --positions last", 0, "    1: 449 Ġupon  ->", NULL },
     { "logits without a tokenizer", "logits @tiny/gpt2 --input-ids 1,2", 0, "0: 1  ->|1: 2  ->", NULL },
-    { "tokenize", "tokenize @stories 'Once upon'", 0, "    442  Once\n    446  Ġupon\n", NULL },
-    { "tokenize, TEXT as an option", "tokenize --model @stories --text Once", 0, "442  Once", NULL },
+    { "tokenize", "tokenize @stories 'Once upon'", 0, "    438  Once\n    449  Ġupon\n", NULL },
+    { "tokenize, TEXT as an option", "tokenize --model @stories --text Once", 0, "438  Once", NULL },
     { "devices", "devices", 0, "0  |platform |compute units", NULL },
-    { "info", "info @stories", 0, "gpt2, 2.2 million parameters|float16|positions 512, learned|fits", NULL },
+    { "info", "info @stories", 0, "gpt2, 2.1 million parameters|float16|positions 256, learned|fits", NULL },
     { "info needs no device", "info @stories", 0, "gpt2|no device: no OpenCL driver", "OCL_ICD_VENDORS=/nonexistent" },
     { "bench", "bench @tiny/llama -p 8 -n 4 -r 1 -d 2 --max-memory 100MB", 0, "prefill|decode|read rate|GFLOPS|loading|peak", NULL },
     { "bench without decoding", "bench @tiny/llama -p 8 -n 0 -r 1 --max-memory 100MB", 0, "prefill", NULL },
@@ -66,7 +66,7 @@ static const struct { const char *line, *keys; } as_json[] = {
     { "logits @stories 'Once upon' --npy @here/x.npy --json", "input_ids:a positions.1:n npy:s" },
     { "tokenize @stories 'Once upon' --json", "ids:a ids.1:n tokens:a tokens.1:s" },
     { "tokenize @stories '' --json", "ids:a tokens:a" },
-    { "detokenize @stories --ids 442,446 --json", "text:s" },
+    { "detokenize @stories --ids 438,449 --json", "text:s" },
     { "devices --json",
       "platforms:a platforms.0.index:n platforms.0.name:s platforms.0.version:s platforms.0.devices:a platforms.0.devices.0.index:n "
       "platforms.0.devices.0.name:s platforms.0.devices.0.type:s platforms.0.devices.0.version:s platforms.0.devices.0.compute_units:n "
@@ -130,7 +130,7 @@ static void assert_same(const cJSON *a, const cJSON *b)
 static void text_and_ids_generate_the_same(void **state)
 {
     cJSON  *from_text = run_json("generate @stories 'Once upon a time' -n 12 --json");
-    cJSON  *from_ids = run_json("generate @stories --input-ids 442,446,259,384 -n 12 --json");
+    cJSON  *from_ids = run_json("generate @stories --input-ids 438,449,259,391 -n 12 --json");
     cJSON  *tokens = run_json("tokenize @stories 'Once upon a time' --json");
     process p = run_line("generate @stories 'Once upon a time' -n 12");
     char    whole[512];
@@ -178,8 +178,8 @@ static void an_end_of_sequence_token_is_told_and_can_be_switched_off(void **stat
     assert_string_equal(text_at(cut, "sequences.0.finish_reason"), "eos_token");
     assert_int_equal((int)number_at(cut, "sequences.0.output_ids.3"), eos);
     assert_null(at_path(cut, "sequences.0.output_ids.4"));
-    uncut = run_json("generate @stories 'Once upon a time' -n 320 --eos-token-id none --json"); /* the story ends before that */
-    assert_int_equal(cJSON_GetArraySize(at_path(uncut, "sequences.0.output_ids")), 320);
+    uncut = run_json("generate @stories 'Once upon a time' -n 240 --eos-token-id none --json"); /* the story ends before that */
+    assert_int_equal(cJSON_GetArraySize(at_path(uncut, "sequences.0.output_ids")), 240);
     cJSON_Delete(free_run);
     cJSON_Delete(cut);
     cJSON_Delete(uncut);

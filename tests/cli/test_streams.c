@@ -30,12 +30,12 @@ static process run_with(const char *line, const char *input, size_t length)
 static const struct { const char *line, *input, *same_as; } inputs[] = {
     { "generate @stories - -n 6", "Once upon a time", "generate @stories 'Once upon a time' -n 6" },
     { "generate @stories -n 6 -p -", "Once\nupon\n", "generate @stories -n 6 'Once\nupon\n'" }, /* the last line end counts */
-    { "generate @stories --input-ids - -n 6", "[442, 446,\n259]\n", "generate @stories --input-ids 442,446,259 -n 6" },
+    { "generate @stories --input-ids - -n 6", "[438, 449,\n259]\n", "generate @stories --input-ids 438,449,259 -n 6" },
     { "logits @stories -", "Once upon", "logits @stories 'Once upon'" },
     { "tokenize @stories - --json", "Once upon", "tokenize @stories 'Once upon' --json" },
     { "tokenize @stories - --json", "", "tokenize @stories '' --json" },
-    { "detokenize @stories -", "442 446\n", "detokenize @stories 442,446" },
-    { "detokenize @stories --ids - --json", "442,446", "detokenize @stories 442,446 --json" },
+    { "detokenize @stories -", "438 449\n", "detokenize @stories 438,449" },
+    { "detokenize @stories --ids - --json", "438,449", "detokenize @stories 438,449 --json" },
 };
 
 static void standard_input_counts_as_the_argument_would(void **state)
@@ -75,9 +75,9 @@ static void texts_of_any_length_and_byte_pass(void **state)
 static void lines_are_answered_one_by_one(void **state)
 {
     static const struct { const char *line, *ask, *answer; } asked[] = {
-        { "tokenize @stories --jsonl", "{\"text\": \"Once upon\"}\n", "{\"ids\": [442, 446]}\n" },
-        { "detokenize @stories --jsonl", "{\"ids\": [442, 446]}\r\n", "{\"text\": \"Once upon\"}\n" },
-        { "detokenize @stories --jsonl --skip-special-tokens", "{\"ids\": [0, 442], \"more\": null}\n", "{\"text\": \"Once\"}\n" },
+        { "tokenize @stories --jsonl", "{\"text\": \"Once upon\"}\n", "{\"ids\": [438, 449]}\n" },
+        { "detokenize @stories --jsonl", "{\"ids\": [438, 449]}\r\n", "{\"text\": \"Once upon\"}\n" },
+        { "detokenize @stories --jsonl --skip-special-tokens", "{\"ids\": [0, 438], \"more\": null}\n", "{\"text\": \"Once\"}\n" },
         { "tokenize @stories --jsonl", "{\"text\": \"\"}\n", "{\"ids\": []}\n" },
     };
     (void)state;
@@ -271,7 +271,7 @@ static void a_full_disk_is_told(void **state)
 {
     static const char *const lines[] = {
         "generate @stories Once -n 40", "generate @stories Once -n 4 --json", LONG_RUN, "logits @stories 'Once upon'",
-        "logits @stories 'Once upon' --json", "tokenize @stories Once", "tokenize @stories Once --json", "detokenize @stories 442", "devices",
+        "logits @stories 'Once upon' --json", "tokenize @stories Once", "tokenize @stories Once --json", "detokenize @stories 438", "devices",
         "devices --json", "info @stories", "info @stories --json", "--help", "--version", "generate --help",
     };
     (void)state;

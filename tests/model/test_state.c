@@ -94,7 +94,7 @@ static void budget_on_device(const place *where, void *user)
 {
     const model_state_options large = { .sequences = 2, .max_positions = 1000 }, middle = { .sequences = 2, .max_positions = 500 };
     model_model  *model = models_load(llama.path, where, OCLM_DTYPE_AUTO);
-    const uint64_t budget = dev_memory_used(model->device) + model_state_bytes(model, &middle);
+    const uint64_t budget = dev_memory_used(model->device) + model_state_bytes(model, &middle) + DEV_SELF_CHECK_BYTES;
     model_state   *state = NULL;
     (void)user;
     model_free(model);
