@@ -4,6 +4,7 @@
 //   ACTIVATE(v, n)       of a floatn, n = 1, 8 or 16
 //
 // Sources: transformers' activations.py. gelu_tanh is written as x * sigmoid(2u), which is the same function.
+// Test: tests/cl/test_activation.c.
 #ifndef OCLM_ACTIVATION_H
 #define OCLM_ACTIVATION_H
 
