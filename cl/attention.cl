@@ -7,7 +7,8 @@
 // the page's keys stream by (q[d] is broadcast, no sum across lanes), then as many dimensions while its values do. Between pages a
 // row's state lies in private memory, which on a CPU is the stack. softmax.h tells the order of all sums.
 //
-//   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * GROUP][HEAD_DIM]
+//   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * GROUP][HEAD_DIM]; with TURNS then the new keys and
+//              values, [KV_HEADS][HEAD_DIM] each
 //   keys       fp32 [pages][KV_HEADS][HEAD_DIM][PAGE]
 //   values     fp32 [pages][KV_HEADS][PAGE][HEAD_DIM]
 //   table      int32 [sequences][pages_per_sequence]: position t of sequence s lies in page table[s][t / PAGE]
@@ -15,15 +16,20 @@
 //   tiles      uint4 [tiles]: first row, rows <= TILE_ROWS. Consecutive positions of one sequence
 //   out        fp32 [rows][out_stride]: [KV_HEADS * GROUP][HEAD_DIM]
 //   partial    fp32 [rows][KV_HEADS * GROUP][spans][HEAD_DIM + 2]: values, largest, sum
+//   cosines, sines   fp32 [positions][ROTARY_DIMS / 2], only with TURNS
+// TURNS does rope.cl's work on the way, where every row is of another sequence: queries and keys come as they are and are turned here, the
+// new key and value go into the cache. Decoding saves a launch in each layer.
 // Kernels   attention_tile        all spans of a tile, one after another
 //           attention_tile_split  one span of a tile into `partial`: for few rows with many positions
 // Launch    attention_tile {KV_HEADS, tiles, 1}, attention_tile_split {KV_HEADS, tiles, spans}, local {1, 1, 1}
 // Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
-//           it; -DWIDTH=8|16: floats of the device's vectors. Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+//           it; -DWIDTH=8|16: floats of the device's vectors; -DTURNS=0|1, with 1
+//           TILE_ROWS=1 -DROTARY_DIMS= -DINTERLEAVED= (rope.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
 // Measured  (AVX2, PoCL 3.1) prefill of 512 positions: 116-130 GFLOPS on two cores whose multiplications alone reach 202;
 //           one row after 8,000 positions: 64 % of the read rate, Intel's runtime 72 %
 // Test      tests/cl/test_attention.c
 
+#include "rope.h"
 #include "softmax.h"
 
 #ifndef HEAD_DIM
@@ -43,6 +49,10 @@
 #endif
 #ifndef WIDTH
 #define WIDTH 8
+#endif
+
+#ifndef TURNS
+#define TURNS 0
 #endif
 
 #define HEADS   (KV_HEADS * GROUP)
@@ -192,6 +202,57 @@ static void take_queries(tile_state *const state, const __global float *const q,
     }
 }
 
+#if TURNS
+#define CACHE __global float *
+#define TURN_ARGUMENTS , const __global float *restrict cosines, const __global float *restrict sines
+
+// Turns the queries of a row that take_queries() took in. (Turned first and scaled then, as without TURNS.)
+static void turn_queries(tile_state *const state, const __global float *const q, const __global float *const cosines,
+                         const __global float *const sines, const float scale)
+{
+    for (uint s = 0; s < STATES; s++) {
+        const __global float *const from = q + min(s, (uint)GROUP - 1) * HEAD_DIM;
+        for (uint i = 0; i < HALF_ROTARY; i++) {
+            const float2 turned = turn_pair(from[PAIR_FIRST(i)], from[PAIR_SECOND(i)], cosines[i], sines[i]);
+            state->q[s * HEAD_DIM + PAIR_FIRST(i)] = turned.x * scale;
+            state->q[s * HEAD_DIM + PAIR_SECOND(i)] = turned.y * scale;
+        }
+    }
+}
+
+// Puts a row's new key, turned, and value where a page of the cache has `place` for it.
+static void keep_new(const __global float *const key, const __global float *const value, const __global float *const cosines,
+                     const __global float *const sines, __global float *const keys, __global float *const values, const uint place)
+{
+    for (uint i = 0; i < HALF_ROTARY; i++) {
+        const float2 turned = turn_pair(key[PAIR_FIRST(i)], key[PAIR_SECOND(i)], cosines[i], sines[i]);
+        keys[PAIR_FIRST(i) * PAGE + place] = turned.x;
+        keys[PAIR_SECOND(i) * PAGE + place] = turned.y;
+    }
+    for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
+        keys[d * PAGE + place] = key[d];
+    for (uint d = 0; d < HEAD_DIM; d++)
+        values[place * HEAD_DIM + d] = value[d];
+}
+
+// What a work-item of one key head does with its row before it walks the pages. Of several spans only the last takes the new key in.
+static void turn_row(tile_state *const state, const __global float *const row, const uint head, const uint position, const bool keeps,
+                     const __global float *const cosines, const __global float *const sines, __global float *const keys,
+                     __global float *const values, const __global int *const pages, const float scale)
+{
+    const __global float *const c = cosines + (size_t)position * HALF_ROTARY, *const s = sines + (size_t)position * HALF_ROTARY;
+    turn_queries(state, row + head * (GROUP * HEAD_DIM), c, s, scale);
+    if (keeps) {
+        const size_t at = ((size_t)pages[position / PAGE] * KV_HEADS + head) * (PAGE * HEAD_DIM);
+        keep_new(row + (HEADS + head) * HEAD_DIM, row + (HEADS + KV_HEADS + head) * HEAD_DIM, c, s, keys + at, values + at,
+                 position % PAGE);
+    }
+}
+#else
+#define CACHE const __global float *restrict
+#define TURN_ARGUMENTS
+#endif
+
 // All states of a tile over the pages of one span, from nothing. The tile's first row stands at `position`.
 static void walk_span(tile_state *const state, const uint rows, const uint position, const __global float *const keys,
                       const __global float *const values, const __global int *const pages, const uint span)
@@ -219,11 +280,11 @@ static void walk_span(tile_state *const state, const uint rows, const uint posit
     }
 }
 
-__kernel void attention_tile(const __global float *restrict qkv, const uint qkv_stride, const __global float *restrict keys,
-                             const __global float *restrict values, const __global int *restrict table,
+__kernel void attention_tile(const __global float *restrict qkv, const uint qkv_stride, CACHE keys, CACHE values,
+                             const __global int *restrict table,
                              const uint pages_per_sequence, const __global int *restrict positions,
                              const __global int *restrict sequences, const __global uint4 *restrict tiles,
-                             __global float *restrict out, const uint out_stride, const float scale)
+                             __global float *restrict out, const uint out_stride, const float scale TURN_ARGUMENTS)
 {
     tile_state state;
     float whole_largest[STATES], whole_sum[STATES]; // of all spans so far; their values lie in `out`
@@ -236,6 +297,9 @@ __kernel void attention_tile(const __global float *restrict qkv, const uint qkv_
     const uint last_span = (position + rows - 1) / SPAN;
     const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
     take_queries(&state, q, qkv_stride, rows, scale);
+#if TURNS
+    turn_row(&state, qkv + (size_t)first * qkv_stride, head, position, true, cosines, sines, keys, values, pages, scale);
+#endif
     for (uint span = 0; span <= last_span; span++) {
         walk_span(&state, rows, position, keys + offset, values + offset, pages, span);
         for (uint s = 0; s < rows * GROUP; s++) {
@@ -265,11 +329,11 @@ __kernel void attention_tile(const __global float *restrict qkv, const uint qkv_
     }
 }
 
-__kernel void attention_tile_split(const __global float *restrict qkv, const uint qkv_stride, const __global float *restrict keys,
-                                   const __global float *restrict values, const __global int *restrict table,
+__kernel void attention_tile_split(const __global float *restrict qkv, const uint qkv_stride, CACHE keys,
+                                   CACHE values, const __global int *restrict table,
                                    const uint pages_per_sequence, const __global int *restrict positions,
                                    const __global int *restrict sequences, const __global uint4 *restrict tiles,
-                                   __global float *restrict partial, const float scale)
+                                   __global float *restrict partial, const float scale TURN_ARGUMENTS)
 {
     tile_state state;
     const uint head = (uint)get_global_id(0);
@@ -282,6 +346,9 @@ __kernel void attention_tile_split(const __global float *restrict qkv, const uin
     const __global int *const pages = table + (size_t)sequences[first] * pages_per_sequence;
     const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
     take_queries(&state, q, qkv_stride, rows, scale);
+#if TURNS
+    turn_row(&state, qkv + (size_t)first * qkv_stride, head, position, span == position / SPAN, cosines, sines, keys, values, pages, scale);
+#endif
     walk_span(&state, rows, position, keys + offset, values + offset, pages, span);
     for (uint s = 0; s < rows * GROUP; s++) {
         const size_t row = first + s / GROUP;

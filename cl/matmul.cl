@@ -9,13 +9,15 @@
 //
 //   x       fp32 [rows][x_stride], from element x_offset on; `columns` inputs
 //   y       fp32 [rows][y_stride], from element y_offset on; all 32 outputs of each panel are written; must not overlap x or w
-//   w       one part of the matrix, `columns` * 32 elements a panel; the part's panel 0 is panel first_panel of the matrix
+//   w       one part of the matrix, `panels` of `columns` * 32 elements; the part's panel 0 is panel first_panel of the matrix
 //   bias    fp32 [panels * 32] of the whole matrix, or null
 //   norm_w, norm_b, eps   only with NORM (norm.h)
 //   normed  only with NORM: local memory for the normalised rows, ROWS * columns floats
 //   accumulate   1: y += (the residual; not with GATED)
+//   units_per_item   a unit is COLS outputs (GATED: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
+//           its rows only once
 // GATED: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
-// Launch    global {ceil(rows / ROWS), outputs of this part / COLS (GATED: half of them)}, local {1, 1}
+// Launch    global {ceil(rows / ROWS), ceil(units / units_per_item)}, local {1, 1}
 // Build     -DSTORAGE=0..2 -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DNORM=0..3 -DGATED=0|1 -DACTIVATION=0..8
 //           -DPREFETCH=<bytes ahead; 0: none>: asks the cache for weights that come, where the compiler knows how. A core alone cannot keep
 //           enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
@@ -99,12 +101,12 @@ static inline void product(vec *total, const X_SPACE float *const *x, const __gl
         add_chunk(total, x, k, w + (size_t)k * PANEL, columns - k);
 }
 
-static inline void add_bias(vec *total, const __global float *bias, const size_t first)
+static inline void add_bias(vec *total, const __global float *bias)
 {
     if (bias) {
 #pragma unroll
         for (uint j = 0; j < VECTORS; j++) {
-            const vec b = LOAD_VECTOR(VEC, bias + first + j * VEC);
+            const vec b = LOAD_VECTOR(VEC, bias + j * VEC);
 #pragma unroll
             for (uint i = 0; i < ROWS; i++)
                 total[i * VECTORS + j] += b;
@@ -112,57 +114,22 @@ static inline void add_bias(vec *total, const __global float *bias, const size_t
     }
 }
 
-__kernel void matmul_tile(__global float *restrict y, const ulong y_offset, const uint y_stride,
-                          const __global float *restrict x, const ulong x_offset, const uint x_stride,
-                          const __global stored *restrict w, const uint first_panel, const __global float *restrict bias,
-                          const uint columns, const uint rows, const uint accumulate
-#if NORM
-                          , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps,
-                          __local float *normed
-#endif
-                          )
+// One unit: ROWS rows by COLS outputs of a panel. `w` begins with the unit's first weight, `bias` and `y` with its first output.
+static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
+                              const __global stored *w, const __global float *bias, const uint columns, const uint accumulate)
 {
-    const uint first_row = (uint)get_global_id(0) * ROWS;
-    const uint panel = (uint)get_global_id(1) / (PANEL / COLS);
-    const uint lane = (uint)get_global_id(1) % (PANEL / COLS) * COLS;
-    const size_t panel_size = (size_t)columns * PANEL;
-
-    const X_SPACE float *row[ROWS];
-    x += x_offset;
-#pragma unroll
-    for (uint i = 0; i < ROWS; i++) {
-        const __global float *from = x + (size_t)min(first_row + i, rows - 1) * x_stride; // past the end: again the last row
-#if NORM
-        const float2 of = norm_of_row(from, columns, eps, NORM);
-        __local float *to = normed + i * columns;
-        for (uint k = 0; k < columns; k++)
-            to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, NORM);
-        row[i] = to;
-#else
-        row[i] = from;
-#endif
-    }
-
     vec total[ROWS * VECTORS];
+    product(total, row, w, columns);
+    add_bias(total, bias);
 #if GATED
     vec up[ROWS * VECTORS];
-    w += panel * 2 * panel_size + lane;
-    product(total, row, w, columns);
-    add_bias(total, bias, (size_t)(first_panel + 2 * panel) * PANEL + lane);
-    product(up, row, w + panel_size, columns);
-    add_bias(up, bias, (size_t)(first_panel + 2 * panel + 1) * PANEL + lane);
-    y += y_offset + (size_t)(first_panel / 2 + panel) * PANEL + lane;
-#else
-    w += panel * panel_size + lane;
-    product(total, row, w, columns);
-    add_bias(total, bias, (size_t)(first_panel + panel) * PANEL + lane);
-    y += y_offset + (size_t)(first_panel + panel) * PANEL + lane;
+    product(up, row, w + (size_t)columns * PANEL, columns);
+    add_bias(up, bias ? bias + PANEL : bias);
 #endif
-
 #pragma unroll
     for (uint i = 0; i < ROWS; i++) {
-        if (first_row + i < rows) {
-            __global float *to = y + (size_t)(first_row + i) * y_stride;
+        if (i < rows) {
+            __global float *to = y + (size_t)i * y_stride;
 #pragma unroll
             for (uint j = 0; j < VECTORS; j++) {
                 vec value = total[i * VECTORS + j];
@@ -176,5 +143,49 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
                 STORE_VECTOR(VEC, value, to + j * VEC);
             }
         }
+    }
+}
+
+__kernel void matmul_tile(__global float *restrict y, const ulong y_offset, const uint y_stride,
+                          const __global float *restrict x, const ulong x_offset, const uint x_stride,
+                          const __global stored *restrict w, const uint first_panel, const uint panels,
+                          const __global float *restrict bias, const uint columns, const uint rows, const uint accumulate,
+                          const uint units_per_item
+#if NORM
+                          , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps,
+                          __local float *normed
+#endif
+                          )
+{
+    const uint first_row = (uint)get_global_id(0) * ROWS;
+    const X_SPACE float *row[ROWS];
+    x += x_offset;
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++) {
+        const __global float *from = x + (size_t)min(first_row + i, rows - 1) * x_stride; // past the end: again the last row
+#if NORM
+        const float2 of = norm_of_row(from, columns, eps, NORM);
+        __local float *to = normed + i * columns;
+        uint k = 0;
+        for (; k + 16 <= columns; k += 16)
+            vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, NORM), 0, to + k);
+        for (; k < columns; k++)
+            to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, NORM);
+        row[i] = to;
+#else
+        row[i] = from;
+#endif
+    }
+
+    // Units are numbered along the panels (GATED: along pairs of them), PANEL / COLS to each.
+    y += y_offset + (size_t)first_row * y_stride;
+    const uint begin = (uint)get_global_id(1) * units_per_item;
+    const uint end = min(begin + units_per_item, panels / (1 + GATED) * (PANEL / COLS));
+    for (uint unit = begin; unit < end; unit++) {
+        const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
+        const uint first = (1 + GATED) * panel; // in this part
+        serve_unit(y + (size_t)(first_panel / (1 + GATED) + panel) * PANEL + lane, y_stride, row, rows - first_row,
+                   w + (size_t)first * columns * PANEL + lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
+                   accumulate);
     }
 }

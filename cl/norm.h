@@ -32,6 +32,19 @@ static inline float norm_apply(const float x, const float mean, const float scal
     return y;
 }
 
+static inline float16 norm_apply16(const float16 x, const float mean, const float scale, const __global float *w,
+                                   const __global float *b, const uint i, const int kind)
+{
+    float16 y = (x - mean) * scale;
+    if (w) {
+        const float16 factor = vload16(0, w + i);
+        y *= kind == NORM_RMS1P ? factor + 1.0f : factor;
+    }
+    if (b)
+        y += vload16(0, b + i);
+    return y;
+}
+
 // The elements from `i` on that are still in the row; 0 beyond. `n` > i.
 static inline float16 norm_load_tail(const __global float *x, const uint i, const uint n, const float fill)
 {

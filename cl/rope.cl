@@ -1,7 +1,4 @@
-// rope: turns queries and keys by their position's angles, and puts the new keys and values into the paged cache
-//
-//   q[i], q[i + h] = q[i] * cos[i] - q[i + h] * sin[i], q[i + h] * cos[i] + q[i] * sin[i]    h = ROTARY_DIMS / 2, i < h
-//   (with INTERLEAVED the pair is q[2i], q[2i + 1]); dimensions from ROTARY_DIMS on stay as they are
+// rope: turns queries and keys by their position's angles (rope.h), and puts the new keys and values into the paged cache
 //
 //   qkv        fp32 [rows][qkv_stride]: queries [HEADS][HEAD_DIM], keys [KV_HEADS][HEAD_DIM], values [KV_HEADS][HEAD_DIM].
 //              Queries are turned in place
@@ -13,6 +10,8 @@
 // Build     -DHEAD_DIM=1.. -DHEADS= -DKV_HEADS= -DROTARY_DIMS=0..HEAD_DIM, even -DINTERLEAVED=0|1 -DLANES=1..
 // Test      tests/cl/test_rope.c
 
+#include "rope.h"
+
 #ifndef HEAD_DIM
 #define HEAD_DIM 64
 #endif
@@ -22,29 +21,20 @@
 #ifndef KV_HEADS
 #define KV_HEADS 1
 #endif
-#ifndef ROTARY_DIMS
-#define ROTARY_DIMS HEAD_DIM
-#endif
-#ifndef INTERLEAVED
-#define INTERLEAVED 0
-#endif
 #ifndef LANES
 #define LANES 1
 #endif
 
 #define PAGE 32u
-#define HALF (ROTARY_DIMS / 2)
 
 // Writes x, turned, to `to`, whose elements lie `step` apart. `to` may be `x` itself.
 static inline void turn(const __global float *const x, const __global float *const cosines, const __global float *const sines,
                         __global float *const to, const uint step, const uint lane)
 {
-    for (uint i = lane; i < HALF; i += LANES) {
-        const uint first = INTERLEAVED ? 2 * i : i;
-        const uint second = INTERLEAVED ? 2 * i + 1 : i + HALF;
-        const float a = x[first], b = x[second];
-        to[first * step] = a * cosines[i] - b * sines[i];
-        to[second * step] = b * cosines[i] + a * sines[i];
+    for (uint i = lane; i < HALF_ROTARY; i += LANES) {
+        const float2 turned = turn_pair(x[PAIR_FIRST(i)], x[PAIR_SECOND(i)], cosines[i], sines[i]);
+        to[PAIR_FIRST(i) * step] = turned.x;
+        to[PAIR_SECOND(i) * step] = turned.y;
     }
     for (uint i = ROTARY_DIMS + lane; i < HEAD_DIM; i += LANES)
         to[i * step] = x[i];
@@ -60,7 +50,7 @@ __kernel void rope_cache(__global float *qkv, const uint qkv_stride, __global fl
     const size_t row = get_global_id(2);
     const uint position = (uint)positions[row];
     __global float *const x = qkv + row * qkv_stride + head * HEAD_DIM;
-    const size_t angle = (size_t)position * HALF;
+    const size_t angle = (size_t)position * HALF_ROTARY;
     if (head < HEADS) {
         turn(x, cosines + angle, sines + angle, x, 1, lane);
         return;

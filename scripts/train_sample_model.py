@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Trains the sample model samples/models/stories: a GPT-2 of 2.2 million parameters that tells short stories.
+"""Trains the sample model samples/models/stories: a GPT-2 of 2.1 million parameters that tells short stories.
 
-    python scripts/train_sample_model.py                    # about 25 minutes on 2 cores; needs torch, transformers, tokenizers
+    python scripts/train_sample_model.py                    # about 20 minutes on 2 cores; needs torch, transformers, tokenizers
     python scripts/train_sample_model.py --print-stories 5  # only shows what the model is trained on; needs nothing
 
 First half: a grammar that writes the stories. A plot is a function that casts its characters and says one sentence after
@@ -10,6 +10,7 @@ Second half: a byte-level BPE tokenizer and a GPT-2, trained on these stories, s
 Nothing is downloaded, and one seed gives one model on one machine: the weights are ours, under the licence of this repository.
 """
 import argparse
+import itertools
 import json
 import math
 import random
@@ -835,52 +836,80 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def rows_of(rng, tokenizer, length):
-    """Endless training rows: each begins with the beginning of a story and is filled up with more, END between them."""
+def batches(rng, tokenizer, size, longest_row):
+    """Endless (input ids, target ids), `size` stories at a time. One story a row: which name belongs to the story is then easy to
+    find out. Stories of like length share a batch, and what fills up a row is no target (-100)."""
+    import torch
     end = tokenizer.token_to_id(END)
     while True:
-        row = []
-        while len(row) <= length:
-            row += tokenizer.encode(story(rng)).ids + [end]
-        yield row[:length + 1]
+        rows = [[end] * (rng.random() < 0.15) + encoding.ids + [end]       # END may also stand before a story
+                for encoding in tokenizer.encode_batch([story(rng) for _ in range(32 * size)])]
+        rows = sorted((row for row in rows if len(row) <= longest_row), key=len)
+        pool = [rows[i:i + size] for i in range(0, len(rows), size)]
+        rng.shuffle(pool)
+        for some in pool:
+            longest = max(map(len, some))
+            yield (torch.tensor([(row + [end] * (longest - len(row)))[:-1] for row in some]),
+                   torch.tensor([(row + [-100] * (longest - len(row)))[1:] for row in some]))
 
 
-def train(model, rows, args):
-    """AdamW with warm-up and cosine; returns the last running loss."""
+def loss_of(model, batch):
     import torch
-    decay = [p for p in model.parameters() if p.dim() >= 2]
-    plain = [p for p in model.parameters() if p.dim() < 2]
+    inputs, targets = batch
+    return torch.nn.functional.cross_entropy(model(input_ids=inputs).logits.flatten(0, 1), targets.flatten())
+
+
+def train(model, stream, held_out, recall, args):
+    """AdamW with warm-up and cosine; returns the number of tokens seen."""
+    import torch
+    embedding = model.get_input_embeddings().weight
+    decay = [p for p in model.parameters() if p.dim() >= 2 and p is not embedding]
+    plain = [p for p in model.parameters() if p.dim() < 2 or p is embedding]
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
                                   lr=args.rate, betas=(0.9, 0.98), fused=True)
     model.train()
-    began, running = time.time(), None
+    began, tokens = time.time(), 0
     for step in range(args.steps):
         warm = min(1.0, (step + 1) / 100)
         rate = args.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = torch.tensor([next(rows) for _ in range(args.batch)])
-        logits = model(input_ids=batch[:, :-1]).logits
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
+        batch = next(stream)
+        loss = loss_of(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        running = loss.item() if running is None else 0.95 * running + 0.05 * loss.item()
-        if (step + 1) % 50 == 0 or step == 0:
+        tokens += int((batch[1] >= 0).sum())
+        if (step + 1) % 100 == 0 or step == 0:
             passed = time.time() - began
-            print(f"step {step + 1:5}/{args.steps}  loss {running:.3f}  {passed / 60:5.1f} min, "
-                  f"{(args.steps - step - 1) * passed / (step + 1) / 60:5.1f} to go, "
-                  f"{(step + 1) * args.batch * args.length / passed:.0f} tokens/s", flush=True)
+            print(f"step {step + 1:5}/{args.steps}  loss {mean_loss(model, held_out[:4]):.3f}  names {recall(model):4.0%}  {passed / 60:5.1f} min, "
+                  f"{(args.steps - step - 1) * passed / (step + 1) / 60:5.1f} to go, {tokens / passed:.0f} tokens/s", flush=True)
+    return tokens
 
 
-def mean_loss(model, rows):
+def mean_loss(model, some):
+    """Nats a token."""
     import torch
-    model.eval()
     with torch.inference_mode():
-        batch = torch.tensor(rows)
-        logits = model(input_ids=batch[:, :-1]).logits
-        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten()).item()
+        weights = [int((targets >= 0).sum()) for _, targets in some]
+        return sum(loss_of(model, batch).item() * weight for batch, weight in zip(some, weights)) / sum(weights)
+
+
+def name_recall(model, tokenizer, some):
+    """How often the model is right where the story repeats a name: whether it knows who the story is about."""
+    import torch
+    names = torch.tensor([ids[0] for ids in (tokenizer.encode(" " + name).ids for name in GIRLS + BOYS) if len(ids) == 1])
+    right = asked = 0
+    with torch.inference_mode():
+        for inputs, targets in some:
+            guess = model(input_ids=inputs).logits.argmax(-1)
+            for row in range(len(targets)):
+                for at in torch.isin(targets[row], names).nonzero().flatten().tolist():
+                    if targets[row, at] in inputs[row, :at + 1]:
+                        asked += 1
+                        right += int(guess[row, at] == targets[row, at])
+    return right / asked
 
 
 def tell(model, tokenizer, prompt, count=1, **how):
@@ -888,7 +917,7 @@ def tell(model, tokenizer, prompt, count=1, **how):
     import torch
     ids = torch.tensor([tokenizer.encode(prompt).ids])
     end = tokenizer.token_to_id(END)
-    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=300, num_return_sequences=count, pad_token_id=end,
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_length=model.config.n_positions, num_return_sequences=count, pad_token_id=end,
                          eos_token_id=end, **({"do_sample": False} | how)).tolist()
     return [(tokenizer.decode(row), end in row) for row in out]
 
@@ -918,14 +947,15 @@ def main():
     here = Path(__file__).resolve().parent.parent
     parser.add_argument("--out", type=Path, default=here / "samples" / "models" / "stories", help="folder for the model")
     parser.add_argument("--print-stories", type=int, metavar="N", help="print N stories of the grammar and stop")
-    parser.add_argument("--steps", type=int, default=2400)
-    parser.add_argument("--batch", type=int, default=4, help="rows a step")
-    parser.add_argument("--length", type=int, default=512, help="tokens a row, and the context of the model")
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--batch", type=int, default=16, help="stories a step")
+    parser.add_argument("--length", type=int, default=256, help="context of the model; no story is longer")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--vocab", type=int, default=1536)
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=6)
+    parser.add_argument("--spread", type=float, default=0.1, help="standard deviation of the embedding at the beginning")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=20)
     args = parser.parse_args()
@@ -954,15 +984,19 @@ def main():
                         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=end, eos_token_id=end,
                         activation_function="gelu_pytorch_tanh")        # gelu_new in one fused call: the same formula, trained faster
     model = GPT2LMHeadModel(config)
+    # With the usual 0.02 the names, which all stand in the same places, end up as one vector, and the model never learns to repeat
+    # the right one. Wide apart from the beginning, they stay apart.
+    torch.nn.init.normal_(model.get_input_embeddings().weight, std=args.spread)
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{parameters} parameters")
-    train(model, rows_of(random.Random(args.seed), tokenizer, args.length), args)
-    held_out = [row for row, _ in zip(rows_of(random.Random(args.seed + 1), tokenizer, args.length), range(32))]
-    loss = mean_loss(model, held_out)
+    held_out = list(itertools.islice(batches(random.Random(args.seed + 1), tokenizer, 16, args.length), 16))
+    recall = lambda some_model: name_recall(some_model, tokenizer, held_out[:4])
+    tokens = train(model, batches(random.Random(args.seed), tokenizer, args.batch, args.length), held_out, recall, args)
+    loss = mean_loss(model.eval(), held_out)
 
     model.config.activation_function = "gelu_new"
     model.half().save_pretrained(args.out)
-    write_json(args.out / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "max_length": 300})
+    write_json(args.out / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "max_length": args.length})
     write_json(args.out / "tokenizer_config.json", {
         "added_tokens_decoder": {str(end): {"content": END, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False,
                                             "special": True}},
@@ -975,17 +1009,16 @@ def main():
     for text in texts[:200] + [f"Zoë's naïve 東京 {END}\n\n  12345 it's"]:
         assert reloaded(text).input_ids == tokenizer.encode(text).ids and reloaded.decode(tokenizer.encode(text).ids) == text, text
     loss16 = mean_loss(model, held_out)
-    print(f"held-out loss {loss:.4f}, {loss16:.4f} after rounding to float16")
+    print(f"held-out loss {loss:.4f}, {loss16:.4f} after rounding to float16, names {recall(model):.0%}")
     report(model, tokenizer, known_words)
     (sample, ended), = tell(model, tokenizer, "Once upon a time")
     assert ended, "the story does not end"
 
-    tokens = args.steps * args.batch * args.length
     (args.out / "README.md").write_text(CARD.format(
         parameters=parameters / 1e6, layers=args.layers, width=args.width, heads=args.heads, context=args.length, vocab=config.vocab_size,
-        end=end, size=(args.out / "model.safetensors").stat().st_size / 1e6, tokens=tokens / 1e6, stories=round(tokens / (1 + sum(lengths) / len(lengths)), -2).__int__(),
+        end=end, size=(args.out / "model.safetensors").stat().st_size / 1e6, tokens=tokens / 1e6, stories=args.steps * args.batch,
         seed=args.seed, words=len(known_words), plots=len(PLOTS), minutes=(time.time() - began) / 60, torch=torch.__version__.split("+")[0], transformers=transformers.__version__, loss=loss,
-        loss16=loss16, held_out=sum(row.count(end) for row in held_out), sample=sample.replace("\n", "\n    ").replace("    \n", "\n")), encoding="utf-8")
+        loss16=loss16, held_out=16 * len(held_out), sample=sample.replace("\n", "\n    ").replace("    \n", "\n")), encoding="utf-8")
     print(f"wrote {args.out} in {(time.time() - began) / 60:.1f} minutes")
 
 

@@ -1,7 +1,7 @@
 /* platform.c: what differs between operating systems, but for files (platform_files.c): environment, time, memory, locale,
  * threads. POSIX, with Linux's and macOS's ways where POSIX has none. */
 #if defined(__linux__)
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity, madvise */
 #elif defined(__APPLE__)
 #define _DARWIN_C_SOURCE
 #endif
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,6 +98,38 @@ uint32_t core_cpu_count(void)
 #endif
     const long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? (uint32_t)count : 1;
+}
+
+/* ---- Memory in pages */
+
+#define LARGE_PAGE ((size_t)2 << 20) /* of x86-64 and of arm64 with 4 KiB pages; elsewhere only an alignment */
+
+void *core_pages_new(size_t bytes, const char *what)
+{
+    const size_t size = (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE, room = size + LARGE_PAGE;
+    void *const  mapped = size < bytes || room < size ? MAP_FAILED
+                                                      : mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) {
+        (void)core_fail_memory(bytes, what);
+        return NULL;
+    }
+    /* What lies before the first whole large page and behind the last goes back. */
+    char *const  begin = mapped;
+    const size_t skip = (LARGE_PAGE - (uintptr_t)begin % LARGE_PAGE) % LARGE_PAGE;
+    if (skip > 0)
+        (void)munmap(begin, skip);
+    if (skip < LARGE_PAGE)
+        (void)munmap(begin + skip + size, LARGE_PAGE - skip);
+#if defined(__linux__)
+    (void)madvise(begin + skip, size, MADV_HUGEPAGE); /* a wish: small pages do as well */
+#endif
+    return begin + skip;
+}
+
+void core_pages_free(void *memory, size_t bytes)
+{
+    if (memory != NULL)
+        (void)munmap(memory, (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE);
 }
 
 /* ---- Locale. An embedding program may have set one with a decimal comma; files and our own output know none. */

@@ -78,6 +78,7 @@ static oclm_status read_traits(dev_device *device, cl_platform_id platform, cons
     traits->base_align_bytes = (size_t)dev_ask(device->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
     if (traits->base_align_bytes == 0)
         traits->base_align_bytes = 128; /* the largest OpenCL C type */
+    traits->vector_width = dev_ask(device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT) >= 16 ? 16 : 8;
     traits->lanes_in_items = has_lanes_in_items(device);
     device->matmul = options ? options->matmul : OCLM_MATMUL_AUTO;
     make_key(device->id, &traits->info, device->extensions, traits->key);

@@ -15,6 +15,7 @@ typedef struct dev_traits {
     uint64_t         budget_bytes;     /* the most oclm allocates here */
     size_t           max_group;        /* work-items of a group */
     size_t           base_align_bytes; /* of sub-buffers */
+    uint32_t         vector_width;     /* floats of a native vector: 8 on CPUs with AVX2, 16 with AVX-512; at least 8 */
     bool             lanes_in_items;   /* work-items are SIMD lanes (GPUs): neighbours should read neighbouring bytes.
                                           False where one work-item runs vector code (CPUs). From the device's type, preferred
                                           vector width and work-group multiple; kernels for both exist, so it is only a

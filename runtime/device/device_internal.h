@@ -10,7 +10,7 @@
 
 #include "device/device.h"
 
-typedef enum dev_slot { DEV_SLOT_STAGING, DEV_SLOT_TUNING, DEV_SLOT_CHECKS, DEV_SLOT_CLBLAST, DEV_SLOT_COUNT } dev_slot;
+typedef enum dev_slot { DEV_SLOT_PAGES, DEV_SLOT_STAGING, DEV_SLOT_TUNING, DEV_SLOT_CHECKS, DEV_SLOT_CLBLAST, DEV_SLOT_COUNT } dev_slot;
 
 typedef oclm_status (*dev_slot_make)(dev_device *device, void **value);
 typedef void (*dev_slot_drop)(dev_device *device, void *value);
@@ -52,6 +52,15 @@ struct dev_device {
         dev_slot_drop drop;
     } slots[DEV_SLOT_COUNT];
 };
+
+/* host_pages.c: a buffer's memory in large pages of the host's, for devices that compute there. NULL where the device does not, the
+ * buffer is too small to gain, or there is none: then the driver finds its own. On success the buffer must be created with
+ * CL_MEM_USE_HOST_PTR and given to dev_host_pages_attach(), or the memory to dev_host_pages_drop(). */
+typedef struct dev_host_pages dev_host_pages;
+void *dev_host_pages_new(dev_device *device, size_t bytes, dev_host_pages **owner);
+/* The memory goes when the driver is done with the buffer. */
+cl_int dev_host_pages_attach(dev_host_pages *owner, cl_mem buffer);
+void   dev_host_pages_drop(dev_host_pages *owner);
 
 /* Releases all programs; for dev_close(). */
 void dev_programs_drop(dev_device *device);

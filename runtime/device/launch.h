@@ -56,7 +56,7 @@ size_t      dev_work_count(const dev_work *work);
 dev_device *dev_work_device(const dev_work *work);
 /* Enqueues all of it, in order, without waiting. Flushes now and then so the device starts early. `done` may be NULL. */
 oclm_status dev_work_enqueue(const dev_work *work, cl_command_queue queue, cl_event *done);
-/* For finding slow kernels: runs the list with profiling and logs time per kernel name at OCLM_LOG_DEBUG. */
+/* For finding slow kernels: runs each launch a few times with profiling and logs time per kernel name at OCLM_LOG_DEBUG. */
 oclm_status dev_work_profile(const dev_work *work);
 
 /* Waits for everything in the queue: clFinish with the error turned into a status. */

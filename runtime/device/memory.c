@@ -44,6 +44,18 @@ static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
     return error != CL_SUCCESS ? error : clEnqueueWriteBuffer(queue, memory, CL_TRUE, bytes - 1, 1, &zero, 0, NULL, NULL);
 }
 
+static cl_mem create(dev_device *device, size_t bytes, cl_int *error)
+{
+    dev_host_pages *owner = NULL;
+    void           *pages = dev_host_pages_new(device, bytes, &owner);
+    cl_mem memory = clCreateBuffer(device->context, pages ? CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR : CL_MEM_READ_WRITE, bytes, pages, error);
+    if (pages && *error == CL_SUCCESS && (*error = dev_host_pages_attach(owner, memory)) != CL_SUCCESS)
+        clReleaseMemObject(memory);
+    if (pages && *error != CL_SUCCESS)
+        dev_host_pages_drop(owner);
+    return memory;
+}
+
 oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, dev_buffer *buffer)
 {
     const oclm_device_info *info = &device->traits.info;
@@ -60,7 +72,7 @@ oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, d
                          info->name, core_format_bytes(info->max_alloc_bytes, most), what, core_format_bytes(bytes, need));
     if ((status = reserve(device, bytes, what)) != OCLM_OK)
         return status;
-    cl_mem memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &error);
+    cl_mem memory = create(device, bytes, &error);
     if (error == CL_SUCCESS && !info->host_unified && (error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
         clReleaseMemObject(memory);
     if (error != CL_SUCCESS) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/platform.h"
 #include "device/profile.h"
 #include "generation/generate.h"
@@ -161,6 +162,23 @@ static oclm_status measure_matmul(bench *b)
                               a->intermediate_size, a->hidden_size, &b->result->gemm_flops_per_s);
 }
 
+/* What each kernel takes, for whoever looks for the slow one (oclm bench -vv). */
+static oclm_status profile(const bench *b)
+{
+    oclm_status status = OCLM_OK;
+    if (!core_log_enabled(OCLM_LOG_DEBUG))
+        return OCLM_OK;
+    if (b->options->prompt > 0) {
+        core_log(OCLM_LOG_DEBUG, "the last chunk of prefill, launch by launch:");
+        status = model_profile_last(b->loop->state);
+    }
+    if (status == OCLM_OK && b->loop->step) {
+        core_log(OCLM_LOG_DEBUG, "a decoding step, launch by launch:");
+        status = dev_work_profile(b->loop->step);
+    }
+    return status;
+}
+
 static void count_bytes(bench *b)
 {
     const model_architecture *a = &b->model->architecture;
@@ -214,7 +232,7 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
     if ((status = measure_first_token(&b)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
         (status = gen_loop_new(model, &greedy, limit, limit, &b.loop)) != OCLM_OK ||
         (status = measure_prefill(&b)) != OCLM_OK || (status = measure_decode(&b)) != OCLM_OK ||
-        (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK)
+        (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)
         goto done;
     count_bytes(&b);
 done:

@@ -43,14 +43,6 @@ static uint32_t block_of(uint32_t states, uint32_t most)
     return states < best ? states : best;
 }
 
-static uint32_t vector_width(dev_device *device)
-{
-    cl_uint width = 0;
-    if (clGetDeviceInfo(dev_id(device), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, NULL) != CL_SUCCESS)
-        width = 0;
-    return width >= 16 ? 16 : 8;
-}
-
 uint32_t model_attention_tile_rows(dev_device *device, const model_attention_shape *shape)
 {
     const bool     lanes = takes_lanes(device, MODEL_ATTENTION_AUTO);
@@ -110,7 +102,7 @@ static oclm_status add_join(dev_work *work, const model_attention *a, uint32_t l
 }
 
 /* The attention itself: every tile, or every span of every tile. */
-static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lanes, uint32_t spans)
+static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lanes, bool turns, uint32_t spans)
 {
     static const char *const kernels[2][2] = { { "attention_tile", "attention_tile_split" },
                                                { "attention_lanes", "attention_lanes_split" } };
@@ -120,10 +112,14 @@ static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lane
     const uint32_t block = block_of(states, lanes ? LANES_BLOCK : 6);
     const uint32_t chunks = lanes ? (states + block - 1) / block : 1;
     const uint32_t items = lanes ? MODEL_PAGE : 1;
-    char options[160];
-    snprintf(options, sizeof options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u", shape->head_dim,
-             group_of(shape), shape->kv_heads, a->tile_rows, block, vector_width(dev_work_device(work)));
-    dev_arg args[12] = {
+    char   options[192];
+    size_t length = (size_t)snprintf(options, sizeof options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u",
+                                     shape->head_dim, group_of(shape), shape->kv_heads, a->tile_rows, block,
+                                     dev_get_traits(dev_work_device(work))->vector_width);
+    if (turns)
+        snprintf(options + length, sizeof options - length, " -DTURNS=1 -DROTARY_DIMS=%u -DINTERLEAVED=%d", shape->rotary_dims,
+                 shape->rotary_interleaved ? 1 : 0);
+    dev_arg args[14] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
         dev_arg_buffer(&a->cache->table), dev_arg_u32(a->cache->pages_per_sequence),
@@ -134,6 +130,10 @@ static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lane
     if (!split)
         args[count++] = dev_arg_u32(a->out_stride);
     args[count++] = dev_arg_f32(shape->scale);
+    if (turns) {
+        args[count++] = dev_arg_buffer(a->cos_table);
+        args[count++] = dev_arg_buffer(a->sin_table);
+    }
     const dev_launch launch = {
         .source = lanes ? "attention_lanes" : "attention", .kernel = kernels[lanes][split], .options = options, .dims = 3,
         .global = { (size_t)shape->kv_heads * chunks * items, a->tile_count, spans }, .local = { items, 1, 1 },
@@ -152,8 +152,9 @@ oclm_status model_attention_add(dev_work *work, const model_attention *attention
     const bool     lanes = takes_lanes(dev_work_device(work), attention->kernels);
     const uint32_t items = lanes ? MODEL_PAGE : 1;
     const uint32_t spans = attention->rows <= SPLIT_ROWS ? spans_of(attention->length_bound) : 1;
-    oclm_status status = add_rope(work, attention, items);
+    const bool     turns = !lanes && attention->single_rows && attention->tile_rows == 1;
+    oclm_status    status = turns ? OCLM_OK : add_rope(work, attention, items);
     if (status == OCLM_OK)
-        status = add_tiles(work, attention, lanes, spans);
+        status = add_tiles(work, attention, lanes, turns, spans);
     return status == OCLM_OK && spans > 1 ? add_join(work, attention, items, spans) : status;
 }

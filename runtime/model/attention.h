@@ -37,6 +37,7 @@ typedef struct model_attention {
     const dev_buffer     *tiles;      /* uint4 [tile_count]; every row is in exactly one tile; a tile's rows are of one
                                          sequence, at consecutive positions */
     uint32_t              tile_count;
+    bool                  single_rows; /* every row is of another sequence */
     uint32_t              tile_rows;  /* most rows in a tile: 1, or model_attention_tile_rows() */
     const dev_buffer     *cos_table, *sin_table; /* float32 [positions][rotary_dims / 2]; of all sequences */
     uint32_t              length_bound; /* no row's position is >= this: decides how many spans are launched */

@@ -18,7 +18,7 @@ struct model_pass {
 
 static bool same_shape(const model_pass_shape *a, const model_pass_shape *b)
 {
-    return a->rows == b->rows && a->tile_count == b->tile_count && a->tile_rows == b->tile_rows &&
+    return a->rows == b->rows && a->tile_count == b->tile_count && a->tile_rows == b->tile_rows && a->single_rows == b->single_rows &&
            a->length_bound == b->length_bound && a->logit_rows == b->logit_rows && a->gather == b->gather;
 }
 
@@ -168,6 +168,7 @@ static void lay_out_rows(model_state *state, const model_piece *pieces, size_t c
         longest = pieces[i].first + pieces[i].count > longest ? pieces[i].first + pieces[i].count : longest;
         most = pieces[i].count > most ? pieces[i].count : most;
     }
+    shape->single_rows = most == 1;
     shape->tile_rows = most == 1 ? 1 : state->tile_rows;
     shape->length_bound = length_class(state, longest);
     for (size_t i = 0; i < count; i++) {
@@ -288,12 +289,17 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
     return status;
 }
 
+oclm_status model_profile_last(const model_state *state)
+{
+    return state->passes != NULL ? dev_work_profile(state->passes->work) : OCLM_OK;
+}
+
 /* ---- Decoding */
 
 oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t rows, uint32_t length_bound)
 {
     const model_pass_shape shape = {
-        .rows = rows, .tile_count = rows, .tile_rows = 1, .length_bound = length_bound, .logit_rows = rows, .gather = false,
+        .rows = rows, .tile_count = rows, .tile_rows = 1, .single_rows = true, .length_bound = length_bound, .logit_rows = rows, .gather = false,
     };
     if (rows < 1 || rows > state->cache.sequences)
         return core_fail(OCLM_ERR_ARGUMENT, "decoding %u sequences was asked for; the state holds %u", rows, state->cache.sequences);

@@ -77,7 +77,7 @@ static oclm_status add_attention(model_state *state, dev_work *work, const model
         .shape = model_pass_attention_shape(&state->model->architecture, layer),
         .cache = &state->cache, .layer = layer, .rows = shape->rows,
         .positions = &state->positions, .sequences = &state->sequences,
-        .tiles = &state->tiles, .tile_count = shape->tile_count, .tile_rows = shape->tile_rows,
+        .tiles = &state->tiles, .tile_count = shape->tile_count, .tile_rows = shape->tile_rows, .single_rows = shape->single_rows,
         .cos_table = &state->cos_table, .sin_table = &state->sin_table, .length_bound = shape->length_bound,
         .qkv = &state->qkv, .qkv_stride = state->qkv_stride,
         .out = &state->attention_out, .out_stride = state->attention_stride,

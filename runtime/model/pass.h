@@ -8,6 +8,7 @@ typedef struct model_pass_shape {
     uint32_t rows;         /* of state->ids, positions and sequences */
     uint32_t tile_count;   /* of state->tiles */
     uint32_t tile_rows;
+    bool     single_rows;  /* every row is of another sequence */
     uint32_t length_bound; /* no position reaches it */
     uint32_t logit_rows;   /* 0: no logits */
     bool     gather;       /* logits of the rows in state->logit_rows; false: of the first `logit_rows` */

@@ -137,7 +137,7 @@ static inline void record_pass(stage *g, dev_work *work, const cut *c, uint32_t 
     assert_ok(dev_buffer_write(dev_queue(g->device), &g->tiles, 0, tiles, 4 * (size_t)tile_count * sizeof *tiles));
     const model_attention attention = {
         .shape = s->shape, .cache = &g->cache, .layer = 0, .rows = rows, .positions = &g->positions, .sequences = &g->sequences,
-        .tiles = &g->tiles, .tile_count = tile_count, .tile_rows = tile_rows, .cos_table = &g->cosines, .sin_table = &g->sines,
+        .tiles = &g->tiles, .tile_count = tile_count, .tile_rows = tile_rows, .single_rows = count == 1, .cos_table = &g->cosines, .sin_table = &g->sines,
         .length_bound = c->length_bound ? c->length_bound : s->length, .qkv = &g->qkv, .qkv_stride = s->stride, .out = &g->out,
         .out_stride = s->out_stride, .partial = &g->partial, .kernels = c->kernels,
     };

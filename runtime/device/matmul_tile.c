@@ -1,0 +1,80 @@
+/* matmul_tile.c: products by matmul.cl, whose work-items run vector code: for CPUs. A tile is rows of x by outputs. */
+#include "device/provider.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* How many bytes ahead a product asks for its weights. With one row a core alone does not keep enough loads in flight once weights are
+ * converted: 0.78 of the read rate became 0.92 with two-byte weights; float32 gained nothing (tests/bench). */
+#define PREFETCH_BYTES 2048u
+
+#define ITEMS_PER_CORE 16u /* enough to even out cores that start late */
+
+static uint32_t prefetch(const dev_matmul *m)
+{
+    return m->rows != 1 ? 0 : core_dtype_size(m->weight->dtype) < sizeof(float) ? 2048u : 1024u;
+}
+
+static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
+{
+    return m->rows <= self->most_rows && self->vec <= dev_get_traits(device)->vector_width;
+}
+
+/* A norm inside the product is worth it for the rows of one tile; it needs them all in local memory, of which half is left to
+ * the driver. */
+static bool takes_norm(const dev_provider *self, const dev_device *device, const dev_matmul *m)
+{
+    const uint64_t bytes = (uint64_t)self->rows * m->weight->columns * sizeof(float);
+    return m->rows <= self->rows && bytes <= dev_get_traits(device)->info.local_mem_bytes / 2;
+}
+
+/* Few rows: as many units as leave each core ITEMS_PER_CORE, because an item normalises its rows and starts a stream of reads anew. */
+static uint32_t units_per_item(const dev_device *device, const dev_matmul *m, uint32_t units)
+{
+    const uint32_t items = dev_get_traits(device)->info.compute_units * ITEMS_PER_CORE;
+    return m->rows > 4 || units <= items ? 1 : units / items;
+}
+
+static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmul *m)
+{
+    oclm_status       status = OCLM_OK;
+    const dev_matrix *w = m->weight;
+    const bool        gated = m->epilogue == DEV_GATED, norm = m->norm.kind != DEV_NORM_NONE;
+    char              options[192];
+    snprintf(options, sizeof options,
+             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d -DPREFETCH=%" PRIu32,
+             (int)w->dtype, self->rows, self->cols, self->vec, (int)m->norm.kind, (int)gated,
+             m->epilogue == DEV_ADD ? 0 : (int)m->activation, prefetch(m));
+    for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
+        const dev_matrix_part *part = &w->parts[p];
+        const uint32_t units = (gated ? part->panels / 2 : part->panels) * (DEV_PANEL / self->cols);
+        const uint32_t per_item = units_per_item(dev_work_device(work), m, units);
+        const dev_arg  args[] = {
+            dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
+            dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_u32(part->panels),
+            dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_u32(m->epilogue == DEV_ADD),
+            dev_arg_u32(per_item),
+            /* the rest only with a norm inside */
+            dev_arg_buffer(&m->norm.weight), dev_arg_buffer(&m->norm.bias), dev_arg_f32(m->norm.eps),
+            dev_arg_local((size_t)self->rows * w->columns * sizeof(float)),
+        };
+        const dev_launch launch = { .source = "matmul", .kernel = "matmul_tile", .options = options, .dims = 2,
+                                    .global = { (m->rows + self->rows - 1) / self->rows, (units + per_item - 1) / per_item },
+                                    .local = { 1, 1 }, .args = args, .arg_count = COUNT(args) - (norm ? 0 : 4) };
+        status = dev_work_add(work, &launch);
+    }
+    return status;
+}
+
+#define TILE(most_rows, rows, cols, vec)                                                                                           \
+    { "tile " #rows "x" #cols "x" #vec, suits, takes_norm, add, rows, cols, vec, most_rows }
+
+const dev_provider dev_tile_providers[] = {
+    TILE(1, 1, 32, 16),
+    TILE(1, 1, 32, 8),
+    TILE(4, 4, 32, 16),
+    TILE(4, 4, 16, 8),
+    TILE(UINT32_MAX, 8, 32, 16), /* 300-325 GFLOPS where 6x16x8 reaches 206 (2 cores with AVX-512) */
+    TILE(UINT32_MAX, 6, 16, 8),
+};
+const size_t dev_tile_provider_count = COUNT(dev_tile_providers);
