@@ -37,7 +37,7 @@ static inline float norm_sum_lanes(const __global float *x, const uint n, const 
         float sum = 0.0f;
         for (uint i = lane; i < n; i += NORM_LANES) {
             const float p = x[i] - mean;
-            sum += power == 1 ? p : p * p;
+            sum = NORM_ADD(sum, p, power);
         }
         partial[lane] = sum;
     }

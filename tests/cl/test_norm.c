@@ -138,6 +138,13 @@ static void check_rows(const stage *s, const float *y)
         check_row(s, r, y + s->y_offset + (size_t)r * s->y_stride);
 }
 
+static void check_bits(const stage *s, const char *how, size_t group, const float *y, const float *again)
+{
+    for (uint64_t i = 0; i < s->y_offset + (uint64_t)s->p->rows * s->y_stride; i++)
+        if (memcmp(&y[i], &again[i], sizeof y[i]) != 0)
+            fail_msg("%s: %s %zu: number %zu is %.9g, not %.9g", s->p->label, how, group, (size_t)i, (double)again[i], (double)y[i]);
+}
+
 static void try_problems(dev_device *device, void *user)
 {
     static const size_t groups[] = { 1, 2, 8, 32, 64 };
@@ -145,17 +152,14 @@ static void try_problems(dev_device *device, void *user)
     for (size_t i = 0; i < COUNT(problems); i++) {
         if (problems[i].large && devices_is_slow(device))
             continue;
-        stage        s = open_stage(device, &problems[i]);
-        const size_t bytes = (s.y_offset + (size_t)s.p->rows * s.y_stride) * sizeof(float);
-        float       *y = compute(device, &s, "norm_row", 1), *again = compute(device, &s, NULL, 0);
+        stage  s = open_stage(device, &problems[i]);
+        float *y = compute(device, &s, "norm_row", 1), *again = compute(device, &s, NULL, 0);
         check_rows(&s, y);
-        if (memcmp(y, again, bytes) != 0)
-            fail_msg("%s: other bits as the runtime records it", s.p->label);
+        check_bits(&s, "as the runtime records it", 0, y, again);
         core_free(again);
         for (size_t g = 0; g < COUNT(groups) && groups[g] <= dev_get_traits(device)->max_group; g++) {
             again = compute(device, &s, "norm_lanes", groups[g]);
-            if (memcmp(y, again, bytes) != 0)
-                fail_msg("%s: groups of %zu give other bits", s.p->label, groups[g]);
+            check_bits(&s, "in groups of", groups[g], y, again);
             core_free(again);
         }
         core_free(y);
