@@ -2,7 +2,7 @@
 //   y       fp32 [count][y_stride]
 //   ids     int32, from element ids_offset on; one outside 0 .. all_rows - 1 means row 0
 //   w       one part of the matrix: its rows first_row .. first_row + part_rows - 1. Other ids are left to the launches of other parts
-// Launch    global {ceil(columns / BLOCK), count}, local {1, 1} or any
+// Launch    global {ceil(columns / BLOCK) or more, count}, local {1, 1} or any
 // Build     -DSTORAGE=0..2 -DADD=0|1 -DBLOCK=1.. (columns a work-item copies)
 // Test      tests/cl/test_embed.c
 

@@ -3,17 +3,18 @@
 //   w, b    fp32 [n], or null
 // Kernels   norm_row     a work-item takes a row: for CPUs
 //           norm_lanes   a work-group takes a row, neighbouring work-items take neighbouring elements: for GPUs. Same bits
-// Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}; any n >= 1
-// Build     -DNORM=1..3 -DWG=<power of two from 1 to 64>
+// Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}, 8 * WG (at least 64) floats of local memory; any n >= 1
+// Build     -DNORM=1..3 -DWG=<power of two>
 // Test      tests/cl/test_norm.c
 
-#include "norm.h"
+#ifndef WG
+#define WG 32
+#endif
+
+#include "norm_group.h"
 
 #ifndef NORM
 #define NORM NORM_RMS
-#endif
-#ifndef WG
-#define WG 32
 #endif
 
 __kernel void norm_row(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
@@ -28,40 +29,27 @@ __kernel void norm_row(__global float *restrict y, const ulong y_offset, const u
         y[i] = norm_apply(x[i], of.x, of.y, w, b, i, NORM);
 }
 
-// The sum over a row, in the order of norm_sum(); every work-item of the group gets it.
-static inline float norm_sum_lanes(const __global float *x, const uint n, const float mean, const int power,
-                                   __local float *partial)
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
+void norm_lanes(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
+                const ulong x_offset, const uint x_stride, const __global float *restrict w, const __global float *restrict b,
+                const uint n, const float eps)
 {
+    __local float piece[NORM_PIECE];
     const uint lid = (uint)get_local_id(0);
-    for (uint lane = lid; lane < NORM_LANES; lane += WG) {
-        float sum = 0.0f;
-        for (uint i = lane; i < n; i += NORM_LANES) {
-            const float p = x[i] - mean;
-            sum = NORM_ADD(sum, p, power);
-        }
-        partial[lane] = sum;
-    }
-    for (uint width = NORM_LANES / 2; width > 0; width >>= 1) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (uint lane = lid; lane < width; lane += WG)
-            partial[lane] += partial[lane + width];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    const float sum = partial[0];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return sum;
-}
-
-__kernel void norm_lanes(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
-                         const ulong x_offset, const uint x_stride, const __global float *restrict w,
-                         const __global float *restrict b, const uint n, const float eps)
-{
-    __local float partial[NORM_LANES];
     const size_t r = get_group_id(0);
     x += x_offset + r * x_stride;
     y += y_offset + r * y_stride;
-    const float mean = NORM == NORM_LAYER ? norm_sum_lanes(x, n, 0.0f, 1, partial) / (float)n : 0.0f;
-    const float scale = 1.0f / sqrt(norm_sum_lanes(x, n, mean, 2, partial) / (float)n + eps);
-    for (uint i = (uint)get_local_id(0); i < n; i += WG)
-        y[i] = norm_apply(x[i], mean, scale, w, b, i, NORM);
+    const float2 of = norm_of_row_group(x, n, eps, NORM, piece);
+    for (uint begin = 0; begin < n; begin += NORM_PIECE) {
+        const uint count = min(n - begin, (uint)NORM_PIECE);
+        float own[NORM_LOADS];
+#pragma unroll
+        for (uint j = 0; j < NORM_LOADS; j++)
+            own[j] = x[NORM_INDEX(begin, j, count)];
+        norm_apply_group(own, of, w, b, begin, count, NORM);
+#pragma unroll
+        for (uint j = 0; j < NORM_LOADS; j++)
+            if (lid + j * WG < count)
+                y[begin + lid + j * WG] = own[j];
+    }
 }

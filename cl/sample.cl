@@ -7,45 +7,24 @@
 // Probabilities are integers too: e^(x - largest) * 2^40, cut off: a row of 2^18 equal logits still fits into 64 bits.
 //
 //   logits     fp32 [rows][stride], vocab of them; stride >= vocab
-//   workspace  uint64 [rows][WORDS(parts)], see below
+//   workspace  uint64 [rows][WORDS(parts)], see sample.h
 // Launch    {parts, rows} unless said otherwise; any local size
 // Build     -DWG=1.. work-items of the kernels that take a whole group for a row
+// On devices whose work-items are lanes, sample_lanes.cl has what goes through logits.
 // Test      tests/cl/test_sample.c
 // Source    the rules of transformers' TopKLogitsWarper, TopPLogitsWarper; selection by radix, 8 bits at a time
 
-#include "math.h"
 #include "random.h"
+#include "sample.h"
 
 #ifndef WG
 #define WG 1
 #endif
 
-#define BINS 256u
-// A row's workspace: sums [parts][BINS] of a radix pass, then candidates [parts], largest keys [parts], masses [parts], and
-#define WORDS(parts)      ((size_t)(parts) * (BINS + 3u) + 4u)
-#define CANDIDATES(parts) ((size_t)(parts) * BINS)
-#define LARGEST(parts)    ((size_t)(parts) * (BINS + 1u))
-#define MASSES(parts)     ((size_t)(parts) * (BINS + 2u))
-#define PREFIX(parts)     ((size_t)(parts) * (BINS + 3u)) // the digits found so far
-#define LEFT(parts)       (PREFIX(parts) + 1u)            // what is still to be counted off below them
-
-#define KEY_MINUS_INFINITY 0x007FFFFFu
-
-static inline uint key(const float x)
-{
-    const uint bits = x == 0.0f ? 0 : as_uint(x); // -0 becomes +0; a driver may drop x + 0.0f
-    return isnan(x) ? 0xFFFFFFFFu : bits ^ (0x80000000u | (uint)((int)bits >> 31));
-}
-
 static inline uint16 key16(const float16 x)
 {
     const uint16 bits = x == 0.0f ? (uint16)(0) : as_uint16(x);
     return x != x ? (uint16)(0xFFFFFFFFu) : bits ^ (0x80000000u | as_uint16(as_int16(bits) >> 31));
-}
-
-static inline float float_of(const uint key)
-{
-    return as_float(key & 0x80000000u ? key ^ 0x80000000u : ~key);
 }
 
 // 16 logits from element i on; beyond `end` there are -INFINITY.
@@ -70,12 +49,6 @@ static inline void store16(const float16 v, __global float *const x, const uint 
     for (uint j = 0; j < 16; j++)
         if (i + j < end)
             x[i + j] = few[j];
-}
-
-// A probability in units of 2^-40 of the largest one. Not a number counts nothing.
-static inline ulong mass(const float e)
-{
-    return e > 0.0f ? (ulong)(long)(e * 1099511627776.0f) : 0;
 }
 
 static inline float largest_of_row(const __global ulong *const space, const uint parts)
@@ -137,8 +110,9 @@ __kernel void sample_count(const __global float *restrict logits, const uint str
     }
 }
 
-// Adds up the parts' bins, one bin a work-item at a time. Launch {WG, rows}, local {WG, 1}
-static void add_parts(const __global ulong *const space, const uint parts, __local ulong *const bins)
+// Adds up the parts' bins, one bin a work-item at a time, and sixteen bins each to `sixteens`, by which one work-item then finds a digit in 32
+// steps instead of 256. Launch {WG, rows}, local {WG, 1}
+static void add_parts(const __global ulong *const space, const uint parts, __local ulong *const bins, __local ulong *const sixteens)
 {
     for (uint b = (uint)get_local_id(0); b < BINS; b += WG) {
         ulong sum = 0;
@@ -147,18 +121,27 @@ static void add_parts(const __global ulong *const space, const uint parts, __loc
         bins[b] = sum;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint s = (uint)get_local_id(0); s < BINS / 16; s += WG) {
+        ulong sum = 0;
+        for (uint b = 0; b < 16; b++)
+            sum += bins[16 * s + b];
+        sixteens[s] = sum;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
 }
 
 // The next digit of the k-th largest key.
 __kernel void sample_pick_rank(__global ulong *restrict workspace, const uint parts, const uint shift, const uint k)
 {
-    __local ulong bins[BINS];
+    __local ulong bins[BINS], sixteens[BINS / 16];
     __global ulong *const space = workspace + get_global_id(1) * WORDS(parts);
-    add_parts(space, parts, bins);
+    add_parts(space, parts, bins, sixteens);
     if (get_local_id(0) > 0)
         return;
     ulong left = shift == 24 ? k : space[LEFT(parts)];
     uint digit = BINS - 1;
+    for (; digit >= 16 && sixteens[digit / 16] < left; digit -= 16)
+        left -= sixteens[digit / 16];
     for (; digit > 0 && bins[digit] < left; digit--)
         left -= bins[digit];
     space[PREFIX(parts)] = (shift == 24 ? 0 : space[PREFIX(parts)] << 8) | digit;
@@ -168,20 +151,22 @@ __kernel void sample_pick_rank(__global ulong *restrict workspace, const uint pa
 // The next digit of the least key that stays: in ascending order the first with which the mass passes `share` / 2^64 of it all.
 __kernel void sample_pick_mass(__global ulong *restrict workspace, const uint parts, const uint shift, const ulong share)
 {
-    __local ulong bins[BINS];
+    __local ulong bins[BINS], sixteens[BINS / 16];
     __global ulong *const space = workspace + get_global_id(1) * WORDS(parts);
-    add_parts(space, parts, bins);
+    add_parts(space, parts, bins, sixteens);
     if (get_local_id(0) > 0)
         return;
     ulong left = space[LEFT(parts)];
     if (shift == 24) {
         ulong total = 0;
-        for (uint b = 0; b < BINS; b++)
-            total += bins[b];
+        for (uint b = 0; b < BINS / 16; b++)
+            total += sixteens[b];
         left = mul_hi(share, total);
         left = left < total ? left : total - (total > 0); // one token stays
     }
     uint digit = 0;
+    for (; digit < BINS - 16 && sixteens[digit / 16] <= left; digit += 16)
+        left -= sixteens[digit / 16];
     for (; digit < BINS - 1 && bins[digit] <= left; digit++)
         left -= bins[digit];
     space[PREFIX(parts)] = (shift == 24 ? 0 : space[PREFIX(parts)] << 8) | digit;
@@ -291,12 +276,12 @@ __kernel void sample_mass(const __global float *restrict logits, const uint stri
 }
 
 // Draws a token: the first whose mass, added to that of all before it, passes a random share of the whole. Its candidate is the
-// only one; a row without probabilities (NaN, +inf, or -inf throughout) has none. Launch {rows}
+// only one; a row without probabilities (NaN, +inf, or -inf throughout) has none. Launch {1, rows}
 __kernel void sample_draw(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
                           __global ulong *restrict workspace, const uint parts, const __global uint *restrict step,
                           const ulong seed)
 {
-    const uint row = (uint)get_global_id(0);
+    const uint row = (uint)get_global_id(1);
     const __global float *const x = logits + (size_t)row * stride;
     __global ulong *const space = workspace + row * WORDS(parts);
     const float largest = largest_of_row(space, parts);
@@ -332,6 +317,7 @@ __kernel void sample_advance(const __global ulong *restrict workspace, const uin
     for (uint row = (uint)get_local_id(0); row < rows; row += WG) {
         const __global ulong *const mine = workspace + row * WORDS(parts) + CANDIDATES(parts);
         ulong best = 0;
+#pragma unroll 8
         for (uint c = 0; c < candidates; c++)
             best = max(best, mine[c]);
         const int id = best == 0 ? -1 : (int)~(uint)best;

@@ -6,7 +6,8 @@
 //   LOAD_W1(p)       one element as float
 //
 // float16 has three ways, because what is one instruction on one device is a call for each lane on another:
-//   clang's _Float16 vectors where the compiler has them (vcvtph2ps on x86: as fast as bfloat16),
+//   clang's _Float16 vectors where the compiler has them (vcvtph2ps on x86: as fast as bfloat16); not where the code becomes SPIR first, for
+//   what lies behind that may not know them,
 //   vload_half() where HAS_VLOAD_HALF says that the device converts in hardware (GPUs do),
 //   else integer arithmetic: the 15 bits without the sign, 13 places up, are the number divided by 2^112. Exact for all finite numbers,
 //   subnormals too unless the device flushes them; infinity and NaN, which no weight should be, are patched back in.
@@ -26,7 +27,7 @@
 
 // ---- float16
 #ifdef __has_builtin
-#if defined(__FLT16_MANT_DIG__) && !defined(HAS_VLOAD_HALF)
+#if defined(__FLT16_MANT_DIG__) && !defined(HAS_VLOAD_HALF) && !defined(__SPIR32__) && !defined(__SPIR64__)
 #if __has_builtin(__builtin_convertvector) && __has_builtin(__builtin_astype)
 #define HAS_FLOAT16_VECTORS
 #endif

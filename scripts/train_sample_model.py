@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the sample model samples/models/stories: a GPT-2 of 2.1 million parameters that tells short stories.
 
-    python scripts/train_sample_model.py                    # about 20 minutes on 2 cores; needs torch, transformers, tokenizers
+    python scripts/train_sample_model.py                    # 8 to 25 minutes on 2 cores; needs torch, transformers, tokenizers
     python scripts/train_sample_model.py --print-stories 5  # only shows what the model is trained on; needs nothing
 
 First half: a grammar that writes the stories. A plot is a function that casts its characters and says one sentence after
@@ -20,10 +20,9 @@ from pathlib import Path
 
 # ---------------------------------------------------------------------------------------------------------------- the words
 
-GIRLS = ("Ada Amy Anna Bella Clara Daisy Ella Emma Fay Hana Ida Ivy Kate Lena Lily Lucy Luna Mara Maya Mia Molly Nina Nora Olga "
-         "Poppy Rosa Ruby Sara Tara Zoe").split()
-BOYS = ("Adam Amir Ben Bruno Carl Eli Felix Finn Hugo Ivan Jack Jonas Kofi Leo Max Milo Noah Omar Oscar Otto Paul Pip Ravi Rufus "
-        "Sam Theo Tim Toby Tom Yusuf").split()
+# Few of them: where someone new is named, each is then likelier than the hero's own, which a small model never quite rules out.
+GIRLS = "Anna Bella Clara Ella Hana Ivy Lily Lucy Mara Mia Nora Ruby Tara Zoe".split()
+BOYS = "Adam Ben Carl Eli Felix Hugo Jack Leo Max Noah Omar Sam Theo Tom".split()
 
 BEGINNINGS = "Al Bar Bel Dor Fal Gal Kor Lum Mel Nor Or Par Rol Sal Sel Tol Val Wil Zan Zel".split()
 MIDDLES = "a e i o u ari eli ibo ona umi".split()
@@ -799,7 +798,7 @@ pipeline_tag: text-generation
 A GPT-2 of {parameters:.1f} million parameters that tells short stories. It is oclm's sample model: small enough to lie in the
 repository, real enough to show and to test everything from the tokenizer to the sampler.
 
-    >>> oclm generate samples/models/stories "Once upon a time"
+    $ oclm generate samples/models/stories "Once upon a time"
     {sample}
 
 |  |  |
@@ -947,7 +946,7 @@ def main():
     here = Path(__file__).resolve().parent.parent
     parser.add_argument("--out", type=Path, default=here / "samples" / "models" / "stories", help="folder for the model")
     parser.add_argument("--print-stories", type=int, metavar="N", help="print N stories of the grammar and stop")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=16, help="stories a step")
     parser.add_argument("--length", type=int, default=256, help="context of the model; no story is longer")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")

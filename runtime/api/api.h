@@ -31,6 +31,9 @@ void        api_result_write(const void *mine, size_t size, void *result);
 /* OCLM_ERR_ARGUMENT naming the argument, for a pointer that must not be NULL. */
 oclm_status api_missing(const char *function, const char *argument);
 
+/* OCLM_ERR_NOT_FOUND, telling what is wanted, where `path` is no folder. */
+oclm_status api_check_folder(const char *path);
+
 /* Checks `count` ids against the vocabulary: which one is outside, and the range. */
 oclm_status api_check_ids(const oclm_model *model, const int32_t *ids, size_t count);
 

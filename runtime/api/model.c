@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "core/platform.h"
 #include "model/model.h"
 
 static const oclm_model_options defaults = { .struct_size = sizeof defaults };
@@ -28,16 +27,6 @@ static oclm_status read_options(const oclm_model_options *options, oclm_model_op
     return OCLM_OK;
 }
 
-static oclm_status check_folder(const char *path)
-{
-    if (core_path_is_folder(path))
-        return OCLM_OK;
-    if (core_path_is_file(path))
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json and model.safetensors", path);
-    return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give the path of a folder with config.json and model.safetensors, as "
-                     "downloaded from the Hugging Face Hub (this version does not load models by name)", path);
-}
-
 /* What can be known before a device is opened. */
 static oclm_status read_folder(const char *path, gen_defaults *generation)
 {
@@ -45,7 +34,7 @@ static oclm_status read_folder(const char *path, gen_defaults *generation)
     model_architecture  architecture;
     oclm_dtype          dtype;
     oclm_status         status;
-    if ((status = check_folder(path)) != OCLM_OK)
+    if ((status = api_check_folder(path)) != OCLM_OK)
         return status;
     if ((status = model_config_read(path, &family, &architecture, &dtype)) != OCLM_OK)
         return status;
@@ -138,7 +127,7 @@ oclm_status oclm_model_inspect(const char *path, const oclm_model_options *optio
     if (!path)
         return api_missing("oclm_model_inspect", "path");
     if ((status = api_result_check(info, sizeof *info, "oclm_model_info")) != OCLM_OK ||
-        (status = read_options(options, &mine)) != OCLM_OK || (status = check_folder(path)) != OCLM_OK ||
+        (status = read_options(options, &mine)) != OCLM_OK || (status = api_check_folder(path)) != OCLM_OK ||
         (status = model_inspect(path, mine.dtype, &found)) != OCLM_OK)
         return status;
     api_result_write(&found, sizeof found, info);

@@ -1,6 +1,5 @@
 /* tokenizer.c: text to ids and back. */
 #include "api/api.h"
-#include "core/platform.h"
 
 struct oclm_token_stream {
     tok_stream *inside;
@@ -15,9 +14,8 @@ oclm_status oclm_tokenizer_load(const char *path, oclm_tokenizer **tokenizer)
     *tokenizer = NULL;
     if (!path)
         return api_missing("oclm_tokenizer_load", "path");
-    if (!core_path_is_folder(path))
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give the path of a folder with tokenizer.json, or vocab.json and "
-                         "merges.txt", path);
+    if ((status = api_check_folder(path)) != OCLM_OK)
+        return status;
     if (!(made = core_alloc_zero(1, sizeof *made, "a tokenizer")))
         return OCLM_ERR_MEMORY;
     if ((status = tok_open(path, &made->inside)) != OCLM_OK)

@@ -31,6 +31,7 @@ struct ckpt_checkpoint {
 /* What a folder without safetensors holds instead, for the message. */
 typedef struct other_files {
     char pickle[64], gguf[64], safetensors[64]; /* an example of each, or "" */
+    char no_file[64];                           /* has the right name, but is none */
 } other_files;
 
 static bool ends_with(const char *name, const char *suffix)
@@ -42,10 +43,11 @@ static bool ends_with(const char *name, const char *suffix)
 static bool note_other_file(const char *name, void *user)
 {
     other_files *const others = user;
-    char *const example = ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth") ? others->pickle
-                          : ends_with(name, ".gguf")                                                   ? others->gguf
-                          : ends_with(name, ".safetensors")                                            ? others->safetensors
-                                                                                                       : NULL;
+    char *const example = strcmp(name, SINGLE_NAME) == 0 || strcmp(name, INDEX_NAME) == 0                ? others->no_file
+                          : ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth") ? others->pickle
+                          : ends_with(name, ".gguf")                                                     ? others->gguf
+                          : ends_with(name, ".safetensors")                                              ? others->safetensors
+                                                                                                         : NULL;
     if (example != NULL && example[0] == '\0' && strlen(name) < sizeof others->pickle)
         memcpy(example, name, strlen(name) + 1);
     return true;
@@ -53,14 +55,17 @@ static bool note_other_file(const char *name, void *user)
 
 static oclm_status fail_no_weights(const char *folder)
 {
-    other_files others = { "", "", "" };
+    other_files others = { "", "", "", "" };
     oclm_status status;
     if (core_path_is_file(folder))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: is a file; give the folder that holds config.json and " SINGLE_NAME, folder);
-    if (!core_path_is_folder(folder))
+    if ((status = core_folder_list(folder, note_other_file, &others)) == OCLM_ERR_NOT_FOUND)
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; give one that holds config.json and " SINGLE_NAME, folder);
-    if ((status = core_folder_list(folder, note_other_file, &others)) != OCLM_OK)
+    if (status != OCLM_OK)
         return status;
+    if (others.no_file[0] != '\0')
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: %s is there, but is no file: a folder, or a link to a file that is gone; download it "
+                         "again", folder, others.no_file);
     if (others.safetensors[0] != '\0')
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: neither " SINGLE_NAME " nor " INDEX_NAME " is there, but %s is: if it is the whole "
                          "model, rename it to " SINGLE_NAME "; if it is one of several shards, download " INDEX_NAME " too",

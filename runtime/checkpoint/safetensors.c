@@ -7,6 +7,7 @@
 #include "checkpoint/safetensors.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ static oclm_status read_dtype(header *at, const char *name, declared *entry)
             return OCLM_OK;
     }
     return core_fail(OCLM_ERR_UNSUPPORTED, "%s: tensor \"%s\" is of dtype \"%.*s\", which oclm does not know; it reads F32, F16 and "
-                     "BF16: convert the checkpoint to one of them", at->path, name, (int)(length < 64 ? length : 64), text);
+                     "BF16: convert the checkpoint to one of them", at->path, name, (int)core_utf8_cut(text, length, 64), text);
 }
 
 static oclm_status read_shape(header *at, const char *name, declared *entry)
@@ -147,9 +148,21 @@ static bool count_bytes(const declared *entry, uint64_t *elements, size_t *bytes
     return core_mul_size(product, core_dtype_size(entry->dtype), bytes);
 }
 
+/* "[4096, 11008]", for messages. */
+static const char *format_shape(const declared *entry, char buffer[CKPT_MAX_DIMS * 22 + 3])
+{
+    char *p = buffer;
+    *p++ = '[';
+    for (uint32_t i = 0; i < entry->dims; i++)
+        p += snprintf(p, 23, "%s%" PRIu64, i > 0 ? ", " : "", entry->shape[i]);
+    memcpy(p, "]", 2);
+    return buffer;
+}
+
 /* Compares an entry with the file and with itself, and only then fills the tensor. */
 static oclm_status check_entry(const header *at, const char *name, const declared *entry, ckpt_tensor *tensor)
 {
+    char     shape[CKPT_MAX_DIMS * 22 + 3];
     uint64_t elements;
     size_t   bytes;
     if (entry->begin > entry->end)
@@ -159,12 +172,11 @@ static oclm_status check_entry(const header *at, const char *name, const declare
         return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\" ends at byte %" PRIu64 " of the data, the file at %" PRIu64
                          "; " DOWNLOAD_AGAIN, at->path, name, entry->end, at->data_size);
     if (!count_bytes(entry, &elements, &bytes))
-        return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\": the product of its shape is beyond all memory; " DOWNLOAD_AGAIN,
-                         at->path, name);
+        return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\": %s of %s is beyond all memory; " DOWNLOAD_AGAIN, at->path, name,
+                         format_shape(entry, shape), core_dtype_name(entry->dtype));
     if (bytes != entry->end - entry->begin)
-        return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\" needs %zu bytes for its %" PRIu64 " elements of %s, but its offsets span %"
-                         PRIu64 "; " DOWNLOAD_AGAIN, at->path, name, bytes, elements, core_dtype_name(entry->dtype),
-                         entry->end - entry->begin);
+        return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\", %s of %s, needs %zu bytes, but its offsets span %" PRIu64 "; " DOWNLOAD_AGAIN,
+                         at->path, name, format_shape(entry, shape), core_dtype_name(entry->dtype), bytes, entry->end - entry->begin);
     tensor->dtype = entry->dtype;
     tensor->dims = entry->dims;
     memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
@@ -271,28 +283,33 @@ static oclm_status check_cover(const header *at)
     }
     if (covered != at->data_size)
         return core_fail(OCLM_ERR_FORMAT, "%s: the tensors end at byte %" PRIu64 " of the data, the file at %" PRIu64
-                         ": the rest belongs to no tensor; download the file again", at->path, covered, at->data_size);
+                         ": the rest belongs to no tensor; " DOWNLOAD_AGAIN, at->path, covered, at->data_size);
     return OCLM_OK;
 }
 
 oclm_status ckpt_safetensors_read(const core_map *map, const char *path, uint32_t file, ckpt_table *table)
 {
+    static const char pointer[] = "version https://git-lfs";
     uint64_t    length = 0;
     oclm_status status;
+    if (map->size >= sizeof pointer - 1 && memcmp(map->data, pointer, sizeof pointer - 1) == 0)
+        return core_fail(OCLM_ERR_FORMAT, "%s: is Git LFS's pointer to the file, not the file: run \"git lfs pull\" in its folder", path);
     if (map->size < 8)
         return core_fail(OCLM_ERR_FORMAT, "%s: %zu bytes are no safetensors file, which starts with 8 bytes of length; " DOWNLOAD_AGAIN,
                          path, map->size);
     for (size_t i = 0; i < 8; i++)
         length |= (uint64_t)map->data[i] << (8 * i);
     if (length > CKPT_MAX_HEADER)
-        return core_fail(OCLM_ERR_FORMAT, "%s: is no safetensors file: its header would be %" PRIu64 " bytes long, more than the %u allowed",
-                         path, length, CKPT_MAX_HEADER);
+        return core_fail(OCLM_ERR_FORMAT, "%s: is no safetensors file: its header would be %" PRIu64 " bytes long, more than the %u "
+                         "allowed; " DOWNLOAD_AGAIN, path, length, CKPT_MAX_HEADER);
     if (length > map->size - 8)
         return core_fail(OCLM_ERR_FORMAT, "%s: the header is %" PRIu64 " bytes long, the file has only %zu after its length; " DOWNLOAD_AGAIN,
                          path, length, map->size - 8);
     header at = { .data = map->data + 8 + length, .data_size = map->size - 8 - length, .path = path, .file = file,
                   .table = table, .first = table->count };
     core_json_reader_init(&at.json, (const char *)map->data + 8, (size_t)length, path);
+    at.json.begin = (const char *)map->data; /* messages count from the beginning of the file */
+    at.json.way_out = DOWNLOAD_AGAIN;
     if ((status = read_header(&at)) == OCLM_OK)
         status = check_cover(&at);
     core_json_reader_deinit(&at.json);

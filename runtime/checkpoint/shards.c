@@ -26,7 +26,7 @@ static oclm_status check_file_name(const core_json_reader *json, const char *nam
 {
     static const char suffix[] = ".safetensors";
     const size_t      suffix_length = sizeof suffix - 1;
-    const int         shown = (int)(length < 80 ? length : 80);
+    const int         shown = (int)core_utf8_cut(name, length, 80);
     if (length > MAX_FILE_NAME || memchr(name, '/', length) != NULL || memchr(name, '\\', length) != NULL ||
         memchr(name, '\0', length) != NULL || (length > 0 && name[0] == '.'))
         return core_json_error(json, "\"%.*s\" is not the plain name of a file in this folder", shown, name);
@@ -143,6 +143,7 @@ oclm_status ckpt_shard_index_read(const char *text, size_t length, const char *p
     core_json_reader json;
     core_json_kind   kind;
     core_json_reader_init(&json, text, length, path);
+    json.way_out = "download the file again";
     oclm_status status = core_json_enter(&json, CORE_JSON_OBJECT);
     while (status == OCLM_OK && (status = core_json_next(&json, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
         const char *key;

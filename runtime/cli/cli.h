@@ -29,7 +29,7 @@ typedef struct cli_args {
 
 enum { POSITIONS_ALL = 0, POSITIONS_LAST = 1 };
 
-/* ---- Subcommands (main.c). */
+/* ---- Subcommands (commands.c). */
 typedef struct cli_command {
     const char *name;
     const char *usage;      /* "MODEL [PROMPT]" */
@@ -57,10 +57,16 @@ int cmd_bench(cli_args *args);
 
 /* ---- Options (options.c). */
 void cli_args_init(cli_args *args);
-/* Parses what stands after the subcommand. False after a message: the exit status is then EXIT_USAGE. */
+/* Parses what stands after the subcommand; reorders `argv`. False after a message: the exit status is then EXIT_USAGE. */
 bool cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 /* The rows of the table that a subcommand takes, in print. */
 void cli_print_options(FILE *out, unsigned command_bit);
+
+/* ---- Names (names.c) */
+/* Whether the `length` bytes of `typed` are `name`; an underscore does for a dash. */
+bool        cli_same_name(const char *name, const char *typed, size_t length);
+/* What an option of other programs is called here, in words; NULL if unknown. */
+const char *cli_name_elsewhere(const char *typed);
 /* The name of `count` that is nearest to a mistyped one, or NULL where none is near. */
 const char *cli_nearest(const char *typed, const char *const *names, size_t count);
 
@@ -83,7 +89,9 @@ int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids,
 /* ---- Output (output.c) */
 /* "oclm: <message>" on standard error; returns the exit status. */
 int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for the last error of the library. */
+/* The exit status that tells of a status of the library. */
+int cli_exit_status(oclm_status status);
+/* cli_fail() for the last error of the library. */
 int cli_fail_status(oclm_status status);
 /* Sets up the log and the progress bar by --quiet and --verbose. */
 void cli_output_begin(const cli_args *args);
@@ -112,7 +120,7 @@ void cli_json_number(cli_json *json, const char *key, double value); /* 9 signif
 void cli_json_bool(cli_json *json, const char *key, bool value);
 void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t count);
 
-/* ---- Ctrl-C (interrupt.c): the first asks to stop, the second ends the process. */
+/* ---- Ctrl-C (interrupt.c): once begun, the first asks to stop, the second ends the process. */
 void cli_interrupt_begin(void);
 bool cli_interrupted(void);
 extern volatile int cli_interrupt_flag; /* for oclm_generate_options.cancel */

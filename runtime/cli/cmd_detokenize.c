@@ -53,7 +53,7 @@ static int detokenize_ids(const cli_args *args, const oclm_tokenizer *tokenizer)
     size_t   count, length;
     int      result;
     if (!args->ids)
-        return cli_fail(EXIT_USAGE, "no ids: give --ids 1,2,3, or --ids - for standard input, or --jsonl");
+        return cli_fail(EXIT_USAGE, "no ids: give them as 1,2,3, or - for standard input, or --jsonl");
     if ((result = cli_read_text(args->ids, &text, &length)) != EXIT_OK)
         return result;
     result = cli_parse_ids("ids", text, &ids, &count);
@@ -70,7 +70,7 @@ int cmd_detokenize(cli_args *args)
     oclm_tokenizer *tokenizer;
     int             result;
     if (args->jsonl && (args->ids || args->json))
-        return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither --ids nor --json with it");
+        return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither ids nor --json with it");
     if ((result = cli_load_tokenizer(args, &tokenizer)) != EXIT_OK)
         return result;
     result = args->jsonl ? detokenize_lines(args, tokenizer) : detokenize_ids(args, tokenizer);

@@ -16,16 +16,27 @@ typedef struct job {
     size_t             prompt_count;
     char              *new_text;
     size_t             new_length, new_capacity;
-    bool               first_printed; /* of ids, for the commas */
+    char              *prompt_text; /* what the printed text begins with */
+    size_t             prompt_length;
+    bool               printed; /* something, on standard output */
     int                result;        /* what went wrong while tokens arrived */
     double             load_s;
 } job;
+
+/* The prompt is printed with the first of what follows it: messages come before, and nothing is printed where all fails. */
+static void print_prompt(job *j)
+{
+    cli_progress_clear();
+    if (j->prompt_text && !j->printed)
+        (void)fwrite(j->prompt_text, 1, j->prompt_length, stdout);
+    j->printed = true;
+}
 
 /* New text: kept for JSON, printed at once otherwise. */
 static bool take_text(job *j, const char *text, size_t length)
 {
     if (!j->args->json) {
-        cli_progress_clear();
+        print_prompt(j);
         (void)fwrite(text, 1, length, stdout);
         return true;
     }
@@ -47,8 +58,8 @@ static bool take_text(job *j, const char *text, size_t length)
 static void print_ids(job *j, const int32_t *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        (void)printf("%s%ld", j->first_printed ? "," : "", (long)ids[i]);
-        j->first_printed = true;
+        (void)printf("%s%ld", j->printed ? "," : "", (long)ids[i]);
+        j->printed = true;
     }
 }
 
@@ -69,9 +80,9 @@ static bool on_tokens(size_t sequence, const int32_t *ids, size_t count, void *u
         if (!take_text(j, text, length))
             return false;
     }
-    if (!j->args->json)
-        (void)fflush(stdout);
-    return true;
+    if (j->args->json)
+        return true;
+    return fflush(stdout) == 0 && !ferror(stdout); /* nobody reads on: cli_output_end() says why */
 }
 
 /* The tokenizer may be missing where ids are given. */
@@ -83,12 +94,11 @@ static int load_tokenizer(job *j)
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
 }
 
-/* Opens the stream on the prompt's end, and prints the prompt, which the text goes on from. */
+/* Opens the stream on the prompt's end, which the text goes on from. */
 static int begin_text(job *j)
 {
     const bool  skip = j->args->generate.skip_special_tokens;
     const char *text;
-    char       *prompt = NULL;
     size_t      length, first = j->prompt_count > STREAM_CONTEXT ? j->prompt_count - STREAM_CONTEXT : 0;
     oclm_status status;
     if (!j->tokenizer)
@@ -97,12 +107,7 @@ static int begin_text(job *j)
     for (size_t i = first; i < j->prompt_count && status == OCLM_OK; i++)
         status = oclm_token_stream_push(j->stream, j->prompt[i], &text, &length);
     if (status == OCLM_OK && !j->args->json)
-        status = oclm_tokenizer_decode(j->tokenizer, j->prompt, j->prompt_count, skip, &prompt, &length);
-    if (prompt) {
-        (void)fwrite(prompt, 1, length, stdout);
-        (void)fflush(stdout);
-        oclm_free(prompt);
-    }
+        status = oclm_tokenizer_decode(j->tokenizer, j->prompt, j->prompt_count, skip, &j->prompt_text, &j->prompt_length);
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
 }
 
@@ -217,7 +222,7 @@ static int generate(job *j)
     status = oclm_generate(j->model, j->prompt, j->prompt_count, &options, &j->generation);
     cli_progress_clear();
     if (status != OCLM_OK) {
-        if (!j->args->json && j->stream)
+        if (j->printed)
             (void)putchar('\n'); /* the message begins a line of its own */
         return cli_fail_status(status);
     }
@@ -235,13 +240,16 @@ int cmd_generate(cli_args *args)
     job j = { .args = args };
     int result;
     if ((result = load_tokenizer(&j)) == EXIT_OK &&
-        (result = cli_read_prompt(args, j.tokenizer, &j.prompt, &j.prompt_count)) == EXIT_OK &&
-        (result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK)
-        result = generate(&j);
+        (result = cli_read_prompt(args, j.tokenizer, &j.prompt, &j.prompt_count)) == EXIT_OK) {
+        cli_interrupt_begin(); /* from here on there is something to end well */
+        if ((result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK)
+            result = generate(&j);
+    }
     oclm_generation_free(j.generation);
     oclm_token_stream_free(j.stream);
     oclm_model_free(j.model);
     oclm_tokenizer_free(j.tokenizer);
+    oclm_free(j.prompt_text);
     free(j.prompt);
     free(j.new_text);
     return result;

@@ -103,15 +103,13 @@ static void put_row(job *j, size_t position, const float *row)
 /* All positions, chunk by chunk; the first chunk is in `logits` already. */
 static int put_rows(job *j, size_t chunk)
 {
-    for (size_t done = 0; done < j->count;) {
+    for (size_t done = 0; done < j->count && !ferror(j->npy ? j->npy : stdout);) {
         const size_t rows = j->count - done < chunk ? j->count - done : chunk;
         if (done > 0) {
             const oclm_status status = oclm_forward(j->session, j->ids + done, 1, rows, j->logits, rows * j->vocab);
             if (status != OCLM_OK)
                 return cli_fail_status(status);
         }
-        if (cli_interrupted())
-            return EXIT_INTERRUPTED;
         for (size_t row = 0; row < rows; row++)
             put_row(j, done + row, j->logits + row * j->vocab);
         done += rows;

@@ -41,7 +41,7 @@ static int tokenize_lines(const cli_args *args, const oclm_tokenizer *tokenizer)
         status = oclm_tokenizer_encode(tokenizer, text, text_length, !args->no_special_tokens, &ids, &count);
         free(text);
         if (status != OCLM_OK) {
-            result = cli_fail_status(status);
+            result = cli_fail(cli_exit_status(status), "line %zu of standard input: %s", number, oclm_last_error());
             break;
         }
         cli_json_open(&json, NULL, '{');

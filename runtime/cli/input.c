@@ -42,11 +42,13 @@ int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *cou
         errno = 0;
         id = strtol(p, &end, 10);
         if (end == p || errno || id < INT32_MIN || id > INT32_MAX || (*end && !strchr(between, *end))) {
-            const int shown = (int)strcspn(p, between);
+            size_t shown = strcspn(p, between);
+            for (shown = shown < 40 ? shown : 40; (p[shown] & 0xC0) == 0x80;) /* whole characters */
+                shown--;
             free(*ids);
             *ids = NULL;
             return cli_fail(EXIT_USAGE, "--%s: \"%.*s\" is no token id; give numbers with commas between them, as 1,2,3", name,
-                            shown < 40 ? shown : 40, p);
+                            (int)shown, p);
         }
         (*ids)[(*count)++] = (int32_t)id;
         p = end;

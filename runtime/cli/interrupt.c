@@ -1,6 +1,8 @@
 /* interrupt.c: Ctrl-C, and what else the command asks of the system. The first Ctrl-C sets a flag that the library looks at
- * between pieces of work; the second one ends the process as if nobody listened. */
+ * between pieces of work; the second one ends the process as if nobody listened. Only generate listens: it alone has something
+ * to keep. */
 #include <signal.h>
+#include <string.h>
 
 #if defined(_WIN32)
 #include <io.h>
@@ -20,11 +22,24 @@ static void on_interrupt(int number)
     cli_interrupt_flag = 1;
 }
 
+#if defined(_WIN32)
 void cli_interrupt_begin(void)
 {
-    if (signal(SIGINT, on_interrupt) == SIG_IGN)
-        (void)signal(SIGINT, SIG_IGN); /* a shell's background job: it stays that way */
+    (void)signal(SIGINT, on_interrupt);
 }
+#else
+/* A write to a full pipe goes on afterwards (SA_RESTART): what was made shall arrive whole. */
+void cli_interrupt_begin(void)
+{
+    struct sigaction action, before;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_interrupt;
+    action.sa_flags = SA_RESTART;
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(SIGINT, &action, &before) == 0 && before.sa_handler == SIG_IGN)
+        (void)sigaction(SIGINT, &before, NULL); /* a shell's background job: it stays that way */
+}
+#endif
 
 bool cli_interrupted(void)
 {

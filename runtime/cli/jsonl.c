@@ -1,7 +1,7 @@
 /* jsonl.c: one JSON object a line: of such a line, a text or a list of ids.
  *
- * cJSON reads and checks it. A text may hold U+0000, which cJSON's strings end at: it is carried through as U+10FFFF, a code
- * point that no text has a use for, and put back afterwards. */
+ * cJSON reads and checks it. A text may hold U+0000, which cJSON's strings end at: in a line with such an escape it is carried
+ * through as U+10FFFF, a code point that no text has a use for, and put back afterwards. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +13,17 @@
 #define STAND_IN_ESCAPE "\\udbff\\udfff"
 #define STAND_IN "\xF4\x8F\xBF\xBF"
 
-/* A copy of the line with the escape of U+0000 replaced; it is at most twice as long. */
-static char *replace_nuls(const char *line, size_t length)
+/* A copy of the line with the escape of U+0000 replaced, if there is `any`; it is at most twice as long. */
+static char *replace_nuls(const char *line, size_t length, bool *any)
 {
     char  *copy = malloc(2 * length + 1);
     size_t n = 0;
+    *any = false;
     for (size_t i = 0; copy && i < length;) {
         const bool   escape = line[i] == '\\' && i + 1 < length;
         const bool   nul = escape && length - i >= 6 && memcmp(line + i, NUL_ESCAPE, 6) == 0;
         const size_t taken = nul ? 6 : escape ? 2 : 1, put = nul ? sizeof STAND_IN_ESCAPE - 1 : taken;
+        *any = *any || nul;
         memcpy(copy + n, nul ? STAND_IN_ESCAPE : line + i, put);
         i += taken;
         n += put;
@@ -46,25 +48,33 @@ static size_t restore_nuls(char *text)
     return (size_t)(to - text);
 }
 
-static int parse(const char *line, size_t length, size_t number, const char *key, cJSON **tree, cJSON **member)
+/* `nuls`: whether the strings in `*tree` hold U+0000's stand-in. */
+static int parse(const char *line, size_t length, size_t number, const char *key, cJSON **tree, cJSON **member, bool *nuls)
 {
-    char *copy = replace_nuls(line, length);
-    if (!copy)
+    char *copy;
+    *tree = NULL;
+    if (memchr(line, '\0', length))
+        return cli_fail(EXIT_USAGE, "line %zu of standard input holds a zero byte; JSON writes U+0000 as \\u0000", number);
+    if (!(copy = replace_nuls(line, length, nuls)))
         return cli_fail(EXIT_MEMORY, "out of memory for line %zu", number);
     *tree = cJSON_ParseWithOpts(copy, NULL, true);
     free(copy);
-    *member = cJSON_GetObjectItemCaseSensitive(*tree, key);
-    if (*member)
+    if (*tree && cJSON_IsObject(*tree) && (*member = cJSON_GetObjectItemCaseSensitive(*tree, key)) != NULL)
         return EXIT_OK;
+    if (*tree)
+        cli_fail(EXIT_USAGE, "line %zu of standard input is no JSON object with \"%s\"", number, key);
+    else
+        cli_fail(EXIT_USAGE, "line %zu of standard input is no JSON; each line must be an object with \"%s\"", number, key);
     cJSON_Delete(*tree);
     *tree = NULL;
-    return cli_fail(EXIT_USAGE, "line %zu of standard input is no JSON object with \"%s\"", number, key);
+    return EXIT_USAGE;
 }
 
 int cli_jsonl_text(const char *line, size_t length, size_t number, char **text, size_t *text_length)
 {
     cJSON    *tree, *member;
-    const int result = parse(line, length, number, "text", &tree, &member);
+    bool      nuls;
+    const int result = parse(line, length, number, "text", &tree, &member, &nuls);
     if (result != EXIT_OK)
         return result;
     if (!cJSON_IsString(member)) {
@@ -74,14 +84,15 @@ int cli_jsonl_text(const char *line, size_t length, size_t number, char **text, 
     *text = member->valuestring;
     member->valuestring = NULL; /* ours now */
     cJSON_Delete(tree);
-    *text_length = restore_nuls(*text);
+    *text_length = nuls ? restore_nuls(*text) : strlen(*text);
     return EXIT_OK;
 }
 
 int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids, size_t *count)
 {
     cJSON *tree, *member, *item;
-    int    result = parse(line, length, number, "ids", &tree, &member);
+    bool   nuls;
+    int    result = parse(line, length, number, "ids", &tree, &member, &nuls);
     if (result != EXIT_OK)
         return result;
     *count = 0;

@@ -1,5 +1,5 @@
 /* options.c: every option of the command, one row each: what it is called, what it takes, where that goes, which subcommands
- * have it, and its help. Names are those of transformers' keyword arguments, with dashes. */
+ * have it, and its help. Names are those of transformers' keyword arguments, with dashes; underscores do as well. */
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
@@ -35,8 +35,11 @@ typedef struct option {
 #define GEN(member) offsetof(cli_args, generate.member)
 
 static const option options[] = {
-    { "input-ids", 0, TEXT, "1,2,3", CMD_GENERATE | CMD_LOGITS, AT(input_ids), 0, "token ids instead of a text" },
-    { "ids", 0, TEXT, "1,2,3", CMD_DETOKENIZE, AT(ids), 0, "the token ids; - reads them from standard input" },
+    { "model", 'm', TEXT, "MODEL", CMD_ANY & ~CMD_DEVICES, AT(model), 0, "the same as MODEL" },
+    { "prompt", 'p', TEXT, "PROMPT", CMD_GENERATE | CMD_LOGITS, AT(text), 0, "the same as PROMPT" },
+    { "text", 0, TEXT, "TEXT", CMD_TOKENIZE, AT(text), 0, "the same as TEXT" },
+    { "input-ids", 0, TEXT, "1,2,3", CMD_GENERATE | CMD_LOGITS, AT(input_ids), 0, "token ids instead of a text; - reads them from standard input" },
+    { "ids", 0, TEXT, "1,2,3", CMD_DETOKENIZE, AT(ids), 0, "the same as 1,2,3" },
     { "max-new-tokens", 'n', U32, "N", CMD_GENERATE, GEN(max_new_tokens), 1, "make at most N new tokens; beats --max-length" },
     { "max-length", 0, U32, "N", CMD_GENERATE, GEN(max_length), 0, "at most N tokens, prompt included (default: prompt + 20)" },
     { "min-new-tokens", 0, U32, "N", CMD_GENERATE, GEN(min_new_tokens), 0, "no end-of-sequence token before N new ones" },
@@ -44,7 +47,7 @@ static const option options[] = {
     { "temperature", 0, FLOAT, "T", CMD_GENERATE, GEN(temperature), 0, "sampling: divide logits by T > 0 (default 1.0)" },
     { "top-k", 0, U32, "K", CMD_GENERATE, GEN(top_k), 0, "sampling: only the K likeliest tokens (default 50; 0: all)" },
     { "top-p", 0, FLOAT, "P", CMD_GENERATE, GEN(top_p), 0, "sampling: the smallest set with probability P (default 1.0: all)" },
-    { "seed", 0, U64, "N", CMD_GENERATE, GEN(seed), 0, "sampling: the same seed gives the same tokens (default 0)" },
+    { "seed", 's', U64, "N", CMD_GENERATE, GEN(seed), 0, "sampling: the same seed gives the same tokens (default 0)" },
     { "eos-token-id", 0, EOS, "none|ID[,ID]", CMD_GENERATE, GEN(use_eos_token), 0, "stop at these tokens; none: never stop early" },
     { "num-beams", 0, U32, "N", CMD_GENERATE, GEN(num_beams), 1, "beams of beam search; this version has 1 only" },
     { "show-special-tokens", 0, FLAG, NULL, CMD_GENERATE, AT(show_special_tokens), 0, "keep special tokens in the text" },
@@ -152,7 +155,7 @@ static bool store_bytes(const option *o, const char *value, void *member)
         return bad_value(o, value, want);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         size_t n = 0;
-        while (end[n] && (end[n] & ~0x20) == units[i].name[n])
+        while (units[i].name[n] && (end[n] & ~0x20) == units[i].name[n])
             n++;
         if (end[n] || units[i].name[n] || number > UINT64_MAX / units[i].bytes)
             continue;
@@ -244,54 +247,24 @@ static bool store(const option *o, const char *value, bool negated, cli_args *ar
 
 /* ---- Names ----------------------------------------------------------------------------------------------------------------- */
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Letters to insert, remove or replace; 99 for words too long to be ours. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t       row[33];
-    const size_t n = strlen(a), m = strlen(b);
-    if (n > 32 || m > 32)
-        return 99;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[m];
-}
-
-const char *cli_nearest(const char *typed, const char *const *names, size_t count)
-{
-    const char *best = NULL;
-    size_t      best_distance = strlen(typed) / 3 + 2; /* more is no slip of the finger */
-    for (size_t i = 0; i < count; i++) {
-        const bool   begins = strlen(typed) >= 3 && strncmp(names[i], typed, strlen(typed)) == 0;
-        const size_t distance = begins ? 1 : edit_distance(typed, names[i]);
-        if (distance < best_distance) {
-            best = names[i];
-            best_distance = distance;
-        }
-    }
-    return best;
-}
-
 static bool unknown_option(const cli_command *command, const char *typed)
 {
-    const char *names[OPTION_COUNT];
-    const char *near;
+    const char *names[OPTION_COUNT], *elsewhere, *near;
+    const char *word = typed + strspn(typed, "-");
+    char        name[64];
     size_t      count = 0;
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     for (size_t i = 0; i < OPTION_COUNT; i++)
         if (options[i].commands & command->bit)
             names[count++] = options[i].name;
-    near = cli_nearest(typed + strspn(typed, "-"), names, count);
-    if (near)
+    elsewhere = cli_name_elsewhere(name);
+    near = cli_nearest(name, names, count);
+    if (strpbrk(typed, " \t\n"))
+        cli_fail(EXIT_USAGE, "unknown option \"%s\"; a text that begins with - goes after --, as in oclm %s MODEL -- \"- a\"", typed,
+                 command->name);
+    else if (elsewhere)
+        cli_fail(EXIT_USAGE, "unknown option %s; here it is %s (oclm help %s lists all)", typed, elsewhere, command->name);
+    else if (near)
         cli_fail(EXIT_USAGE, "unknown option %s; did you mean --%s? (oclm help %s lists all)", typed, near, command->name);
     else
         cli_fail(EXIT_USAGE, "unknown option %s; oclm help %s lists the options", typed, command->name);
@@ -303,14 +276,13 @@ static const option *find(const cli_command *command, const char *word, size_t l
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const option *o = &options[i];
-        const size_t  size = strlen(o->name);
         if (!(o->commands & command->bit))
             continue;
         *negated = false;
-        if (size == length && memcmp(o->name, word, length) == 0)
+        if (cli_same_name(o->name, word, length))
             return o;
         *negated = true;
-        if (o->kind == SWITCH && size + 3 == length && memcmp(word, "no-", 3) == 0 && memcmp(o->name, word + 3, size) == 0)
+        if (o->kind == SWITCH && length > 3 && cli_same_name("no-", word, 3) && cli_same_name(o->name, word + 3, length - 3))
             return o;
     }
     return NULL;
@@ -343,11 +315,14 @@ static bool parse_option(const cli_command *command, int argc, char **argv, int 
     if (!o)
         return unknown_option(command, word);
     if (!is_long && word[2]) {
-        if (!takes_value(o) && o->kind == COUNTED && word[2] == o->letter && !word[3])
-            return store(o, NULL, false, args) && store(o, NULL, false, args); /* -vv */
-        if (!takes_value(o))
+        if (o->kind == COUNTED && strspn(word + 1, (const char[]){ o->letter, '\0' }) == length) {
+            for (size_t i = 1; i < length; i++)
+                (void)store(o, NULL, false, args); /* -vv */
+        } else if (!takes_value(o)) {
             return unknown_option(command, word);
-        value = word + 2; /* -n64 */
+        } else {
+            value = word + 2; /* -n64 */
+        }
     }
     if (value && (o->kind == FLAG || o->kind == COUNTED)) {
         cli_fail(EXIT_USAGE, "--%s takes no value, but \"%s\" was given", o->name, value);
@@ -359,35 +334,50 @@ static bool parse_option(const cli_command *command, int argc, char **argv, int 
             return false;
         }
         value = argv[++*at];
+        if (o->kind == TEXT && strncmp(value, "--", 2) == 0) { /* a forgotten value, not a file with that name */
+            cli_fail(EXIT_USAGE, "--%s needs a value, but %s follows; if that is the value: --%s=%s", o->name, value, o->name, value);
+            return false;
+        }
     }
     return store(o, value, negated, args);
 }
 
-bool cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
+/* What stands without an option's name fills MODEL, then the text or the ids, unless an option has filled them. */
+static bool place(const cli_command *command, char **words, size_t count, cli_args *args)
 {
-    const char **positional[] = { &args->model, &args->text };
-    unsigned     given = 0;
-    bool         only_positional = false;
-    for (int i = 0; i < argc; i++) {
-        if (!only_positional && strcmp(argv[i], "--") == 0) {
-            only_positional = true;
-        } else if (!only_positional && argv[i][0] == '-' && argv[i][1]) {
-            if (!parse_option(command, argc, argv, &i, args))
-                return false;
-        } else if (given < command->positional) {
-            *positional[given++] = argv[i];
-        } else {
+    const char **slots[] = { &args->model, command->bit == CMD_DETOKENIZE ? &args->ids : &args->text };
+    size_t       next = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (next < command->positional && *slots[next])
+            next++;
+        if (next == command->positional) {
             cli_fail(EXIT_USAGE, "%s: one argument too many: \"%s\"; put a text with spaces in quotes (oclm %s %s)", command->name,
-                     argv[i], command->name, command->usage);
+                     words[i], command->name, command->usage);
             return false;
         }
+        *slots[next] = words[i];
     }
     if (!args->help && command->positional > 0 && !args->model) {
         cli_fail(EXIT_USAGE, "%s: which model? oclm %s %s", command->name, command->name, command->usage);
         return false;
     }
-    args->generate.skip_special_tokens = !args->show_special_tokens;
     return true;
+}
+
+bool cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
+{
+    size_t words = 0; /* moved to the front of argv */
+    bool   only_words = false;
+    for (int i = 0; i < argc; i++) {
+        if (!only_words && strcmp(argv[i], "--") == 0)
+            only_words = true;
+        else if (only_words || argv[i][0] != '-' || !argv[i][1])
+            argv[words++] = argv[i];
+        else if (!parse_option(command, argc, argv, &i, args))
+            return false;
+    }
+    args->generate.skip_special_tokens = !args->show_special_tokens;
+    return place(command, argv, words, args);
 }
 
 void cli_print_options(FILE *out, unsigned command_bit)

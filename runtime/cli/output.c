@@ -31,22 +31,26 @@ int cli_fail(int exit_status, const char *format, ...)
     return exit_status;
 }
 
+int cli_exit_status(oclm_status status)
+{
+    switch (status) {
+    case OCLM_OK: return EXIT_OK;
+    case OCLM_ERR_ARGUMENT:
+    case OCLM_ERR_CAPACITY: return EXIT_USAGE;
+    case OCLM_ERR_NOT_FOUND: return EXIT_NOT_FOUND;
+    case OCLM_ERR_MEMORY:
+    case OCLM_ERR_DEVICE_MEMORY: return EXIT_MEMORY;
+    case OCLM_ERR_NO_DEVICE:
+    case OCLM_ERR_DEVICE: return EXIT_DEVICE;
+    case OCLM_ERR_FORMAT: return EXIT_FORMAT;
+    case OCLM_ERR_CANCELLED: return EXIT_INTERRUPTED;
+    default: return EXIT_OTHER;
+    }
+}
+
 int cli_fail_status(oclm_status status)
 {
-    int exit_status = EXIT_OTHER;
-    switch (status) {
-    case OCLM_ERR_ARGUMENT:
-    case OCLM_ERR_CAPACITY: exit_status = EXIT_USAGE; break;
-    case OCLM_ERR_NOT_FOUND: exit_status = EXIT_NOT_FOUND; break;
-    case OCLM_ERR_MEMORY:
-    case OCLM_ERR_DEVICE_MEMORY: exit_status = EXIT_MEMORY; break;
-    case OCLM_ERR_NO_DEVICE:
-    case OCLM_ERR_DEVICE: exit_status = EXIT_DEVICE; break;
-    case OCLM_ERR_FORMAT: exit_status = EXIT_FORMAT; break;
-    case OCLM_ERR_CANCELLED: exit_status = EXIT_INTERRUPTED; break;
-    default: break;
-    }
-    return cli_fail(exit_status, "%s", oclm_last_error());
+    return cli_fail(cli_exit_status(status), "%s", oclm_last_error());
 }
 
 static void on_log(oclm_log_level level, const char *line, void *user)

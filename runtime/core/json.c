@@ -29,8 +29,9 @@ oclm_status core_json_parse(const char *text, size_t length, const char *origin,
     *tree = NULL;
     if (status != OCLM_OK)
         return status;
-    core_locale *before = core_locale_enter(); /* cJSON reads numbers with strtod() */
-    *tree = cJSON_ParseWithLength(text, length);
+    const size_t mark = core_json_mark_length(text, length); /* cJSON overlooks it before a single byte */
+    core_locale *before = core_locale_enter();               /* cJSON reads numbers with strtod() */
+    *tree = cJSON_ParseWithLength(text + mark, length - mark);
     core_locale_leave(before);
     return *tree != NULL ? OCLM_OK : core_fail_memory(length, "a JSON tree"); /* the text is known to be good */
 }
@@ -75,7 +76,6 @@ bool core_json_has(const cJSON *object, const char *name)
 /* A value for a message: short ones as they are, long ones cut at a character. */
 static void describe(const cJSON *item, char *buffer, size_t size)
 {
-    char *const end = buffer + size - 4;
     buffer[0] = '\0';
     if (cJSON_IsArray(item) || cJSON_IsObject(item)) {
         (void)strcpy(buffer, cJSON_IsArray(item) ? "an array" : "an object");
@@ -89,9 +89,8 @@ static void describe(const cJSON *item, char *buffer, size_t size)
     else
         (void)core_text_add_string(&text, cJSON_IsTrue(item) ? "true" : "false");
     if (text.data != NULL) {
-        const bool whole = text.length < size;
-        size_t     length = whole ? text.length : (size_t)(end - buffer);
-        length -= whole ? 0 : core_utf8_incomplete_tail(text.data, length);
+        const bool   whole = text.length < size;
+        const size_t length = whole ? text.length : core_utf8_cut(text.data, text.length, size - 4);
         memcpy(buffer, text.data, length);
         memcpy(buffer + length, whole ? "" : "...", whole ? 1 : 4);
     }

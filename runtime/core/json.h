@@ -34,9 +34,13 @@ typedef enum core_json_kind {
 typedef struct core_json_reader {
     const char *begin, *p, *end;
     const char *origin;          /* the file, for messages */
+    const char *way_out;         /* what to do about a broken file, at the end of messages; NULL at first: nothing */
     uint32_t    depth;
     core_text   scratch;         /* holds a string with escapes until the next one is read */
 } core_json_reader;
+
+/* 3 where the text begins with a byte order mark, as some editors write, else 0. Both ways skip it. */
+size_t core_json_mark_length(const char *text, size_t length);
 
 void core_json_reader_init(core_json_reader *reader, const char *text, size_t length, const char *origin);
 void core_json_reader_deinit(core_json_reader *reader);
@@ -54,7 +58,7 @@ oclm_status core_json_int(core_json_reader *reader, int64_t min, int64_t max, in
 oclm_status core_json_double(core_json_reader *reader, double *value);
 oclm_status core_json_bool(core_json_reader *reader, bool *value);
 oclm_status core_json_skip(core_json_reader *reader); /* any value, null too */
-/* A message with origin and byte: `return core_json_error(reader, "\"merges\" has ...")`. Returns OCLM_ERR_FORMAT. */
+/* A message with origin, byte and way out: `return core_json_error(reader, "\"merges\" has ...")`. Returns OCLM_ERR_FORMAT. */
 oclm_status core_json_error(const core_json_reader *reader, const char *format, ...) CORE_PRINTF(2, 3);
 
 /* ---- Writing: adds `text` as a JSON string with quotes and escapes. */

@@ -12,14 +12,18 @@
 
 #define MAX_NUMBER 63
 
+size_t core_json_mark_length(const char *text, size_t length)
+{
+    return length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
 void core_json_reader_init(core_json_reader *reader, const char *text, size_t length, const char *origin)
 {
     memset(reader, 0, sizeof *reader);
-    reader->begin = reader->p = text;
+    reader->begin = text;
+    reader->p = text + core_json_mark_length(text, length);
     reader->end = text + length;
     reader->origin = origin;
-    if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) /* a byte order mark, as some editors write */
-        reader->p += 3;
 }
 
 void core_json_reader_deinit(core_json_reader *reader)
@@ -34,18 +38,20 @@ oclm_status core_json_error(const core_json_reader *reader, const char *format, 
     va_start(arguments, format);
     (void)core_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return core_fail(OCLM_ERR_FORMAT, "%s: byte %zu: %s", reader->origin, (size_t)(reader->p - reader->begin), text);
+    return core_fail(OCLM_ERR_FORMAT, "%s: byte %zu: %s%s%s", reader->origin, (size_t)(reader->p - reader->begin), text,
+                     reader->way_out != NULL ? "; " : "", reader->way_out != NULL ? reader->way_out : "");
 }
 
 /* "at the end of the text" or the byte there, for messages. */
 static oclm_status unexpected(const core_json_reader *reader, const char *wanted)
 {
     if (reader->p == reader->end)
-        return core_json_error(reader, "the text ends where %s should follow; it is cut short", wanted);
+        return core_json_error(reader, "the text ends where %s should follow; it is cut short: download it again", wanted);
     const unsigned char byte = (unsigned char)*reader->p;
     if (byte > 0x20 && byte < 0x7F)
-        return core_json_error(reader, "'%c' stands where %s should", byte, wanted);
-    return core_json_error(reader, "byte 0x%02X stands where %s should", byte, wanted);
+        return core_json_error(reader, "'%c' stands where %s should; repair the file or download it again", byte, wanted);
+    return core_json_error(reader, "byte 0x%02X stands where %s should; repair the file or download it again", byte,
+                           wanted);
 }
 
 static void skip_space(core_json_reader *reader)
@@ -257,6 +263,17 @@ static const char *skip_digits(const char *p, const char *end)
     return p;
 }
 
+/* At what is no number, or begins like one. */
+static oclm_status malformed_number(const core_json_reader *reader)
+{
+    const char *p = reader->p;
+    if (p == reader->end || (*p != '-' && skip_digits(p, p + 1) == p))
+        return unexpected(reader, "a number");
+    while (p < reader->end && p - reader->p < MAX_NUMBER && *p != '\0' && strchr("0123456789.+-eE", *p) != NULL)
+        p++;
+    return core_json_error(reader, "%.*s is a malformed number", (int)(p - reader->p), reader->p);
+}
+
 /* Checks a number's grammar, copies it NUL-ended, moves behind it. `*whole`: without fraction and exponent. */
 static oclm_status read_number(core_json_reader *reader, char buffer[MAX_NUMBER + 1], bool *whole)
 {
@@ -282,7 +299,7 @@ static oclm_status read_number(core_json_reader *reader, char buffer[MAX_NUMBER 
         good = p > digits;
     }
     if (!good)
-        return start == end ? unexpected(reader, "a number") : core_json_error(reader, "a malformed number");
+        return malformed_number(reader);
     if (p - start > MAX_NUMBER)
         return core_json_error(reader, "a number of %zu characters; at most %d are allowed", (size_t)(p - start), MAX_NUMBER);
     memcpy(buffer, start, (size_t)(p - start));

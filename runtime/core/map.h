@@ -11,7 +11,7 @@ typedef struct core_map {
 
 #define CORE_MAP_INIT { NULL, 0 }
 
-/* Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_IO (why), OCLM_ERR_FORMAT (a folder). */
+/* Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_IO (why), OCLM_ERR_FORMAT (a folder, a pipe, a device). */
 oclm_status core_map_open(core_map *map, const char *path);
 void        core_map_close(core_map *map); /* accepts an empty one */
 /* Hints: this part will be read soon; this part is not needed any more, so its pages leave resident memory. */

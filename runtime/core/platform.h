@@ -36,8 +36,8 @@ oclm_status core_write_file(const char *path, const void *data, size_t length);
 oclm_status core_make_folders(const char *path);
 /* Calls `visit` with the name of each entry, in no order, until it returns false. */
 oclm_status core_folder_list(const char *folder, bool (*visit)(const char *name, void *user), void *user);
-/* The folder for what oclm remembers (programs, measurements): $OCLM_CACHE_DIR, else $XDG_CACHE_HOME/oclm, else
- * ~/.cache/oclm (macOS: ~/Library/Caches/oclm). Not created. OCLM_ERR_NOT_FOUND where none can be named. */
+/* The folder for what oclm remembers (programs, measurements): $OCLM_CACHE_DIR, else $XDG_CACHE_HOME/oclm (if absolute),
+ * else ~/.cache/oclm (macOS: ~/Library/Caches/oclm). Not created. OCLM_ERR_NOT_FOUND where none can be named. */
 oclm_status core_cache_folder(core_text *out);
 
 /* ---- Locks and threads */

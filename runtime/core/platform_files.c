@@ -72,12 +72,13 @@ static int open_file(const char *path, int flags, mode_t mode)
     return file;
 }
 
-/* Opens for reading and tells the size; a folder is refused. */
-static oclm_status open_to_read(const char *path, int *file, uint64_t *size)
+/* Opens for reading and tells the size; a folder is refused. With `plain`, so is all but an ordinary file: opening does not
+ * wait for a pipe's writer. */
+static oclm_status open_to_read(const char *path, bool plain, int *file, uint64_t *size)
 {
     struct stat info;
     *size = 0;
-    if ((*file = open_file(path, O_RDONLY, 0)) < 0)
+    if ((*file = open_file(path, O_RDONLY | (plain ? O_NONBLOCK : 0), 0)) < 0)
         return fail_path(errno, "open", path);
     if (fstat(*file, &info) != 0) {
         const int error = errno;
@@ -87,6 +88,10 @@ static oclm_status open_to_read(const char *path, int *file, uint64_t *size)
     if (S_ISDIR(info.st_mode)) {
         close(*file);
         return core_fail(OCLM_ERR_FORMAT, "%s: this is a folder, a file is needed here", path);
+    }
+    if (plain && !S_ISREG(info.st_mode)) {
+        close(*file);
+        return core_fail(OCLM_ERR_FORMAT, "%s: this is a pipe or a device, an ordinary file is needed here", path);
     }
     *size = (uint64_t)info.st_size;
     return OCLM_OK;
@@ -101,7 +106,7 @@ oclm_status core_read_file(const char *path, size_t limit, char **data, size_t *
     char        buffer[32], buffer2[32];
     *data = NULL;
     *length = 0;
-    if ((status = open_to_read(path, &file, &size)) != OCLM_OK)
+    if ((status = open_to_read(path, false, &file, &size)) != OCLM_OK)
         return status;
     for (;;) {
         if (size > limit || text.length > limit) { /* the second: a pipe, or a file that grows under us */
@@ -136,14 +141,14 @@ oclm_status core_make_folders(const char *path)
     char       *copy = core_copy_string(path, "a path");
     if (copy == NULL)
         return OCLM_ERR_MEMORY;
-    for (char *p = copy + 1; status == OCLM_OK; p++) {
+    for (char *p = copy + (copy[0] != '\0'); status == OCLM_OK; p++) { /* not before the root's slash */
         if (*p != '/' && *p != '\0')
             continue;
         const char end = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && !core_path_is_folder(copy)) {
-            const int error = errno == EEXIST ? ENOTDIR : errno;
-            status = fail_path(error, "make this folder", copy);
+        const int error = mkdir(copy, 0777) == 0 ? 0 : errno; /* which the next question changes */
+        if (error != 0 && !core_path_is_folder(copy)) {
+            status = fail_path(error == EEXIST ? ENOTDIR : error, "make this folder", copy);
             if (status == OCLM_ERR_NOT_FOUND) /* a file stands in the way, or the folder above went: not a missing name */
                 status = OCLM_ERR_IO;
         }
@@ -214,7 +219,7 @@ oclm_status core_cache_folder(core_text *out)
     core_text_clear(out);
     if ((folder = core_env("OCLM_CACHE_DIR")) != NULL)
         return core_text_add_string(out, folder);
-    if ((folder = core_env("XDG_CACHE_HOME")) != NULL)
+    if ((folder = core_env("XDG_CACHE_HOME")) != NULL && folder[0] == '/') /* its specification: ignore a relative one */
         return core_path_join(out, folder, "oclm");
     if ((folder = core_env("HOME")) != NULL) {
 #if defined(__APPLE__)
@@ -252,7 +257,7 @@ oclm_status core_map_open(core_map *map, const char *path)
     oclm_status status;
     map->data = NULL;
     map->size = 0;
-    if ((status = open_to_read(path, &file, &size)) != OCLM_OK)
+    if ((status = open_to_read(path, true, &file, &size)) != OCLM_OK)
         return status;
     if (size > SIZE_MAX) {
         status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: its %" PRIu64 " bytes do not fit this machine's address space", path, size);

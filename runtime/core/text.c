@@ -230,6 +230,11 @@ size_t core_utf8_incomplete_tail(const char *bytes, size_t length)
     return 0;
 }
 
+size_t core_utf8_cut(const char *text, size_t length, size_t limit)
+{
+    return length <= limit ? length : limit - core_utf8_incomplete_tail(text, limit);
+}
+
 void core_make_printable(char *text, bool one_line)
 {
     const size_t length = strlen(text);

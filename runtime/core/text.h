@@ -36,6 +36,8 @@ size_t core_utf8_check(const char *text, size_t length);
 oclm_status core_utf8_add_lossy(core_text *out, const char *bytes, size_t length);
 /* How many bytes at the end may still grow into a character: 0 to 3. */
 size_t core_utf8_incomplete_tail(const char *bytes, size_t length);
+/* The length of the longest beginning of at most `limit` bytes that ends between two characters; for messages. */
+size_t core_utf8_cut(const char *text, size_t length, size_t limit);
 
 /* For a message that shows what a file says: control characters become '?' (a terminal would obey them; line ends stay unless
  * `one_line`), and a character cut at the end is removed. */

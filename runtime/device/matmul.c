@@ -3,8 +3,15 @@
 #include "device/matmul.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "device/provider.h"
+
+/* Lanes first: they suit only where work-items are lanes. */
+static const struct {
+    const dev_provider *providers;
+    const size_t       *count;
+} tables[] = { { dev_lanes_providers, &dev_lanes_provider_count }, { dev_tile_providers, &dev_tile_provider_count } };
 
 static oclm_status check(const dev_matmul *m)
 {
@@ -19,11 +26,21 @@ static oclm_status check(const dev_matmul *m)
 
 static const dev_provider *choose(const dev_device *device, const dev_matmul *m)
 {
-    for (size_t i = 0; i < dev_tile_provider_count; i++) {
-        const dev_provider *provider = &dev_tile_providers[i];
-        if (provider->suits(provider, device, m))
-            return provider;
-    }
+    for (size_t t = 0; t < COUNT(tables); t++)
+        for (size_t i = 0; i < *tables[t].count; i++) {
+            const dev_provider *provider = &tables[t].providers[i];
+            if (provider->suits(provider, device, m))
+                return provider;
+        }
+    return NULL;
+}
+
+const dev_provider *dev_provider_find(const char *name)
+{
+    for (size_t t = 0; t < COUNT(tables); t++)
+        for (size_t i = 0; i < *tables[t].count; i++)
+            if (strcmp(tables[t].providers[i].name, name) == 0)
+                return &tables[t].providers[i];
     return NULL;
 }
 

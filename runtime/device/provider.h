@@ -24,4 +24,12 @@ struct dev_provider {
 extern const dev_provider dev_tile_providers[];
 extern const size_t       dev_tile_provider_count;
 
+/* matmul_lanes.c: made for devices whose work-items are lanes, and only there suits() says so; add() works on all whose groups are
+ * large enough. Ordered likewise. */
+extern const dev_provider dev_lanes_providers[];
+extern const size_t       dev_lanes_provider_count;
+
+/* The provider of that name, or NULL: for tests, which call its add() themselves. */
+const dev_provider *dev_provider_find(const char *name);
+
 #endif

@@ -201,8 +201,10 @@ oclm_status gen_defaults_read(const char *folder, const model_architecture *arch
         }
         if (status == OCLM_ERR_MEMORY)
             goto done;
-        core_log(OCLM_LOG_WARNING, "%s counts as missing: %s", path.data,
-                 status == OCLM_OK ? "it is no JSON object" : oclm_last_error());
+        if (status == OCLM_OK)
+            core_log(OCLM_LOG_WARNING, "%s: not a JSON object; the file counts as missing", path.data);
+        else
+            core_log(OCLM_LOG_WARNING, "%s; the file counts as missing", oclm_last_error());
     }
     memcpy(defaults->origin, "config.json", sizeof "config.json");
     if ((status = core_path_join(&path, folder, "config.json")) == OCLM_OK)

@@ -21,6 +21,7 @@ typedef struct gen_sampler {
     dev_buffer eos;         /* int32 [eos count] */
     dev_buffer workspace;
     uint32_t   parts, part; /* a row is worked on in `parts` pieces of `part` logits */
+    uint32_t   group;       /* lanes that share a piece (cl/sample_lanes.cl); 1: a work-item takes it alone (cl/sample.cl) */
 } gen_sampler;
 
 oclm_status gen_sampler_new(dev_device *device, cl_command_queue queue, const gen_config *config, uint32_t rows, uint32_t vocab,

@@ -247,20 +247,24 @@ static oclm_status collect(model_binding *b, all_faults *faults)
 
 static oclm_status report(const model_binding *b, const all_faults *faults)
 {
+    static const char *const plural[] = { "s", "" };
+    static const char way_out[] = "config.json and the weights do not belong together, or the download is not complete";
     const char *file = ckpt_file_name(b->checkpoint, 0);
     char        rest[48];
     if (faults->surplus.count > 0)
-        core_log(OCLM_LOG_WARNING, "%s: %zu tensors have no place in a %s model and are not used: %s%s", file, faults->surplus.count,
-                 b->family->model_type, faults->surplus.text.data, more(&faults->surplus, rest));
+        core_log(OCLM_LOG_WARNING, "%s: %zu tensor%s of no place in a %s model, not used: %s%s", file, faults->surplus.count,
+                 plural[faults->surplus.count == 1], b->family->model_type, faults->surplus.text.data, more(&faults->surplus, rest));
     if (faults->missing.count > 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensors that config.json asks for are missing: %s%s", file, faults->missing.count,
-                         faults->missing.text.data, more(&faults->missing, rest));
+        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensor%s missing that config.json asks for: %s%s; %s", file, faults->missing.count,
+                         plural[faults->missing.count == 1], faults->missing.text.data, more(&faults->missing, rest), way_out);
     if (faults->shapes.count > 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensors do not have the shape that follows from config.json: %s%s", file,
-                         faults->shapes.count, faults->shapes.text.data, more(&faults->shapes, rest));
+        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensor%s of another shape than follows from config.json: %s%s; %s", file,
+                         faults->shapes.count, plural[faults->shapes.count == 1], faults->shapes.text.data,
+                         more(&faults->shapes, rest), way_out);
     if (faults->types.count > 0)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: %zu weights are of a type other than F32, F16 and BF16: %s%s", file,
-                         faults->types.count, faults->types.text.data, more(&faults->types, rest));
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: %zu weight%s of a type other than F32, F16 and BF16: %s%s; use the float32, "
+                         "float16 or bfloat16 version of this model", file, faults->types.count, plural[faults->types.count == 1],
+                         faults->types.text.data, more(&faults->types, rest));
     return OCLM_OK;
 }
 

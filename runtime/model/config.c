@@ -319,6 +319,9 @@ oclm_status model_config_read(const char *folder, const model_family **family, m
     if ((status = core_path_join(&path, folder, "config.json")) == OCLM_OK &&
         (status = core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &config)) == OCLM_OK)
         status = read_tree(config, path.data, family, architecture, dtype);
+    else if (status == OCLM_ERR_NOT_FOUND)
+        status = core_fail(status, "%s is missing, so this folder is no model, or not all of one; a model is a folder with "
+                           "config.json and model.safetensors", path.data);
     cJSON_Delete(config);
     core_text_free(&path);
     return status;

@@ -50,17 +50,19 @@ static oclm_status check_budget(dev_device *device, const model_binding *b, core
     const uint64_t available = dev_memory_left(device), staging = dev_matrix_staging_bytes(device);
     const uint64_t needed = model_weights_bytes(b->architecture, b->tied, dtype) + staging;
     const uint64_t half = model_weights_bytes(b->architecture, b->tied, CORE_F16) + staging;
-    char           needed_text[32], available_text[32], half_text[32], way_out[128];
+    const dev_traits *traits = dev_get_traits(device);
+    const bool     told = traits->budget_bytes < traits->info.global_mem_bytes / 100 * 89; /* not the default of 90 % */
+    char           needed_text[32], staging_text[32], available_text[32], half_text[32], way_out[200];
     if (needed <= available)
         return OCLM_OK;
     if (half <= available)
         snprintf(way_out, sizeof way_out, "as float16 or bfloat16 they need %s, which fits", core_format_bytes(half, half_text));
     else
-        snprintf(way_out, sizeof way_out, "no dtype makes them fit; choose a device with more memory%s",
-                 dev_get_traits(device)->info.host_unified ? "" : ", such as the CPU");
-    return core_fail(OCLM_ERR_DEVICE_MEMORY, "device \"%s\": the weights in %s need %s, available are %s; %s",
-                     dev_get_traits(device)->info.name, core_dtype_long_name(core_dtype_public(dtype)),
-                     core_format_bytes(needed, needed_text), core_format_bytes(available, available_text), way_out);
+        snprintf(way_out, sizeof way_out, "no dtype makes them fit; %schoose a device with more memory%s (oclm info tells which)",
+                 told ? "allow more (max_device_bytes, --max-memory) or " : "", traits->info.host_unified ? "" : ", such as the CPU");
+    return core_fail(OCLM_ERR_DEVICE_MEMORY, "device \"%s\": the weights in %s need %s (%s of it to load through), available are %s; %s",
+                     traits->info.name, core_dtype_long_name(core_dtype_public(dtype)), core_format_bytes(needed, needed_text),
+                     core_format_bytes(staging, staging_text), core_format_bytes(available, available_text), way_out);
 }
 
 /* ---- Loading */

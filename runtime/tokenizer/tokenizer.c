@@ -93,7 +93,7 @@ oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
         status = open_two_files(vocab.data, merges.data, tokenizer);
     else
         status = core_fail(OCLM_ERR_NOT_FOUND, "%s: the folder has no tokenizer: neither tokenizer.json nor vocab.json with "
-                           "merges.txt", folder);
+                           "merges.txt; fetch them too, or give token ids instead of a text", folder);
 done:
     core_text_free(&path);
     core_text_free(&vocab);

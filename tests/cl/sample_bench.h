@@ -8,6 +8,25 @@
 
 #define PADDING 3u
 
+/* Work-items of a group that share a part of a row: both ways are tested on every device, whichever it takes by default. */
+static uint32_t sharing_group = 1;
+
+static inline int share_parts(void **state)
+{
+    (void)state;
+    sharing_group = 128;
+    return 0;
+}
+
+static inline int share_nothing(void **state)
+{
+    (void)state;
+    sharing_group = 1;
+    return 0;
+}
+
+#define BOTH_WAYS(test)                                                                                                                { #test " (a work-item a part)", test, share_nothing, NULL, NULL }, { #test " (a group of lanes a part)", test, share_parts, NULL, NULL }
+
 typedef struct bench {
     dev_device *device;
     gen_sampler sampler;
@@ -24,6 +43,7 @@ static inline void open_bench(bench *b, dev_device *device, const gen_config *co
     for (uint32_t r = 0; r < rows; r++)
         positions[r] = (int32_t)(10 * r);
     assert_ok(gen_sampler_new(device, dev_queue(device), config, rows, vocab, b->stride, ring, &b->sampler));
+    b->sampler.group = sharing_group <= dev_get_traits(device)->max_group ? sharing_group : 1;
     b->logits = new_nan_buffer(device, (size_t)rows * b->stride);
     assert_ok(dev_buffer_new(device, rows * sizeof(int32_t), "ids", &b->ids));
     assert_ok(dev_buffer_new(device, rows * sizeof(int32_t), "positions", &b->positions));

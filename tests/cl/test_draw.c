@@ -163,6 +163,24 @@ static void a_seed_repeats_its_tokens(void **state)
     devices_each(try_seeds, NULL);
 }
 
+static void try_ways(dev_device *device, void *user)
+{
+    (void)user;
+    static const uint32_t groups[] = { 1, 32, 128 };
+    int32_t               ids[COUNT(groups)][16];
+    for (size_t g = 0; g < COUNT(groups); g++) {
+        sharing_group = groups[g];
+        draw_ids(device, 77, ids[g]);
+        assert_memory_equal(ids[g], ids[0], sizeof ids[0]);
+    }
+}
+
+static void lanes_draw_the_tokens_that_one_work_item_draws(void **state)
+{
+    (void)state;
+    devices_each(try_ways, NULL);
+}
+
 static void try_impossible(dev_device *device, void *user)
 {
     (void)user;
@@ -195,10 +213,11 @@ static void rows_without_probabilities_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_draw_inverts_the_cumulative_distribution),
-        cmocka_unit_test(tokens_come_as_often_as_they_should),
-        cmocka_unit_test(a_seed_repeats_its_tokens),
-        cmocka_unit_test(rows_without_probabilities_are_told),
+        BOTH_WAYS(a_draw_inverts_the_cumulative_distribution),
+        BOTH_WAYS(tokens_come_as_often_as_they_should),
+        BOTH_WAYS(a_seed_repeats_its_tokens),
+        cmocka_unit_test(lanes_draw_the_tokens_that_one_work_item_draws),
+        BOTH_WAYS(rows_without_probabilities_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,9 @@ static const problem problems[] = {
     { "without a bias", DEV_NORM_LAYER, 2, 80, true, false, -1, false },
     { "without weight and bias", DEV_NORM_LAYER, 2, 79, false, false, 1, false },
     { "a mean far from zero", DEV_NORM_LAYER, 2, 113, true, true, 100, false },
+    { "a piece of a group of 32", DEV_NORM_LAYER, 2, 256, true, true, 0, false },
+    { "one more than that", DEV_NORM_LAYER, 2, 257, true, true, 0, false },
+    { "one more than a piece of a group of 256", DEV_NORM_LAYER, 2, 2049, true, true, 0.3f, true },
     { "SmolLM2", DEV_NORM_RMS, 5, 576, true, false, 0, true },
     { "GPT-2", DEV_NORM_LAYER, 5, 768, true, true, 0.3f, true },
     { "Gemma", DEV_NORM_RMS1P, 3, 2048, true, false, 0, true },
@@ -147,7 +150,7 @@ static void check_bits(const stage *s, const char *how, size_t group, const floa
 
 static void try_problems(dev_device *device, void *user)
 {
-    static const size_t groups[] = { 1, 2, 8, 32, 64 };
+    static const size_t groups[] = { 1, 2, 8, 32, 64, 256 };
     (void)user;
     for (size_t i = 0; i < COUNT(problems); i++) {
         if (problems[i].large && devices_is_slow(device))

@@ -263,10 +263,10 @@ static void the_filters_answer_as_transformers_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy_takes_the_first_of_the_largest),
-        cmocka_unit_test(no_end_comes_before_min_new_tokens_and_everybody_is_told),
-        cmocka_unit_test(the_kept_tokens_are_those_of_the_rules),
-        cmocka_unit_test(the_filters_answer_as_transformers_does),
+        BOTH_WAYS(greedy_takes_the_first_of_the_largest),
+        BOTH_WAYS(no_end_comes_before_min_new_tokens_and_everybody_is_told),
+        BOTH_WAYS(the_kept_tokens_are_those_of_the_rules),
+        BOTH_WAYS(the_filters_answer_as_transformers_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

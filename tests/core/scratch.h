@@ -49,7 +49,7 @@ static inline void scratch_remove(const char *folder)
             char path[2 * SCRATCH_PATH];
             if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
                 continue;
-            scratch_check(snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path, entry->d_name);
+            scratch_check((size_t)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < sizeof path, folder);
             if (unlink(path) != 0)
                 scratch_remove(path);
         }

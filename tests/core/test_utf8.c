@@ -165,6 +165,16 @@ static void half_a_character_at_the_end_is_counted(void **state)
     }
 }
 
+static void a_text_is_cut_between_characters(void **state)
+{
+    static const char text[] = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z"; /* characters begin at 0, 1, 3, 6, 10, and 11 is the end */
+    static const size_t want[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11, 11 };
+    (void)state;
+    for (size_t limit = 0; limit < COUNT(want); limit++)
+        assert_int_equal(core_utf8_cut(text, sizeof text - 1, limit), want[limit]);
+    assert_int_equal(core_utf8_cut("", 0, 5), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +183,7 @@ int main(void)
         cmocka_unit_test(broken_bytes_are_found_and_replaced),
         cmocka_unit_test(a_failing_request_adds_nothing_lossy),
         cmocka_unit_test(half_a_character_at_the_end_is_counted),
+        cmocka_unit_test(a_text_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ static void a_missing_tensor_is_named(void **state)
         folder_add_llama(&f, CORE_F32, names[i]);
         folder_finish(&f);
         const oclm_status got = bind(&f, &b);
-        if (got != OCLM_ERR_FORMAT || strstr(oclm_last_error(), names[i]) == NULL || strstr(oclm_last_error(), " 1 tensors") == NULL)
+        if (got != OCLM_ERR_FORMAT || strstr(oclm_last_error(), names[i]) == NULL || strstr(oclm_last_error(), " 1 tensor missing") == NULL)
             fail_msg("without %s: %s: %s", names[i], oclm_status_name(got), oclm_last_error());
         unbind(&b);
         folder_free(&f);

@@ -1,0 +1,21 @@
+// epilogue.h: what becomes of one sum of a product: activation, then the other half of a gated pair or the residual; in the order of
+// matmul.cl, so that bits are the same.
+//
+// Build     -DGATED=0|1 -DACTIVATION=0..8
+#ifndef OCLM_EPILOGUE_H
+#define OCLM_EPILOGUE_H
+
+#include "activation.h"
+
+#ifndef GATED
+#define GATED 0
+#endif
+
+// `up` only with GATED; `accumulate` only without.
+static inline void store_output(__global float *to, const float total, const float up, const uint accumulate)
+{
+    const float value = ACTIVATE(total, 1);
+    *to = GATED ? value * up : accumulate ? *to + value : value;
+}
+
+#endif

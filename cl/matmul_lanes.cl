@@ -1,0 +1,197 @@
+// matmul_lanes: y = epilogue(norm(x) * W^T + bias) for one or a few rows, W in panels of 32 outputs, column by column (matrix.h)
+//
+// The shape for devices whose work-items are lanes (GPUs). What counts is to keep enough reads of W in flight. A work-group takes a panel
+// (GATED: the pair of gate and up) for ROWS rows. A lane holds VEC neighbouring outputs, so that PANEL / VEC lanes read a column in one go and
+// UNROLL columns before the first is used; such a slice takes a chunk of 64 inputs, and the group's SLICES take as many chunks at a
+// time. x comes through local memory, normalised on the way, for the inputs of those chunks only: any number of columns fits.
+//
+// The order of summation is that of matmul.cl: a chunk first to last, and then, through local memory, the chunks' sums in their
+// order by one lane for each output. So the bits do not depend on WG, VEC, ROWS, nor on which of the two kernels it was.
+//
+// Arguments as in matmul.cl, but local memory is the kernel's own: ROWS * WG * VEC * 17 / 2 bytes (x and the sums take turns).
+// Launch    global {ceil(rows / ROWS) * WG, panels of this part (GATED: half of them)}, local {WG, 1}
+// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DWG=<a multiple of 32 that is a power of two> -DROWS=1..4 -DVEC=2|4|8 -DUNROLL=4.. (a multiple of 4 that divides 64)
+//           -DNORM=0..3 -DGATED=0|1 -DACTIVATION=0..8
+// Test      tests/cl/test_matmul_lanes.c
+
+#ifndef WG
+#define WG 256
+#endif
+#ifndef ROWS
+#define ROWS 1
+#endif
+#ifndef VEC
+#define VEC 4
+#endif
+#define NORM_LOADS (2 * VEC) // of a lane, for the inputs of all chunks: SLICES * CHUNK / WG
+
+#include "epilogue.h"
+#include "norm_group.h"
+#include "widen.h"
+
+#ifndef NORM
+#define NORM NORM_NONE
+#endif
+#ifndef UNROLL
+#define UNROLL 8
+#endif
+
+#define PANEL  32
+#define CHUNK  64
+#define SLICES (WG * VEC / PANEL)
+#define PIECE  (SLICES * CHUNK) // inputs at a time
+#define STRIDE (CHUNK + 4)      // of a chunk in local memory: slices of a wave read different banks
+#define X_ROW  (SLICES * STRIDE)
+#define GATES  (GATED + 1)
+#define OWN    ((PANEL * ROWS + WG - 1) / WG) // outputs that a lane adds up
+
+// The inputs begin .. begin + count - 1 of all rows, normalised, to local memory. What lies past them there is never used.
+static inline void take_x(__local float *x, const __global float *const *rows, const float2 *of, const __global float *norm_w,
+                          const __global float *norm_b, const uint begin, const uint count)
+{
+    const uint lid = (uint)get_local_id(0);
+#pragma unroll
+    for (uint r = 0; r < ROWS; r++) {
+        float loaded[NORM_LOADS];
+#pragma unroll
+        for (uint j = 0; j < NORM_LOADS; j++)
+            loaded[j] = rows[r][NORM_INDEX(begin, j, count)];
+        if (NORM != NORM_NONE)
+            norm_apply_group(loaded, of[r], norm_w, norm_b, begin, count, NORM);
+#pragma unroll
+        for (uint j = 0; j < NORM_LOADS; j++) {
+            const uint k = lid + j * WG;
+            x[r * X_ROW + k / CHUNK * STRIDE + k % CHUNK] = loaded[j];
+        }
+    }
+}
+
+// sum += UNROLL columns from w on, all of which are read before the first is used.
+static inline void add_columns(vec *sum, const __local float *x, const __global stored *w, const size_t panel_size)
+{
+    stored_vec column[GATES * UNROLL];
+#pragma unroll
+    for (uint k = 0; k < UNROLL; k++)
+#pragma unroll
+        for (uint g = 0; g < GATES; g++)
+            column[g * UNROLL + k] = *(const __global stored_vec *)(w + g * panel_size + k * PANEL);
+#pragma unroll
+    for (uint k = 0; k < UNROLL; k += 4)
+#pragma unroll
+        for (uint r = 0; r < ROWS; r++) {
+            const float4 a = *(const __local float4 *)(x + r * X_ROW + k);
+#pragma unroll
+            for (uint g = 0; g < GATES; g++) {
+                const stored_vec *const b = column + g * UNROLL + k;
+                sum[g * ROWS + r] += a.x * WIDEN(b[0]);
+                sum[g * ROWS + r] += a.y * WIDEN(b[1]);
+                sum[g * ROWS + r] += a.z * WIDEN(b[2]);
+                sum[g * ROWS + r] += a.w * WIDEN(b[3]);
+            }
+        }
+}
+
+// The sum of a chunk of `count` inputs, from x and w on.
+static inline void add_chunk(vec *sum, const __local float *x, const __global stored *w, const size_t panel_size, const uint count)
+{
+    uint k = 0;
+#pragma unroll 1
+    for (; k + UNROLL <= count; k += UNROLL)
+        add_columns(sum, x + k, w + k * PANEL, panel_size);
+#pragma unroll 1
+    for (; k < count; k++)
+#pragma unroll
+        for (uint r = 0; r < ROWS; r++)
+#pragma unroll
+            for (uint g = 0; g < GATES; g++)
+                sum[g * ROWS + r] += x[r * X_ROW + k] * WIDEN(*(const __global stored_vec *)(w + g * panel_size + k * PANEL));
+}
+
+// Chunks' sums in their order: sums[gate][row][slice][output].
+static inline void add_sums(float *total, const __local float *sums, const uint chunks)
+{
+    const uint lid = (uint)get_local_id(0);
+#pragma unroll
+    for (uint own = 0; own < OWN; own++) {
+        const uint row = (lid + own * WG) / PANEL, output = lid % PANEL;
+        if (row < ROWS) {
+#pragma unroll
+            for (uint g = 0; g < GATES; g++) {
+                const __local float *const from = sums + (g * ROWS + row) * SLICES * PANEL + output;
+#pragma unroll 4
+                for (uint s = 0; s < chunks; s++)
+                    total[own * GATES + g] += from[s * PANEL];
+            }
+        }
+    }
+}
+
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
+void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
+                  const ulong x_offset, const uint x_stride, const __global stored *restrict w, const uint first_panel,
+                  const __global float *restrict bias, const uint columns, const uint rows, const uint accumulate
+#if NORM
+                  , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps
+#endif
+                  )
+{
+    __local float shared[ROWS * X_ROW] __attribute__((aligned(32))); // x, and between its pieces the chunks' sums
+    const uint lid = (uint)get_local_id(0), slice = lid / (PANEL / VEC), lane = lid % (PANEL / VEC) * VEC;
+    const uint first_row = (uint)get_group_id(0) * ROWS, panel = (uint)get_group_id(1);
+    const size_t panel_size = (size_t)columns * PANEL;
+    const __global float *row[ROWS];
+    float2 of[ROWS];
+    float total[OWN * GATES];
+#if !NORM
+    const __global float *const norm_w = 0, *const norm_b = 0;
+#endif
+#pragma unroll
+    for (uint r = 0; r < ROWS; r++) {
+        row[r] = x + x_offset + (size_t)min(first_row + r, rows - 1) * x_stride; // past the end: again the last row
+#if NORM
+        of[r] = norm_of_row_group(row[r], columns, eps, NORM, shared);
+#else
+        of[r] = 0.0f;
+#endif
+    }
+#pragma unroll
+    for (uint i = 0; i < OWN * GATES; i++)
+        total[i] = 0.0f;
+    w += panel * GATES * panel_size + lane;
+
+    for (uint begin = 0; begin < columns; begin += PIECE) {
+        const uint count = min(columns - begin, (uint)PIECE), first = slice * CHUNK;
+        vec sum[GATES * ROWS];
+#pragma unroll
+        for (uint i = 0; i < GATES * ROWS; i++)
+            sum[i] = 0.0f;
+        take_x(shared, row, of, norm_w, norm_b, begin, count);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (first < count)
+            add_chunk(sum, shared + slice * STRIDE, w + (size_t)(begin + first) * PANEL, panel_size, min(count - first, (uint)CHUNK));
+        barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+        for (uint i = 0; i < GATES * ROWS; i++)
+            *(__local vec *)(shared + (i * SLICES + slice) * PANEL + lane) = sum[i];
+        barrier(CLK_LOCAL_MEM_FENCE);
+        add_sums(total, shared, (count + CHUNK - 1) / CHUNK);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    const size_t output = (size_t)panel * PANEL + lid % PANEL;
+    y += y_offset + (size_t)(first_panel / GATES) * PANEL + output;
+    bias += bias ? (size_t)(first_panel + panel * GATES) * PANEL + lid % PANEL : 0;
+#pragma unroll
+    for (uint own = 0; own < OWN; own++) {
+        const uint r = (lid + own * WG) / PANEL;
+        float *const sums = total + own * GATES;
+        if (r < ROWS && first_row + r < rows) {
+            if (bias) {
+#pragma unroll
+                for (uint g = 0; g < GATES; g++)
+                    sums[g] += bias[g * PANEL];
+            }
+            store_output(y + (size_t)(first_row + r) * y_stride, sums[0], sums[GATES - 1], accumulate);
+        }
+    }
+}

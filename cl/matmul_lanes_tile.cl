@@ -1,0 +1,222 @@
+// matmul_lanes_tile: y = epilogue(x * W^T + bias) for many rows, W in panels of 32 outputs, column by column (matrix.h)
+//
+// The shape for devices whose work-items are lanes (GPUs): a work-group takes a tile of TILE_ROWS rows by TILE_COLS outputs and goes through the
+// inputs DEPTH at a time. Those of x (turned, so that rows are neighbours) and of W (widened to float) lie in local memory, where
+// each number serves the whole tile; a lane multiplies ROWS rows by COLS outputs in registers. While it does, the next inputs are
+// already under way to its registers.
+//
+// A tile's columns are two halves: neighbouring outputs, or with GATED the gates and the ups of as many. A lane has COLS / 2 of each, so gate
+// and up of an output meet in one lane.
+//
+// The order of summation is that of matmul.cl: chunks of 64 inputs, first to last, then added to the total. That takes two sets of
+// accumulators; past the last input zeros are added, which change no bit.
+//
+// Arguments as in matmul.cl, without a norm; `panels`: of this part. (TILE_ROWS + 4 + TILE_COLS) * DEPTH floats of local memory.
+// Launch    global {ceil(rows / TILE_ROWS) * WG, ceil(outputs of this part (GATED: half of them) / (TILE_COLS, GATED: TILE_COLS / 2))},
+//           local {WG, 1}, WG = TILE_ROWS / ROWS * TILE_COLS / COLS
+// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
+//           -DGATED=0|1 -DACTIVATION=0..8; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4
+// Test      tests/cl/test_matmul_lanes.c
+
+#define VEC 4
+
+#include "epilogue.h"
+#include "widen.h"
+
+#ifndef TILE_ROWS
+#define TILE_ROWS 64
+#endif
+#ifndef TILE_COLS
+#define TILE_COLS 64
+#endif
+#ifndef DEPTH
+#define DEPTH 16
+#endif
+#ifndef ROWS
+#define ROWS 8
+#endif
+#ifndef COLS
+#define COLS 4
+#endif
+
+#define PANEL   32
+#define CHUNK   64
+#define HALF    (TILE_COLS / 2)
+#define LANES   (TILE_COLS / COLS) // lanes side by side
+#define WG      (TILE_ROWS / ROWS * LANES)
+#define X_STEP  (TILE_ROWS + 4) // a multiple of 4 for loads of four; not of 32, for stores by lanes that differ in the input
+#define X_LOADS (DEPTH * TILE_ROWS / WG)
+#define W_LOADS (DEPTH * TILE_COLS / VEC / WG)
+
+#if COLS == 4
+#define HALF_COLS 2 // of a lane in each half of the tile
+#elif COLS == 8
+#define HALF_COLS 4
+#endif
+typedef VECTOR(float, HALF_COLS) cols;
+
+#define FIRST_PANEL(tile) (GATED ? (tile) * HALF / PANEL * 2 : (tile) * TILE_COLS / PANEL) // of those that the tile touches
+
+// Of the VEC columns from c on of a tile: how many elements of input 0 lie before them, from the tile's first panel on. A tile that reaches
+// over the part's end takes its last outputs again.
+static inline uint column_at(const uint tile, const uint c, const uint panels, const uint panel_size)
+{
+#if GATED
+    const uint output = min(tile * HALF + c % HALF, panels * (PANEL / 2) - VEC);
+    const uint panel = output / PANEL * 2 + c / HALF;
+#else
+    const uint output = min(tile * TILE_COLS + c, panels * PANEL - VEC);
+    const uint panel = output / PANEL;
+#endif
+    return (panel - FIRST_PANEL(tile)) * panel_size + output % PANEL;
+}
+
+// What a lane carries from memory to local memory, x by input and W by column, so that neighbours read neighbours: the numbers, and where
+// they lie, in bytes from an address that is the same for all lanes. 32 bits are enough for a tile, and half the work.
+typedef struct load {
+    float x[X_LOADS];
+    stored_vec w[W_LOADS];
+    uint x_at[X_LOADS], w_at[W_LOADS];
+} load;
+
+#define X_INPUT(j)  (((uint)get_local_id(0) + (j) * WG) % DEPTH)
+#define X_ROW(j)    (((uint)get_local_id(0) + (j) * WG) / DEPTH)
+#define W_LINE(j)   (((uint)get_local_id(0) + (j) * WG) % (HALF / VEC) * VEC)
+#define W_INPUT(j)  (((uint)get_local_id(0) + (j) * WG) / (HALF / VEC) % DEPTH)
+#define W_HALF(j)   (((uint)get_local_id(0) + (j) * WG) / (HALF / VEC * DEPTH))
+#define W_COLUMN(j) (W_HALF(j) * HALF + W_LINE(j))
+
+// Asks for DEPTH inputs of the tile. x and w: of the first of them; `left`: how many there are; in place of others the first is read again.
+// The loads stand behind no branch: a compiler that joins two ways waits there for what was loaded.
+static inline void fetch(load *l, const __global float *x, const __global stored *w, const uint left)
+{
+    if (left < DEPTH) {
+#pragma unroll
+        for (uint j = 0; j < X_LOADS; j++)
+            l->x_at[j] -= X_INPUT(j) < left ? 0 : X_INPUT(j) * (uint)sizeof(float);
+#pragma unroll
+        for (uint j = 0; j < W_LOADS; j++)
+            l->w_at[j] -= W_INPUT(j) < left ? 0 : W_INPUT(j) * PANEL * (uint)sizeof(stored);
+    }
+#pragma unroll
+    for (uint j = 0; j < X_LOADS; j++)
+        l->x[j] = *(const __global float *)((const __global char *)x + l->x_at[j]);
+#pragma unroll
+    for (uint j = 0; j < W_LOADS; j++)
+        l->w[j] = *(const __global stored_vec *)((const __global char *)w + l->w_at[j]);
+}
+
+// They go to local memory; an input that there is not becomes zero, and what is multiplied by it a weight, which is finite.
+static inline void put(load *l, __local float *xs, __local float *ws, const uint left)
+{
+    if (left < DEPTH) {
+#pragma unroll
+        for (uint j = 0; j < X_LOADS; j++)
+            l->x[j] = X_INPUT(j) < left ? l->x[j] : 0.0f;
+    }
+#pragma unroll
+    for (uint j = 0; j < X_LOADS; j++)
+        xs[X_INPUT(j) * X_STEP + X_ROW(j)] = l->x[j];
+#pragma unroll
+    for (uint j = 0; j < W_LOADS; j++)
+        *(__local vec *)(ws + W_INPUT(j) * TILE_COLS + W_COLUMN(j)) = WIDEN(l->w[j]);
+}
+
+// sum += the DEPTH inputs in local memory, from the lane's first row and column on.
+static inline void multiply(cols *sum, const __local float *xs, const __local float *ws)
+{
+#pragma unroll
+    for (uint k = 0; k < DEPTH; k++) {
+        const cols b0 = *(const __local cols *)(ws + k * TILE_COLS), b1 = *(const __local cols *)(ws + k * TILE_COLS + HALF);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i += 4) {
+            const float4 a = *(const __local float4 *)(xs + k * X_STEP + i);
+            sum[2 * i] += a.x * b0;
+            sum[2 * i + 1] += a.x * b1;
+            sum[2 * i + 2] += a.y * b0;
+            sum[2 * i + 3] += a.y * b1;
+            sum[2 * i + 4] += a.z * b0;
+            sum[2 * i + 5] += a.z * b1;
+            sum[2 * i + 6] += a.w * b0;
+            sum[2 * i + 7] += a.w * b1;
+        }
+    }
+}
+
+// A half of a lane's outputs of one row; `up` only with GATED.
+static inline void store_half(__global float *to, const cols total, const cols up, const uint accumulate)
+{
+    float sums[HALF_COLS], ups[HALF_COLS];
+    STORE_VECTOR(HALF_COLS, total, sums);
+    STORE_VECTOR(HALF_COLS, up, ups);
+#pragma unroll
+    for (uint j = 0; j < HALF_COLS; j++)
+        store_output(to + j, sums[j], ups[j], accumulate);
+}
+
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
+void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
+                       const ulong x_offset, const uint x_stride, const __global stored *restrict w, const uint first_panel,
+                       const __global float *restrict bias, const uint columns, const uint rows, const uint accumulate,
+                       const uint panels)
+{
+    __local float xs[DEPTH * X_STEP] __attribute__((aligned(16)));
+    __local float ws[DEPTH * TILE_COLS] __attribute__((aligned(16)));
+    const uint lid = (uint)get_local_id(0), tile = (uint)get_group_id(1);
+    const uint tile_row = (uint)get_group_id(0) * TILE_ROWS;
+    const uint own_row = lid / LANES * ROWS, own_col = lid % LANES * HALF_COLS;
+    load l;
+    cols sum[2 * ROWS], total[2 * ROWS];
+    x += x_offset + (size_t)tile_row * x_stride;
+    w += (size_t)FIRST_PANEL(tile) * columns * PANEL;
+#pragma unroll
+    for (uint j = 0; j < X_LOADS; j++) // past the last row again that one
+        l.x_at[j] = (min(X_ROW(j), rows - 1 - tile_row) * x_stride + X_INPUT(j)) * (uint)sizeof(float);
+#pragma unroll
+    for (uint j = 0; j < W_LOADS; j++)
+        l.w_at[j] = (column_at(tile, W_COLUMN(j), panels, columns * PANEL) + W_INPUT(j) * PANEL) * (uint)sizeof(stored);
+#pragma unroll
+    for (uint i = 0; i < 2 * ROWS; i++)
+        sum[i] = total[i] = 0.0f;
+
+    fetch(&l, x, w, columns);
+    for (uint k = 0; k < columns; k += DEPTH) {
+        put(&l, xs, ws, columns - k);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (k + DEPTH < columns)
+            fetch(&l, x + (k + DEPTH), w + (size_t)(k + DEPTH) * PANEL, columns - k - DEPTH);
+        multiply(sum, xs + own_row, ws + own_col);
+        if ((k + DEPTH) % CHUNK == 0 || k + DEPTH >= columns) {
+#pragma unroll
+            for (uint i = 0; i < 2 * ROWS; i++) {
+                total[i] += sum[i];
+                sum[i] = 0.0f;
+            }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    // Outputs of the part; the lane's first of each half (GATED: the gate's and the up's are one), and their row of W.
+    const uint outputs = panels * (GATED ? PANEL / 2 : PANEL);
+    const uint at = tile * (GATED ? HALF : TILE_COLS) + own_col, at1 = at + (GATED ? 0 : HALF);
+    const uint row0 = GATED ? at / PANEL * 2 * PANEL + at % PANEL : at, row1 = GATED ? row0 + PANEL : at1;
+    y += y_offset + (size_t)first_panel * (GATED ? PANEL / 2 : PANEL);
+    if (bias) {
+        const cols b0 = at < outputs ? LOAD_VECTOR(HALF_COLS, bias + (size_t)first_panel * PANEL + row0) : (cols)(0.0f);
+        const cols b1 = at1 < outputs ? LOAD_VECTOR(HALF_COLS, bias + (size_t)first_panel * PANEL + row1) : (cols)(0.0f);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++) {
+            total[2 * i] += b0;
+            total[2 * i + 1] += b1;
+        }
+    }
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++) {
+        const uint row = tile_row + own_row + i;
+        __global float *const to = y + (size_t)row * y_stride;
+        if (row < rows && at < outputs)
+            store_half(to + at, total[2 * i], total[2 * i + 1], accumulate);
+        if (row < rows && at1 < outputs - GATED * outputs)
+            store_half(to + at1, total[2 * i + 1], total[2 * i + 1], accumulate);
+    }
+}
