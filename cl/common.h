@@ -4,7 +4,8 @@
 //   LOAD_VECTOR(8, p)  vload8(0, p); STORE_VECTOR(8, v, p) likewise
 //   MUL_ADD(a, b, c)   a * b + c, all of one type: float or its vectors
 //
-// MUL_ADD is rounded once where the device has an instruction for that, else twice. Left to the compiler (a * b + c) it would be now
+// MUL_ADD is rounded once where the device has an instruction for that (the driver says FP_FAST_FMAF, or HAS_FMA has been measured:
+// runtime/device/fused.c), else twice. Left to the compiler (a * b + c) it would be now
 // one, now the other: PoCL 3.1 decides anew where a branch lies between, Intel's CPU runtime in a loop and in its remainder, even where
 // FP_CONTRACT is OFF. So a product is added to something by MUL_ADD alone, or bits would depend on the shape of a kernel.
 //
@@ -21,7 +22,7 @@
 #ifdef SEPARATE_MUL_ADD
 #pragma OPENCL FP_CONTRACT OFF
 #endif
-#if !defined(SEPARATE_MUL_ADD) && (defined(FP_FAST_FMAF) || defined(__FMA__)) // the latter: compilers for x86 that leave the former out
+#if !defined(SEPARATE_MUL_ADD) && (defined(HAS_FMA) || defined(FP_FAST_FMAF))
 #define MUL_ADD(a, b, c) fma(a, b, c)
 #else
 #define MUL_ADD(a, b, c) ((a) * (b) + (c))

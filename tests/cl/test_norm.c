@@ -150,7 +150,7 @@ static void check_bits(const stage *s, const char *how, size_t group, const floa
 
 static void try_problems(dev_device *device, void *user)
 {
-    static const size_t groups[] = { 1, 2, 8, 32, 64, 256 };
+    static const size_t groups[] = { 1, 32, 256 };
     (void)user;
     for (size_t i = 0; i < COUNT(problems); i++) {
         if (problems[i].large && devices_is_slow(device))
