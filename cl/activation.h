@@ -4,6 +4,7 @@
 //   ACTIVATE(v, n)       of a floatn, n = 1, 8 or 16
 //
 // Sources: transformers' activations.py. gelu_tanh is written as x * sigmoid(2u), which is the same function.
+// Test: tests/cl/test_activation.c.
 #ifndef OCLM_ACTIVATION_H
 #define OCLM_ACTIVATION_H
 
@@ -33,7 +34,8 @@
 #elif ACTIVATION == ACT_GELU
 #define ACTIVATE(v, n) ((v) * 0.5f * (1.0f + erf((v) * 0.70710678f)))
 #elif ACTIVATION == ACT_GELU_TANH
-#define ACTIVATE(v, n) ((v) * SIGMOID((v) * (1.59576912f + 0.0713548163f * (v) * (v)), n))
+#define ACTIVATE(v, n) \
+    ((v) * SIGMOID((v) * MUL_ADD(0.0713548163f * (v), (v), (VECTOR(float, n))(1.59576912f)), n))
 #elif ACTIVATION == ACT_RELU
 #define ACTIVATE(v, n) fmax((v), 0.0f)
 #elif ACTIVATION == ACT_QUICK_GELU

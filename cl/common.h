@@ -2,6 +2,12 @@
 //
 //   VECTOR(float, 8)   float8
 //   LOAD_VECTOR(8, p)  vload8(0, p); STORE_VECTOR(8, v, p) likewise
+//   MUL_ADD(a, b, c)   a * b + c, all of one type: float or its vectors
+//
+// MUL_ADD is rounded once where the device has an instruction for that (the driver says FP_FAST_FMAF, or HAS_FMA has been measured:
+// runtime/device/fused.c), else twice. Left to the compiler (a * b + c) it would be now
+// one, now the other: PoCL 3.1 decides anew where a branch lies between, Intel's CPU runtime in a loop and in its remainder, even where
+// FP_CONTRACT is OFF. So a product is added to something by MUL_ADD alone, or bits would depend on the shape of a kernel.
 //
 // SEPARATE_MUL_ADD: a product and a sum are rounded one after the other on every device, instead of at once where the device has an
 // instruction for that. Slower, and the last step to equal bits on unlike devices.
@@ -15,6 +21,11 @@
 
 #ifdef SEPARATE_MUL_ADD
 #pragma OPENCL FP_CONTRACT OFF
+#endif
+#if !defined(SEPARATE_MUL_ADD) && (defined(HAS_FMA) || defined(FP_FAST_FMAF))
+#define MUL_ADD(a, b, c) fma(a, b, c)
+#else
+#define MUL_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 
 // PREFETCH_LINE(p): asks for the cache line at p, which may lie past the end of what may be read. OpenCL's own prefetch() does nothing on
@@ -32,6 +43,7 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 #define VECTOR(type, n)       JOIN(type, n)
+#define float1                float
 #define LOAD_VECTOR(n, p)     JOIN(vload, n)(0, p)
 #define STORE_VECTOR(n, v, p) JOIN(vstore, n)(v, 0, p)
 

@@ -30,7 +30,7 @@ __kernel void rows_gather(__global float *restrict y, const uint y_stride, const
     w += (size_t)(row / PANEL) * columns * PANEL + row % PANEL;
     y += (size_t)i * y_stride;
     for (uint k = begin; k < end; k++) {
-        const float value = scale * LOAD_W1(w + (size_t)k * PANEL);
-        y[k] = ADD ? y[k] + value : value;
+        const float value = LOAD_W1(w + (size_t)k * PANEL);
+        y[k] = ADD ? MUL_ADD(scale, value, y[k]) : scale * value;
     }
 }

@@ -21,17 +21,17 @@
 #define DEFINE_EXP(NAME, FLOAT, AS_FLOAT, AS_INT)                                                                              \
     static inline FLOAT NAME(const FLOAT x)                                                                                    \
     {                                                                                                                          \
-        const FLOAT shifted = x * 1.44269504f + EXP_ROUND;                                                                     \
+        const FLOAT shifted = MUL_ADD(x, (FLOAT)(1.44269504f), (FLOAT)(EXP_ROUND));                                            \
         const FLOAT n = shifted - EXP_ROUND;                                                                                   \
-        FLOAT r = x - n * 0.693359375f;                                                                                        \
-        r = r + n * 2.12194440e-4f;                                                                                            \
-        FLOAT p = r * 1.9875691500e-4f + 1.3981999507e-3f;                                                                     \
-        p = p * r + 8.3334519073e-3f;                                                                                          \
-        p = p * r + 4.1665795894e-2f;                                                                                          \
-        p = p * r + 1.6666665459e-1f;                                                                                          \
-        p = p * r + 5.0000001201e-1f;                                                                                          \
+        FLOAT r = MUL_ADD(n, (FLOAT)(-0.693359375f), x);                                                                       \
+        r = MUL_ADD(n, (FLOAT)(2.12194440e-4f), r);                                                                            \
+        FLOAT p = MUL_ADD(r, (FLOAT)(1.9875691500e-4f), (FLOAT)(1.3981999507e-3f));                                            \
+        p = MUL_ADD(p, r, (FLOAT)(8.3334519073e-3f));                                                                          \
+        p = MUL_ADD(p, r, (FLOAT)(4.1665795894e-2f));                                                                          \
+        p = MUL_ADD(p, r, (FLOAT)(1.6666665459e-1f));                                                                          \
+        p = MUL_ADD(p, r, (FLOAT)(5.0000001201e-1f));                                                                          \
         const FLOAT square = r * r;                                                                                            \
-        p = p * square + r;                                                                                                    \
+        p = MUL_ADD(p, square, r);                                                                                             \
         p = p + 1.0f;                                                                                                          \
         const FLOAT scale = AS_FLOAT((AS_INT(shifted) - (0x4B400000 - 127)) << 23);                                            \
         const FLOAT y = x > EXP_HIGHEST ? (FLOAT)(INFINITY) : p * scale;                                                       \

@@ -5,7 +5,7 @@
 //           norm_lanes   a work-group takes a row, neighbouring work-items take neighbouring elements: for GPUs. Same bits
 // Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}, 8 * WG (at least 64) floats of local memory; any n >= 1
 // Build     -DNORM=1..3 -DWG=<power of two>
-// Test      tests/cl/test_norm.c, tests/cl/test_norm_groups.c
+// Test      tests/cl/test_norm.c
 
 #ifndef WG
 #define WG 32

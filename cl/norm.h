@@ -24,25 +24,19 @@
 static inline float norm_apply(const float x, const float mean, const float scale, const __global float *w,
                                const __global float *b, const uint i, const int kind)
 {
-    float y = (x - mean) * scale;
-    if (w)
-        y *= kind == NORM_RMS1P ? w[i] + 1.0f : w[i];
-    if (b)
-        y += b[i];
-    return y;
+    const float y = (x - mean) * scale;
+    const float factor = !w ? 1.0f : kind == NORM_RMS1P ? w[i] + 1.0f : w[i];
+    return b ? MUL_ADD(y, factor, b[i]) : y * factor;
 }
 
 static inline float16 norm_apply16(const float16 x, const float mean, const float scale, const __global float *w,
                                    const __global float *b, const uint i, const int kind)
 {
-    float16 y = (x - mean) * scale;
-    if (w) {
-        const float16 factor = vload16(0, w + i);
-        y *= kind == NORM_RMS1P ? factor + 1.0f : factor;
-    }
-    if (b)
-        y += vload16(0, b + i);
-    return y;
+    const float16 y = (x - mean) * scale;
+    float16 factor = 1.0f;
+    if (w)
+        factor = kind == NORM_RMS1P ? vload16(0, w + i) + 1.0f : vload16(0, w + i);
+    return b ? MUL_ADD(y, factor, vload16(0, b + i)) : y * factor;
 }
 
 // The elements from `i` on that are still in the row; 0 beyond. `n` > i.
@@ -54,6 +48,9 @@ static inline float16 norm_load_tail(const __global float *x, const uint i, cons
     return vload16(0, part);
 }
 
+// A sum takes in one more element, or with `power` 2 its square.
+#define NORM_ADD(sum, p, power) ((power) == 1 ? (sum) + (p) : MUL_ADD(p, p, sum))
+
 // The sum of (x - mean)^2, or with `power` 1 of x - mean.
 static inline float norm_sum(const __global float *x, const uint n, const float mean, const int power)
 {
@@ -62,22 +59,21 @@ static inline float norm_sum(const __global float *x, const uint n, const float 
     for (; i + NORM_LANES <= n; i += NORM_LANES) {
         const float16 p = vload16(0, x + i) - mean, q = vload16(0, x + i + 16) - mean;
         const float16 r = vload16(0, x + i + 32) - mean, s = vload16(0, x + i + 48) - mean;
-        a += power == 1 ? p : p * p;
-        b += power == 1 ? q : q * q;
-        c += power == 1 ? r : r * r;
-        d += power == 1 ? s : s * s;
+        a = NORM_ADD(a, p, power);
+        b = NORM_ADD(b, q, power);
+        c = NORM_ADD(c, r, power);
+        d = NORM_ADD(d, s, power);
     }
     for (uint lane = 0; i < n; i += 16, lane++) {
         const float16 p = norm_load_tail(x, i, n, mean) - mean;
-        const float16 more = power == 1 ? p : p * p;
         if (lane == 0)
-            a += more;
+            a = NORM_ADD(a, p, power);
         else if (lane == 1)
-            b += more;
+            b = NORM_ADD(b, p, power);
         else if (lane == 2)
-            c += more;
+            c = NORM_ADD(c, p, power);
         else
-            d += more;
+            d = NORM_ADD(d, p, power);
     }
     const float16 e = (a + c) + (b + d);
     const float8 f = e.lo + e.hi;

@@ -43,7 +43,7 @@ static inline float norm_sum_group(const __global float *x, const uint n, const 
             if (lid + own * WG < NORM_LANES) {
                 for (uint i = lid + own * WG; i < count; i += NORM_LANES) {
                     const float p = piece[i] - mean;
-                    sum[own] += power == 1 ? p : p * p;
+                    sum[own] = NORM_ADD(sum[own], p, power);
                 }
             }
         }
@@ -85,20 +85,27 @@ static inline float2 norm_of_row_group(const __global float *x, const uint n, co
 static inline void norm_apply_group(float *y, const float2 of, const __global float *w, const __global float *b, const uint begin,
                                     const uint count, const int kind)
 {
+    float factor[NORM_LOADS];
 #pragma unroll
-    for (uint j = 0; j < NORM_LOADS; j++)
+    for (uint j = 0; j < NORM_LOADS; j++) {
         y[j] = (y[j] - of.x) * of.y;
+        factor[j] = 1.0f;
+    }
     if (w) {
 #pragma unroll
         for (uint j = 0; j < NORM_LOADS; j++) {
             const float weight = w[NORM_INDEX(begin, j, count)];
-            y[j] *= kind == NORM_RMS1P ? weight + 1.0f : weight;
+            factor[j] = kind == NORM_RMS1P ? weight + 1.0f : weight;
         }
     }
     if (b) {
 #pragma unroll
         for (uint j = 0; j < NORM_LOADS; j++)
-            y[j] += b[NORM_INDEX(begin, j, count)];
+            y[j] = MUL_ADD(y[j], factor[j], b[NORM_INDEX(begin, j, count)]);
+    } else {
+#pragma unroll
+        for (uint j = 0; j < NORM_LOADS; j++)
+            y[j] *= factor[j];
     }
 }
 

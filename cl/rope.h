@@ -9,6 +9,8 @@
 #ifndef OCLM_ROPE_H
 #define OCLM_ROPE_H
 
+#include "common.h"
+
 #ifndef ROTARY_DIMS
 #define ROTARY_DIMS 0
 #endif
@@ -22,7 +24,7 @@
 
 static inline float2 turn_pair(const float first, const float second, const float cosine, const float sine)
 {
-    return (float2)(first * cosine - second * sine, second * cosine + first * sine);
+    return (float2)(MUL_ADD(first, cosine, -(second * sine)), MUL_ADD(second, cosine, first * sine));
 }
 
 #endif

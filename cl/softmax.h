@@ -23,7 +23,7 @@ static inline float larger(const float a, const float b)
 }
 
 // How the next span joins what is known of all positions before it: the side with the smaller maximum shrinks by `factor`, the
-// other stays as it is. (One product and one sum: no compiler can round it in two ways.)
+// other stays as it is.
 typedef struct joining {
     float largest, factor;
     bool  next_is_larger;
@@ -41,7 +41,7 @@ static inline joining join_spans(const float largest, const float next_largest)
 // Joins sums, or values of one dimension.
 static inline float join_value(const joining j, const float value, const float next_value)
 {
-    return (j.next_is_larger ? value : next_value) * j.factor + (j.next_is_larger ? next_value : value);
+    return MUL_ADD(j.next_is_larger ? value : next_value, j.factor, j.next_is_larger ? next_value : value);
 }
 
 // -0 (an underflow) becomes +0, whichever way it came about.

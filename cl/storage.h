@@ -11,6 +11,7 @@
 //   vload_half() where HAS_VLOAD_HALF says that the device converts in hardware (GPUs do),
 //   else integer arithmetic: the 15 bits without the sign, 13 places up, are the number divided by 2^112. Exact for all finite numbers,
 //   subnormals too unless the device flushes them; infinity and NaN, which no weight should be, are patched back in.
+// Test: tests/cl/test_storage.c, all three.
 #ifndef OCLM_STORAGE_H
 #define OCLM_STORAGE_H
 

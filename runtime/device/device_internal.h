@@ -22,6 +22,12 @@ oclm_status dev_slot_get(dev_device *device, dev_slot slot, dev_slot_make make, 
 void        dev_slot_lock(dev_device *device, dev_slot slot);
 void        dev_slot_unlock(dev_device *device, dev_slot slot);
 
+/* What every kernel is built with. 1.2 is what all drivers take: PoCL refuses CL2.0, Apple knows nothing later. */
+#define DEV_COMMON_OPTIONS "-cl-std=CL1.2"
+
+/* A question to a device that is answered once, by measuring. */
+typedef enum dev_answer { DEV_ANSWER_UNKNOWN, DEV_ANSWER_NO, DEV_ANSWER_YES } dev_answer;
+
 /* One built program. */
 typedef struct dev_program_entry {
     char      *key; /* source name, '\n', options */
@@ -40,11 +46,12 @@ struct dev_device {
 
     _Atomic uint64_t used, peak; /* bytes of device memory */
 
-    core_mutex        *programs_lock; /* guards the five below; held while a program is built */
+    core_mutex        *programs_lock; /* guards the six below; held while a program is built */
     dev_program_entry *programs;
     size_t             program_count, program_capacity;
     bool               cache_off; /* the cache folder cannot be written: told once */
-    enum { DEV_BINARIES_UNKNOWN, DEV_BINARIES_FREE, DEV_BINARIES_DEAR } binaries; /* program.c: what to keep on disk */
+    dev_answer         binaries_dear; /* program.c: what to keep on disk */
+    dev_answer         fuses;         /* dev_measure_fused() */
 
     struct {
         core_mutex   *lock; /* guards value and what it holds */
@@ -64,6 +71,8 @@ void   dev_host_pages_drop(dev_host_pages *owner);
 
 /* Releases all programs; for dev_close(). */
 void dev_programs_drop(dev_device *device);
+/* Does the device multiply and add with one rounding? dev_program() asks it once and builds with -DHAS_FMA where it does. */
+bool dev_measure_fused(const dev_device *device);
 
 /* Fills `info` (all but its indexes) from a device, and `strings`, the one allocation its text and `extensions` lie in. */
 oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings,

@@ -12,9 +12,6 @@
 
 #define LOG_SHOWN 1500 /* bytes of a compiler's log in a message */
 
-/* What every kernel is built with. 1.2 is what all drivers take: PoCL refuses CL2.0, Apple knows nothing later. */
-#define COMMON_OPTIONS "-cl-std=CL1.2"
-
 static cl_program find(const dev_device *device, const char *key)
 {
     for (size_t i = 0; i < device->program_count; i++) {
@@ -25,7 +22,7 @@ static cl_program find(const dev_device *device, const char *key)
 }
 
 /* The compiler's words, cut, for the message of a failed build. */
-static oclm_status fail_build(dev_device *device, cl_program program, const char *source, const char *options, cl_int error)
+static oclm_status fail_build(const dev_device *device, cl_program program, const char *source, const char *options, cl_int error)
 {
     char   shown[LOG_SHOWN + 1];
     size_t size = 0;
@@ -45,7 +42,7 @@ static oclm_status fail_build(dev_device *device, cl_program program, const char
                        shown[0] ? shown : "the driver gave no reason");
 }
 
-static oclm_status build_from_source(dev_device *device, const char *source, const char *text, const char *options,
+static oclm_status build_from_source(const dev_device *device, const char *source, const char *text, const char *options,
                                      cl_program *out)
 {
     oclm_status status = OCLM_OK;
@@ -105,14 +102,14 @@ static unsigned char *fetch_binary(cl_program program, size_t *length)
 #define SLOW_REBUILD 0.25 /* seconds */
 
 /* Are binaries dear? Measured on a program that no cache can know, since a driver's own would hide the cost. */
-static bool measure_binaries(dev_device *device)
+static bool measure_binaries(const dev_device *device)
 {
     static const char text[] = "__kernel void probe(__global uint *x) { x[get_global_id(0)] += SALT; }";
     char              options[96];
     cl_program        program = NULL;
     size_t            length = 0;
     const double      now = core_seconds();
-    snprintf(options, sizeof options, COMMON_OPTIONS " -DSALT=%uu", (unsigned)core_hash64(&now, sizeof now, 0));
+    snprintf(options, sizeof options, DEV_COMMON_OPTIONS " -DSALT=%uu", (unsigned)core_hash64(&now, sizeof now, 0));
     if (build_from_source(device, "probe", text, options, &program) != OCLM_OK)
         return true;
     const double   built = core_seconds();
@@ -134,23 +131,20 @@ static void store(dev_device *device, const dev_cache_key *key, dev_cached kind,
     core_log(OCLM_LOG_WARNING, "built programs are not kept: %s", oclm_last_error());
 }
 
-/* The measurement is remembered too, under a key of its own; the payload is "dear" or "free". */
-static bool are_binaries_dear(dev_device *device)
+/* What was found out about a device is remembered: "yes" or "no". */
+static bool answer(dev_device *device, const char *question, bool (*measure)(const dev_device *), dev_answer *known)
 {
-    dev_cache_key key;
-    char         *data;
-    size_t        length;
-    if (device->binaries == DEV_BINARIES_UNKNOWN) {
-        dev_cache_key_make(&device->traits, "are binaries dear?", "", &key);
-        if (dev_cache_load(&key, &data, &length) == DEV_CACHED_BINARY && length == 4) {
-            device->binaries = memcmp(data, "dear", 4) == 0 ? DEV_BINARIES_DEAR : DEV_BINARIES_FREE;
+    core_text fact = CORE_TEXT_INIT;
+    if (*known == DEV_ANSWER_UNKNOWN) {
+        if (dev_fact_load(&device->traits, question, &fact)) {
+            *known = strcmp(fact.data, "yes") == 0 ? DEV_ANSWER_YES : DEV_ANSWER_NO;
         } else {
-            device->binaries = measure_binaries(device) ? DEV_BINARIES_DEAR : DEV_BINARIES_FREE;
-            store(device, &key, DEV_CACHED_BINARY, device->binaries == DEV_BINARIES_DEAR ? "dear" : "free", 4);
+            *known = measure(device) ? DEV_ANSWER_YES : DEV_ANSWER_NO;
+            dev_fact_store(&device->traits, question, *known == DEV_ANSWER_YES ? "yes" : "no");
         }
-        core_free(data);
+        core_text_free(&fact);
     }
-    return device->binaries == DEV_BINARIES_DEAR;
+    return *known == DEV_ANSWER_YES;
 }
 
 /* After a build from source. */
@@ -160,7 +154,7 @@ static void remember(dev_device *device, const dev_cache_key *key, dev_cached be
     size_t         length = 0;
     if (device->cache_off)
         return;
-    if (!are_binaries_dear(device) || (before == DEV_CACHED_NOTE && build_seconds > SLOW_REBUILD))
+    if (!answer(device, "are binaries dear?", measure_binaries, &device->binaries_dear) || (before == DEV_CACHED_NOTE && build_seconds > SLOW_REBUILD))
         binary = fetch_binary(program, &length);
     if (binary)
         store(device, key, DEV_CACHED_BINARY, binary, length);
@@ -222,7 +216,8 @@ static oclm_status make(dev_device *device, const char *source, const char *opti
     *program = NULL;
     if (!own_key)
         return OCLM_ERR_MEMORY;
-    if ((status = core_text_printf(&all, "%s%s%s", COMMON_OPTIONS, options[0] ? " " : "", options)) == OCLM_OK &&
+    const bool fuses = answer(device, "is a product and a sum rounded once?", dev_measure_fused, &device->fuses);
+    if ((status = core_text_printf(&all, "%s%s%s%s", DEV_COMMON_OPTIONS, fuses ? " -DHAS_FMA" : "", options[0] ? " " : "", options)) == OCLM_OK &&
         (status = build(device, source, all.data, program)) == OCLM_OK) {
         status = keep(device, own_key, *program);
         own_key = NULL;
