@@ -96,7 +96,7 @@ static inline void multiply_block(const float *const a, const uint a_stride, con
             const floatw column = LOAD_VECTOR(WIDTH, b + v * WIDTH);
 #pragma unroll
             for (uint r = 0; r < BLOCK; r++)
-                sum[r][v] = a[r * a_stride + i] * column + sum[r][v];
+                sum[r][v] = MUL_ADD((floatw)(a[r * a_stride + i]), column, sum[r][v]);
         }
 #else
         floatw column[COLUMNS / WIDTH];
@@ -107,7 +107,7 @@ static inline void multiply_block(const float *const a, const uint a_stride, con
         for (uint r = 0; r < BLOCK; r++)
 #pragma unroll
             for (uint v = 0; v < COLUMNS / WIDTH; v++)
-                sum[r][v] = a[r * a_stride + i] * column[v] + sum[r][v];
+                sum[r][v] = MUL_ADD((floatw)(a[r * a_stride + i]), column[v], sum[r][v]);
 #endif
         b += b_stride;
     }
@@ -169,8 +169,8 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
         high[r] = exp_f16(high[r] - largest[r]);
         vstore16(low[r], 2 * r, weights);
         vstore16(high[r], 2 * r + 1, weights);
-        vstore16(vload16(0, sums) * shrink[r] + low[r], 0, sums);
-        vstore16(vload16(1, sums) * shrink[r] + high[r], 1, sums);
+        vstore16(MUL_ADD(vload16(0, sums), (float16)(shrink[r]), low[r]), 0, sums);
+        vstore16(MUL_ADD(vload16(1, sums), (float16)(shrink[r]), high[r]), 1, sums);
     }
 }
 
@@ -186,7 +186,7 @@ static inline void add_values(tile_state *const state, const uint s, const __glo
             values[r * HEAD_DIM + d] = values[r * HEAD_DIM + d] * shrink[r];
         for (uint t = 0; t < count; t++)
             for (uint d = WHOLE; d < HEAD_DIM; d++)
-                values[r * HEAD_DIM + d] = weights[r * PAGE + t] * v[t * HEAD_DIM + d] + values[r * HEAD_DIM + d];
+                values[r * HEAD_DIM + d] = MUL_ADD(weights[r * PAGE + t], v[t * HEAD_DIM + d], values[r * HEAD_DIM + d]);
     }
 }
 

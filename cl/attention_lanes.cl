@@ -97,7 +97,7 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
         const float column = k[d * PAGE + p.lane];
 #pragma unroll
         for (uint r = 0; r < BLOCK; r++)
-            score[r] = g->q[r][d] * column + score[r];
+            score[r] = MUL_ADD(g->q[r][d], column, score[r]);
     }
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
@@ -118,7 +118,7 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
     for (uint r = 0; r < BLOCK; r++) {
         const float weight = exp_f1(score[r] - g->largest[r]);
         g->weights[r][p.lane] = weight;
-        sums[r] = sums[r] * g->shrink[r] + weight;
+        sums[r] = MUL_ADD(sums[r], g->shrink[r], weight);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
@@ -139,7 +139,7 @@ static inline void add_values(const __local group_state *const g, const group_pl
             const float value = d < HEAD_DIM ? v[t * HEAD_DIM + d] : 0.0f;
 #pragma unroll
             for (uint r = 0; r < BLOCK; r++)
-                acc[r][i] = g->weights[r][t] * value + acc[r][i];
+                acc[r][i] = MUL_ADD(g->weights[r][t], value, acc[r][i]);
         }
     barrier(CLK_LOCAL_MEM_FENCE); // weights are free again
 }

@@ -81,7 +81,7 @@ static inline void add_chunk(vec *total, const X_SPACE float *const *x, const ui
             const float a = x[i][first + k];
 #pragma unroll
             for (uint j = 0; j < VECTORS; j++)
-                sum[i * VECTORS + j] += a * b[j];
+                sum[i * VECTORS + j] = MUL_ADD((vec)(a), b[j], sum[i * VECTORS + j]);
         }
     }
 #pragma unroll

@@ -83,10 +83,10 @@ static inline void add_columns(vec *sum, const __local float *x, const __global 
 #pragma unroll
             for (uint g = 0; g < GATES; g++) {
                 const stored_vec *const b = column + g * UNROLL + k;
-                sum[g * ROWS + r] += a.x * WIDEN(b[0]);
-                sum[g * ROWS + r] += a.y * WIDEN(b[1]);
-                sum[g * ROWS + r] += a.z * WIDEN(b[2]);
-                sum[g * ROWS + r] += a.w * WIDEN(b[3]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.x), WIDEN(b[0]), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.y), WIDEN(b[1]), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.z), WIDEN(b[2]), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.w), WIDEN(b[3]), sum[g * ROWS + r]);
             }
         }
 }
@@ -103,8 +103,10 @@ static inline void add_chunk(vec *sum, const __local float *x, const __global st
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
 #pragma unroll
-            for (uint g = 0; g < GATES; g++)
-                sum[g * ROWS + r] += x[r * X_ROW + k] * WIDEN(*(const __global stored_vec *)(w + g * panel_size + k * PANEL));
+            for (uint g = 0; g < GATES; g++) {
+                const stored_vec b = *(const __global stored_vec *)(w + g * panel_size + k * PANEL);
+                sum[g * ROWS + r] = MUL_ADD((vec)(x[r * X_ROW + k]), WIDEN(b), sum[g * ROWS + r]);
+            }
 }
 
 // Chunks' sums in their order: sums[gate][row][slice][output].

@@ -131,14 +131,14 @@ static inline void multiply(cols *sum, const __local float *xs, const __local fl
 #pragma unroll
         for (uint i = 0; i < ROWS; i += 4) {
             const float4 a = *(const __local float4 *)(xs + k * X_STEP + i);
-            sum[2 * i] += a.x * b0;
-            sum[2 * i + 1] += a.x * b1;
-            sum[2 * i + 2] += a.y * b0;
-            sum[2 * i + 3] += a.y * b1;
-            sum[2 * i + 4] += a.z * b0;
-            sum[2 * i + 5] += a.z * b1;
-            sum[2 * i + 6] += a.w * b0;
-            sum[2 * i + 7] += a.w * b1;
+            sum[2 * i] = MUL_ADD((cols)(a.x), b0, sum[2 * i]);
+            sum[2 * i + 1] = MUL_ADD((cols)(a.x), b1, sum[2 * i + 1]);
+            sum[2 * i + 2] = MUL_ADD((cols)(a.y), b0, sum[2 * i + 2]);
+            sum[2 * i + 3] = MUL_ADD((cols)(a.y), b1, sum[2 * i + 3]);
+            sum[2 * i + 4] = MUL_ADD((cols)(a.z), b0, sum[2 * i + 4]);
+            sum[2 * i + 5] = MUL_ADD((cols)(a.z), b1, sum[2 * i + 5]);
+            sum[2 * i + 6] = MUL_ADD((cols)(a.w), b0, sum[2 * i + 6]);
+            sum[2 * i + 7] = MUL_ADD((cols)(a.w), b1, sum[2 * i + 7]);
         }
     }
 }
