@@ -1,5 +1,6 @@
 /* test_load_memory.c: loading takes the weights once: peak host memory stays below weights + 300 MB, measured from outside. The model is
  * made here: its weights are zeros in a sparse file, so it costs no disk. On devices with memory of their own the limit is generous. */
+#define _DEFAULT_SOURCE /* wait4 */
 #include "cli/cases.h"
 
 #include <sys/resource.h>
@@ -67,20 +68,34 @@ static int remove_model(void **state)
     return 0;
 }
 
+/* Peak resident memory in bytes of a run that loads the model and makes two tokens. */
+static double peak_of_run(void)
+{
+    struct rusage usage;
+    int           status;
+    const pid_t   pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const int nowhere = open("/dev/null", O_WRONLY);
+        (void)dup2(nowhere, STDOUT_FILENO);
+        execl(OCLM_COMMAND, "oclm", "generate", here, "--input-ids", "1,2,3", "-n", "2", "--json", "--quiet", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(wait4(pid, &status, 0, &usage), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+#if defined(__APPLE__)
+    return (double)usage.ru_maxrss;
+#else
+    return 1024.0 * (double)usage.ru_maxrss;
+#endif
+}
+
 static void loading_holds_the_weights_once(void **state)
 {
-    struct rusage children;
-    cJSON        *made = run_json("generate @here --input-ids 1,2,3 -n 2 --json");
-    double        peak;
     (void)state;
-    assert_int_equal(getrusage(RUSAGE_CHILDREN, &children), 0);
-#if defined(__APPLE__)
-    peak = (double)children.ru_maxrss;
-#else
-    peak = 1024.0 * (double)children.ru_maxrss;
-#endif
-    assert_int_equal(cJSON_GetArraySize(at_path(made, "sequences.0.output_ids")), 2);
-    cJSON_Delete(made);
+    (void)peak_of_run(); /* a CPU driver's compiler takes 150 MB of this process, once: not what is asked here */
+    const double peak = peak_of_run();
     print_message("    weights %.0f MB, peak %.0f MB\n", (double)end_of_data / 1e6, peak / 1e6);
     assert_true((double)end_of_data > 2 * OVERHEAD_BYTES); /* or a second copy would not show */
     if (peak > (double)end_of_data + OVERHEAD_BYTES)
