@@ -7,6 +7,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/child.h"
+#include "core/folder.h"
 #include "core/log.h"
 
 #define SINGLE "model.safetensors"
@@ -18,22 +19,6 @@
 #define TENSOR(name, dtype, shape, begin, end) \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
 #define IN(name, file) "\"" name "\":\"" file "\""
-
-static char folder[SCRATCH_PATH]; /* a fresh one for each test */
-
-static int make_scratch(void **state)
-{
-    (void)state;
-    scratch_make(folder);
-    return 0;
-}
-
-static int remove_scratch(void **state)
-{
-    (void)state;
-    scratch_remove(folder);
-    return 0;
-}
 
 static void write_text(const char *name, const char *text)
 {
@@ -376,8 +361,6 @@ static void a_failing_request_leaves_nothing_behind(void **state)
     assert_int_equal(count_maps(), 0);
     assert_int_equal(count_open_files(), open_files);
 }
-
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
 
 int main(void)
 {

@@ -8,26 +8,10 @@
 
 #include "core/child.h"
 #include "core/map.h"
-#include "core/scratch.h"
+#include "core/folder.h"
 
 #define MUCH ((size_t)32 << 20)
 #define NEARLY ((size_t)1 << 20) /* the kernel counts in batches, and code is mapped too */
-
-static char folder[SCRATCH_PATH]; /* a fresh one for each test */
-
-static int make_scratch(void **state)
-{
-    (void)state;
-    scratch_make(folder);
-    return 0;
-}
-
-static int remove_scratch(void **state)
-{
-    (void)state;
-    scratch_remove(folder);
-    return 0;
-}
 
 static void a_file_of_any_length_is_mapped_whole(void **state)
 {
@@ -192,8 +176,6 @@ static void released_pages_leave_memory_and_come_back(void **state)
     core_map_close(&map);
 }
 #endif
-
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
 
 int main(void)
 {

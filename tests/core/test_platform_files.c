@@ -7,38 +7,7 @@
 
 #include "core/child.h"
 #include "core/platform.h"
-#include "core/scratch.h"
-
-static char folder[SCRATCH_PATH]; /* a fresh one for each test */
-
-static int make_scratch(void **state)
-{
-    (void)state;
-    scratch_make(folder);
-    return 0;
-}
-
-static int remove_scratch(void **state)
-{
-    (void)state;
-    scratch_remove(folder);
-    return 0;
-}
-
-/* scratch_path(), but three at a time. */
-static char *path_of(const char *name)
-{
-    static char   paths[3][2 * SCRATCH_PATH];
-    static size_t next;
-    char *const   path = paths[next++ % COUNT(paths)];
-    return strcpy(path, scratch_path(folder, name));
-}
-
-static void expect(const char *label, oclm_status got, oclm_status want, const char *path, const char *reason)
-{
-    if (got != want || (want != OCLM_OK && (strstr(oclm_last_error(), path) == NULL || strstr(oclm_last_error(), reason) == NULL)))
-        fail_msg("%s: status %d, want %d; \"%s\", want \"%s\" and \"%s\"", label, (int)got, (int)want, oclm_last_error(), path, reason);
-}
+#include "core/folder.h"
 
 static bool count_name(const char *name, void *user)
 {
@@ -322,8 +291,6 @@ static void a_failing_request_leaves_nothing_behind(void **state)
     fails_cleanly_at_every_request("reading", read_a_file, undo_nothing, file);
     fails_cleanly_at_every_request("the cache's folder", name_the_cache, undo_nothing, NULL);
 }
-
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
 
 int main(void)
 {
