@@ -280,6 +280,7 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
                               const bool keeps)
 {
     const __global float *const row = a.qkv + (size_t)first * a.qkv_stride;
+    (void)keeps; // without TURNS
     take_queries(state, row + head * (GROUP * HEAD_DIM), a.qkv_stride, rows, a.scale);
 #if TURNS
     turn_row(state, row, head, (uint)a.positions[first], keeps, a.cosines, a.sines, a.keys, a.values,
