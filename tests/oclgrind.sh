@@ -24,6 +24,7 @@ check() {
     echo "passed: oclgrind $1 $2"
 }
 
+self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 cd "$OCLM_BUILD"
 if [ $# -eq 2 ]; then
     check "$@"
@@ -40,4 +41,4 @@ for test in tests/cl/cl_test_* tests/model/model_test_tiny_models tests/generati
 done >oclgrind.runs
 [ -s oclgrind.runs ]
 echo "oclgrind: $(wc -l <oclgrind.runs) runs"
-xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" sh "$0" <oclgrind.runs
+xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" sh "$self" <oclgrind.runs
