@@ -93,7 +93,7 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++)
         score[r] = 0.0f;
-    for (uint d = 0; d < HEAD_DIM; d++) {
+    IN_ORDER for (uint d = 0; d < HEAD_DIM; d++) {
         const float column = k[d * PAGE + p.lane];
 #pragma unroll
         for (uint r = 0; r < BLOCK; r++)
@@ -132,7 +132,7 @@ static inline void add_values(const __local group_state *const g, const group_pl
 #pragma unroll
         for (uint i = 0; i < OWN; i++)
             acc[r][i] = acc[r][i] * g->shrink[r];
-    for (uint t = 0; t < count; t++)
+    IN_ORDER for (uint t = 0; t < count; t++)
 #pragma unroll
         for (uint i = 0; i < OWN; i++) {
             const uint d = p.lane + i * PAGE;

@@ -170,7 +170,7 @@ static inline void add_values(tile_state *const state, const uint s, const __glo
     for (uint r = 0; WHOLE < HEAD_DIM && r < BLOCK; r++) {
         for (uint d = WHOLE; d < HEAD_DIM; d++)
             values[r * HEAD_DIM + d] = values[r * HEAD_DIM + d] * shrink[r];
-        for (uint t = 0; t < count; t++)
+        IN_ORDER for (uint t = 0; t < count; t++)
             for (uint d = WHOLE; d < HEAD_DIM; d++)
                 values[r * HEAD_DIM + d] = MUL_ADD(weights[r * PAGE + t], v[t * HEAD_DIM + d], values[r * HEAD_DIM + d]);
     }

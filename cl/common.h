@@ -3,11 +3,15 @@
 //   VECTOR(float, 8)   float8
 //   LOAD_VECTOR(8, p)  vload8(0, p); STORE_VECTOR(8, v, p) likewise
 //   MUL_ADD(a, b, c)   a * b + c, all of one type: float or its vectors
+//   IN_ORDER           before a loop in which a float takes in one term after the other
 //
 // MUL_ADD is rounded once where the device has an instruction for that (the driver says FP_FAST_FMAF, or HAS_FMA has been measured:
 // runtime/device/fused.c), else twice. Left to the compiler (a * b + c) it would be now
 // one, now the other: PoCL 3.1 decides anew where a branch lies between, Intel's CPU runtime in a loop and in its remainder, even where
 // FP_CONTRACT is OFF. So a product is added to something by MUL_ADD alone, or bits would depend on the shape of a kernel.
+//
+// IN_ORDER keeps the compiler from cutting such a sum into one for each lane of a vector, joined after the loop. OpenCL C does not allow
+// that, but Intel's CPU runtime does it in loops long enough (tests/cl/test_sum_order.c). Sums of vectors, and fma(), it leaves alone.
 //
 // SEPARATE_MUL_ADD: a product and a sum are rounded one after the other on every device, instead of at once where the device has an
 // instruction for that. Slower, and the last step to equal bits on unlike devices.
@@ -26,6 +30,12 @@
 #define MUL_ADD(a, b, c) fma(a, b, c)
 #else
 #define MUL_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+#ifdef __clang__
+#define IN_ORDER _Pragma("clang loop vectorize(disable)")
+#else
+#define IN_ORDER
 #endif
 
 // PREFETCH_LINE(p): asks for the cache line at p, which may lie past the end of what may be read. OpenCL's own prefetch() does nothing on

@@ -121,7 +121,7 @@ static inline void add_sums(float *total, const __local float *sums, const uint 
             for (uint g = 0; g < GATES; g++) {
                 const __local float *const from = sums + (g * ROWS + row) * SLICES * PANEL + output;
 #pragma unroll 4
-                for (uint s = 0; s < chunks; s++)
+                IN_ORDER for (uint s = 0; s < chunks; s++)
                     total[own * GATES + g] += from[s * PANEL];
             }
         }

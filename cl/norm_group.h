@@ -41,7 +41,7 @@ static inline float norm_sum_group(const __global float *x, const uint n, const 
 #pragma unroll
         for (uint own = 0; own < NORM_OWN; own++) {
             if (lid + own * WG < NORM_LANES) {
-                for (uint i = lid + own * WG; i < count; i += NORM_LANES) {
+                IN_ORDER for (uint i = lid + own * WG; i < count; i += NORM_LANES) {
                     const float p = piece[i] - mean;
                     sum[own] = NORM_ADD(sum[own], p, power);
                 }

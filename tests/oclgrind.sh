@@ -1,26 +1,45 @@
 #!/bin/sh
 # Runs device tests under oclgrind, which finds bad accesses, races and uninitialised reads in kernels. It exits 0 when it finds some,
 # so its log must be empty. Set by scripts/test.sh: OCLM_BUILD, the build folder.
+#
+# --uninitialized is for those tests alone that oclgrind 21.10 can follow (its src/plugins/Uninitialized.cpp, the same in 26.03):
+# - Of a vector that is shuffled, element 11 counts as undefined, and an element that is undefined is looked up in front of the vector,
+#   where it reports what it finds or crashes: Value::UndefValueVal (11) stands where -1 is meant. So kernels with vectors of 16 are left out.
+# - A write from the host to a part of a buffer makes it forget the rest: the whole model is left out, and tests fill buffers by one write.
+# test_draw would take minutes; test_sample runs the same kernels.
 set -eu
+follows="embed mul_add pack random rope sample select_rows storage sum_order"
+
+# check CHECKS TEST: one run, in files of its own.
+check() {
+    name=$(basename "$2")$1
+    status=0
+    rm -f "$name.log"
+    timeout 600 oclgrind "$1" --check-api --max-errors 20 --log "$name.log" "$2" >"$name.out" 2>&1 || status=$?
+    if [ $status -ne 0 ] || [ -s "$name.log" ]; then
+        echo "FAILED: oclgrind $1 $2 (exit $status)"
+        head -n 30 "$name.log" 2>/dev/null || true
+        tail -n 20 "$name.out"
+        return 1
+    fi
+    echo "passed: oclgrind $1 $2"
+}
+
+self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 cd "$OCLM_BUILD"
-log=$PWD/oclgrind.log
-failed=0 run=0
+if [ $# -eq 2 ]; then
+    check "$@"
+    exit
+fi
 # OCLM_TEST_QUICK: the smallest sizes of each table; interpreting kernels is a thousand times slower than running them.
 export OCLM_TEST_QUICK=1 OCLM_CACHE_DIR="$PWD/oclgrind-cache" OCLM_DEVICE=
 for test in tests/cl/cl_test_* tests/model/model_test_tiny_models tests/generation/generation_test_generate; do
     [ -f "$test" ] && [ -x "$test" ] || continue
-    for checks in --data-races --uninitialized; do
-        run=$((run + 1))
-        rm -f "$log"
-        status=0
-        oclgrind $checks --check-api --max-errors 20 --log "$log" "$test" >oclgrind.out 2>&1 || status=$?
-        if [ $status -ne 0 ] || [ -s "$log" ]; then
-            echo "FAILED: oclgrind $checks $test (exit $status)"
-            head -n 30 "$log" 2>/dev/null || true
-            tail -n 20 oclgrind.out
-            failed=$((failed + 1))
-        fi
-    done
-done
-echo "oclgrind: $run runs, $failed failed"
-[ $run -gt 0 ] && [ $failed -eq 0 ]
+    echo "--data-races $test"
+    case " $follows " in
+    *" ${test#tests/cl/cl_test_} "*) echo "--uninitialized $test" ;;
+    esac
+done >oclgrind.runs
+[ -s oclgrind.runs ]
+echo "oclgrind: $(wc -l <oclgrind.runs) runs"
+xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" sh "$self" <oclgrind.runs
