@@ -192,6 +192,7 @@ oclm_status dev_work_counters(dev_work *work, size_t bytes, const dev_buffer **c
         return OCLM_OK;
     if (work->counters.memory) /* launches are recorded with it already */
         return core_fail(OCLM_ERR_INTERNAL, "a list of launches has %zu bytes of counters, %zu are asked for", work->counters.bytes, bytes);
+    /* Zeros for every queue: the list may be played on another than the device's own. */
     return dev_buffer_new_zero(work->device, dev_queue(work->device), bytes, "counters of launches", &work->counters);
 }
 

@@ -44,10 +44,13 @@ static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
     return error != CL_SUCCESS ? error : clEnqueueWriteBuffer(queue, memory, CL_TRUE, bytes - 1, 1, &zero, 0, NULL, NULL);
 }
 
-static cl_mem create(dev_device *device, size_t bytes, cl_int *error)
+/* With a copy of `contents`, unless that is NULL. */
+static cl_mem create(dev_device *device, size_t bytes, void *contents, cl_int *error)
 {
     dev_host_pages *owner = NULL;
-    void           *pages = dev_host_pages_new(device, bytes, &owner);
+    if (contents)
+        return clCreateBuffer(device->context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, contents, error);
+    void *pages = dev_host_pages_new(device, bytes, &owner);
     cl_mem memory = clCreateBuffer(device->context, pages ? CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR : CL_MEM_READ_WRITE, bytes, pages, error);
     if (pages && *error == CL_SUCCESS && (*error = dev_host_pages_attach(owner, memory)) != CL_SUCCESS)
         clReleaseMemObject(memory);
@@ -56,7 +59,7 @@ static cl_mem create(dev_device *device, size_t bytes, cl_int *error)
     return memory;
 }
 
-oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, dev_buffer *buffer)
+static oclm_status new_from(dev_device *device, size_t bytes, void *contents, const char *what, dev_buffer *buffer)
 {
     const oclm_device_info *info = &device->traits.info;
     oclm_status             status;
@@ -72,8 +75,8 @@ oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, d
                          info->name, core_format_bytes(info->max_alloc_bytes, most), what, core_format_bytes(bytes, need));
     if ((status = reserve(device, bytes, what)) != OCLM_OK)
         return status;
-    cl_mem memory = create(device, bytes, &error);
-    if (error == CL_SUCCESS && !info->host_unified && (error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
+    cl_mem memory = create(device, bytes, contents, &error);
+    if (error == CL_SUCCESS && !contents && !info->host_unified && (error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
         clReleaseMemObject(memory);
     if (error != CL_SUCCESS) {
         unreserve(device, bytes);
@@ -83,30 +86,32 @@ oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, d
     return OCLM_OK;
 }
 
-/* Small buffers are cleared by a write: oclgrind takes what a fill wrote for uninitialised (21.10). From the heap: some drivers
- * refuse to read constant memory. */
-static oclm_status clear(cl_command_queue queue, const dev_buffer *buffer, const char *what)
+oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, dev_buffer *buffer)
 {
-    enum { SMALL = 1 << 20 };
+    return new_from(device, bytes, NULL, what, buffer);
+}
+
+static oclm_status fill(cl_command_queue queue, const dev_buffer *buffer, const char *what)
+{
     const cl_uint zero = 0;
     const size_t  pattern = buffer->bytes % sizeof zero ? 1 : sizeof zero; /* a fill's size is a multiple of its pattern's */
-    cl_int        error;
-    if (buffer->bytes <= SMALL) {
-        void *zeros = core_alloc_zero(buffer->bytes, 1, what);
-        if (!zeros)
-            return OCLM_ERR_MEMORY;
-        error = clEnqueueWriteBuffer(queue, buffer->memory, CL_TRUE, 0, buffer->bytes, zeros, 0, NULL, NULL);
-        core_free(zeros);
-    } else {
-        error = clEnqueueFillBuffer(queue, buffer->memory, &zero, pattern, 0, buffer->bytes, 0, NULL, NULL);
-    }
+    const cl_int  error = clEnqueueFillBuffer(queue, buffer->memory, &zero, pattern, 0, buffer->bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "clearing %s", what);
 }
 
+/* Small buffers are made of zeros. What a fill wrote oclgrind (21.10) takes for uninitialised; and what a blocking write put down on one
+ * queue, kernels of another do not always find on Intel's CPU runtime. From the heap: some drivers refuse to read constant memory. */
 oclm_status dev_buffer_new_zero(dev_device *device, cl_command_queue queue, size_t bytes, const char *what, dev_buffer *buffer)
 {
-    oclm_status status = dev_buffer_new(device, bytes, what, buffer);
-    if (status == OCLM_OK && (status = clear(queue, buffer, what)) != OCLM_OK)
+    enum { SMALL = 1 << 20 };
+    oclm_status status;
+    void       *zeros = NULL;
+    *buffer = (dev_buffer){ NULL, 0 };
+    if (bytes > 0 && bytes <= SMALL && !(zeros = core_alloc_zero(bytes, 1, what)))
+        return OCLM_ERR_MEMORY;
+    status = new_from(device, bytes, zeros, what, buffer);
+    core_free(zeros);
+    if (status == OCLM_OK && bytes > SMALL && (status = fill(queue, buffer, what)) != OCLM_OK)
         dev_buffer_free(device, buffer);
     return status;
 }

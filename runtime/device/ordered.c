@@ -1,108 +1,145 @@
 /* ordered.c: finds out whether work-groups of one launch may wait for each other: a group for what groups wrote that took their work
  * earlier (cl/decode_layers.cl). OpenCL 3.0 promises that they see it, where the device says so; that a group which has started goes on
  * while others wait it does not promise. Devices whose groups are threads of a CPU keep it; only these are asked. What a driver says is then
- * tried, in the way it will be used. */
+ * tried in the way it will be used: launch behind launch, the counters set back by the last group of each. */
 #include "device/device_internal.h"
+
+#include <stdio.h>
 
 #include "core/log.h"
 #include "core/memory.h"
 
 /* Each of STAGES stages has WIDTH tickets; each ticket adds up what all tickets of the stage before wrote, and 1. */
-#define STAGES 64u
-#define WIDTH  16u
+#define STAGES   8u
+#define WIDTH    12u
+#define LAUNCHES 200u
+#define FLUSH_EVERY 32u
 /* OpenCL 3.0, which the headers tell only to whom targets that. */
 #define ATOMIC_MEMORY_CAPABILITIES 0x1063u
 #define ATOMIC_ORDER_ACQ_REL       (1u << 1)
 #define ATOMIC_SCOPE_DEVICE        (1u << 5)
-#define PROBE_OPTIONS "-cl-std=CL3.0 -DSTAGES=64 -DWIDTH=16"
 
+/* wrong[0] counts launches that others did not wait for, or that gave up waiting: a probe must not hang where a promise is broken. */
 static const char text[] =
-    "__kernel void probe(volatile __global atomic_uint *progress, __global uint *y)\n"
+    "#define ADD(i, n, order) atomic_fetch_add_explicit(progress + (i), n, order, memory_scope_device)\n"
+    "#define SET(i) atomic_store_explicit(progress + (i), 0u, memory_order_relaxed, memory_scope_device)\n"
+    "__kernel void probe(volatile __global atomic_uint *progress, __global uint *y, volatile __global atomic_uint *wrong)\n"
     "{\n"
     "    for (;;) {\n"
-    "        const uint ticket = atomic_fetch_add_explicit(progress, 1u, memory_order_relaxed, memory_scope_device);\n"
+    "        const uint ticket = ADD(0, 1u, memory_order_relaxed);\n"
     "        const uint stage = ticket / WIDTH;\n"
+    "        uint sum = 1, spins = 0;\n"
     "        if (stage >= STAGES)\n"
     "            break;\n"
-    "        while (atomic_load_explicit(progress + 16, memory_order_acquire, memory_scope_device) < stage * WIDTH) {\n"
-    "        }\n"
-    "        uint sum = 1;\n"
+    "        while (atomic_load_explicit(progress + 16, memory_order_acquire, memory_scope_device) < stage * WIDTH)\n"
+    "            if (++spins == 1u << 26) {\n"
+    "                atomic_fetch_add_explicit(wrong, 1u, memory_order_relaxed, memory_scope_device);\n"
+    "                break;\n"
+    "            }\n"
     "        for (uint i = 0; stage > 0 && i < WIDTH; i++)\n"
     "            sum += y[(stage - 1) * WIDTH + i];\n"
     "        y[ticket] = sum;\n"
-    "        atomic_fetch_add_explicit(progress + 16, 1u, memory_order_release, memory_scope_device);\n"
+    "        ADD(16, 1u, memory_order_release);\n"
     "    }\n"
+    "    if (ADD(32, 1u, memory_order_acq_rel) + 1 == (uint)get_num_groups(0)) {\n"
+    "        SET(0);\n"
+    "        SET(16);\n"
+    "        SET(32);\n"
+    "    }\n"
+    "}\n"
+    "__kernel void check(__global uint *y, volatile __global atomic_uint *wrong)\n"
+    "{\n"
+    "    uint sum = 1, bad = 0;\n"
+    "    for (uint stage = 0; stage < STAGES; stage++, sum = 1 + WIDTH * sum)\n"
+    "        for (uint i = 0; i < WIDTH; i++) {\n"
+    "            bad |= y[stage * WIDTH + i] != sum;\n"
+    "            y[stage * WIDTH + i] = 0;\n"
+    "        }\n"
+    "    if (bad)\n"
+    "        atomic_fetch_add_explicit(wrong, 1u, memory_order_relaxed, memory_scope_device);\n"
     "}\n";
 
-static cl_int compute(const dev_device *device, cl_command_queue queue, cl_kernel kernel, cl_uint *y)
+enum { PROGRESS, Y, WRONG, BUFFERS };
+
+typedef struct trial {
+    cl_command_queue queue;
+    cl_program       program;
+    cl_kernel        probe, check;
+    cl_mem           buffers[BUFFERS];
+} trial;
+
+static cl_int make(const dev_device *device, trial *t)
 {
-    const cl_uint zeros[32] = { 0 };
-    const size_t  groups = 4 * (size_t)device->traits.info.compute_units, local = 1;
-    cl_int        error = CL_SUCCESS;
-    cl_mem        results = NULL;
-    cl_mem        progress = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof zeros, NULL, &error);
+    static const cl_uint zeros[STAGES * WIDTH] = { 0 };
+    const char          *texts[] = { text };
+    char                 options[64];
+    cl_int               error;
+    snprintf(options, sizeof options, "-cl-std=CL3.0 -DSTAGES=%u -DWIDTH=%u", STAGES, WIDTH);
+    t->queue = clCreateCommandQueue(device->context, device->id, 0, &error); /* a caller's may be busy */
     if (error == CL_SUCCESS)
-        results = clCreateBuffer(device->context, CL_MEM_READ_WRITE, STAGES * WIDTH * sizeof *y, NULL, &error);
+        t->program = clCreateProgramWithSource(device->context, 1, texts, NULL, &error);
     if (error == CL_SUCCESS)
-        error = clEnqueueWriteBuffer(queue, progress, CL_TRUE, 0, sizeof zeros, zeros, 0, NULL, NULL);
+        error = clBuildProgram(t->program, 1, &device->id, options, NULL, NULL);
     if (error == CL_SUCCESS)
-        error = clSetKernelArg(kernel, 0, sizeof progress, &progress);
+        t->probe = clCreateKernel(t->program, "probe", &error);
     if (error == CL_SUCCESS)
-        error = clSetKernelArg(kernel, 1, sizeof results, &results);
-    if (error == CL_SUCCESS)
-        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &groups, &local, 0, NULL, NULL);
-    if (error == CL_SUCCESS)
-        error = clEnqueueReadBuffer(queue, results, CL_TRUE, 0, STAGES * WIDTH * sizeof *y, y, 0, NULL, NULL);
-    if (results)
-        clReleaseMemObject(results);
-    if (progress)
-        clReleaseMemObject(progress);
+        t->check = clCreateKernel(t->program, "check", &error);
+    for (size_t i = 0; i < BUFFERS && error == CL_SUCCESS; i++) {
+        t->buffers[i] = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof zeros, NULL, &error);
+        if (error == CL_SUCCESS)
+            error = clEnqueueWriteBuffer(t->queue, t->buffers[i], CL_TRUE, 0, sizeof zeros, zeros, 0, NULL, NULL);
+    }
+    for (cl_uint i = 0; i < BUFFERS && error == CL_SUCCESS; i++)
+        error = clSetKernelArg(t->probe, i, sizeof t->buffers[i], &t->buffers[i]);
+    for (cl_uint i = 0; i < 2 && error == CL_SUCCESS; i++)
+        error = clSetKernelArg(t->check, i, sizeof t->buffers[i + 1], &t->buffers[i + 1]);
     return error;
 }
 
-static bool is_right(const cl_uint *y)
+static void drop(trial *t)
 {
-    cl_uint sum = 1; /* goes round past 2^32, here as there */
-    for (size_t stage = 0; stage < STAGES; stage++, sum = 1 + WIDTH * sum)
-        for (size_t i = 0; i < WIDTH; i++)
-            if (y[stage * WIDTH + i] != sum)
-                return false;
-    return true;
+    for (size_t i = 0; i < BUFFERS; i++)
+        if (t->buffers[i])
+            clReleaseMemObject(t->buffers[i]);
+    if (t->probe)
+        clReleaseKernel(t->probe);
+    if (t->check)
+        clReleaseKernel(t->check);
+    if (t->program)
+        clReleaseProgram(t->program);
+    if (t->queue)
+        clReleaseCommandQueue(t->queue);
 }
 
-static bool try_it(const dev_device *device)
+static cl_int run(const dev_device *device, const trial *t, cl_uint *wrong)
 {
-    const char      *texts[] = { text };
-    cl_uint          y[STAGES * WIDTH] = { 0 };
-    cl_program       program = NULL;
-    cl_kernel        kernel = NULL;
-    cl_int           error = CL_SUCCESS;
-    cl_command_queue queue = clCreateCommandQueue(device->context, device->id, 0, &error); /* a caller's may be busy */
-    if (error == CL_SUCCESS)
-        program = clCreateProgramWithSource(device->context, 1, texts, NULL, &error);
-    if (error == CL_SUCCESS)
-        error = clBuildProgram(program, 1, &device->id, PROBE_OPTIONS, NULL, NULL);
-    if (error == CL_SUCCESS)
-        kernel = clCreateKernel(program, "probe", &error);
-    if (error == CL_SUCCESS)
-        error = compute(device, queue, kernel, y);
-    if (kernel)
-        clReleaseKernel(kernel);
-    if (program)
-        clReleaseProgram(program);
-    if (queue)
-        clReleaseCommandQueue(queue);
-    return error == CL_SUCCESS && is_right(y);
+    const size_t groups = 4 * (size_t)device->traits.info.compute_units, one = 1;
+    cl_int       error = CL_SUCCESS;
+    *wrong = 0;
+    for (cl_uint i = 1; i <= LAUNCHES && error == CL_SUCCESS && *wrong == 0; i++) {
+        if ((error = clEnqueueNDRangeKernel(t->queue, t->probe, 1, NULL, &groups, &one, 0, NULL, NULL)) == CL_SUCCESS)
+            error = clEnqueueNDRangeKernel(t->queue, t->check, 1, NULL, &one, &one, 0, NULL, NULL);
+        if (error == CL_SUCCESS && i % FLUSH_EVERY == 0)
+            error = clEnqueueReadBuffer(t->queue, t->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL);
+    }
+    return error == CL_SUCCESS ? clEnqueueReadBuffer(t->queue, t->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL) : error;
 }
 
 bool dev_measure_ordered(const dev_device *device)
 {
     const uint64_t needed = ATOMIC_ORDER_ACQ_REL | ATOMIC_SCOPE_DEVICE;
-    const bool promised = !device->traits.lanes_in_items && device->traits.info.type == OCLM_DEVICE_CPU &&
+    const bool     promised = !device->traits.lanes_in_items && device->traits.info.type == OCLM_DEVICE_CPU &&
                           (dev_ask(device->id, ATOMIC_MEMORY_CAPABILITIES) & needed) == needed;
-    const bool ordered = promised && try_it(device);
-    core_log(OCLM_LOG_DEBUG, "work-groups %s", ordered ? "see what those before them wrote: decoding steps share launches"
-                                                       : promised ? "do not see what those before them wrote, though the driver says so"
-                                                                  : "cannot wait for each other: each step is a launch");
+    bool           ordered = false;
+    if (promised) {
+        trial        t = { NULL };
+        cl_uint      wrong = 0;
+        const cl_int error = make(device, &t);
+        ordered = error == CL_SUCCESS && run(device, &t, &wrong) == CL_SUCCESS && wrong == 0;
+        drop(&t);
+    }
+    core_log(OCLM_LOG_DEBUG, "work-groups %s", ordered ? "see what those before them wrote: steps of decoding share launches"
+                                               : promised ? "do not see what those before them wrote, though the driver says so"
+                                                          : "cannot wait for each other: each step is a launch");
     return ordered;
 }
