@@ -5,6 +5,7 @@ A case never sees the user's own cache, token or proxy: the environment of the c
 
 import collections
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
 
 from loopback_hub import LoopbackHub
@@ -25,6 +27,9 @@ STORIES = os.path.join(SOURCE, "samples", "models", "stories")
 
 # Exit statuses of the command.
 DONE, OTHER, USAGE, NOT_FOUND, DEVICE, BROKEN = 0, 1, 2, 3, 5, 6
+
+LIBC = ctypes.CDLL(None)
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 Result = collections.namedtuple("Result", "status out err")
 
@@ -71,6 +76,12 @@ def lock_is_free(path):
             return True
         except BlockingIOError:
             return False
+
+
+def without_override():
+    """For `preexec_fn`: whoever may write everywhere (root) may do so no more, so that modes count. Nothing to do for others."""
+    if os.getuid() == 0 and LIBC.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) != 0:
+        raise OSError("prctl")
 
 
 class HubCase(unittest.TestCase):
@@ -156,6 +167,17 @@ class HubCase(unittest.TestCase):
         for word in words:
             self.assertIn(word.lower(), result.err.lower())
 
+    def first_gaps(self, count, *arguments, env=None):
+        """Seconds between the first requests of a download that is killed once it asked `count` + 1 times."""
+        self.hub.forget()
+        process = self.start("download", "o/m", *arguments, env=env)
+        until = time.monotonic() + 60
+        while len(self.hub.log) <= count and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+        return self.gaps()[:count]
+
     # What the cache holds.
 
     def folder(self, model="o/m", cache=None):
@@ -220,6 +242,8 @@ class HubCase(unittest.TestCase):
         blob, pointer = os.path.join(folder, "blobs", etag), os.path.join(folder, "snapshots", commit, path)
         for name in (blob, pointer):
             os.makedirs(os.path.dirname(name), exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
         with open(blob, "wb") as file:
             file.write(data)
         os.symlink("../" * (2 + path.count("/")) + "blobs/" + etag, pointer)
@@ -232,4 +256,4 @@ class HubCase(unittest.TestCase):
 
 
 __all__ = ["HubCase", "Result", "MODEL", "STORIES", "SOURCE", "DONE", "OTHER", "USAGE", "NOT_FOUND", "DEVICE", "BROKEN",
-           "noise", "slow", "tree", "lock_is_free", "Content", "json", "os", "signal", "stat", "subprocess"]
+           "noise", "slow", "tree", "lock_is_free", "Content", "without_override", "json", "os", "signal", "stat", "subprocess", "time"]

@@ -100,6 +100,7 @@ class LoopbackHub:
         self.rules = []
         self.log = []
         self.page = 1000  # entries a page of a listing
+        self.watch = None  # called with every request before it is answered
         self.prefix = prefix
         self.blobs = {}  # sha256 -> Content, what the CDN serves
         self.lock = threading.Lock()
@@ -217,6 +218,8 @@ class LoopbackHub:
             if self.log_file:
                 self.log_file.write(json.dumps(request.entry()) + "\n")
             rule = next((rule for rule in list(self.rules) if rule.matches(request)), None)
+        if self.watch:
+            self.watch(request)
         if rule:
             self._before(rule, connection)
         if rule and ("status" in rule.what or "location" in rule.what):
