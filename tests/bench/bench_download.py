@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench_download.py: how fast a sharded model comes from a loopback hub, against curl and sha256sum on as many streams.
 
-usage: bench_download.py [--oclm build/release/runtime/cli/oclm] [--gib 1] [--shards 8] [--streams 4] [--runs 3] [--folder DIR]
+usage: bench_download.py [--oclm build/release/runtime/cli/oclm] [--gib 1] [--shards 8] [--streams 8] [--runs 3] [--folder DIR]
 Prints seconds and rates of the runs in turn (so that a busy machine troubles both), the ratio of the medians, oclm's peak of resident
 memory, and how long it takes to find the model again in the cache, offline. oclm writes through to the disk before it publishes a file;
 curl is measured with and without doing so (`sync FILE`).
@@ -57,7 +57,7 @@ def main():
     options.add_argument("--oclm", default=os.path.join(SOURCE, "build", "release", "runtime", "cli", "oclm"))
     options.add_argument("--gib", type=float, default=1)
     options.add_argument("--shards", type=int, default=8)
-    options.add_argument("--streams", type=int, default=4, help="of curl; oclm has its own number")
+    options.add_argument("--streams", type=int, default=8, help="of curl; oclm has its own number")
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--folder", help="where to work; default: a temporary folder")
     arguments = options.parse_args()
