@@ -71,7 +71,7 @@ int cmd_detokenize(cli_args *args)
     int             result;
     if (args->jsonl && (args->ids || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither ids nor --json with it");
-    if ((result = cli_load_tokenizer(args, &tokenizer)) != EXIT_OK)
+    if ((result = cli_load_tokenizer(args, false, &tokenizer)) != EXIT_OK)
         return result;
     result = args->jsonl ? detokenize_lines(args, tokenizer) : detokenize_ids(args, tokenizer);
     oclm_tokenizer_free(tokenizer);

@@ -84,7 +84,7 @@ int cmd_tokenize(cli_args *args)
     int             result;
     if (args->jsonl && (args->text || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither a text nor --json with it");
-    if ((result = cli_load_tokenizer(args, &tokenizer)) != EXIT_OK)
+    if ((result = cli_load_tokenizer(args, false, &tokenizer)) != EXIT_OK)
         return result;
     result = args->jsonl ? tokenize_lines(args, tokenizer) : tokenize_text(args, tokenizer);
     oclm_tokenizer_free(tokenizer);
