@@ -114,6 +114,8 @@ class HubCase(unittest.TestCase):
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.scratch, "HF_HOME": self.home, "HF_ENDPOINT": self.hub.url,
             "HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2", "LC_ALL": "C.UTF-8",
         }
+        # Kernels are compiled once for all cases, not once for each one's home.
+        environment["POCL_CACHE_DIR"] = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pocl", "kcache")
         for name, value in os.environ.items():
             if name.endswith("SAN_OPTIONS") or name.startswith(("OCL_", "POCL_", "OCLM_CACHE_DIR")):
                 environment[name] = value
@@ -166,6 +168,20 @@ class HubCase(unittest.TestCase):
     def assert_says(self, result, *words):
         for word in words:
             self.assertIn(word.lower(), result.err.lower())
+
+    def assert_waits(self, expected, env=None):
+        """The first requests of a download come so many seconds apart. It is killed then: the rest is more of the same."""
+        for _ in range(3):
+            gaps = self.first_gaps(len(expected), env=env)
+            self.assert_no_sooner(gaps, expected)
+            if gaps == expected:
+                return
+            # Later than it should: a busy machine may do that, but not three times.
+        self.fail(f"waits {gaps} s, not {expected}")
+
+    def assert_no_sooner(self, gaps, expected):
+        self.assertEqual(len(gaps), len(expected), f"waits {gaps} s, not {expected}")
+        self.assertTrue(all(gap >= wait for gap, wait in zip(gaps, expected)), f"waits {gaps} s, not {expected}")
 
     def first_gaps(self, count, *arguments, env=None):
         """Seconds between the first requests of a download that is killed once it asked `count` + 1 times."""

@@ -31,7 +31,7 @@ from loopback_routes import Answer, route
 
 
 class Rule:
-    """When: "listener" (hub, cdn, evil, tls), "method", "path" (a pattern for path and query), "header" (one the request has),
+    """When: "listener" (hub, cdn, evil, tls, tls-cdn), "method", "path" (a pattern for path and query), "header" (one the request has),
           "skip": n matching requests go by first, "times": n requests and no more.
     What, before the answer:  "delay": seconds, "hang": no answer, "close": end without one, "reset": TCP reset, "raw": these bytes.
     What, in its place:       "status", "location", "body", "headers" {name: value}.
@@ -93,7 +93,7 @@ class LoopbackHub:
     LISTENERS = ("hub", "cdn", "evil")
 
     def __init__(self, certificate=None, log_file=None, port=0, prefix=""):
-        """certificate: (file with certificate and key) for one more listener "tls", a hub over TLS. prefix: where paths begin."""
+        """certificate: a file with certificate and key, for two more listeners: "tls", a hub over TLS, and "tls-cdn". prefix: where paths begin."""
         self.repos = {}
         self.renamed = {}
         self.tokens = {"hf_good", "hf_other"}
@@ -112,7 +112,7 @@ class LoopbackHub:
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(certificate)
-            names.append("tls")
+            names += ["tls", "tls-cdn"]
         for name in names:
             self.sockets[name] = socket.create_server(("127.0.0.1", port if name == "hub" else 0), backlog=128)
         self.ports = {name: listener.getsockname()[1] for name, listener in self.sockets.items()}
@@ -133,7 +133,7 @@ class LoopbackHub:
             self.log_file.close()
 
     def address(self, name):
-        return f"{'https' if name == 'tls' else 'http'}://127.0.0.1:{self.ports[name]}"
+        return f"{'https' if name.startswith('tls') else 'http'}://127.0.0.1:{self.ports[name]}"
 
     @property
     def url(self):
@@ -173,7 +173,7 @@ class LoopbackHub:
     def _serve(self, name, connection):
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if name == "tls":
+            if name.startswith("tls"):
                 connection = self.tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as stream:
                 while not self.closing.is_set():

