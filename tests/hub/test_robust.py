@@ -138,7 +138,7 @@ class Mutated(HubCase):
             self.hub.rule(listener="cdn", cut=1000, times=1)
             self.hub.rule(listener="cdn", raw=self.mutate(chance, head) + MODEL["model.safetensors"][1000:], times=1)
 
-        self.survives("o/m", self.runs(15), prepare)
+        self.survives("o/m", self.runs(10), prepare)
 
     def test_Z4_listing(self):
         def prepare(chance):
