@@ -195,6 +195,56 @@ OCLM_API void oclm_hub_options_init(oclm_hub_options *options, size_t struct_siz
  * Threads: any number at once, also of several processes, Python's among them.  Since 0.1. */
 OCLM_API oclm_status oclm_hub_download(const char *name, const oclm_hub_options *options, char **folder);
 
+/* ---- What is in the cache --------------------------------------------------------------------------------------------- */
+
+typedef struct oclm_cache_list oclm_cache_list;
+
+/* One revision of a repository that is in the cache. Sizes are those of Python's scan_cache_dir(): of links, the file they lead to,
+ * each file once. */
+typedef struct oclm_cache_entry {
+    size_t      struct_size; /* set by the caller: sizeof(oclm_cache_entry) */
+    const char *type;        /* "model"; "dataset", "space" or "kernel" where Python put one there */
+    const char *name;        /* "owner/name" */
+    const char *commit;
+    const char *refs;        /* the branches and tags that mean it, such as "main, v1.0"; "" */
+    const char *path;        /* its folder */
+    uint64_t    bytes;       /* of its files */
+    uint64_t    files;
+    double      last_modified; /* seconds since 1970: its youngest file */
+    const char *repo_path;   /* the repository's folder */
+    uint64_t    repo_bytes;  /* of all revisions of the repository */
+    uint64_t    unfinished_bytes; /* of downloads into the repository that broke off */
+} oclm_cache_entry;
+
+/* Lists every revision of every repository in the cache, in order of type, name and commit. What is damaged beyond reading is left
+ * out, with a warning in the log. `cache_dir` NULL: as the environment says; one that does not exist is empty.
+ * Errors: OCLM_ERR_IO, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_list_new(const char *cache_dir, oclm_cache_list **list);
+OCLM_API size_t      oclm_cache_list_count(const oclm_cache_list *list);
+/* Fills `entry` for index < count; strings live as long as the list.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_list_get(const oclm_cache_list *list, size_t index, oclm_cache_entry *entry);
+/* Where the cache is, and the bytes of all repositories in it.  Since 0.1. */
+OCLM_API const char *oclm_cache_list_path(const oclm_cache_list *list);
+OCLM_API uint64_t    oclm_cache_list_bytes(const oclm_cache_list *list);
+OCLM_API void        oclm_cache_list_free(oclm_cache_list *list);
+
+/* Told of each thing that is wrong: the file, and what. Must not call oclm. */
+typedef void (*oclm_cache_problem_callback)(const char *path, const char *what, void *user);
+
+/* Reads the files of a model (NULL: of all models) and compares each with the hash that it is named by; looks for links and
+ * refs that lead nowhere. No network.
+ *   options   for cache_dir, and progress (bytes of the file that is read); NULL: defaults
+ *   problem   may be NULL; `problems` counts them
+ * Errors: OCLM_ERR_NOT_FOUND (not in the cache), OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED, OCLM_ERR_IO, OCLM_ERR_MEMORY. Damage is no
+ *         error of the call.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_verify(const char *name, const oclm_hub_options *options, oclm_cache_problem_callback problem, void *user,
+                                       size_t *problems);
+
+/* Removes a model from the cache, or with options->revision that revision and the files that no other has.
+ *   bytes   what was freed; may be NULL
+ * Errors: OCLM_ERR_NOT_FOUND (not in the cache), OCLM_ERR_ARGUMENT, OCLM_ERR_IO, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_remove(const char *name, const oclm_hub_options *options, uint64_t *bytes);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------- */
 
 typedef struct oclm_model oclm_model;

@@ -32,6 +32,9 @@ void        api_result_write(const void *mine, size_t size, void *result);
 /* OCLM_ERR_ARGUMENT naming the argument, for a pointer that must not be NULL. */
 oclm_status api_missing(const char *function, const char *argument);
 
+/* The caller's options for the hub, checked; the defaults where there are none. */
+oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_options *mine);
+
 /* The folder of a model: a folder of that name, else the hub's, of which `parts` are fetched (where the options say nothing else). */
 oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder);
 

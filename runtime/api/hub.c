@@ -13,7 +13,7 @@ void oclm_hub_options_init(oclm_hub_options *options, size_t struct_size)
     api_options_write(&defaults, sizeof defaults, options, struct_size);
 }
 
-static oclm_status read_options(const oclm_hub_options *options, oclm_hub_options *mine)
+oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_options *mine)
 {
     oclm_status    status;
     const uint32_t all = OCLM_HUB_CONFIG | OCLM_HUB_TOKENIZER | OCLM_HUB_WEIGHTS;
@@ -51,7 +51,7 @@ static oclm_status find(const char *name, const oclm_hub_options *mine, core_tex
 oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder)
 {
     oclm_hub_options mine;
-    oclm_status      status = read_options(hub, &mine);
+    oclm_status      status = api_hub_options_read(hub, &mine);
     if (status != OCLM_OK)
         return status;
     if (mine.parts == 0)
@@ -71,7 +71,7 @@ oclm_status oclm_hub_download(const char *name, const oclm_hub_options *options,
     *folder = NULL;
     if (!name)
         return api_missing("oclm_hub_download", "name");
-    if ((status = read_options(options, &mine)) == OCLM_OK && (status = find(name, &mine, &found)) == OCLM_OK &&
+    if ((status = api_hub_options_read(options, &mine)) == OCLM_OK && (status = find(name, &mine, &found)) == OCLM_OK &&
         !(*folder = core_text_take(&found, NULL)))
         status = OCLM_ERR_MEMORY;
     core_text_free(&found);

@@ -29,6 +29,11 @@ const cli_command cli_commands[] = {
       "Fetches what oclm needs to run MODEL (or what --include and --exclude choose) into the cache that Python's huggingface_hub\n"
       "uses too, and prints the folder. What is there is not fetched again; after Ctrl-C the next run goes on from there.\n",
       CMD_DOWNLOAD, 1, 0, cmd_download },
+    { "cache", "list|verify|remove [MODEL]", "what of the hub is on this machine",
+      "  oclm cache list                    models with their revisions and sizes, counted as Python's huggingface_hub does\n"
+      "  oclm cache verify [MODEL]          reads every file and compares it with the checksum it is named by\n"
+      "  oclm cache remove MODEL            removes a model; with --revision one revision and what no other needs\n",
+      CMD_CACHE, 2, 0, cmd_cache },
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 

@@ -74,12 +74,17 @@ bool hub_cache_ref(const hub_cache *cache, const char *revision, char commit[HUB
     return found;
 }
 
-/* A link that leads out of the repository's folder is somebody's own arrangement, or an attack on a shared cache: it is told. */
+/* A link that leads out of the cache is somebody's own arrangement, or an attack on a shared cache: it is told. */
 static void warn_of_way_out(const hub_cache *cache, const char *path)
 {
-    core_text to = CORE_TEXT_INIT, home = CORE_TEXT_INIT;
-    if (core_path_resolve(path, &to) == OCLM_OK && core_path_resolve(cache->folder.data, &home) == OCLM_OK &&
-        (strncmp(to.data, home.data, home.length) != 0 || to.data[home.length] != '/'))
+    core_text  to = CORE_TEXT_INIT, home = CORE_TEXT_INIT;
+    const bool known = core_path_resolve(path, &to) == OCLM_OK;
+    bool       inside = false;
+    /* The repository's folder may itself be a link to another disk; a store that repositories share lies beside it. */
+    for (int i = 0; known && !inside && i < 2; i++)
+        inside = core_path_resolve(i == 0 ? cache->settings->cache : cache->folder.data, &home) == OCLM_OK &&
+                 strncmp(to.data, home.data, home.length) == 0 && to.data[home.length] == '/';
+    if (known && !inside)
         core_log(OCLM_LOG_WARNING, "%s leads out of the cache, to %s", path, to.data);
     core_text_free(&to);
     core_text_free(&home);
@@ -159,7 +164,7 @@ oclm_status hub_cache_lock_try(const hub_cache *cache, const char *etag, core_di
 
 bool hub_cache_has_blob(const hub_cache *cache, const char *etag, uint64_t size)
 {
-    const core_info info = core_dir_info(cache->blobs, etag, false);
+    const core_info info = core_dir_info(cache->blobs, etag, true); /* newer versions of Python link to a store that repositories share */
     return info.kind == CORE_FILE && info.size == size;
 }
 
@@ -223,7 +228,7 @@ static oclm_status link_text(const char *etag, const char *file, core_text *out)
 
 static bool is_blob(const hub_cache *cache, const core_dir *dir, const char *leaf, const char *etag)
 {
-    const core_info there = core_dir_info(dir, leaf, true), blob = core_dir_info(cache->blobs, etag, false);
+    const core_info there = core_dir_info(dir, leaf, true), blob = core_dir_info(cache->blobs, etag, true);
     return there.kind == CORE_FILE && blob.kind == CORE_FILE && there.device == blob.device && there.number == blob.number;
 }
 

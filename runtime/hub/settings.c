@@ -132,14 +132,14 @@ static oclm_status cache_folder(const char *given, core_text *out)
     return status;
 }
 
-static oclm_status read_cache(hub_settings *settings, const char *given)
+oclm_status hub_cache_path(const char *given, char **path)
 {
     core_text   folder = CORE_TEXT_INIT, resolved = CORE_TEXT_INIT;
     oclm_status status = cache_folder(given, &folder);
     if (status == OCLM_OK) {
         const bool there = core_path_resolve(folder.data, &resolved) == OCLM_OK;
-        settings->cache = core_copy_string(there ? resolved.data : folder.data, "the cache's path");
-        if (settings->cache == NULL)
+        *path = core_copy_string(there ? resolved.data : folder.data, "the cache's path");
+        if (*path == NULL)
             status = OCLM_ERR_MEMORY;
     }
     if (core_env("TRANSFORMERS_CACHE") != NULL && given == NULL)
@@ -301,7 +301,7 @@ oclm_status hub_settings_init(hub_settings *settings, const oclm_hub_options *op
     if (settings->force && settings->offline)
         return core_fail(OCLM_ERR_ARGUMENT, "to download again and to stay offline contradict each other; choose one (HF_HUB_OFFLINE and "
                          "TRANSFORMERS_OFFLINE mean offline too)");
-    if ((status = read_cache(settings, options != NULL ? options->cache_dir : NULL)) != OCLM_OK || (status = read_endpoint(settings)) != OCLM_OK)
+    if ((status = hub_cache_path(options != NULL ? options->cache_dir : NULL, &settings->cache)) != OCLM_OK || (status = read_endpoint(settings)) != OCLM_OK)
         return status;
     if (settings->offline)
         return OCLM_OK; /* nobody to show a token to */

@@ -29,6 +29,9 @@ typedef struct hub_settings {
 oclm_status hub_settings_init(hub_settings *settings, const oclm_hub_options *options);
 void        hub_settings_deinit(hub_settings *settings);
 
+/* Where the cache is: `given`, else as the environment says; without links where it exists. core_free(). */
+oclm_status hub_cache_path(const char *given, char **path);
+
 /* $HF_HOME and what it defaults to; a leading ~ and $NAME are expanded. */
 oclm_status hub_home(core_text *out);
 /* Expands a leading ~ or ~user, then $NAME and ${NAME}; unknown ones stay. */
