@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run_cases.py: runs the numbered cases of the files named, several at a time, for most of a case is waiting.
 
-usage: run_cases.py --oclm PATH [--jobs N] [--only PATTERN] FILE...      e.g. --only 'F0*'
+usage: run_cases.py --oclm PATH [--jobs N] [--only PATTERN] FILE...      e.g. --only 'F0*'; no FILE: all
 A case is a method test_F07_what_it_shows; its number is what stands between the first two underscores. Ends with 77 where all are skipped.
 """
 
@@ -33,12 +33,13 @@ def main():
     options.add_argument("--oclm", required=True, help="the command to test")
     options.add_argument("--jobs", type=int, default=6)
     options.add_argument("--only", default="*", help="a pattern for numbers")
-    options.add_argument("files", nargs="+", help="modules of this folder, as test_normal")
+    options.add_argument("files", nargs="*", help="modules of this folder, as test_normal")
     arguments = options.parse_args()
     os.environ["OCLM_COMMAND"] = os.path.abspath(arguments.oclm)
 
     cases = []
-    for name in arguments.files:
+    here = os.path.dirname(os.path.abspath(__file__))
+    for name in arguments.files or sorted(name[:-3] for name in os.listdir(here) if name.startswith("test_") and name.endswith(".py")):
         for suite in unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(name)):
             cases += [case for case in suite if fnmatch.fnmatchcase(number(case), arguments.only)]
     # The slowest first, so that they run beside the others; a class says so by its attribute `slow`.

@@ -310,35 +310,6 @@ class Models(HubCase):
         self.download("--include", "[[]x].md")
         self.assertTrue(os.path.exists(self.pointer("[x].md", commit)))
 
-    def test_local_dir_holds_plain_files(self):
-        where = os.path.join(self.scratch, "plain")
-        self.download("--local-dir", where)
-        for path, data in MODEL.items():
-            self.assertFalse(os.path.islink(os.path.join(where, path)))
-            with open(os.path.join(where, path), "rb") as file:
-                self.assertEqual(file.read(), data)
-
-    def test_force_fetches_again(self):
-        self.download()
-        blob = os.path.realpath(self.pointer("model.safetensors"))
-        with open(blob, "r+b") as file:
-            file.write(b"spoilt")
-        self.download("--force")
-        self.assert_cached("model.safetensors")
-
-    def test_first_use_of_the_readme(self):
-        """A name is all it takes; the second time the hub is not needed; then by Python's rules (see interop.py for Python itself)."""
-        self.hub.repo("gpt2", STORIES)
-        words = ("generate", "gpt2", "Once upon a time", "--max-new-tokens", "8")
-        first = self.oclm(*words, timeout=300)
-        self.assertEqual(first.status, DONE, first.err)
-        self.hub.forget()
-        second = self.oclm(*words, env={"HF_HUB_OFFLINE": "1"}, timeout=300)
-        self.assertEqual((second.status, second.out), (DONE, first.out), second.err)
-        third = self.oclm(*words, "--offline", timeout=300)
-        self.assertEqual((third.status, third.out), (DONE, first.out), third.err)
-        self.assertEqual(self.asked(), [])
-
 
 class Wire(HubCase):
     def head(self, text, times=1):

@@ -43,18 +43,23 @@ class Killed(HubCase):
             self.complete()
         self.download(model="o/shards", env={"HF_HUB_OFFLINE": "1"})
 
+    @slow
     def test_K1_killed(self):
         self.kill_at_random(1)
 
+    @slow
     def test_K2_killed(self):
         self.kill_at_random(2)
 
+    @slow
     def test_K3_killed(self):
         self.kill_at_random(3)
 
+    @slow
     def test_K4_killed(self):
         self.kill_at_random(4)
 
+    @slow
     def test_K5_killed(self):
         self.kill_at_random(5)
 
@@ -131,6 +136,7 @@ class Mutated(HubCase):
 
         self.survives("o/shards", self.runs(40), prepare)
 
+    @slow
     def test_Z3_range_answers(self):
         def prepare(chance):
             size = len(MODEL["model.safetensors"])

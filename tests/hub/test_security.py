@@ -308,6 +308,16 @@ class Tls(HubCase):
         # Cached: not knowing the server is a warning.
         self.assert_says(self.download(env=endpoint), "cache")
 
+        # From https to http anybody could change what arrives.
+        for rule in ({"path": "/o/m/resolve/*/config.json", "method": "HEAD"}, {"path": "*/config.json*", "method": "GET"}):
+            shutil.rmtree(self.cache)
+            os.makedirs(self.cache)
+            hub.rules = []
+            hub.rule(status=302, location=hub.url + "/x", **rule)
+            hub.forget()
+            self.refused(env={**endpoint, "SSL_CERT_FILE": trusted}, status=None, says="http")
+            self.assertEqual(hub.requests(listener="hub"), [])
+
         wrong, trusted = self.certificate("wrong", "-subj", "/CN=elsewhere", "-addext", "subjectAltName=DNS:elsewhere.example")
         endpoint, _ = self.serve(wrong)
         shutil.rmtree(self.cache)

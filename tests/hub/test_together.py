@@ -101,10 +101,9 @@ class Together(HubCase):
 
         def rewrite():
             while not done.is_set():
-                with open(os.path.join(self.folder(), "refs", "main"), "w") as file:
-                    time.sleep(0.002)
-                    file.write(self.commit)
-                time.sleep(0.01)
+                file = os.open(os.path.join(self.folder(), "refs", "main"), os.O_WRONLY | os.O_TRUNC)
+                os.write(file, self.commit.encode())
+                os.close(file)
 
         thread = threading.Thread(target=rewrite)
         thread.start()
@@ -193,9 +192,9 @@ class CacheCommand(HubCase):
         self.hub.repo("gpt2", {"config.json": b"{}", WEIGHTS: b"1"})
         self.download(model="gpt2")
         listed = self.listed()
-        repos = {repo["id"]: repo for repo in listed["repos"]}
+        repos = {repo["name"]: repo for repo in listed["repos"]}
         self.assertEqual(sorted(repos), ["gpt2", "o/m"])
-        self.assertEqual(repos["o/m"]["size_on_disk"], sum(map(len, MODEL.values())))
+        self.assertEqual(repos["o/m"]["bytes"], sum(map(len, MODEL.values())))
         self.assertEqual([revision["commit"] for revision in repos["o/m"]["revisions"]], [self.commit])
         self.assertEqual(self.oclm("cache", "verify").status, DONE)
         # One byte of a blob is another: verify tells which.
@@ -207,7 +206,7 @@ class CacheCommand(HubCase):
         self.assertIn(WEIGHTS, spoilt.out + spoilt.err)
         self.assertEqual(self.oclm("cache", "verify", "gpt2").status, DONE)
         self.assertEqual(self.oclm("cache", "remove", "o/m").status, DONE)
-        self.assertEqual([repo["id"] for repo in self.listed()["repos"]], ["gpt2"])
+        self.assertEqual([repo["name"] for repo in self.listed()["repos"]], ["gpt2"])
         self.assertFalse(os.path.exists(blob))
         self.assertEqual(self.oclm("cache", "remove", "o/m").status, NOT_FOUND)
 
