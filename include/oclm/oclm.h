@@ -213,6 +213,7 @@ typedef struct oclm_cache_entry {
     double      last_modified; /* seconds since 1970: its youngest file */
     const char *repo_path;   /* the repository's folder */
     uint64_t    repo_bytes;  /* of all revisions of the repository */
+    uint64_t    repo_files;  /* in all revisions, each once */
     uint64_t    unfinished_bytes; /* of downloads into the repository that broke off */
 } oclm_cache_entry;
 

@@ -67,7 +67,7 @@ oclm_status oclm_cache_list_get(const oclm_cache_list *list, size_t index, oclm_
     const hub_revision    *revision = &repo->revisions[index];
     const oclm_cache_entry mine = { .struct_size = sizeof mine, .type = repo->type, .name = repo->id, .commit = revision->commit,
                                     .refs = revision->refs, .path = revision->path, .bytes = revision->bytes, .files = revision->files,
-                                    .last_modified = revision->changed, .repo_path = repo->path, .repo_bytes = repo->bytes,
+                                    .last_modified = revision->changed, .repo_path = repo->path, .repo_bytes = repo->bytes, .repo_files = repo->files,
                                     .unfinished_bytes = repo->unfinished };
     api_result_write(&mine, sizeof mine, entry);
     return OCLM_OK;

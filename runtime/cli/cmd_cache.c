@@ -35,15 +35,16 @@ static void print_list_json(const oclm_cache_list *list)
     cli_json json = cli_json_begin(stdout);
     cli_json_open(&json, NULL, '{');
     cli_json_text(&json, "path", oclm_cache_list_path(list));
-    cli_json_uint(&json, "bytes", oclm_cache_list_bytes(list));
+    cli_json_uint(&json, "size_on_disk", oclm_cache_list_bytes(list)); /* Python's names for what Python counts */
     cli_json_open(&json, "repos", '[');
     for (size_t i = 0; i < oclm_cache_list_count(list);) {
         const oclm_cache_entry repo = get(list, i);
         cli_json_open(&json, NULL, '{');
         cli_json_text(&json, "type", repo.type);
-        cli_json_text(&json, "name", repo.name);
+        cli_json_text(&json, "id", repo.name);
         cli_json_text(&json, "path", repo.repo_path);
-        cli_json_uint(&json, "bytes", repo.repo_bytes);
+        cli_json_uint(&json, "size_on_disk", repo.repo_bytes);
+        cli_json_uint(&json, "nb_files", repo.repo_files);
         cli_json_uint(&json, "unfinished_bytes", repo.unfinished_bytes);
         cli_json_open(&json, "revisions", '[');
         for (; i < oclm_cache_list_count(list); i++) {
@@ -54,8 +55,8 @@ static void print_list_json(const oclm_cache_list *list)
             cli_json_text(&json, "commit", entry.commit);
             print_refs(&json, entry.refs);
             cli_json_text(&json, "path", entry.path);
-            cli_json_uint(&json, "bytes", entry.bytes);
-            cli_json_uint(&json, "files", entry.files);
+            cli_json_uint(&json, "size_on_disk", entry.bytes);
+            cli_json_uint(&json, "nb_files", entry.files);
             cli_json_close(&json, '}');
         }
         cli_json_close(&json, ']');

@@ -161,7 +161,7 @@ oclm_status core_dir_enter(const core_dir *dir, const char *relative, bool make,
         (void)core_text_printf(&path, "%s/%s", dir->path, relative);
         const oclm_status status = core_fail_errno(error, make ? "make this folder" : "open this folder", path.data != NULL ? path.data : relative);
         core_text_free(&path);
-        return status;
+        return make && status == OCLM_ERR_NOT_FOUND ? OCLM_ERR_IO : status; /* a file stands in the way: not a missing name */
     }
     return new_dir(fd, dir->path, relative, below);
 }

@@ -149,9 +149,9 @@ static oclm_status tell(const hub_subject *subject, hub_fault fault, const hub_r
     const bool        token = subject->settings->token != NULL;
     switch (fault) {
     case HUB_REPO_NOT_FOUND:
-        return core_fail(OCLM_ERR_NOT_FOUND, token ? "%s: %s has no such model, or the token in use may not see it: check the name; a private or gated "
+        return core_fail(OCLM_ERR_NOT_FOUND, token ? "%s: no folder here is called so, and %s has no such model, or the token in use may not see it: check the name; a private or gated "
                          "model needs a token of an account with access, and tokens expire (" TOKENS_URL ").%s"
-                         : "%s: %s has no such model, or it is private: check the name; a private or gated model needs a token: set HF_TOKEN or "
+                         : "%s: no folder here is called so, and %s has no such model, or it is private: check the name; a private or gated model needs a token: set HF_TOKEN or "
                          "pass --token (" TOKENS_URL ").%s", id, endpoint, words);
     case HUB_GATED:
         return core_fail(OCLM_ERR_ACCESS, "%s is gated: accept its terms at %s/%s, then %s.%s", id, endpoint, id,

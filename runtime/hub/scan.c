@@ -111,11 +111,6 @@ static oclm_status count_file(const char *path, const char *relative, const core
 
 /* ---- Refs */
 
-typedef struct ref_search {
-    const hub_repo *repo;
-    core_text       texts[2];
-} ref_search;
-
 static oclm_status read_commit(const char *path, char commit[HUB_MAX_SEGMENT + 1])
 {
     char       *text = NULL;
@@ -241,6 +236,7 @@ static oclm_status scan_repo(hub_repo *repo)
     }
     if (status == OCLM_OK) {
         repo->bytes = sum(&s.all);
+        repo->files = s.all.count;
         if (repo->count > 0)
             qsort(repo->revisions, repo->count, sizeof *repo->revisions, by_commit);
         if ((status = core_path_join(&path, repo->path, "refs")) == OCLM_OK && core_path_is_folder(path.data))

@@ -19,6 +19,7 @@ typedef struct hub_repo {
     char         *id;
     char         *path;
     uint64_t      bytes; /* of all revisions, each blob once */
+    size_t        files; /* likewise */
     uint64_t      unfinished; /* bytes of downloads that broke off */
     hub_revision *revisions;
     size_t        count;

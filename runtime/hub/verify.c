@@ -60,6 +60,41 @@ static oclm_status digest_file(repo_check *c, const char *path, uint64_t size, b
     return status;
 }
 
+/* A damaged blob is told by the names that it has in snapshots: they say what it is. */
+typedef struct name_search {
+    const repo_check *check;
+    core_info         blob;
+    bool              found;
+} name_search;
+
+static const char damaged[] = "is damaged, its bytes are not those of its checksum: oclm download MODEL --force fetches it again";
+
+static oclm_status tell_name(const char *path, const char *relative, const core_info *info, void *user)
+{
+    name_search *const s = user;
+    const core_info    to = core_path_info(path, true);
+    (void)relative;
+    (void)info;
+    if (to.kind == CORE_FILE && to.device == s->blob.device && to.number == s->blob.number) {
+        tell(s->check, path, damaged);
+        s->found = true;
+    }
+    return OCLM_OK;
+}
+
+static oclm_status tell_damage(repo_check *c, const char *blob)
+{
+    name_search s = { c, core_path_info(blob, true), false };
+    core_text   path = CORE_TEXT_INIT;
+    oclm_status status = core_path_join(&path, c->repo, "snapshots");
+    if (status == OCLM_OK && core_path_is_folder(path.data))
+        status = hub_walk(path.data, tell_name, &s);
+    if (status == OCLM_OK && !s.found)
+        tell(c, blob, damaged);
+    core_text_free(&path);
+    return status;
+}
+
 static oclm_status check_blob(const char *path, const char *relative, const core_info *info, void *user)
 {
     repo_check *const c = user;
@@ -79,7 +114,7 @@ static oclm_status check_blob(const char *path, const char *relative, const core
     if (status != OCLM_OK)
         tell(c, path, oclm_last_error());
     else if (strcmp(hex, relative) != 0)
-        tell(c, path, "does not hold what its name promises: fetch it again with oclm download MODEL --force");
+        return tell_damage(c, path);
     return OCLM_OK;
 }
 
