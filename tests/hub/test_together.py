@@ -104,6 +104,7 @@ class Together(HubCase):
                 file = os.open(os.path.join(self.folder(), "refs", "main"), os.O_WRONLY | os.O_TRUNC)
                 os.write(file, self.commit.encode())
                 os.close(file)
+                time.sleep(0.003)
 
         thread = threading.Thread(target=rewrite)
         thread.start()
