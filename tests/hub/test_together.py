@@ -66,21 +66,33 @@ class Together(HubCase):
         self.assert_cached(WEIGHTS)
 
     def test_C04_locks_do_not_exist(self):
-        self.all_succeed([self.start("download", "o/m", env=self.locks_that("fail"))])
+        self.all_succeed([self.start("download", "o/m", env=self.broken_system(BROKEN_LOCKS="fail"))])
         self.assert_cached(WEIGHTS)
 
     def test_C05_locks_do_not_lock(self):
         self.hub.rule(listener="cdn", rate=600_000)
-        self.all_succeed([self.start("download", "o/m", env=self.locks_that("lie")) for _ in range(4)])
+        self.all_succeed([self.start("download", "o/m", env=self.broken_system(BROKEN_LOCKS="lie")) for _ in range(4)])
         self.assertGreaterEqual(self.weights_fetched(), 2)
         self.assert_cached(WEIGHTS)
         self.assert_no_residue()
 
-    def locks_that(self, how):
-        library = os.environ.get("OCLM_BROKEN_LOCKS")
+    @slow
+    def test_slow_disk(self):
+        """A file that takes long to reach the disk must not make the hub look dead: the time-outs are the network's."""
+        shards = {f"model-{i}.safetensors": noise(500_000, i) for i in range(3)}
+        index = json.dumps({"weight_map": {str(i): name for i, name in enumerate(shards)}}).encode()
+        self.hub.repo("o/shards", {"config.json": MODEL["config.json"], "model.safetensors.index.json": index, **shards})
+        self.hub.rule(listener="cdn", rate=250_000)
+        environment = self.broken_system(SLOW_SYNC="3", BROKEN_LOCKS="lie")
+        result = self.download(model="o/shards", env={**environment, "HF_HUB_ETAG_TIMEOUT": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "1"})
+        self.assertNotIn("warning", result.err)
+        self.assertEqual(self.weights_fetched(), 3, "shards were asked for again")
+
+    def broken_system(self, **how):
+        library = os.environ.get("OCLM_BROKEN_SYSTEM")
         if not library:
-            self.skipTest("no library that breaks flock() (OCLM_BROKEN_LOCKS; not with sanitizers)")
-        return {"LD_PRELOAD": library, "BROKEN_LOCKS": how}
+            self.skipTest("no library to break the system with (OCLM_BROKEN_SYSTEM; not with sanitizers)")
+        return {"LD_PRELOAD": library, **how}
 
     def test_C07_two_files_of_one_content(self):
         shard = noise(400_000, 3)
