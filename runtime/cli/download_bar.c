@@ -72,8 +72,10 @@ static void draw(double now)
     if (!bars.terminal || now - bars.drawn < DRAW_S)
         return;
     clear_lines();
+    (void)fputs("\033[?7l", stderr); /* a narrow terminal cuts lines off instead of wrapping them: they stay as many as we count */
     for (size_t i = 0; i < bars.count; i++)
         draw_line(&bars.files[i], now);
+    (void)fputs("\033[?7h", stderr);
     bars.lines = (int)bars.count;
     bars.drawn = now;
     (void)fflush(stderr);

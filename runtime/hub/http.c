@@ -439,11 +439,16 @@ void hub_request_deinit(hub_request *request)
 
 /* ---- Receiving */
 
-static hub_net net_of(const hub_request *request, CURLcode result)
+static hub_net net_of(hub_request *request, CURLcode result)
 {
     long connect_code = 0;
     if (request->stopped != OCLM_OK)
         return HUB_NET_STOPPED;
+    /* A header line past libcurl's own 100 KiB: CURLE_OUT_OF_MEMORY in older versions, CURLE_TOO_LARGE from 8.6 on. */
+    if (result == CURLE_OUT_OF_MEMORY || (int)result == 100) {
+        request->too_long = true;
+        return HUB_NET_PROTOCOL;
+    }
     switch (result) {
     case CURLE_OK: return HUB_NET_ANSWERED;
     case CURLE_WRITE_ERROR: return request->too_long || !request->cut ? HUB_NET_PROTOCOL : HUB_NET_ANSWERED;
@@ -497,9 +502,10 @@ static oclm_status finish(hub_http *http, hub_request *request, CURLcode result)
         request->stopped = begin_body(request);
     request->net = net_of(request, result);
     leave(request);
-    if (request->reason[0] == '\0')
-        (void)snprintf(request->reason, sizeof request->reason, "%s",
-                       request->too_long ? "its header lines are longer than 256 KiB" : curl_easy_strerror(result));
+    if (request->too_long)
+        (void)snprintf(request->reason, sizeof request->reason, "its header lines are too long");
+    else if (request->reason[0] == '\0')
+        (void)snprintf(request->reason, sizeof request->reason, "%s", curl_easy_strerror(result));
     if (request->net == HUB_NET_ANSWERED) {
         tell_warnings(http, request);
         if (is_redirect(request->code) && follow(http, request, &status))

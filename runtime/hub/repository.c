@@ -7,6 +7,7 @@
 #include "core/platform.h"
 #include "hub/fetch.h"
 #include "hub/listing.h"
+#include "hub/scan.h"
 
 #define DEFAULT_REVISION "main"
 #define CONFIG_NAME "config.json"
@@ -83,17 +84,22 @@ static void round_free(round *r)
     r->count = 0;
 }
 
+static bool by_patterns(const oclm_hub_options *options)
+{
+    return options->include_count > 0 || options->exclude_count > 0;
+}
+
 /* Names are below the subfolder, if there is one; those of a listing are whole. */
 static oclm_status round_run(repository *repo, const name_list *names, const char *revision, bool probe, round *r)
 {
     core_text   path = CORE_TEXT_INIT;
-    const char *subfolder = repo->options->subfolder;
+    const char *below = repo->options->subfolder != NULL && !by_patterns(repo->options) ? repo->options->subfolder : "";
     oclm_status status = OCLM_OK;
     r->count = 0;
     if ((r->downloads = core_alloc_zero(names->count, sizeof *r->downloads, "downloads")) == NULL)
         return OCLM_ERR_MEMORY;
     for (size_t i = 0; i < names->count && status == OCLM_OK; i++) {
-        status = core_path_join(&path, subfolder != NULL && repo->options->include == NULL && repo->options->exclude == NULL ? subfolder : "", names->names[i]);
+        status = core_path_join(&path, below, names->names[i]);
         if (status == OCLM_OK && (status = hub_file_name_check(path.data)) == OCLM_OK) {
             status = hub_download_init(&r->downloads[r->count++], &repo->shared, path.data, revision);
             r->downloads[i].probe = probe;
@@ -149,10 +155,6 @@ static oclm_status require(const repository *repo, const hub_download *d)
 }
 
 /* ---- Weights */
-
-typedef struct shard_names {
-    name_list *names;
-} shard_names;
 
 static oclm_status add_shard(const char *name, void *user)
 {
@@ -294,24 +296,39 @@ static oclm_status choose(const char *name, void *user)
     return is_wanted(c->options, name) ? list_add(&c->names, name) : OCLM_OK;
 }
 
+static oclm_status choose_cached(const char *path, const char *relative, const core_info *info, void *user)
+{
+    (void)path;
+    (void)info;
+    return choose(relative, user);
+}
+
+/* Offline: of the files that are in the snapshot. */
+static oclm_status list_cached(repository *repo, choice *c)
+{
+    core_text   path = CORE_TEXT_INIT;
+    oclm_status status = OCLM_OK;
+    if (hub_cache_ref(&repo->shared.cache, repo->revision, repo->commit) &&
+        (status = core_text_printf(&path, "%s/snapshots/%s", repo->shared.cache.folder.data, repo->commit)) == OCLM_OK && core_path_is_folder(path.data))
+        status = hub_walk(path.data, choose_cached, c);
+    core_text_free(&path);
+    if (status == OCLM_OK && c->names.count == 0)
+        status = not_cached(repo, "what matches");
+    return status;
+}
+
 static oclm_status get_matching(repository *repo)
 {
     choice      c = { repo->options, { NULL, 0, 0 } };
     round       r = { NULL, 0 };
-    oclm_status status;
-    if (repo->settings.offline)
-        return core_fail(OCLM_ERR_ARGUMENT, "which files match --include and --exclude only the hub can tell, but oclm is to stay offline; leave one out");
-    if ((status = hub_list_files(&repo->shared, repo->revision, repo->commit, choose, &c)) != OCLM_OK)
-        goto done;
-    if (c.names.count == 0) {
+    oclm_status status = repo->settings.offline ? list_cached(repo, &c) : hub_list_files(&repo->shared, repo->revision, repo->commit, choose, &c);
+    if (status == OCLM_OK && c.names.count == 0)
         status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no file that matches; %s/%s/tree/%s lists its files", repo->shared.id, repo->revision,
                            repo->settings.endpoint, repo->shared.id, repo->revision);
-        goto done;
-    }
-    status = round_run(repo, &c.names, repo->commit, false, &r);
+    if (status == OCLM_OK)
+        status = round_run(repo, &c.names, repo->commit, false, &r);
     for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
         status = require(repo, &r.downloads[i]);
-done:
     round_free(&r);
     list_free(&c.names);
     return status;
@@ -400,7 +417,7 @@ oclm_status hub_get(const char *id, const oclm_hub_options *options, hub_shard_r
     repo.revision = mine.revision != NULL ? mine.revision : DEFAULT_REVISION;
     if ((status = check(id, &repo)) != OCLM_OK || (status = open_all(id, &repo)) != OCLM_OK)
         goto done;
-    if ((status = mine.include_count > 0 || mine.exclude_count > 0 ? get_matching(&repo) : get_model(&repo, read_shards)) != OCLM_OK)
+    if ((status = by_patterns(&mine) ? get_matching(&repo) : get_model(&repo, read_shards)) != OCLM_OK)
         goto done;
     if (!repo.settings.offline && !repo.shared.down)
         hub_cache_write_ref(&repo.shared.cache, repo.revision, repo.commit);
