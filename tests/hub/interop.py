@@ -157,18 +157,19 @@ class Interop:
     def compare(self, when):
         info = self.scan()
         listed = json.loads(self.oclm("cache", "list", "--json"))
-        ours = {repo["name"]: repo for repo in listed["repos"] if repo["type"] == "model"}
+        ours = {repo["id"]: repo for repo in listed["repos"] if repo["type"] == "model"}
         theirs = {repo.repo_id: repo for repo in info.repos if repo.repo_type == "model"}
         check(sorted(ours) == sorted(theirs), f"{when}: {sorted(ours)} and {sorted(theirs)}")
-        check(listed["bytes"] == info.size_on_disk, f"{when}: {listed['bytes']} and {info.size_on_disk} bytes")
+        check(listed["size_on_disk"] == info.size_on_disk, f"{when}: {listed['size_on_disk']} and {info.size_on_disk} bytes")
         for name, repo in theirs.items():
-            check(ours[name]["bytes"] == repo.size_on_disk, f"{when}: {name}: {ours[name]['bytes']} and {repo.size_on_disk} bytes")
+            check(ours[name]["size_on_disk"] == repo.size_on_disk, f"{when}: {name}: {ours[name]['size_on_disk']} and {repo.size_on_disk} bytes")
+            check(ours[name]["nb_files"] == repo.nb_files, f"{when}: {name}: {ours[name]['nb_files']} and {repo.nb_files} files")
             revisions = {revision["commit"]: revision for revision in ours[name]["revisions"]}
             check(sorted(revisions) == sorted(revision.commit_hash for revision in repo.revisions), f"{when}: {name}: revisions")
             for revision in repo.revisions:
                 mine = revisions[revision.commit_hash]
-                check(mine["bytes"] == revision.size_on_disk, f"{when}: {name}: {mine} and {revision.size_on_disk} bytes")
-                check(mine["files"] == len(revision.files), f"{when}: {name}: {mine} and {len(revision.files)} files")
+                check(mine["size_on_disk"] == revision.size_on_disk, f"{when}: {name}: {mine} and {revision.size_on_disk} bytes")
+                check(mine["nb_files"] == revision.nb_files, f"{when}: {name}: {mine} and {revision.nb_files} files")
                 check(sorted(mine["refs"]) == sorted(revision.refs), f"{when}: {name}: {mine['refs']} and {revision.refs}")
         return len(theirs)
 

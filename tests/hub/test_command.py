@@ -24,6 +24,25 @@ class Command(HubCase):
             self.assertEqual((second.status, second.out), (DONE, first.out), second.err)
         self.assertEqual(self.asked(), [])
 
+    @slow
+    def test_commands_of_the_readme(self):
+        """Those of its sh blocks that name gpt2, as they stand, the sample model served under that name; a line with --offline asks nothing."""
+        with open(os.path.join(SOURCE, "README.md")) as file:
+            blocks = re.findall(r"^```sh\n(.*?)^```", file.read(), re.MULTILINE | re.DOTALL)
+        lines = [line for block in blocks for line in block.splitlines() if line.startswith("oclm ") and ("gpt2" in line or " cache " in line)]
+        self.assertGreaterEqual(len(lines), 3, "README.md shows no models by name")
+        self.hub.repo("gpt2", STORIES)
+        command = os.path.dirname(os.environ["OCLM_COMMAND"])
+        environment = self.environment()
+        environment["PATH"] = command + os.pathsep + environment["PATH"]
+        for line in lines:
+            self.hub.forget()
+            ended = subprocess.run(["sh", "-c", line], env=environment, cwd=self.work, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                   timeout=300, check=False)
+            self.assertEqual(ended.returncode, 0, f"{line}\n{ended.stdout}{ended.stderr}")
+            self.assertTrue(ended.stdout, line)
+            self.assertTrue("--offline" not in line or not self.asked(), line)
+
     def test_tokenizing_needs_no_weights(self):
         self.hub.repo("gpt2", STORIES)
         result = self.oclm("tokenize", "gpt2", "Once upon a time")
