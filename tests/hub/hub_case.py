@@ -274,5 +274,5 @@ class HubCase(unittest.TestCase):
         return blob, pointer
 
 
-__all__ = ["HubCase", "Result", "MODEL", "STORIES", "SOURCE", "DONE", "OTHER", "USAGE", "NOT_FOUND", "DEVICE", "BROKEN",
+__all__ = ["HubCase", "MEMORY", "Result", "MODEL", "STORIES", "SOURCE", "DONE", "OTHER", "USAGE", "NOT_FOUND", "DEVICE", "BROKEN",
            "noise", "slow", "tree", "lock_is_free", "Content", "without_override", "json", "os", "signal", "stat", "subprocess", "time"]

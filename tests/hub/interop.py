@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from hub_case import STORIES, noise, tree  # noqa: E402
+from hub_case import MEMORY, STORIES, noise, tree  # noqa: E402
 from loopback_hub import LoopbackHub  # noqa: E402
 from loopback_repo import folder_files  # noqa: E402
 
@@ -49,7 +49,7 @@ def python_downloads(hub_url, cache, model, barrier, results, rounds):
 class Interop:
     def __init__(self, oclm, rounds):
         self.oclm_path, self.rounds = oclm, rounds
-        self.scratch = tempfile.mkdtemp(prefix="oclm-interop-")
+        self.scratch = tempfile.mkdtemp(prefix="oclm-interop-", dir=MEMORY)
         self.home = os.path.join(self.scratch, "home")
         self.cache = os.path.join(self.home, "hub")
         self.hub = LoopbackHub()
