@@ -93,6 +93,8 @@ int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *cou
 int cli_read_stdin(char **text, size_t *length);
 /* The text given as an argument, or standard input where it is "-". Free with free(). */
 int cli_read_text(const char *argument, char **text, size_t *length);
+/* Whether one of PROMPT and --input-ids is given: asked before a model is fetched. */
+int cli_check_prompt(const cli_args *args);
 /* The ids to go on from: --input-ids, else the encoded text; exactly one must be given. `tokenizer` may be NULL with ids. */
 int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count);
 /* One line of standard input without its end; `*line` is NULL at the end. Reuses `*line`; free with free(). */

@@ -230,7 +230,7 @@ int cmd_generate(cli_args *args)
 {
     job j = { .args = args };
     int result;
-    if ((result = cli_load_tokenizer(args, args->input_ids != NULL, &j.tokenizer)) == EXIT_OK &&
+    if ((result = cli_check_prompt(args)) == EXIT_OK && (result = cli_load_tokenizer(args, args->input_ids != NULL, &j.tokenizer)) == EXIT_OK &&
         (result = cli_read_prompt(args, j.tokenizer, &j.prompt, &j.prompt_count)) == EXIT_OK) {
         cli_interrupt_begin(); /* from here on there is something to end well */
         if ((result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK)

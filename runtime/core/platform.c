@@ -13,6 +13,7 @@
 #include <locale.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,38 @@ double core_strtod(const char *text, char **end)
     const double value = strtod(text, end);
     core_locale_leave(before);
     return value;
+}
+
+/* ---- Signals */
+
+core_pipe_guard core_pipe_guard_begin(void)
+{
+    core_pipe_guard guard = { false };
+#if !defined(__APPLE__) /* there libcurl asks each socket not to */
+    sigset_t pipe_signal, pending, before;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&pending); /* one that waits already is not ours to take away */
+    guard.blocked = !sigismember(&pending, SIGPIPE) && pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) == 0 && !sigismember(&before, SIGPIPE);
+#endif
+    return guard;
+}
+
+void core_pipe_guard_end(core_pipe_guard guard)
+{
+#if !defined(__APPLE__)
+    const struct timespec none = { 0, 0 };
+    sigset_t              pipe_signal;
+    if (!guard.blocked)
+        return;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    while (sigtimedwait(&pipe_signal, NULL, &none) < 0 && errno == EINTR)
+        ;
+    (void)pthread_sigmask(SIG_UNBLOCK, &pipe_signal, NULL);
+#else
+    (void)guard;
+#endif
 }
 
 /* ---- Threads */

@@ -61,6 +61,13 @@ void        core_mutex_free(core_mutex *mutex);
 void        core_mutex_lock(core_mutex *mutex);
 void        core_mutex_unlock(core_mutex *mutex);
 
+/* Between the two, this thread is not ended by SIGPIPE, as a write to a connection that was closed would do. */
+typedef struct core_pipe_guard {
+    bool blocked; /* by us */
+} core_pipe_guard;
+core_pipe_guard core_pipe_guard_begin(void);
+void            core_pipe_guard_end(core_pipe_guard guard);
+
 /* A lock between processes: an advisory lock on a file, made if missing, released when closed or when the process ends. */
 typedef struct core_file_lock core_file_lock;
 oclm_status core_file_lock_take(const char *path, core_file_lock **lock); /* waits */

@@ -151,18 +151,24 @@ static void start(hub_download *d)
     start_head(d);
 }
 
-static void use_cache_instead(hub_download *d, hub_fault fault)
+static void warn_of_hub(const hub_download *d, hub_fault fault)
 {
-    hub_shared *const shared = d->shared;
+    const hub_shared *const shared = d->shared;
     const hub_subject subject = { shared->settings, shared->id, d->revision, d->file };
     (void)hub_fault_tell(&subject, fault, &d->request);
-    shared->down = true;
-    shared->down_fault = fault;
-    (void)snprintf(shared->down_reason, sizeof shared->down_reason, "%s", d->request.reason);
     if (fault == HUB_UNREACHABLE)
         core_log(OCLM_LOG_WARNING, "%s: %s cannot be reached (%s); what is in the cache is used", shared->id, shared->settings->endpoint, d->request.reason);
     else
         core_log(OCLM_LOG_WARNING, "what is in the cache is used: %s", oclm_last_error());
+}
+
+static void use_cache_instead(hub_download *d, hub_fault fault)
+{
+    hub_shared *const shared = d->shared;
+    warn_of_hub(d, fault);
+    shared->down = shared->warned = true;
+    shared->down_fault = fault;
+    (void)snprintf(shared->down_reason, sizeof shared->down_reason, "%s", d->request.reason);
     end(d, HUB_READY);
 }
 
@@ -170,7 +176,12 @@ static void head_failed(hub_download *d, hub_fault fault)
 {
     hub_cache *const cache = &d->shared->cache;
     double           seconds = 0;
-    if (!force(d) && !d->renewing && hub_fault_leaves_cache(fault) && hub_cache_ref(cache, d->revision, d->commit) &&
+    if (!force(d) && d->optional && !d->shared->answered && hub_fault_leaves_cache(fault)) {
+        if (!d->shared->warned)
+            warn_of_hub(d, fault);
+        d->shared->warned = true;
+        end(d, HUB_NOT_CACHED); /* all that was needed so far came from the cache: so may the rest */
+    } else if (!force(d) && !d->renewing && hub_fault_leaves_cache(fault) && hub_cache_ref(cache, d->revision, d->commit) &&
         hub_cache_has(cache, d->commit, d->file, &d->path)) {
         use_cache_instead(d, fault);
     } else if (!force(d) && hub_fault_may_pass(&d->request) && d->heads == 1) {
@@ -246,6 +257,7 @@ static void head_done(hub_download *d)
         (void)snprintf(d->request.reason, sizeof d->request.reason, "it answers with another commit than was asked for");
         fault = HUB_NO_HUB;
     }
+    d->shared->answered |= fault == HUB_FINE || fault == HUB_ENTRY_NOT_FOUND;
     if (status != OCLM_OK)
         fail(d, status);
     else if (fault == HUB_ENTRY_NOT_FOUND)

@@ -16,6 +16,8 @@ typedef struct hub_shared {
     hub_http           *http;         /* NULL: offline */
     /* After a file had to come from the cache because the hub could not tell about it, nothing more is asked. */
     bool                down;
+    bool                answered;     /* the hub has told about a file */
+    bool                warned;       /* that it does not */
     hub_fault           down_fault;
     char                down_reason[CURL_ERROR_SIZE + 64];
     bool              (*progress)(const char *file, uint64_t done, uint64_t total, void *user); /* may be NULL */
@@ -30,6 +32,7 @@ typedef struct hub_download {
     hub_shared *shared;
     char       *file;
     char       *revision;
+    bool        optional;  /* HUB_NOT_CACHED at once where the hub gives no answer, to this as to nothing before */
     bool        probe;     /* only whether it exists: HUB_READY without a file */
     /* ---- Answered, at HUB_DONE */
     hub_outcome outcome;   /* NOT_CACHED: offline, or the hub is down */

@@ -70,6 +70,8 @@ static oclm_status list_add_all(name_list *list, const char *const *names, size_
 
 /* ---- A round: files that are asked for together */
 
+typedef enum round_kind { REQUIRED, OPTIONAL, PROBED } round_kind;
+
 typedef struct round {
     hub_download *downloads;
     size_t        count;
@@ -89,8 +91,23 @@ static bool by_patterns(const oclm_hub_options *options)
     return options->include_count > 0 || options->exclude_count > 0;
 }
 
+/* Of the files that are asked for without knowing whether the repository has them: all but the weights can be done without. Where the index of
+ * shards is in the cache, so can the one file that others have instead. */
+static bool may_be_missing(const repository *repo, const char *name)
+{
+    core_text index = CORE_TEXT_INIT, path = CORE_TEXT_INIT;
+    bool      sharded = false;
+    if (strcmp(name, SINGLE_NAME) != 0)
+        return strcmp(name, INDEX_NAME) != 0;
+    if (core_path_join(&index, repo->options->subfolder != NULL ? repo->options->subfolder : "", INDEX_NAME) == OCLM_OK)
+        sharded = hub_cache_has(&repo->shared.cache, repo->commit, index.data, &path);
+    core_text_free(&index);
+    core_text_free(&path);
+    return sharded;
+}
+
 /* Names are below the subfolder, if there is one; those of a listing are whole. */
-static oclm_status round_run(repository *repo, const name_list *names, const char *revision, bool probe, round *r)
+static oclm_status round_run(repository *repo, const name_list *names, const char *revision, round_kind kind, round *r)
 {
     core_text   path = CORE_TEXT_INIT;
     const char *below = repo->options->subfolder != NULL && !by_patterns(repo->options) ? repo->options->subfolder : "";
@@ -102,12 +119,13 @@ static oclm_status round_run(repository *repo, const name_list *names, const cha
         status = core_path_join(&path, below, names->names[i]);
         if (status == OCLM_OK && (status = hub_file_name_check(path.data)) == OCLM_OK) {
             status = hub_download_init(&r->downloads[r->count++], &repo->shared, path.data, revision);
-            r->downloads[i].probe = probe;
+            r->downloads[i].probe = kind == PROBED;
+            r->downloads[i].optional = kind == OPTIONAL && may_be_missing(repo, names->names[i]);
         }
     }
     if (status == OCLM_OK)
         status = hub_fetch(&repo->shared, r->downloads, r->count);
-    for (size_t i = 0; i < r->count && status == OCLM_OK && !probe; i++)
+    for (size_t i = 0; i < r->count && status == OCLM_OK && kind != PROBED; i++)
         if (r->downloads[i].outcome == HUB_READY)
             status = list_add(&repo->got, r->downloads[i].file);
     core_text_free(&path);
@@ -168,7 +186,7 @@ static oclm_status get_shards(repository *repo, const char *index_path, hub_shar
     round       r = { NULL, 0 };
     oclm_status status = read_shards(index_path, add_shard, &names);
     if (status == OCLM_OK)
-        status = round_run(repo, &names, repo->commit, false, &r);
+        status = round_run(repo, &names, repo->commit, REQUIRED, &r);
     for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
         status = require(repo, &r.downloads[i]);
     round_free(&r);
@@ -185,7 +203,7 @@ static oclm_status no_weights(repository *repo)
     const char *const id = repo->shared.id;
     oclm_status status = list_add_all(&names, pickles, COUNT(pickles));
     if (status == OCLM_OK)
-        status = round_run(repo, &names, repo->commit, true, &r);
+        status = round_run(repo, &names, repo->commit, PROBED, &r);
     if (status == OCLM_OK && (has(&r.downloads[0]) || has(&r.downloads[1])))
         status = core_fail(OCLM_ERR_NOT_FOUND, "%s has no " SINGLE_NAME ", only PyTorch's pickled weights (%s), which can run code when opened and which "
                            "oclm does not read; look for a conversion among its pull requests (%s/%s/discussions, then --revision refs/pr/N), or "
@@ -212,7 +230,7 @@ static oclm_status pin(repository *repo)
     round       r = { NULL, 0 };
     oclm_status status = list_add(&names, CONFIG_NAME);
     if (status == OCLM_OK)
-        status = round_run(repo, &names, repo->revision, false, &r);
+        status = round_run(repo, &names, repo->revision, REQUIRED, &r);
     if (status == OCLM_OK) {
         const hub_download *const config = &r.downloads[0];
         memcpy(repo->commit, config->commit, sizeof repo->commit);
@@ -235,7 +253,7 @@ static oclm_status second_round(repository *repo, round *r)
     if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS))
         status = list_add(&names, SINGLE_NAME);
     if (status == OCLM_OK)
-        status = round_run(repo, &names, repo->commit, false, r);
+        status = round_run(repo, &names, repo->commit, OPTIONAL, r);
     list_free(&names);
     return status;
 }
@@ -249,7 +267,7 @@ static oclm_status third_round(repository *repo, const round *second, round *r)
     if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && !has(round_find(second, SINGLE_NAME)))
         status = list_add(&names, INDEX_NAME);
     if (status == OCLM_OK)
-        status = round_run(repo, &names, repo->commit, false, r);
+        status = round_run(repo, &names, repo->commit, OPTIONAL, r);
     list_free(&names);
     return status;
 }
@@ -326,7 +344,7 @@ static oclm_status get_matching(repository *repo)
         status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no file that matches; %s/%s/tree/%s lists its files", repo->shared.id, repo->revision,
                            repo->settings.endpoint, repo->shared.id, repo->revision);
     if (status == OCLM_OK)
-        status = round_run(repo, &c.names, repo->commit, false, &r);
+        status = round_run(repo, &c.names, repo->commit, REQUIRED, &r);
     for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
         status = require(repo, &r.downloads[i]);
     round_free(&r);
@@ -410,6 +428,7 @@ oclm_status hub_get(const char *id, const oclm_hub_options *options, hub_shard_r
     repository       repo;
     oclm_hub_options mine = *options;
     oclm_status      status;
+    const core_pipe_guard guard = core_pipe_guard_begin(); /* libcurl leaves that to us (CURLOPT_NOSIGNAL), also for closing connections */
     memset(&repo, 0, sizeof repo);
     if (mine.subfolder != NULL && mine.subfolder[0] == '\0')
         mine.subfolder = NULL;
@@ -429,5 +448,6 @@ done:
     hub_cache_deinit(&repo.shared.cache);
     hub_settings_deinit(&repo.settings);
     list_free(&repo.got);
+    core_pipe_guard_end(guard);
     return status;
 }

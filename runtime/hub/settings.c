@@ -237,6 +237,17 @@ static oclm_status read_endpoint(hub_settings *settings)
     return OCLM_OK;
 }
 
+/* A token over plain http is anybody's on the way, but for this machine itself. */
+static void warn_of_plain_http(const hub_settings *settings)
+{
+    static const char *const here[] = { "http://localhost", "http://127.", "http://[::1]" };
+    bool                     local = false;
+    for (size_t i = 0; i < COUNT(here); i++)
+        local |= strncmp(settings->endpoint, here[i], strlen(here[i])) == 0;
+    if (settings->token != NULL && !local && strncmp(settings->endpoint, "http://", 7) == 0)
+        core_log(OCLM_LOG_WARNING, "your token goes to %s unencrypted; use https", settings->endpoint);
+}
+
 static uint32_t read_timeout(const char *name)
 {
     const char *value = core_env(name);
@@ -307,6 +318,7 @@ oclm_status hub_settings_init(hub_settings *settings, const oclm_hub_options *op
         return OCLM_OK; /* nobody to show a token to */
     if ((status = read_token(settings, options != NULL ? options->token : NULL)) != OCLM_OK || (status = read_user_agent(settings)) != OCLM_OK)
         return status;
+    warn_of_plain_http(settings);
     return read_certificates(settings);
 }
 
