@@ -2,10 +2,7 @@
 //
 // The shape for devices whose work-items run vector code (CPUs); attention_lanes.cl is the other one, attention_join.cl serves both.
 //
-// A work-item takes a tile: up to TILE_ROWS neighbouring rows of one sequence, times the GROUP query heads that share a key head.
-// It walks the pages up to the tile's last position. In a page, BLOCK of those rows at a time: their scores stay in registers while
-// the page's keys stream by (q[d] is broadcast, no sum across lanes), then as many dimensions while its values do. Between pages a
-// row's state lies in private memory, which on a CPU is the stack. softmax.h tells the order of all sums.
+// A work-item takes a tile with one key head (attention_tile.h).
 //
 //   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * GROUP][HEAD_DIM]; with TURNS then the new keys and
 //              values, [KV_HEADS][HEAD_DIM] each
@@ -17,345 +14,41 @@
 //   out        fp32 [rows][out_stride]: [KV_HEADS * GROUP][HEAD_DIM]
 //   partial    fp32 [rows][KV_HEADS * GROUP][spans][HEAD_DIM + 2]: values, largest, sum
 //   cosines, sines   fp32 [positions][ROTARY_DIMS / 2], only with TURNS
-// TURNS does rope.cl's work on the way, where every row is of another sequence: queries and keys come as they are and are turned here, the
-// new key and value go into the cache. Decoding saves a launch in each layer.
 // Kernels   attention_tile        all spans of a tile, one after another
 //           attention_tile_split  one span of a tile into `partial`: for few rows with many positions
 // Launch    attention_tile {KV_HEADS, tiles, 1}, attention_tile_split {KV_HEADS, tiles, spans}, local {1, 1, 1}
-// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
-//           it; -DWIDTH=8|16: floats of the device's vectors; -DTURNS=0|1, with 1
-//           TILE_ROWS=1 -DROTARY_DIMS= -DINTERLEAVED= (rope.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+// Build     as attention_tile.h
 // Measured  (AVX2, PoCL 3.1) prefill of 512 positions: 116-130 GFLOPS on two cores whose multiplications alone reach 202;
 //           one row after 8,000 positions: 64 % of the read rate, Intel's runtime 72 %
 // Test      tests/cl/test_attention.c
 
-#include "rope.h"
-#include "softmax.h"
-
-#ifndef HEAD_DIM
-#define HEAD_DIM 64
-#endif
-#ifndef GROUP
-#define GROUP 1
-#endif
-#ifndef KV_HEADS
-#define KV_HEADS 1
-#endif
-#ifndef TILE_ROWS
-#define TILE_ROWS 1
-#endif
-#ifndef BLOCK
-#define BLOCK 6
-#endif
-#ifndef WIDTH
-#define WIDTH 8
-#endif
-
-#ifndef TURNS
-#define TURNS 0
-#endif
-
-#define HEADS   (KV_HEADS * GROUP)
-#define STATES  ((TILE_ROWS * GROUP + BLOCK - 1) / BLOCK * BLOCK) // a row of the tile times a head of the group, padded
-#define WHOLE   (HEAD_DIM / COLUMNS * COLUMNS)                    // dimensions taken COLUMNS at a time; the rest singly
-
-// A block is BLOCK rows by COLUMNS columns (positions or dimensions), in 6 float16 or 12 float8.
-#if HEAD_DIM % 32 == 0 && (BLOCK <= 3 || WIDTH == 16)
-#define COLUMNS 32
-#else
-#define COLUMNS 16
-#endif
-#define floatw VECTOR(float, WIDTH)
-
-// Loops over the rows of a block are unrolled by name: only then does PoCL 3.1 keep a block in registers (180 ms become 70).
-
-// What a work-item remembers, on a CPU's stack. softmax.h tells what these are.
-typedef struct tile_state {
-    float q[STATES * HEAD_DIM]; // times scale
-    float largest[STATES + 8];  // the 8 so that a block's may be loaded as one vector
-    float sums[STATES * PAGE];
-    float values[STATES * HEAD_DIM];
-} tile_state;
-
-// c[r] = (fresh ? 0 : c[r] * keep[r]) + sum over i < n of a[r][i] * b[i], for the rows of a block and COLUMNS columns.
-// On AVX2, whose 16 registers hold 8 floats each, 12 are c; of a and b, whichever are fewer stay for the other's loop.
-__attribute__((always_inline)) // with its constants known, it is twice as fast
-static inline void multiply_block(const float *const a, const uint a_stride, const __global float *b, const uint b_stride,
-                                  const uint n, const bool fresh, const float *const keep, float *const c, const uint c_stride)
-{
-    floatw sum[BLOCK][COLUMNS / WIDTH];
-#pragma unroll
-    for (uint r = 0; r < BLOCK; r++)
-#pragma unroll
-        for (uint v = 0; v < COLUMNS / WIDTH; v++)
-            sum[r][v] = fresh ? (floatw)(0.0f) : LOAD_VECTOR(WIDTH, c + r * c_stride + v * WIDTH) * keep[r];
-    for (uint i = 0; i < n; i++) {
-#if BLOCK <= COLUMNS / WIDTH
-#pragma unroll
-        for (uint v = 0; v < COLUMNS / WIDTH; v++) {
-            const floatw column = LOAD_VECTOR(WIDTH, b + v * WIDTH);
-#pragma unroll
-            for (uint r = 0; r < BLOCK; r++)
-                sum[r][v] = MUL_ADD((floatw)(a[r * a_stride + i]), column, sum[r][v]);
-        }
-#else
-        floatw column[COLUMNS / WIDTH];
-#pragma unroll
-        for (uint v = 0; v < COLUMNS / WIDTH; v++)
-            column[v] = LOAD_VECTOR(WIDTH, b + v * WIDTH);
-#pragma unroll
-        for (uint r = 0; r < BLOCK; r++)
-#pragma unroll
-            for (uint v = 0; v < COLUMNS / WIDTH; v++)
-                sum[r][v] = MUL_ADD((floatw)(a[r * a_stride + i]), column[v], sum[r][v]);
-#endif
-        b += b_stride;
-    }
-#pragma unroll
-    for (uint r = 0; r < BLOCK; r++)
-#pragma unroll
-        for (uint v = 0; v < COLUMNS / WIDTH; v++)
-            STORE_VECTOR(WIDTH, sum[r][v], c + r * c_stride + v * WIDTH);
-}
-
-static inline float largest_of(const float16 a, const float16 b)
-{
-    const float16 m16 = a > b ? a : b;
-    const float8 m8 = m16.lo > m16.hi ? m16.lo : m16.hi;
-    const float4 m4 = m8.lo > m8.hi ? m8.lo : m8.hi;
-    const float2 m2 = m4.lo > m4.hi ? m4.lo : m4.hi;
-    return larger(m2.x, m2.y);
-}
-
-static inline float folded(const float *const sums)
-{
-    const float16 s16 = vload16(0, sums) + vload16(1, sums);
-    const float8 s8 = s16.lo + s16.hi;
-    const float4 s4 = s8.lo + s8.hi;
-    const float2 s2 = s4.lo + s4.hi;
-    return s2.x + s2.y;
-}
-
-// A block of rows meets a page's keys. Row r sees the page's first seen + (s + r) / GROUP - s / GROUP places. Leaves
-// exp(score - largest) in `weights` [BLOCK][PAGE], and in `shrink` by what earlier values shrink.
-static inline void weigh_page(tile_state *const state, const uint s, const __global float *const k, const int seen,
-                              float *const weights, float *const shrink)
-{
-    const int16 place = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const int most = seen + (int)((s + BLOCK - 1) / GROUP - s / GROUP);
-    for (uint t = 0; t < PAGE && (int)t < most; t += COLUMNS)
-        multiply_block(state->q + s * HEAD_DIM, HEAD_DIM, k + t, PAGE, HEAD_DIM, true, shrink, weights + t, PAGE);
-    float16 low[BLOCK], high[BLOCK];
-    float largest[8];
-    const float8 before = vload8(0, state->largest + s);
-    vstore8(before, 0, largest);
-#pragma unroll
-    for (uint r = 0; r < BLOCK; r++) {
-        const int sees = seen + (int)((s + r) / GROUP - s / GROUP);
-        low[r] = vload16(2 * r, weights);
-        high[r] = vload16(2 * r + 1, weights);
-        if (sees < (int)PAGE) {
-            low[r] = place < sees ? low[r] : (float16)(-INFINITY);
-            high[r] = place + 16 < sees ? high[r] : (float16)(-INFINITY);
-        }
-        largest[r] = larger(largest_of(low[r], high[r]), largest[r]);
-        state->largest[s + r] = largest[r];
-    }
-    vstore8(exp_f8(before - vload8(0, largest)), 0, shrink);
-#pragma unroll
-    for (uint r = 0; r < BLOCK; r++) {
-        float *const sums = state->sums + (s + r) * PAGE;
-        low[r] = exp_f16(low[r] - largest[r]);
-        high[r] = exp_f16(high[r] - largest[r]);
-        vstore16(low[r], 2 * r, weights);
-        vstore16(high[r], 2 * r + 1, weights);
-        vstore16(MUL_ADD(vload16(0, sums), (float16)(shrink[r]), low[r]), 0, sums);
-        vstore16(MUL_ADD(vload16(1, sums), (float16)(shrink[r]), high[r]), 1, sums);
-    }
-}
-
-// A block of rows adds the page's first `count` values, weighted.
-static inline void add_values(tile_state *const state, const uint s, const __global float *const v, const uint count,
-                              const float *const weights, const float *const shrink)
-{
-    float *const values = state->values + s * HEAD_DIM;
-    for (uint d = 0; d < WHOLE; d += COLUMNS)
-        multiply_block(weights, PAGE, v + d, HEAD_DIM, count, false, shrink, values + d, HEAD_DIM);
-    for (uint r = 0; WHOLE < HEAD_DIM && r < BLOCK; r++) {
-        for (uint d = WHOLE; d < HEAD_DIM; d++)
-            values[r * HEAD_DIM + d] = values[r * HEAD_DIM + d] * shrink[r];
-        for (uint t = 0; t < count; t++)
-            for (uint d = WHOLE; d < HEAD_DIM; d++)
-                values[r * HEAD_DIM + d] = MUL_ADD(weights[r * PAGE + t], v[t * HEAD_DIM + d], values[r * HEAD_DIM + d]);
-    }
-}
-
-// Takes in the queries of a tile, whose first row is `q`; padding repeats the last.
-static void take_queries(tile_state *const state, const __global float *const q, const uint qkv_stride, const uint rows,
-                         const float scale)
-{
-    for (uint s = 0; s < STATES; s++) {
-        const uint own = min(s, rows * GROUP - 1);
-        const __global float *const from = q + (size_t)(own / GROUP) * qkv_stride + own % GROUP * HEAD_DIM;
-        for (uint d = 0; d < HEAD_DIM; d++)
-            state->q[s * HEAD_DIM + d] = from[d] * scale;
-    }
-}
+#include "attention_tile.h"
 
 #if TURNS
-#define CACHE __global float *
 #define TURN_ARGUMENTS , const __global float *restrict cosines, const __global float *restrict sines
-
-// Turns the queries of a row that take_queries() took in. (Turned first and scaled then, as without TURNS.)
-static void turn_queries(tile_state *const state, const __global float *const q, const __global float *const cosines,
-                         const __global float *const sines, const float scale)
-{
-    for (uint s = 0; s < STATES; s++) {
-        const __global float *const from = q + min(s, (uint)GROUP - 1) * HEAD_DIM;
-        for (uint i = 0; i < HALF_ROTARY; i++) {
-            const float2 turned = turn_pair(from[PAIR_FIRST(i)], from[PAIR_SECOND(i)], cosines[i], sines[i]);
-            state->q[s * HEAD_DIM + PAIR_FIRST(i)] = turned.x * scale;
-            state->q[s * HEAD_DIM + PAIR_SECOND(i)] = turned.y * scale;
-        }
-    }
-}
-
-// Puts a row's new key, turned, and value where a page of the cache has `place` for it.
-static void keep_new(const __global float *const key, const __global float *const value, const __global float *const cosines,
-                     const __global float *const sines, __global float *const keys, __global float *const values, const uint place)
-{
-    for (uint i = 0; i < HALF_ROTARY; i++) {
-        const float2 turned = turn_pair(key[PAIR_FIRST(i)], key[PAIR_SECOND(i)], cosines[i], sines[i]);
-        keys[PAIR_FIRST(i) * PAGE + place] = turned.x;
-        keys[PAIR_SECOND(i) * PAGE + place] = turned.y;
-    }
-    for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
-        keys[d * PAGE + place] = key[d];
-    for (uint d = 0; d < HEAD_DIM; d++)
-        values[place * HEAD_DIM + d] = value[d];
-}
-
-// What a work-item of one key head does with its row before it walks the pages. Of several spans only the last takes the new key in.
-static void turn_row(tile_state *const state, const __global float *const row, const uint head, const uint position, const bool keeps,
-                     const __global float *const cosines, const __global float *const sines, __global float *const keys,
-                     __global float *const values, const __global int *const pages, const float scale)
-{
-    const __global float *const c = cosines + (size_t)position * HALF_ROTARY, *const s = sines + (size_t)position * HALF_ROTARY;
-    turn_queries(state, row + head * (GROUP * HEAD_DIM), c, s, scale);
-    if (keeps) {
-        const size_t at = ((size_t)pages[position / PAGE] * KV_HEADS + head) * (PAGE * HEAD_DIM);
-        keep_new(row + (HEADS + head) * HEAD_DIM, row + (HEADS + KV_HEADS + head) * HEAD_DIM, c, s, keys + at, values + at,
-                 position % PAGE);
-    }
-}
+#define TURN_TABLES    cosines, sines
 #else
-#define CACHE const __global float *restrict
 #define TURN_ARGUMENTS
+#define TURN_TABLES    0, 0
 #endif
+#define DATA { qkv, keys, values, table, positions, sequences, TURN_TABLES, qkv_stride, pages_per_sequence, scale }
 
-// All states of a tile over the pages of one span, from nothing. The tile's first row stands at `position`.
-static void walk_span(tile_state *const state, const uint rows, const uint position, const __global float *const keys,
-                      const __global float *const values, const __global int *const pages, const uint span)
-{
-    const uint last = position + rows - 1;
-    const uint end = min(last / PAGE + 1, (span + 1) * (SPAN / PAGE));
-    for (uint s = 0; s < STATES; s++)
-        state->largest[s] = LOWEST;
-    for (uint i = 0; i < STATES * PAGE; i++)
-        state->sums[i] = 0.0f;
-    for (uint i = 0; i < STATES * HEAD_DIM; i++)
-        state->values[i] = 0.0f;
-    for (uint page = span * (SPAN / PAGE); page < end; page++) {
-        const size_t at = (size_t)pages[page] * (KV_HEADS * PAGE * HEAD_DIM);
-        const uint begin = page * PAGE;
-        const uint count = min(last + 1 - begin, PAGE);
-        for (uint s = 0; s < rows * GROUP; s += BLOCK) {
-            const int seen = (int)(position + s / GROUP + 1) - (int)begin; // by the block's first row
-            float weights[BLOCK * PAGE], shrink[8];
-            if (seen + (int)((BLOCK - 1) / GROUP + 1) <= 0)
-                continue;
-            weigh_page(state, s, keys + at, seen, weights, shrink);
-            add_values(state, s, values + at, count, weights, shrink);
-        }
-    }
-}
-
-__kernel void attention_tile(const __global float *restrict qkv, const uint qkv_stride, CACHE keys, CACHE values,
-                             const __global int *restrict table,
-                             const uint pages_per_sequence, const __global int *restrict positions,
+__kernel void attention_tile(const __global float *restrict qkv, const uint qkv_stride, CACHE restrict keys, CACHE restrict values,
+                             const __global int *restrict table, const uint pages_per_sequence, const __global int *restrict positions,
                              const __global int *restrict sequences, const __global uint4 *restrict tiles,
                              __global float *restrict out, const uint out_stride, const float scale TURN_ARGUMENTS)
 {
-    tile_state state;
-    float whole_largest[STATES], whole_sum[STATES]; // of all spans so far; their values lie in `out`
-    const uint head = (uint)get_global_id(0);
-    const uint first = tiles[get_global_id(1)].x, rows = tiles[get_global_id(1)].y;
-    const uint position = (uint)positions[first];
-    const __global float *const q = qkv + (size_t)first * qkv_stride + head * (GROUP * HEAD_DIM);
-    const __global int *const pages = table + (size_t)sequences[first] * pages_per_sequence;
-    __global float *const y = out + (size_t)first * out_stride + head * (GROUP * HEAD_DIM);
-    const uint last_span = (position + rows - 1) / SPAN;
-    const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
-    take_queries(&state, q, qkv_stride, rows, scale);
-#if TURNS
-    turn_row(&state, qkv + (size_t)first * qkv_stride, head, position, true, cosines, sines, keys, values, pages, scale);
-#endif
-    for (uint span = 0; span <= last_span; span++) {
-        walk_span(&state, rows, position, keys + offset, values + offset, pages, span);
-        for (uint s = 0; s < rows * GROUP; s++) {
-            const uint own_last = (position + s / GROUP) / SPAN;
-            if (own_last < span)
-                continue;
-            __global float *const to = y + (size_t)(s / GROUP) * out_stride + s % GROUP * HEAD_DIM;
-            const float sum = folded(state.sums + s * PAGE);
-            if (span == 0) {
-                whole_largest[s] = state.largest[s];
-                whole_sum[s] = sum;
-                for (uint d = 0; d < HEAD_DIM; d++)
-                    to[d] = state.values[s * HEAD_DIM + d];
-            } else {
-                const joining j = join_spans(whole_largest[s], state.largest[s]);
-                whole_largest[s] = j.largest;
-                whole_sum[s] = join_value(j, whole_sum[s], sum);
-                for (uint d = 0; d < HEAD_DIM; d++)
-                    to[d] = join_value(j, to[d], state.values[s * HEAD_DIM + d]);
-            }
-            if (own_last == span) {
-                const float inverse = 1.0f / whole_sum[s];
-                for (uint d = 0; d < HEAD_DIM; d++)
-                    to[d] = normalized(to[d], inverse);
-            }
-        }
-    }
+    const attention_data data = DATA;
+    const uint4 tile = tiles[get_global_id(1)];
+    attend_whole(data, (uint)get_global_id(0), tile.x, tile.y, out, out_stride);
 }
 
-__kernel void attention_tile_split(const __global float *restrict qkv, const uint qkv_stride, CACHE keys,
-                                   CACHE values, const __global int *restrict table,
-                                   const uint pages_per_sequence, const __global int *restrict positions,
-                                   const __global int *restrict sequences, const __global uint4 *restrict tiles,
-                                   __global float *restrict partial, const float scale TURN_ARGUMENTS)
+__kernel void attention_tile_split(const __global float *restrict qkv, const uint qkv_stride, CACHE restrict keys, CACHE restrict values,
+                                   const __global int *restrict table, const uint pages_per_sequence,
+                                   const __global int *restrict positions, const __global int *restrict sequences,
+                                   const __global uint4 *restrict tiles, __global float *restrict partial, const float scale TURN_ARGUMENTS)
 {
-    tile_state state;
-    const uint head = (uint)get_global_id(0);
-    const uint span = (uint)get_global_id(2), spans = (uint)get_global_size(2);
-    const uint first = tiles[get_global_id(1)].x, rows = tiles[get_global_id(1)].y;
-    const uint position = (uint)positions[first];
-    if (position + rows - 1 < span * SPAN)
-        return;
-    const __global float *const q = qkv + (size_t)first * qkv_stride + head * (GROUP * HEAD_DIM);
-    const __global int *const pages = table + (size_t)sequences[first] * pages_per_sequence;
-    const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
-    take_queries(&state, q, qkv_stride, rows, scale);
-#if TURNS
-    turn_row(&state, qkv + (size_t)first * qkv_stride, head, position, span == position / SPAN, cosines, sines, keys, values, pages, scale);
-#endif
-    walk_span(&state, rows, position, keys + offset, values + offset, pages, span);
-    for (uint s = 0; s < rows * GROUP; s++) {
-        const size_t row = first + s / GROUP;
-        __global float *const to = partial + ((row * HEADS + head * GROUP + s % GROUP) * spans + span) * (HEAD_DIM + 2);
-        for (uint d = 0; d < HEAD_DIM; d++)
-            to[d] = state.values[s * HEAD_DIM + d];
-        to[HEAD_DIM] = state.largest[s];
-        to[HEAD_DIM + 1] = folded(state.sums + s * PAGE);
-    }
+    const attention_data data = DATA;
+    const uint4 tile = tiles[get_global_id(1)];
+    attend_span(data, (uint)get_global_id(0), tile.x, tile.y, (uint)get_global_id(2), (uint)get_global_size(2), partial);
 }

@@ -37,7 +37,7 @@
 #endif
 #endif
 #ifndef PREFETCH_LINE
-#define PREFETCH_LINE(p)
+#define PREFETCH_LINE(p) ((void)(p))
 #endif
 
 #define JOIN_(a, b) a##b

@@ -45,6 +45,8 @@ cl_command_queue  dev_queue(const dev_device *device);
 /* A queue for one thread's work: a new in-order queue, or the caller's queue again where the device was opened on one.
  * Release with clReleaseCommandQueue(). */
 oclm_status       dev_queue_new(dev_device *device, cl_command_queue *queue);
+/* May a work-group wait for what groups of the same launch write that took their work earlier (cl/decode_layers.cl)? Measured once. */
+bool              dev_orders_groups(dev_device *device);
 bool              dev_is_callers(const dev_device *device); /* opened with dev_open_on() */
 
 #endif

@@ -46,12 +46,13 @@ struct dev_device {
 
     _Atomic uint64_t used, peak; /* bytes of device memory */
 
-    core_mutex        *programs_lock; /* guards the six below; held while a program is built */
+    core_mutex        *programs_lock; /* guards the seven below; held while a program is built */
     dev_program_entry *programs;
     size_t             program_count, program_capacity;
     bool               cache_off; /* the cache folder cannot be written: told once */
     dev_answer         binaries_dear; /* program.c: what to keep on disk */
     dev_answer         fuses;         /* dev_measure_fused() */
+    dev_answer         orders;        /* dev_measure_ordered() */
 
     struct {
         core_mutex   *lock; /* guards value and what it holds */
@@ -73,6 +74,8 @@ void   dev_host_pages_drop(dev_host_pages *owner);
 void dev_programs_drop(dev_device *device);
 /* Does the device multiply and add with one rounding? dev_program() asks it once and builds with -DHAS_FMA where it does. */
 bool dev_measure_fused(const dev_device *device);
+/* May a work-group wait for what groups that started earlier write (ordered.c)? dev_orders_groups() asks it once. */
+bool dev_measure_ordered(const dev_device *device);
 
 /* Fills `info` (all but its indexes) from a device, and `strings`, the one allocation its text and `extensions` lie in. */
 oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings,

@@ -36,6 +36,7 @@ struct dev_work {
     dev_device *device;
     step       *steps;
     size_t      count, capacity;
+    dev_buffer  counters;
 };
 
 oclm_status dev_work_new(dev_device *device, dev_work **work)
@@ -61,6 +62,7 @@ void dev_work_free(dev_work *work)
         return;
     for (size_t i = 0; i < work->count; i++)
         step_deinit(&work->steps[i]);
+    dev_buffer_free(work->device, &work->counters);
     core_free(work->steps);
     core_free(work);
 }
@@ -183,6 +185,16 @@ oclm_status dev_work_add_copy(dev_work *work, const dev_buffer *from, size_t fro
     return OCLM_OK;
 }
 
+oclm_status dev_work_counters(dev_work *work, size_t bytes, const dev_buffer **counters)
+{
+    *counters = &work->counters;
+    if (work->counters.bytes >= bytes)
+        return OCLM_OK;
+    if (work->counters.memory) /* launches are recorded with it already */
+        return core_fail(OCLM_ERR_INTERNAL, "a list of launches has %zu bytes of counters, %zu are asked for", work->counters.bytes, bytes);
+    return dev_buffer_new_zero(work->device, dev_queue(work->device), bytes, "counters of launches", &work->counters);
+}
+
 size_t      dev_work_count(const dev_work *work) { return work->count; }
 dev_device *dev_work_device(const dev_work *work) { return work->device; }
 
@@ -236,7 +248,7 @@ oclm_status dev_finish(cl_command_queue queue)
 
 /* ---- Profiling: one step at a time, times summed by name. */
 
-#define PROFILE_RUNS 3 /* of which the best counts */
+#define PROFILE_RUNS 1 /* of which the best counts */
 
 typedef struct share {
     const char *name;

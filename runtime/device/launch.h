@@ -25,7 +25,7 @@ static inline dev_arg dev_arg_u64(uint64_t v) { dev_arg a = { DEV_ARG_U64, { 0 }
 static inline dev_arg dev_arg_f32(float v) { dev_arg a = { DEV_ARG_F32, { 0 } }; a.value.f32 = v; return a; }
 static inline dev_arg dev_arg_local(size_t bytes) { dev_arg a = { DEV_ARG_LOCAL, { 0 } }; a.value.local_bytes = bytes; return a; }
 
-#define DEV_MAX_ARGS 24
+#define DEV_MAX_ARGS 128
 
 typedef struct dev_launch {
     const char    *source;  /* "norm": cl/norm.cl */
@@ -52,6 +52,8 @@ oclm_status dev_work_add_call(dev_work *work, dev_call call, void *payload, void
 /* Adds a device-side copy. */
 oclm_status dev_work_add_copy(dev_work *work, const dev_buffer *from, size_t from_offset, const dev_buffer *to, size_t to_offset,
                               size_t bytes);
+/* Counters that launches of the list share, one after another, and leave zero: at least `bytes` of zeros. The list's own. */
+oclm_status dev_work_counters(dev_work *work, size_t bytes, const dev_buffer **counters);
 size_t      dev_work_count(const dev_work *work);
 dev_device *dev_work_device(const dev_work *work);
 /* Enqueues all of it, in order, without waiting. Flushes now and then so the device starts early. `done` may be NULL. */

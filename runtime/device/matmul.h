@@ -60,6 +60,12 @@ typedef struct dev_matmul {
 size_t      dev_matmul_scratch(dev_device *device, const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue);
 /* Records the product. Who serves it is known from an earlier time, or checked and measured now, on the device's own queue. */
 oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul);
+/* How cl/matmul.cl is built for a product, for kernels that have products inside (cl/matmul_unit.h). */
+typedef struct dev_tile { uint32_t rows, cols, vec, prefetch; } dev_tile;
+
+/* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part? Then sets `tile`.
+ * Errors: as dev_matmul_add(), for the provider is chosen. */
+oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *matmul, dev_tile *tile, bool *is_tile);
 /* Lets CLBlast take part in products of many rows with weights of `dtype`, if it is right and faster here: measured once, which
  * takes seconds because CLBlast compiles for so long, and remembered on disk. To be called before scratch is planned. Does
  * nothing where dev_matmul_choice() is not AUTO. Errors: OCLM_ERR_MEMORY. */

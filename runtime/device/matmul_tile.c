@@ -4,15 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* How many bytes ahead a product asks for its weights. With one row a core alone does not keep enough loads in flight once weights are
- * converted: 0.78 of the read rate became 0.92 with two-byte weights; float32 gained nothing (tests/bench). */
-#define PREFETCH_BYTES 2048u
-
 #define ITEMS_PER_CORE 16u /* enough to even out cores that start late */
 
+/* With one row a core alone does not keep enough loads in flight once weights are converted: 0.78 of the read rate became 0.92 with
+ * two-byte weights. float32 is better off without: 0.97 where asking 1,024 bytes ahead leaves 0.87 (tests/bench). */
 static uint32_t prefetch(const dev_matmul *m)
 {
-    return m->rows != 1 ? 0 : core_dtype_size(m->weight->dtype) < sizeof(float) ? 2048u : 1024u;
+    return m->rows != 1 ? 0 : core_dtype_size(m->weight->dtype) < sizeof(float) ? 2048u : 0u;
 }
 
 static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
@@ -78,3 +76,15 @@ const dev_provider dev_tile_providers[] = {
     TILE(UINT32_MAX, 6, 16, 8),
 };
 const size_t dev_tile_provider_count = COUNT(dev_tile_providers);
+
+oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *m, dev_tile *tile, bool *is_tile)
+{
+    const dev_provider *chosen = NULL;
+    dev_providers       all;
+    dev_providers_all(&all);
+    const oclm_status status = dev_provider_choose(device, &all, m, &chosen);
+    *is_tile = status == OCLM_OK && chosen->add == add && m->rows <= chosen->rows && m->weight->part_count == 1;
+    if (*is_tile)
+        *tile = (dev_tile){ chosen->rows, chosen->cols, chosen->vec, prefetch(m) };
+    return status;
+}

@@ -147,6 +147,14 @@ static bool answer(dev_device *device, const char *question, bool (*measure)(con
     return *known == DEV_ANSWER_YES;
 }
 
+bool dev_orders_groups(dev_device *device)
+{
+    core_mutex_lock(device->programs_lock);
+    const bool orders = answer(device, "do work-groups see what those before them wrote?", dev_measure_ordered, &device->orders);
+    core_mutex_unlock(device->programs_lock);
+    return orders;
+}
+
 /* After a build from source. */
 static void remember(dev_device *device, const dev_cache_key *key, dev_cached before, cl_program program, double build_seconds)
 {
@@ -217,7 +225,9 @@ static oclm_status make(dev_device *device, const char *source, const char *opti
     if (!own_key)
         return OCLM_ERR_MEMORY;
     const bool fuses = answer(device, "is a product and a sum rounded once?", dev_measure_fused, &device->fuses);
-    if ((status = core_text_printf(&all, "%s%s%s%s", DEV_COMMON_OPTIONS, fuses ? " -DHAS_FMA" : "", options[0] ? " " : "", options)) == OCLM_OK &&
+    const bool own_version = strncmp(options, "-cl-std=", 8) == 0;
+    if ((status = core_text_printf(&all, "%s%s%s%s", own_version ? "" : DEV_COMMON_OPTIONS " ", options, options[0] ? " " : "",
+                                   fuses ? "-DHAS_FMA" : "")) == OCLM_OK &&
         (status = build(device, source, all.data, program)) == OCLM_OK) {
         status = keep(device, own_key, *program);
         own_key = NULL;

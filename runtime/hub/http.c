@@ -21,69 +21,6 @@ struct hub_http {
 
 /* ---- Header lines */
 
-static bool same_name(const char *line, size_t length, const char *name)
-{
-    for (size_t i = 0; i < length; i++) {
-        const char c = line[i] >= 'A' && line[i] <= 'Z' ? (char)(line[i] - 'A' + 'a') : line[i];
-        const char n = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
-        if (c != n) /* also at name's end */
-            return false;
-    }
-    return name[length] == '\0';
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Cuts a line "Name: value\r\n" into its two parts; false for what is no such line. */
-static bool cut_line(const char *line, size_t length, size_t *name_length, const char **value, size_t *value_length)
-{
-    const char *colon = memchr(line, ':', length);
-    if (colon == NULL || colon == line)
-        return false;
-    const char *begin = colon + 1, *end = line + length;
-    while (begin < end && is_blank(*begin))
-        begin++;
-    while (end > begin && is_blank(end[-1]))
-        end--;
-    *name_length = (size_t)(colon - line);
-    *value = begin;
-    *value_length = (size_t)(end - begin);
-    return true;
-}
-
-/* The next line of kept headers, from `*at` on. */
-static bool next_line(const core_text *headers, size_t *at, const char **line, size_t *length)
-{
-    if (*at >= headers->length)
-        return false;
-    const char *end = memchr(headers->data + *at, '\n', headers->length - *at);
-    *line = headers->data + *at;
-    *length = end != NULL ? (size_t)(end - *line) : headers->length - *at;
-    *at += *length + 1;
-    return true;
-}
-
-hub_header hub_header_get(const core_text *headers, const char *name, core_text *value)
-{
-    hub_header  found = HUB_HEADER_NONE;
-    const char *line, *text;
-    size_t      length, name_length, text_length;
-    core_text_clear(value);
-    for (size_t at = 0; next_line(headers, &at, &line, &length);) {
-        if (!cut_line(line, length, &name_length, &text, &text_length) || !same_name(line, name_length, name))
-            continue;
-        if (found == HUB_HEADER_ONE && (value->length != text_length || memcmp(value->data, text, text_length) != 0))
-            return HUB_HEADER_CONFLICT;
-        if (found == HUB_HEADER_NONE && core_text_add(value, text, text_length) != OCLM_OK)
-            return HUB_HEADER_CONFLICT; /* a value that cannot be kept is not believed */
-        found = HUB_HEADER_ONE;
-    }
-    return found;
-}
-
 static size_t on_header(char *line, size_t size, size_t count, void *user)
 {
     hub_request *const request = user;
@@ -96,7 +33,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     }
     if (request->begun || length == 0 || line[0] == '\r' || line[0] == '\n') /* trailers; the empty line */
         return length;
-    if (is_blank(line[0]) || memchr(line, '\0', length) != NULL || !cut_line(line, length, &name_length, &value, &value_length))
+    if (hub_is_blank(line[0]) || memchr(line, '\0', length) != NULL || !hub_header_cut(line, length, &name_length, &value, &value_length))
         return 0; /* a folded line or none at all: not HTTP/1.1 any more */
     if (request->headers.length + length > HUB_MAX_HEADERS) {
         request->too_long = true;
@@ -143,54 +80,6 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     return request->cut ? 0 : length;
 }
 
-/* ---- Origins */
-
-typedef struct origin {
-    char *scheme, *host, *port;
-} origin;
-
-static void origin_deinit(origin *o)
-{
-    curl_free(o->scheme);
-    curl_free(o->host);
-    curl_free(o->port);
-}
-
-static bool origin_of(CURLU *url, origin *o)
-{
-    o->scheme = o->host = o->port = NULL;
-    return curl_url_get(url, CURLUPART_SCHEME, &o->scheme, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_HOST, &o->host, 0) == CURLUE_OK &&
-           curl_url_get(url, CURLUPART_PORT, &o->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return same_name(a, strlen(a), b);
-}
-
-static CURLU *parse_url(const char *text)
-{
-    CURLU *url = curl_url();
-    if (url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
-        curl_url_cleanup(url);
-        url = NULL;
-    }
-    return url;
-}
-
-bool hub_same_origin(const char *a, const char *b)
-{
-    CURLU *one = parse_url(a), *two = parse_url(b);
-    origin first = { NULL, NULL, NULL }, second = { NULL, NULL, NULL };
-    const bool same = one != NULL && two != NULL && origin_of(one, &first) && origin_of(two, &second) && same_text(first.scheme, second.scheme) &&
-                      same_text(first.host, second.host) && same_text(first.port, second.port);
-    origin_deinit(&first);
-    origin_deinit(&second);
-    curl_url_cleanup(one);
-    curl_url_cleanup(two);
-    return same;
-}
-
 /* ---- Redirects */
 
 static bool has_user(CURLU *url)
@@ -212,17 +101,17 @@ static oclm_status resolve_location(hub_request *request, core_text *target)
 {
     core_text   location = CORE_TEXT_INIT;
     char       *text = NULL;
-    origin      from = { NULL, NULL, NULL }, to = { NULL, NULL, NULL };
+    hub_origin      from = { NULL, NULL, NULL }, to = { NULL, NULL, NULL };
     oclm_status status = OCLM_OK;
-    CURLU      *url = parse_url(request->url.data);
+    CURLU      *url = hub_url_parse(request->url.data);
     core_text_clear(target);
     if (hub_header_get(&request->headers, "location", &location) != HUB_HEADER_ONE)
         complain(request, "it redirects without saying where to, or to several places");
-    else if (url == NULL || !origin_of(url, &from) || curl_url_set(url, CURLUPART_URL, location.data, 0) != CURLUE_OK || !origin_of(url, &to))
+    else if (url == NULL || !hub_origin_of(url, &from) || curl_url_set(url, CURLUPART_URL, location.data, 0) != CURLUE_OK || !hub_origin_of(url, &to))
         complain(request, "it redirects to what is no URL that this protocol has");
-    else if (!same_text(to.scheme, "http") && !same_text(to.scheme, "https"))
+    else if (!hub_same_text(to.scheme, "http") && !hub_same_text(to.scheme, "https"))
         complain(request, "it redirects to another protocol than HTTP");
-    else if (same_text(from.scheme, "https") && same_text(to.scheme, "http"))
+    else if (hub_same_text(from.scheme, "https") && hub_same_text(to.scheme, "http"))
         complain(request, "it redirects from https to http, where anybody could change what arrives");
     else if (has_user(url))
         complain(request, "it redirects to a URL with a user name in it");
@@ -231,8 +120,8 @@ static oclm_status resolve_location(hub_request *request, core_text *target)
     else
         status = core_text_add_string(target, text);
     curl_free(text);
-    origin_deinit(&from);
-    origin_deinit(&to);
+    hub_origin_deinit(&from);
+    hub_origin_deinit(&to);
     curl_url_cleanup(url);
     core_text_free(&location);
     return status;
@@ -474,8 +363,8 @@ static void tell_warnings(hub_http *http, const hub_request *request)
 {
     const char *line, *value;
     size_t      length, name_length, value_length;
-    for (size_t at = 0; next_line(&request->headers, &at, &line, &length);) {
-        if (!cut_line(line, length, &name_length, &value, &value_length) || !same_name(line, name_length, "x-hf-warning"))
+    for (size_t at = 0; hub_header_next(&request->headers, &at, &line, &length);) {
+        if (!hub_header_cut(line, length, &name_length, &value, &value_length) || !hub_same_word(line, name_length, "x-hf-warning"))
             continue;
         const char    *cut = memchr(value, ';', value_length);
         const uint64_t topic = core_hash64(value, cut != NULL ? (size_t)(cut - value) : 0, 1);

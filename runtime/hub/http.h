@@ -7,6 +7,8 @@
 
 #include <curl/curl.h>
 
+#include "hub/headers.h"
+#include "hub/origin.h"
 #include "hub/settings.h"
 
 #define HUB_MAX_HEADERS (256u << 10)    /* bytes of one answer's header lines */
@@ -67,12 +69,5 @@ oclm_status hub_request_start(hub_http *http, hub_request *request);
 void        hub_request_deinit(hub_request *request); /* also stops it */
 /* Moves all requests on, waiting at most so long for something to happen. */
 oclm_status hub_http_run(hub_http *http, double seconds);
-
-typedef enum hub_header { HUB_HEADER_NONE, HUB_HEADER_ONE, HUB_HEADER_CONFLICT } hub_header;
-/* The value of a header, without spaces around it. CONFLICT: it is there several times with different values. */
-hub_header hub_header_get(const core_text *headers, const char *name, core_text *value);
-
-/* Whether a URL has the endpoint's origin; only there the token may go. */
-bool hub_same_origin(const char *a, const char *b);
 
 #endif

@@ -13,6 +13,7 @@
 #define MAX_TILE_ROWS 64u
 /* Rows times heads of a work-group of lanes: as many accumulators in each lane. */
 #define LANES_BLOCK 8u
+#define CORES_BLOCK 6u /* the same of a work-item that runs vector code, in its registers */
 
 static uint32_t spans_of(uint32_t length_bound)
 {
@@ -101,6 +102,25 @@ static oclm_status add_join(dev_work *work, const model_attention *a, uint32_t l
     return dev_work_add(work, &launch);
 }
 
+/* What attention.cl and attention_tile.h are built with. */
+static void write_options(const dev_device *device, const model_attention_shape *shape, uint32_t tile_rows, uint32_t block, bool turns,
+                          char *options, size_t size)
+{
+    const size_t length = (size_t)snprintf(options, size, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u",
+                                           shape->head_dim, group_of(shape), shape->kv_heads, tile_rows, block,
+                                           dev_get_traits(device)->vector_width);
+    if (turns)
+        snprintf(options + length, size - length, " -DTURNS=1 -DROTARY_DIMS=%u -DINTERLEAVED=%d", shape->rotary_dims,
+                 shape->rotary_interleaved ? 1 : 0);
+}
+
+void model_attention_row_options(const dev_device *device, const model_attention_shape *shape, char *options, size_t size)
+{
+    write_options(device, shape, 1, block_of(group_of(shape), CORES_BLOCK), true, options, size);
+}
+
+uint32_t model_attention_spans(uint32_t rows, uint32_t length_bound) { return rows <= SPLIT_ROWS ? spans_of(length_bound) : 1; }
+
 /* The attention itself: every tile, or every span of every tile. */
 static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lanes, bool turns, uint32_t spans)
 {
@@ -109,16 +129,11 @@ static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lane
     const model_attention_shape *shape = &a->shape;
     const bool     split = spans > 1;
     const uint32_t states = a->tile_rows * group_of(shape);
-    const uint32_t block = block_of(states, lanes ? LANES_BLOCK : 6);
+    const uint32_t block = block_of(states, lanes ? LANES_BLOCK : CORES_BLOCK);
     const uint32_t chunks = lanes ? (states + block - 1) / block : 1;
     const uint32_t items = lanes ? MODEL_PAGE : 1;
-    char   options[192];
-    size_t length = (size_t)snprintf(options, sizeof options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u",
-                                     shape->head_dim, group_of(shape), shape->kv_heads, a->tile_rows, block,
-                                     dev_get_traits(dev_work_device(work))->vector_width);
-    if (turns)
-        snprintf(options + length, sizeof options - length, " -DTURNS=1 -DROTARY_DIMS=%u -DINTERLEAVED=%d", shape->rotary_dims,
-                 shape->rotary_interleaved ? 1 : 0);
+    char           options[192];
+    write_options(dev_work_device(work), shape, a->tile_rows, block, turns, options, sizeof options);
     dev_arg args[14] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
@@ -151,7 +166,7 @@ oclm_status model_attention_add(dev_work *work, const model_attention *attention
     (void)shape;
     const bool     lanes = takes_lanes(dev_work_device(work), attention->kernels);
     const uint32_t items = lanes ? MODEL_PAGE : 1;
-    const uint32_t spans = attention->rows <= SPLIT_ROWS ? spans_of(attention->length_bound) : 1;
+    const uint32_t spans = model_attention_spans(attention->rows, attention->length_bound);
     const bool     turns = !lanes && attention->single_rows && attention->tile_rows == 1;
     oclm_status    status = turns ? OCLM_OK : add_rope(work, attention, items);
     if (status == OCLM_OK)

@@ -53,6 +53,10 @@ typedef struct model_attention {
 uint32_t    model_attention_tile_rows(dev_device *device, const model_attention_shape *shape);
 /* Floats of `partial` that a pass of at most `rows` rows and `length_bound` positions may want; at least 1. */
 size_t      model_attention_partial_floats(const model_attention_shape *shape, uint32_t rows, uint32_t length_bound);
+/* In how many spans the kernels take a pass's positions; 1: each row takes all in turn. */
+uint32_t    model_attention_spans(uint32_t rows, uint32_t length_bound);
+/* What kernels with attention inside are built with, for rows each of another sequence (cl/attention_tile.h): text of at most 191 bytes. */
+void        model_attention_row_options(const dev_device *device, const model_attention_shape *shape, char *options, size_t size);
 oclm_status model_attention_add(dev_work *work, const model_attention *attention);
 
 #endif

@@ -40,26 +40,11 @@ model_attention_shape model_pass_attention_shape(const model_architecture *a, ui
     };
 }
 
-/* A product of all rows from one of the state's buffers into another. */
-typedef struct product {
-    const dev_matrix *weight;
-    const dev_buffer *bias;
-    const dev_norm   *norm; /* NULL: none */
-    const dev_buffer *x, *y;
-    uint32_t          x_stride, y_stride;
-    dev_epilogue      epilogue;
-    dev_activation    activation;
-} product;
-
-static oclm_status add_product(model_state *state, dev_work *work, uint32_t rows, const product *p)
+/* A product of all rows, as far as every product of a pass is alike. */
+static dev_matmul product_of(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
 {
-    const dev_matmul matmul = {
-        .weight = p->weight, .x = p->x, .x_stride = p->x_stride, .y = p->y, .y_stride = p->y_stride, .rows = rows,
-        .bias = p->bias, .norm = p->norm != NULL ? *p->norm : (dev_norm){ .kind = DEV_NORM_NONE },
-        .scratch = &state->scratch, .scratch_floats = state->scratch_floats,
-        .epilogue = p->epilogue, .activation = p->activation,
-    };
-    return dev_matmul_add(work, &matmul);
+    return (dev_matmul){ .weight = weight, .bias = optional(bias), .rows = rows, .scratch = &state->scratch,
+                         .scratch_floats = state->scratch_floats };
 }
 
 static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t rows)
@@ -72,9 +57,9 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
     return status;
 }
 
-static oclm_status add_attention(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t layer)
+model_attention model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer)
 {
-    const model_attention attention = {
+    return (model_attention){
         .shape = model_pass_attention_shape(&state->model->architecture, layer),
         .cache = &state->cache, .layer = layer, .rows = shape->rows,
         .positions = &state->positions, .sequences = &state->sequences,
@@ -84,40 +69,64 @@ static oclm_status add_attention(model_state *state, dev_work *work, const model
         .out = &state->attention_out, .out_stride = state->attention_stride,
         .partial = &state->partial,
     };
-    return model_attention_add(work, &attention);
 }
 
-static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+static dev_matmul qkv_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    dev_matmul m = product_of(state, rows, &layer->qkv, &layer->qkv_bias);
+    m.norm = layer->attention_norm;
+    m.x = &state->hidden, m.x_stride = state->hidden_stride;
+    m.y = &state->qkv, m.y_stride = state->qkv_stride;
+    m.epilogue = DEV_STORE;
+    return m;
+}
+
+static dev_matmul output_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    dev_matmul m = product_of(state, rows, &layer->output, &layer->output_bias);
+    m.x = &state->attention_out, m.x_stride = state->attention_stride;
+    m.y = &state->hidden, m.y_stride = state->hidden_stride;
+    m.epilogue = DEV_ADD;
+    return m;
+}
+
+static dev_matmul up_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
     const model_architecture *a = &state->model->architecture;
-    const model_layer        *layer = &state->model->weights.layers[index];
-    const product qkv = {
-        .weight = &layer->qkv, .bias = optional(&layer->qkv_bias), .norm = &layer->attention_norm,
-        .x = &state->hidden, .x_stride = state->hidden_stride, .y = &state->qkv, .y_stride = state->qkv_stride,
-        .epilogue = DEV_STORE, .activation = DEV_ACT_NONE,
-    };
-    const product output = {
-        .weight = &layer->output, .bias = optional(&layer->output_bias),
-        .x = &state->attention_out, .x_stride = state->attention_stride, .y = &state->hidden, .y_stride = state->hidden_stride,
-        .epilogue = DEV_ADD, .activation = DEV_ACT_NONE,
-    };
-    const product up = {
-        .weight = &layer->up, .bias = optional(&layer->up_bias), .norm = &layer->mlp_norm,
-        .x = &state->hidden, .x_stride = state->hidden_stride, .y = &state->mlp, .y_stride = state->mlp_stride,
-        .epilogue = a->mlp_gated ? DEV_GATED : DEV_STORE, .activation = a->activation,
-    };
-    const product down = {
-        .weight = &layer->down, .bias = optional(&layer->down_bias),
-        .x = &state->mlp, .x_stride = state->mlp_stride, .y = &state->hidden, .y_stride = state->hidden_stride,
-        .epilogue = DEV_ADD, .activation = DEV_ACT_NONE,
-    };
-    oclm_status status;
-    if ((status = add_product(state, work, shape->rows, &qkv)) != OCLM_OK ||
-        (status = add_attention(state, work, shape, index)) != OCLM_OK ||
-        (status = add_product(state, work, shape->rows, &output)) != OCLM_OK ||
-        (status = add_product(state, work, shape->rows, &up)) != OCLM_OK)
-        return status;
-    return add_product(state, work, shape->rows, &down);
+    dev_matmul                m = product_of(state, rows, &layer->up, &layer->up_bias);
+    m.norm = layer->mlp_norm;
+    m.x = &state->hidden, m.x_stride = state->hidden_stride;
+    m.y = &state->mlp, m.y_stride = state->mlp_stride;
+    m.epilogue = a->mlp_gated ? DEV_GATED : DEV_STORE;
+    m.activation = a->activation;
+    return m;
+}
+
+static dev_matmul down_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    dev_matmul m = product_of(state, rows, &layer->down, &layer->down_bias);
+    m.x = &state->mlp, m.x_stride = state->mlp_stride;
+    m.y = &state->hidden, m.y_stride = state->hidden_stride;
+    m.epilogue = DEV_ADD;
+    return m;
+}
+
+model_layer_products model_pass_products(const model_state *state, uint32_t rows, uint32_t index)
+{
+    const model_layer *layer = &state->model->weights.layers[index];
+    return (model_layer_products){ qkv_product(state, rows, layer), output_product(state, rows, layer), up_product(state, rows, layer),
+                                   down_product(state, rows, layer) };
+}
+
+static dev_matmul head_product(const model_state *state, const model_pass_shape *shape)
+{
+    const model_weights *weights = &state->model->weights;
+    dev_matmul           m = product_of(state, shape->logit_rows, head_of(weights), &weights->head_bias);
+    m.norm = weights->final_norm;
+    m.x = shape->gather ? &state->selected : &state->hidden, m.x_stride = state->hidden_stride;
+    m.y = &state->logits, m.y_stride = state->logits_stride;
+    m.epilogue = DEV_STORE;
+    return m;
 }
 
 /* Copies the rows that state->logit_rows names out of the residual stream. */
@@ -134,23 +143,37 @@ static oclm_status add_selection(model_state *state, dev_work *work, uint32_t ro
     return dev_work_add(work, &launch);
 }
 
+static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+{
+    const model_layer_products products = model_pass_products(state, shape->rows, index);
+    const model_attention      attention = model_pass_attention(state, shape, index);
+    oclm_status                status;
+    if ((status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK ||
+        (status = dev_matmul_add(work, &products.output)) != OCLM_OK || (status = dev_matmul_add(work, &products.up)) != OCLM_OK)
+        return status;
+    return dev_matmul_add(work, &products.down);
+}
+
+static oclm_status add_layers(model_state *state, dev_work *work, const model_pass_shape *shape)
+{
+    bool        added = false;
+    oclm_status status = model_layers_add(state, work, shape, &added);
+    for (uint32_t i = 0; i < state->model->weights.layer_count && status == OCLM_OK && !added; i++)
+        status = add_layer(state, work, shape, i);
+    return status;
+}
+
 static oclm_status add_head(model_state *state, dev_work *work, const model_pass_shape *shape)
 {
-    const model_weights *weights = &state->model->weights;
-    const product head = {
-        .weight = head_of(weights), .bias = optional(&weights->head_bias), .norm = &weights->final_norm,
-        .x = shape->gather ? &state->selected : &state->hidden, .x_stride = state->hidden_stride,
-        .y = &state->logits, .y_stride = state->logits_stride,
-        .epilogue = DEV_STORE, .activation = DEV_ACT_NONE,
-    };
-    oclm_status status = shape->gather ? add_selection(state, work, shape->logit_rows) : OCLM_OK;
-    return status == OCLM_OK ? add_product(state, work, shape->logit_rows, &head) : status;
+    const dev_matmul  head = head_product(state, shape);
+    const oclm_status status = shape->gather ? add_selection(state, work, shape->logit_rows) : OCLM_OK;
+    return status == OCLM_OK ? dev_matmul_add(work, &head) : status;
 }
 
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape)
 {
     oclm_status status = add_embedding(state, work, shape->rows);
-    for (uint32_t i = 0; i < state->model->weights.layer_count && status == OCLM_OK; i++)
-        status = add_layer(state, work, shape, i);
+    if (status == OCLM_OK)
+        status = add_layers(state, work, shape);
     return status == OCLM_OK && shape->logit_rows > 0 ? add_head(state, work, shape) : status;
 }

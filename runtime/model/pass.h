@@ -14,6 +14,18 @@ typedef struct model_pass_shape {
     bool     gather;       /* logits of the rows in state->logit_rows; false: of the first `logit_rows` */
 } model_pass_shape;
 
+/* The four products of a layer, all rows of a pass. */
+typedef struct model_layer_products {
+    dev_matmul qkv, output, up, down;
+} model_layer_products;
+
+model_layer_products model_pass_products(const model_state *state, uint32_t rows, uint32_t layer);
+model_attention      model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer);
+
+/* Adds all layers in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the shape of the pass allow
+ * that: `added` says so (layers.c). */
+oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
+
 /* Adds all launches of a pass to `work`: embedding, layers, final norm and head. */
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape);
 

@@ -108,8 +108,9 @@ static inline void folder_free(folder *f)
 }
 
 /* ---- A small llama: two layers, three heads of 10 sharing one key head, biases, an MLP of 44, untied. */
-#define FOLDER_LLAMA_CONFIG                                                                                                        \
-    "{\"model_type\": \"llama\", \"vocab_size\": 70, \"hidden_size\": 36, \"intermediate_size\": 44, \"num_hidden_layers\": 2, "      \
+#define FOLDER_LLAMA_CONFIG FOLDER_LLAMA_CONFIG_OF("2")
+#define FOLDER_LLAMA_CONFIG_OF(layers)                                                                                             \
+    "{\"model_type\": \"llama\", \"vocab_size\": 70, \"hidden_size\": 36, \"intermediate_size\": 44, \"num_hidden_layers\": " layers ", " \
     "\"num_attention_heads\": 3, \"num_key_value_heads\": 1, \"head_dim\": 10, \"max_position_embeddings\": 1200, "                  \
     "\"attention_bias\": true, \"mlp_bias\": true, \"tie_word_embeddings\": false}"
 
@@ -134,7 +135,7 @@ static const folder_tensor folder_llama_layer[] = {
 #define FOLDER_LLAMA_PARAMETERS (2u * 70 * 36 + 36 + 2u * (2 * 36 + 50 * 36 + 50 + 36 * 30 + 36 + 2 * (44 * 36 + 44) + 36 * 44 + 36))
 
 /* Adds all of them but `left_out` (may be NULL), a whole name. */
-static inline void folder_add_llama(folder *f, core_dtype dtype, const char *left_out)
+static inline void folder_add_llama_layers(folder *f, core_dtype dtype, size_t layers, const char *left_out)
 {
     char name[128];
     for (size_t i = 0; i < COUNT(folder_llama_outer); i++) {
@@ -142,12 +143,17 @@ static inline void folder_add_llama(folder *f, core_dtype dtype, const char *lef
         if (left_out == NULL || strcmp(left_out, t->name) != 0)
             folder_add(f, t->name, dtype, t->rows, t->columns);
     }
-    for (size_t i = 0; i < 2 * COUNT(folder_llama_layer); i++) {
+    for (size_t i = 0; i < layers * COUNT(folder_llama_layer); i++) {
         const folder_tensor *t = &folder_llama_layer[i % COUNT(folder_llama_layer)];
         snprintf(name, sizeof name, "model.layers.%zu.%s", i / COUNT(folder_llama_layer), t->name);
         if (left_out == NULL || strcmp(left_out, name) != 0)
             folder_add(f, name, dtype, t->rows, t->columns);
     }
+}
+
+static inline void folder_add_llama(folder *f, core_dtype dtype, const char *left_out)
+{
+    folder_add_llama_layers(f, dtype, 2, left_out);
 }
 
 static inline void folder_new_llama(folder *f, core_dtype dtype)

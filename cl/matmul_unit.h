@@ -1,0 +1,139 @@
+// matmul_unit.h: a unit of a product, the vector code that matmul.cl and matmul_chain.cl share: ROWS rows of x by COLS outputs of a panel
+//
+// x[k] is broadcast, a column of the panel is a vector load, and no sum crosses lanes. With one row that is a plain GEMV that reads each
+// weight once; with many, ROWS * COLS / VEC accumulators stay in registers (12 of 16 on AVX2, 16 of 32 on AVX-512) and each weight serves
+// ROWS rows.
+//
+// Inputs are cut into chunks of 64. A chunk is summed from first to last in the accumulators, then added to the totals: the same
+// operations in the same order for every ROWS, COLS and VEC, so a row's bits do not depend on how many rows come together.
+//
+// Build     -DSTORAGE=0..2 -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..8
+//           -DPREFETCH=<bytes ahead; 0: none>: asks the cache for weights that come, where the compiler knows how. A core alone cannot keep
+//           enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
+//           X_SPACE, where the rows of x lie: __local or __global; defined by whoever includes this
+#ifndef OCLM_MATMUL_UNIT_H
+#define OCLM_MATMUL_UNIT_H
+
+#include "activation.h"
+#include "norm.h"
+#include "storage.h"
+
+#ifndef ROWS
+#define ROWS 4
+#endif
+#ifndef COLS
+#define COLS 16
+#endif
+#ifndef VEC
+#define VEC 8
+#endif
+#ifndef PREFETCH
+#define PREFETCH 0
+#endif
+
+#define PANEL 32
+#define CHUNK 64
+#define VECTORS (COLS / VEC)
+
+typedef VECTOR(float, VEC) vec;
+
+// total = sum over one chunk of `count` inputs, from x[.][0] and w on, added to total.
+static inline void add_chunk(vec *total, const X_SPACE float *const *x, const uint first, const __global stored *w, const uint count)
+{
+    vec sum[ROWS * VECTORS];
+#pragma unroll
+    for (uint i = 0; i < ROWS * VECTORS; i++)
+        sum[i] = 0.0f;
+    for (uint k = 0; k < count; k++) {
+        vec b[VECTORS];
+#if PREFETCH
+#pragma unroll
+        for (uint j = 0; j < COLS * sizeof(stored); j += 64)
+            PREFETCH_LINE((const __global char *)(w + k * PANEL) + PREFETCH + j);
+#endif
+#pragma unroll
+        for (uint j = 0; j < VECTORS; j++)
+            b[j] = LOAD_W(w + k * PANEL + j * VEC, VEC);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++) {
+            const float a = x[i][first + k];
+#pragma unroll
+            for (uint j = 0; j < VECTORS; j++)
+                sum[i * VECTORS + j] = MUL_ADD((vec)(a), b[j], sum[i * VECTORS + j]);
+        }
+    }
+#pragma unroll
+    for (uint i = 0; i < ROWS * VECTORS; i++)
+        total[i] += sum[i];
+}
+
+static inline void product(vec *total, const X_SPACE float *const *x, const __global stored *w, const uint columns)
+{
+#pragma unroll
+    for (uint i = 0; i < ROWS * VECTORS; i++)
+        total[i] = 0.0f;
+    uint k = 0;
+    for (; k + CHUNK <= columns; k += CHUNK)
+        add_chunk(total, x, k, w + (size_t)k * PANEL, CHUNK);
+    if (k < columns)
+        add_chunk(total, x, k, w + (size_t)k * PANEL, columns - k);
+}
+
+static inline void add_bias(vec *total, const __global float *bias)
+{
+    if (bias) {
+#pragma unroll
+        for (uint j = 0; j < VECTORS; j++) {
+            const vec b = LOAD_VECTOR(VEC, bias + j * VEC);
+#pragma unroll
+            for (uint i = 0; i < ROWS; i++)
+                total[i * VECTORS + j] += b;
+        }
+    }
+}
+
+// One unit: ROWS rows by COLS outputs of a panel. `w` begins with the unit's first weight, `bias` and `y` with its first output.
+// gated: of two panels; active: with the activation; accumulate: y += (all three known at build time).
+static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
+                              const __global stored *w, const __global float *bias, const uint columns, const bool gated,
+                              const bool active, const uint accumulate)
+{
+    vec total[ROWS * VECTORS], up[ROWS * VECTORS];
+    product(total, row, w, columns);
+    add_bias(total, bias);
+    if (gated) {
+        product(up, row, w + (size_t)columns * PANEL, columns);
+        add_bias(up, bias ? bias + PANEL : bias);
+    }
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++) {
+        if (i < rows) {
+            __global float *to = y + (size_t)i * y_stride;
+#pragma unroll
+            for (uint j = 0; j < VECTORS; j++) {
+                vec value = total[i * VECTORS + j];
+                if (active)
+                    value = ACTIVATE(value, VEC);
+                if (gated)
+                    value *= up[i * VECTORS + j];
+                if (accumulate)
+                    value += LOAD_VECTOR(VEC, to + j * VEC);
+                STORE_VECTOR(VEC, value, to + j * VEC);
+            }
+        }
+    }
+}
+
+// Row `from`, normalised, into local memory.
+static inline void normalize_row(__local float *const to, const __global float *const from, const uint columns, const float eps,
+                                 const __global float *const norm_w, const __global float *const norm_b, const int kind)
+{
+    const float2 of = norm_of_row(from, columns, eps, kind);
+    uint k = 0;
+    for (; k + 16 <= columns; k += 16)
+        vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, kind), 0, to + k);
+    for (; k < columns; k++)
+        to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, kind);
+}
+
+#endif
