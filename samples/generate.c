@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     oclm_generate_options_init(&options, sizeof options);
     options.max_length = 50;
 
-    int failed = argc != 3 || oclm_tokenizer_load(argv[1], &tokenizer) || oclm_model_load(argv[1], &load, &model) ||
+    int failed = argc != 3 || oclm_tokenizer_load(argv[1], NULL, &tokenizer) || oclm_model_load(argv[1], &load, &model) ||
                  oclm_generate_text(model, tokenizer, argv[2], &options, &story);
     if (failed)
         fprintf(stderr, "%s\n", argc != 3 ? "usage: generate MODEL_FOLDER PROMPT" : oclm_last_error());

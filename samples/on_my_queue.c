@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         close_mine(&m);
         return 1;
     }
-    int failed = oclm_tokenizer_load(argv[1], &tokenizer) ||
+    int failed = oclm_tokenizer_load(argv[1], NULL, &tokenizer) ||
                  oclm_tokenizer_encode(tokenizer, argv[2], strlen(argv[2]), true, &ids, &count) ||
                  oclm_model_load_on(argv[1], m.context, m.queue, NULL, &model) || oclm_model_get_info(model, &info) ||
                  oclm_session_new(model, NULL, &session) ||

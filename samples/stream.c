@@ -34,7 +34,7 @@ int main(int argc, char **argv)
     options.user = stdout;
 
     fputs(argv[2], stdout);
-    int failed = oclm_tokenizer_load(argv[1], &tokenizer) || oclm_model_load(argv[1], NULL, &model) ||
+    int failed = oclm_tokenizer_load(argv[1], NULL, &tokenizer) || oclm_model_load(argv[1], NULL, &model) ||
                  oclm_generate_text(model, tokenizer, argv[2], &options, &story);
     putchar('\n');
     if (failed)

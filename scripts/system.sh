@@ -4,12 +4,12 @@
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-debian_build="build-essential cmake pkg-config ocl-icd-opencl-dev opencl-headers libclblast-dev libcjson-dev libpcre2-dev libutf8proc-dev"
+debian_build="build-essential cmake pkg-config ocl-icd-opencl-dev opencl-headers libclblast-dev libcjson-dev libpcre2-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev"
 debian_run="pocl-opencl-icd"
-debian_test="libcmocka-dev xz-utils"
-fedora="gcc cmake make pkgconf-pkg-config ocl-icd-devel opencl-headers clblast-devel cjson-devel pcre2-devel utf8proc-devel pocl libcmocka-devel xz"
-arch="base-devel cmake ocl-icd opencl-headers clblast cjson pcre2 libutf8proc pocl cmocka xz"
-brew="cmake pkg-config clblast cjson pcre2 utf8proc cmocka xz"
+debian_test="libcmocka-dev xz-utils python3 openssl"
+fedora="gcc cmake make pkgconf-pkg-config ocl-icd-devel opencl-headers clblast-devel cjson-devel pcre2-devel utf8proc-devel libcurl-devel openssl-devel pocl libcmocka-devel xz"
+arch="base-devel cmake ocl-icd opencl-headers clblast cjson pcre2 libutf8proc curl openssl pocl cmocka xz"
+brew="cmake pkg-config clblast cjson pcre2 utf8proc curl openssl@3 cmocka xz"
 
 missing_debian() {
     for package in "$@"; do
@@ -50,7 +50,7 @@ need_packages() {
     elif [ "$(uname -s)" = Darwin ]; then
         say "macOS: if something is missing below: brew install $brew   (OpenCL itself comes with macOS)"
     else
-        say "This system is not known here. Needed: a C11 compiler, CMake 3.16, pkg-config, an OpenCL loader with headers, CLBlast, cJSON, PCRE2, utf8proc, and for the tests cmocka"
+        say "This system is not known here. Needed: a C11 compiler, CMake 3.16, pkg-config, an OpenCL loader with headers, CLBlast, cJSON, PCRE2, utf8proc, libcurl, OpenSSL 3, and for the tests cmocka"
     fi
 }
 

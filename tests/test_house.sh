@@ -23,9 +23,10 @@ BEGIN {
     split("pthread.h unistd.h fcntl.h dirent.h dlfcn.h poll.h termios.h netdb.h", names, " ")
     for (i in names)
         posix[names[i]] = 1
-    # Places of the systems own headers: one idea in two files for the library, one file for the terminal.
+    # Places of the systems own headers: one idea in three files for the library, one file for the terminal.
     home["runtime/core/platform.c"] = 1
     home["runtime/core/platform_files.c"] = 1
+    home["runtime/core/platform_dir.c"] = 1
     home["runtime/cli/interrupt.c"] = 1
 }
 {
@@ -61,6 +62,8 @@ BEGIN {
         else if (text ~ /^cjson\//) to = "cjson"
         else if (text ~ /^utf8proc/) to = "utf8proc"
         else if (text ~ /^pcre2/) to = "pcre2"
+        else if (text ~ /^curl\//) to = "curl"
+        else if (text ~ /^openssl\//) to = "openssl"
         else {
             if ((text in posix || text ~ /^sys\//) && !(file in home)) {
                 print where ": <" text "> belongs in runtime/core/platform*.c"

@@ -4,7 +4,7 @@
 set -eu
 cd "$OCLM_BUILD"
 failed=0 run=0
-for test in tests/core/core_test_* tests/checkpoint/checkpoint_test_* tests/tokenizer/tokenizer_test_*; do
+for test in tests/core/core_test_* tests/hub/hub_test_* tests/checkpoint/checkpoint_test_* tests/tokenizer/tokenizer_test_*; do
     [ -f "$test" ] && [ -x "$test" ] || continue
     run=$((run + 1))
     # Exhaustive loops are cut short: OCLM_TEST_QUICK.

@@ -5,8 +5,8 @@
  *     oclm_tokenizer  *tokenizer;
  *     oclm_model      *model;
  *     oclm_generation *story;
- *     oclm_tokenizer_load("path/to/model", &tokenizer);
- *     oclm_model_load("path/to/model", NULL, &model);
+ *     oclm_tokenizer_load("gpt2", NULL, &tokenizer);
+ *     oclm_model_load("gpt2", NULL, &model);
  *     oclm_generate_text(model, tokenizer, "Once upon a time", NULL, &story);
  *     puts(oclm_generation_text(story, 0));
  *
@@ -19,6 +19,8 @@
  *              New members are added at the end only, so programs built against an older header keep working.
  *   Threads    oclm_model and oclm_tokenizer are immutable and shared between threads. oclm_session, oclm_token_stream and
  *              oclm_generation belong to one thread at a time. Messages of errors are kept per thread.
+ *   Names      Where a call takes a model's name, that is a folder, or else a model on the Hugging Face Hub ("gpt2",
+ *              "owner/name"), which is fetched once into the cache that Python uses too. A folder of that name wins.
  *   Text       UTF-8. Sizes in bytes. Strings handed out end in NUL; where a length is told too, NULs may stand before it.
  *   Ids        Token ids are int32_t, 0 <= id < vocabulary size.
  */
@@ -56,6 +58,8 @@ typedef enum oclm_status {
     OCLM_ERR_UNSUPPORTED = 12,   /* a model, file or option that oclm knows of but cannot run */
     OCLM_ERR_NOT_FOUND = 20,     /* no such file, folder or name */
     OCLM_ERR_IO = 21,            /* reading or writing failed: permissions, disk full */
+    OCLM_ERR_HUB = 22,           /* the hub is out of reach, or answers with an error of its own */
+    OCLM_ERR_ACCESS = 23,        /* the hub wants a token, another token, or its terms accepted */
     OCLM_ERR_MEMORY = 30,        /* the host's memory is exhausted */
     OCLM_ERR_DEVICE_MEMORY = 31, /* the device's memory is exhausted: needed, available, and what would fit */
     OCLM_ERR_NO_DEVICE = 40,     /* no OpenCL device, or none that matches */
@@ -133,6 +137,115 @@ OCLM_API size_t      oclm_device_list_count(const oclm_device_list *list);
 OCLM_API oclm_status oclm_device_list_get(const oclm_device_list *list, size_t index, oclm_device_info *info);
 OCLM_API void        oclm_device_list_free(oclm_device_list *list);
 
+/* ---- The hub -------------------------------------------------------------------------------------------------------
+ *
+ * Models of the Hugging Face Hub, by name, in the cache of Python's huggingface_hub (its layout, its locks): what one side has
+ * fetched the other finds, and both may run at the same time. The environment variables are those of huggingface_hub:
+ *
+ *   HF_HOME, HF_HUB_CACHE        where the cache is (default ~/.cache/huggingface/hub)
+ *   HF_TOKEN, HF_TOKEN_PATH      a token, or a file that holds one (default: the file "token" in HF_HOME)
+ *   HF_ENDPOINT                  another hub (default https://huggingface.co)
+ *   HF_HUB_OFFLINE               1: no request at all
+ *   HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT   seconds (default 10)
+ *   HF_HUB_DISABLE_SYMLINKS      1: files instead of links
+ *   https_proxy, http_proxy, all_proxy, no_proxy, SSL_CERT_FILE, SSL_CERT_DIR      the way there
+ *
+ * A branch is looked up again by each call, with one request; a commit, or a call that stays offline, makes none once all is there.
+ * Where the hub cannot be reached, what the cache has is used, and a warning is logged. */
+
+/* Parts of a model, for oclm_hub_options.parts. */
+typedef enum oclm_hub_part {
+    OCLM_HUB_CONFIG = 1,    /* config.json, generation_config.json */
+    OCLM_HUB_TOKENIZER = 2, /* tokenizer.json or vocab.json and merges.txt, chat template, and so on */
+    OCLM_HUB_WEIGHTS = 4    /* model.safetensors, or its index and shards */
+} oclm_hub_part;
+
+/* Told about each file that is being fetched, some ten times a second and once when it is there (done == total). `file` is NULL
+ * where nothing moves just now. Returning false stops: what has come stays for the next time. Must not call oclm. */
+typedef bool (*oclm_hub_progress_callback)(const char *file, uint64_t done, uint64_t total, void *user);
+
+typedef struct oclm_hub_options {
+    size_t      struct_size;     /* set by oclm_hub_options_init() */
+    const char *revision;        /* NULL: "main". A branch, a tag, refs/pr/N, or a commit's 40 digits */
+    const char *subfolder;       /* NULL: none. Where in the repository (or in a folder) the model's files are */
+    const char *cache_dir;       /* NULL: as the environment says */
+    const char *token;           /* NULL: as the environment says; "": none. Sent to the hub alone, and never shown */
+    bool        local_files_only; /* false; true: no request, only what is in the cache */
+    bool        force_download;  /* false; true: fetch again what is there */
+    uint32_t    parts;           /* 0: what the call needs. Else a sum of OCLM_HUB_ */
+    const char *const *include;  /* NULL. oclm_hub_download() only: patterns of the files to fetch, instead of those a model needs */
+    size_t      include_count;
+    const char *const *exclude;  /* NULL. Patterns of files to leave out; * spans slashes, "folder/" means all below it */
+    size_t      exclude_count;
+    const char *local_dir;       /* NULL. oclm_hub_download() only: also copies the files into this folder, as plain files */
+    oclm_hub_progress_callback progress; /* NULL */
+    void       *progress_user;   /* handed to progress */
+} oclm_hub_options;
+
+OCLM_API void oclm_hub_options_init(oclm_hub_options *options, size_t struct_size);
+
+/* Sees to it that a model is on this machine and tells where: by default what oclm needs to run it, by patterns whatever matches.
+ *   name     "gpt2", "owner/name"; a folder of that name is handed back as it is
+ *   options  NULL: all defaults
+ *   folder   the folder with its files; free with oclm_free
+ * Errors: OCLM_ERR_ARGUMENT (the name, revision or pattern), OCLM_ERR_NOT_FOUND (the model, its revision, a file; offline and not in
+ *         the cache), OCLM_ERR_ACCESS (gated: where to accept; a token that is refused), OCLM_ERR_HUB (out of reach, TLS, too many
+ *         requests), OCLM_ERR_IO (disk full, permissions), OCLM_ERR_FORMAT (a checksum or size that is wrong twice),
+ *         OCLM_ERR_CANCELLED, OCLM_ERR_MEMORY.
+ * Threads: any number at once, also of several processes, Python's among them.  Since 0.1. */
+OCLM_API oclm_status oclm_hub_download(const char *name, const oclm_hub_options *options, char **folder);
+
+/* ---- What is in the cache --------------------------------------------------------------------------------------------- */
+
+typedef struct oclm_cache_list oclm_cache_list;
+
+/* One revision of a repository that is in the cache. Sizes are those of Python's scan_cache_dir(): of links, the file they lead to,
+ * each file once. */
+typedef struct oclm_cache_entry {
+    size_t      struct_size; /* set by the caller: sizeof(oclm_cache_entry) */
+    const char *type;        /* "model"; "dataset", "space" or "kernel" where Python put one there */
+    const char *name;        /* "owner/name" */
+    const char *commit;
+    const char *refs;        /* the branches and tags that mean it, such as "main, v1.0"; "" */
+    const char *path;        /* its folder */
+    uint64_t    bytes;       /* of its files */
+    uint64_t    files;
+    double      last_modified; /* seconds since 1970: its youngest file */
+    const char *repo_path;   /* the repository's folder */
+    uint64_t    repo_bytes;  /* of all revisions of the repository */
+    uint64_t    repo_files;  /* in all revisions, each once */
+    uint64_t    unfinished_bytes; /* of downloads into the repository that broke off */
+} oclm_cache_entry;
+
+/* Lists every revision of every repository in the cache, in order of type, name and commit. What is damaged beyond reading is left
+ * out, with a warning in the log. `cache_dir` NULL: as the environment says; one that does not exist is empty.
+ * Errors: OCLM_ERR_IO, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_list_new(const char *cache_dir, oclm_cache_list **list);
+OCLM_API size_t      oclm_cache_list_count(const oclm_cache_list *list);
+/* Fills `entry` for index < count; strings live as long as the list.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_list_get(const oclm_cache_list *list, size_t index, oclm_cache_entry *entry);
+/* Where the cache is, and the bytes of all repositories in it.  Since 0.1. */
+OCLM_API const char *oclm_cache_list_path(const oclm_cache_list *list);
+OCLM_API uint64_t    oclm_cache_list_bytes(const oclm_cache_list *list);
+OCLM_API void        oclm_cache_list_free(oclm_cache_list *list);
+
+/* Told of each thing that is wrong: the file, and what. Must not call oclm. */
+typedef void (*oclm_cache_problem_callback)(const char *path, const char *what, void *user);
+
+/* Reads the files of a model (NULL: of all models) and compares each with the hash that it is named by; looks for links and
+ * refs that lead nowhere. No network.
+ *   options   for cache_dir, and progress (bytes of the file that is read); NULL: defaults
+ *   problem   may be NULL; `problems` counts them
+ * Errors: OCLM_ERR_NOT_FOUND (not in the cache), OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED, OCLM_ERR_IO, OCLM_ERR_MEMORY. Damage is no
+ *         error of the call.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_verify(const char *name, const oclm_hub_options *options, oclm_cache_problem_callback problem, void *user,
+                                       size_t *problems);
+
+/* Removes a model from the cache, or with options->revision that revision and the files that no other has.
+ *   bytes   what was freed; may be NULL
+ * Errors: OCLM_ERR_NOT_FOUND (not in the cache), OCLM_ERR_ARGUMENT, OCLM_ERR_IO, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_cache_remove(const char *name, const oclm_hub_options *options, uint64_t *bytes);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------- */
 
 typedef struct oclm_model oclm_model;
@@ -164,17 +277,18 @@ typedef struct oclm_model_options {
     uint64_t    max_device_bytes; /* 0: 90 % of what the device reports; the most oclm may allocate there */
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;    /* handed to progress */
+    const oclm_hub_options *hub;  /* NULL: all defaults; for a model that is no folder. Read before the call returns */
 } oclm_model_options;
 
 OCLM_API void oclm_model_options_init(oclm_model_options *options, size_t struct_size);
 
-/* Loads a model from a folder laid out as on the Hugging Face Hub: config.json, model.safetensors or
+/* Loads a model from a folder laid out as on the Hugging Face Hub, or from the hub: config.json, model.safetensors or
  * model.safetensors.index.json with its shards, generation_config.json if there is one.
- * Errors: OCLM_ERR_NOT_FOUND (which file), OCLM_ERR_FORMAT (which tensor, what is wrong), OCLM_ERR_UNSUPPORTED (model_type;
+ * Errors: those of oclm_hub_download(); OCLM_ERR_NOT_FOUND (which file), OCLM_ERR_FORMAT (which tensor, what is wrong), OCLM_ERR_UNSUPPORTED (model_type;
  *         what is supported), OCLM_ERR_NO_DEVICE, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY (needed, available, which dtype
  *         fits), OCLM_ERR_MEMORY, OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED.
  * Threads: the model may be used from several threads once this returns.  Since 0.1. */
-OCLM_API oclm_status oclm_model_load(const char *path, const oclm_model_options *options, oclm_model **model);
+OCLM_API oclm_status oclm_model_load(const char *name, const oclm_model_options *options, oclm_model **model);
 
 /* Frees a model. Its sessions must have been freed before.  Since 0.1. */
 OCLM_API void oclm_model_free(oclm_model *model);
@@ -208,19 +322,20 @@ typedef struct oclm_model_info {
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
 OCLM_API oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_info *info);
 
-/* Tells about a model folder from its config.json and the headers of its checkpoint: reads no weight, opens no device.
- * `options` as for loading, for its dtype. The strings in `info` are static.
+/* Tells about a model from its config.json and the headers of its checkpoint: reads no weight, opens no device. One on the hub
+ * is fetched whole. `options` as for loading, for its dtype and hub. The strings in `info` are static.
  * Errors: as oclm_model_load(), without those of devices.  Since 0.1. */
-OCLM_API oclm_status oclm_model_inspect(const char *path, const oclm_model_options *options, oclm_model_info *info);
+OCLM_API oclm_status oclm_model_inspect(const char *name, const oclm_model_options *options, oclm_model_info *info);
 
 /* ---- Tokenizers --------------------------------------------------------------------------------------------------- */
 
 typedef struct oclm_tokenizer oclm_tokenizer;
 
-/* Loads the tokenizer of a model folder: tokenizer.json, else vocab.json and merges.txt.
- * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT (what and where), OCLM_ERR_UNSUPPORTED (which component), OCLM_ERR_MEMORY.
+/* Loads the tokenizer of a model: tokenizer.json, else vocab.json and merges.txt. From the hub, only these are fetched.
+ *   name, hub    as for oclm_hub_download(); `hub` may be NULL
+ * Errors: those of oclm_hub_download(); OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT (what and where), OCLM_ERR_UNSUPPORTED (which component), OCLM_ERR_MEMORY.
  * Threads: may be used from several threads once this returns.  Since 0.1. */
-OCLM_API oclm_status oclm_tokenizer_load(const char *path, oclm_tokenizer **tokenizer);
+OCLM_API oclm_status oclm_tokenizer_load(const char *name, const oclm_hub_options *hub, oclm_tokenizer **tokenizer);
 OCLM_API void        oclm_tokenizer_free(oclm_tokenizer *tokenizer);
 
 /* The number of ids: the highest id + 1.  Since 0.1. */

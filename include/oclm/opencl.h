@@ -25,7 +25,7 @@ extern "C" {
  * one after the other.
  * Errors: as oclm_model_load(); OCLM_ERR_ARGUMENT if queue and context do not belong together, or the queue is
  *         out-of-order.  Since 0.1. */
-OCLM_API oclm_status oclm_model_load_on(const char *path, cl_context context, cl_command_queue queue,
+OCLM_API oclm_status oclm_model_load_on(const char *name, cl_context context, cl_command_queue queue,
                                         const oclm_model_options *options, oclm_model **model);
 
 /* Hands out the last position's logits of the last forward pass, on the device, without waiting for it.

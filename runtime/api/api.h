@@ -4,6 +4,7 @@
 #ifndef OCLM_API_API_H
 #define OCLM_API_API_H
 
+#include "core/text.h"
 #include "generation/config.h"
 #include "model/forward.h"
 #include "tokenizer/tokenizer.h"
@@ -31,8 +32,11 @@ void        api_result_write(const void *mine, size_t size, void *result);
 /* OCLM_ERR_ARGUMENT naming the argument, for a pointer that must not be NULL. */
 oclm_status api_missing(const char *function, const char *argument);
 
-/* OCLM_ERR_NOT_FOUND, telling what is wanted, where `path` is no folder. */
-oclm_status api_check_folder(const char *path);
+/* The caller's options for the hub, checked; the defaults where there are none. */
+oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_options *mine);
+
+/* The folder of a model: a folder of that name, else the hub's, of which `parts` are fetched (where the options say nothing else). */
+oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder);
 
 /* Checks `count` ids against the vocabulary: which one is outside, and the range. */
 oclm_status api_check_ids(const oclm_model *model, const int32_t *ids, size_t count);

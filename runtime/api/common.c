@@ -81,17 +81,6 @@ oclm_status api_missing(const char *function, const char *argument)
     return core_fail(OCLM_ERR_ARGUMENT, "%s: %s must not be NULL", function, argument);
 }
 
-oclm_status api_check_folder(const char *path)
-{
-    if (core_path_is_folder(path))
-        return OCLM_OK;
-    if (core_path_is_file(path))
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json, model.safetensors and tokenizer.json",
-                         path);
-    return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give the path of a folder with config.json, model.safetensors and "
-                     "tokenizer.json, as downloaded from the Hugging Face Hub (this version does not load models by name)", path);
-}
-
 oclm_status api_check_ids(const oclm_model *model, const int32_t *ids, size_t count)
 {
     const uint32_t vocab = model->inside->architecture.vocab_size;

@@ -5,6 +5,8 @@
 #include "api/api.h"
 #include "model/model.h"
 
+#define MODEL_PARTS (OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS)
+
 static const oclm_model_options defaults = { .struct_size = sizeof defaults };
 
 void oclm_model_options_init(oclm_model_options *options, size_t struct_size)
@@ -32,8 +34,6 @@ static oclm_status read_folder(const char *path, gen_defaults *generation)
     model_architecture  architecture;
     oclm_dtype          dtype;
     oclm_status         status;
-    if ((status = api_check_folder(path)) != OCLM_OK)
-        return status;
     if ((status = model_config_read(path, &family, &architecture, &dtype)) != OCLM_OK)
         return status;
     return gen_defaults_read(path, &architecture, generation);
@@ -47,38 +47,41 @@ static oclm_status open_device(const oclm_model_options *options, cl_context con
     return context ? dev_open_on(context, queue, &open, device) : dev_open(&open, device);
 }
 
-static oclm_status load(const char *path, cl_context context, cl_command_queue queue, const oclm_model_options *options,
+static oclm_status load(const char *name, cl_context context, cl_command_queue queue, const oclm_model_options *options,
                         oclm_model **model)
 {
     dev_device *device = NULL;
+    core_text   folder = CORE_TEXT_INIT;
     oclm_status status;
     oclm_model *made = core_alloc_zero(1, sizeof *made, "a model");
     if (!made)
         return OCLM_ERR_MEMORY;
-    if ((status = read_folder(path, &made->defaults)) != OCLM_OK ||
+    if ((status = api_find_model(name, options->hub, MODEL_PARTS, &folder)) != OCLM_OK ||
+        (status = read_folder(folder.data, &made->defaults)) != OCLM_OK ||
         (status = open_device(options, context, queue, &device)) != OCLM_OK ||
-        (status = model_load(path, device, options->dtype, options->progress, options->progress_user, &made->inside)) != OCLM_OK)
+        (status = model_load(folder.data, device, options->dtype, options->progress, options->progress_user, &made->inside)) != OCLM_OK)
         core_free(made); /* model_load() closes the device */
     else
         *model = made;
+    core_text_free(&folder);
     return status;
 }
 
-oclm_status oclm_model_load(const char *path, const oclm_model_options *options, oclm_model **model)
+oclm_status oclm_model_load(const char *name, const oclm_model_options *options, oclm_model **model)
 {
     oclm_model_options mine;
     oclm_status        status;
     if (!model)
         return api_missing("oclm_model_load", "model");
     *model = NULL;
-    if (!path)
-        return api_missing("oclm_model_load", "path");
+    if (!name)
+        return api_missing("oclm_model_load", "name");
     if ((status = read_options(options, &mine)) != OCLM_OK)
         return status;
-    return load(path, NULL, NULL, &mine, model);
+    return load(name, NULL, NULL, &mine, model);
 }
 
-oclm_status oclm_model_load_on(const char *path, cl_context context, cl_command_queue queue, const oclm_model_options *options,
+oclm_status oclm_model_load_on(const char *name, cl_context context, cl_command_queue queue, const oclm_model_options *options,
                                oclm_model **model)
 {
     oclm_model_options mine;
@@ -86,14 +89,14 @@ oclm_status oclm_model_load_on(const char *path, cl_context context, cl_command_
     if (!model)
         return api_missing("oclm_model_load_on", "model");
     *model = NULL;
-    if (!path || !context || !queue)
-        return api_missing("oclm_model_load_on", !path ? "path" : !context ? "context" : "queue");
+    if (!name || !context || !queue)
+        return api_missing("oclm_model_load_on", !name ? "name" : !context ? "context" : "queue");
     if ((status = read_options(options, &mine)) != OCLM_OK)
         return status;
     if (mine.device)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_model_load_on: the option device is \"%s\", but the queue already says which device; "
                          "leave it NULL", mine.device);
-    return load(path, context, queue, &mine, model);
+    return load(name, context, queue, &mine, model);
 }
 
 void oclm_model_free(oclm_model *model)
@@ -117,17 +120,20 @@ oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_info *info)
     return OCLM_OK;
 }
 
-oclm_status oclm_model_inspect(const char *path, const oclm_model_options *options, oclm_model_info *info)
+oclm_status oclm_model_inspect(const char *name, const oclm_model_options *options, oclm_model_info *info)
 {
     oclm_model_options mine;
     oclm_model_info    found = { .struct_size = sizeof found };
+    core_text          folder = CORE_TEXT_INIT;
     oclm_status        status;
-    if (!path)
-        return api_missing("oclm_model_inspect", "path");
+    if (!name)
+        return api_missing("oclm_model_inspect", "name");
     if ((status = api_result_check(info, sizeof *info, "oclm_model_info")) != OCLM_OK ||
-        (status = read_options(options, &mine)) != OCLM_OK || (status = api_check_folder(path)) != OCLM_OK ||
-        (status = model_inspect(path, mine.dtype, &found)) != OCLM_OK)
+        (status = read_options(options, &mine)) != OCLM_OK)
         return status;
-    api_result_write(&found, sizeof found, info);
-    return OCLM_OK;
+    if ((status = api_find_model(name, mine.hub, MODEL_PARTS, &folder)) == OCLM_OK &&
+        (status = model_inspect(folder.data, mine.dtype, &found)) == OCLM_OK)
+        api_result_write(&found, sizeof found, info);
+    core_text_free(&folder);
+    return status;
 }

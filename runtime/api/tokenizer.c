@@ -5,23 +5,26 @@ struct oclm_token_stream {
     tok_stream *inside;
 };
 
-oclm_status oclm_tokenizer_load(const char *path, oclm_tokenizer **tokenizer)
+oclm_status oclm_tokenizer_load(const char *name, const oclm_hub_options *hub, oclm_tokenizer **tokenizer)
 {
+    core_text       folder = CORE_TEXT_INIT;
     oclm_tokenizer *made;
     oclm_status     status;
     if (!tokenizer)
         return api_missing("oclm_tokenizer_load", "tokenizer");
     *tokenizer = NULL;
-    if (!path)
-        return api_missing("oclm_tokenizer_load", "path");
-    if ((status = api_check_folder(path)) != OCLM_OK)
-        return status;
+    if (!name)
+        return api_missing("oclm_tokenizer_load", "name");
+    if ((status = api_find_model(name, hub, OCLM_HUB_TOKENIZER, &folder)) != OCLM_OK)
+        goto done;
     if (!(made = core_alloc_zero(1, sizeof *made, "a tokenizer")))
-        return OCLM_ERR_MEMORY;
-    if ((status = tok_open(path, &made->inside)) != OCLM_OK)
+        status = OCLM_ERR_MEMORY;
+    else if ((status = tok_open(folder.data, &made->inside)) != OCLM_OK)
         core_free(made);
     else
         *tokenizer = made;
+done:
+    core_text_free(&folder);
     return status;
 }
 

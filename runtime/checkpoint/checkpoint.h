@@ -31,6 +31,10 @@ typedef struct ckpt_checkpoint ckpt_checkpoint; /* immutable once open: shared *
 oclm_status ckpt_open(const char *folder, ckpt_checkpoint **checkpoint);
 void        ckpt_close(ckpt_checkpoint *checkpoint);
 
+/* Calls `add` with the name of each file that an index of shards (model.safetensors.index.json) lists, in order, until one fails. They are
+ * plain names beside the index. Errors: as ckpt_open(). */
+oclm_status ckpt_shard_files(const char *index_path, oclm_status (*add)(const char *name, void *user), void *user);
+
 size_t             ckpt_count(const ckpt_checkpoint *checkpoint);
 const ckpt_tensor *ckpt_at(const ckpt_checkpoint *checkpoint, size_t index); /* in order of name */
 const ckpt_tensor *ckpt_find(const ckpt_checkpoint *checkpoint, const char *name); /* NULL if there is none */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/platform.h"
 
 #define MAX_FILE_NAME 255 /* of most file systems */
 
@@ -163,4 +164,19 @@ oclm_status ckpt_shard_index_read(const char *text, size_t length, const char *p
     if (status == OCLM_OK && index->count == 0)
         status = core_fail(OCLM_ERR_FORMAT, "%s: has no \"weight_map\" with tensors; download the file again", path);
     return status == OCLM_OK ? sort(index, path) : status;
+}
+
+oclm_status ckpt_shard_files(const char *index_path, oclm_status (*add)(const char *name, void *user), void *user)
+{
+    ckpt_shard_index index = CKPT_SHARD_INDEX_INIT;
+    char            *text = NULL;
+    size_t           length;
+    oclm_status      status = core_read_file(index_path, CKPT_MAX_HEADER, &text, &length);
+    if (status == OCLM_OK)
+        status = ckpt_shard_index_read(text, length, index_path, &index);
+    for (size_t i = 0; i < index.shard_count && status == OCLM_OK; i++)
+        status = add(index.shards[i], user);
+    ckpt_shard_index_deinit(&index);
+    core_free(text);
+    return status;
 }

@@ -12,10 +12,22 @@
 enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_MEMORY = 4, EXIT_DEVICE = 5, EXIT_FORMAT = 6,
        EXIT_INTERRUPTED = 130 };
 
+#define CLI_MAX_WORDS 64
+
 /* ---- Arguments: filled by cli_parse(). */
+typedef struct cli_words { /* of an option that may be given several times */
+    const char *words[CLI_MAX_WORDS];
+    size_t      count;
+} cli_words;
+
 typedef struct cli_args {
     const char *model, *text;           /* positional: MODEL, and PROMPT or TEXT */
+    const char *folder;                 /* MODEL's, once cli_find_model() found it; free with oclm_free() */
     const char *input_ids, *ids, *npy, *device;
+    const char *revision, *subfolder, *cache_dir, *token, *local_dir; /* the hub's */
+    cli_words   include, exclude;
+    bool        offline, force;
+    uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
     uint32_t    dtype, matmul, positions; /* index of the word given: oclm_dtype, oclm_matmul, POSITIONS_ */
     uint64_t    max_memory;
     bool        json, jsonl, quiet, help;
@@ -37,11 +49,13 @@ typedef struct cli_command {
     const char *details;    /* a paragraph or two, NULL: none */
     unsigned    bit;        /* CMD_ */
     unsigned    positional; /* most that it takes */
+    uint32_t    parts;      /* of MODEL: oclm_hub_options.parts */
     int (*run)(cli_args *args); /* returns the exit status */
 } cli_command;
 
 enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
-       CMD_ANY = 127, CMD_LOADING = CMD_GENERATE | CMD_LOGITS | CMD_BENCH };
+       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_ANY = 511, CMD_LOADING = CMD_GENERATE | CMD_LOGITS | CMD_BENCH,
+       CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD };
 
 extern const cli_command cli_commands[];
 extern const size_t      cli_command_count;
@@ -54,6 +68,8 @@ int cmd_detokenize(cli_args *args);
 int cmd_devices(cli_args *args);
 int cmd_info(cli_args *args);
 int cmd_bench(cli_args *args);
+int cmd_download(cli_args *args);
+int cmd_cache(cli_args *args);
 
 /* ---- Options (options.c). */
 void cli_args_init(cli_args *args);
@@ -77,6 +93,8 @@ int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *cou
 int cli_read_stdin(char **text, size_t *length);
 /* The text given as an argument, or standard input where it is "-". Free with free(). */
 int cli_read_text(const char *argument, char **text, size_t *length);
+/* Whether one of PROMPT and --input-ids is given: asked before a model is fetched. */
+int cli_check_prompt(const cli_args *args);
 /* The ids to go on from: --input-ids, else the encoded text; exactly one must be given. `tokenizer` may be NULL with ids. */
 int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count);
 /* One line of standard input without its end; `*line` is NULL at the end. Reuses `*line`; free with free(). */
@@ -122,12 +140,24 @@ void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t co
 
 /* ---- Ctrl-C (interrupt.c): once begun, the first asks to stop, the second ends the process. */
 void cli_interrupt_begin(void);
+void cli_interrupt_end(void); /* nobody listens any more: Ctrl-C ends the process */
 bool cli_interrupted(void);
 extern volatile int cli_interrupt_flag; /* for oclm_generate_options.cancel */
 bool cli_is_terminal(FILE *stream);
 
 /* ---- Loading (load.c): with progress. Print their message and return the exit status. */
-int cli_load_model(const cli_args *args, oclm_model **model, double *seconds);
-int cli_load_tokenizer(const cli_args *args, oclm_tokenizer **tokenizer);
+/* The options that the command line gives for the hub. */
+void cli_hub_options(const cli_args *args, oclm_hub_options *options);
+/* Sees to it that MODEL is on this machine: args->folder. The second call has nothing to do. */
+int cli_find_model(cli_args *args);
+int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
+/* `optional`: one that is not there is fine, and NULL. */
+int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer);
+
+/* ---- Downloads (download_bar.c): a line for each file on a terminal, lines of text elsewhere. */
+void cli_download_begin(const cli_args *args);
+bool cli_download_progress(const char *file, uint64_t done, uint64_t total, void *user); /* for the library; false after Ctrl-C */
+void cli_download_clear(void);
+void cli_download_end(void);
 
 #endif

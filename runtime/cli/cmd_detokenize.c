@@ -52,8 +52,6 @@ static int detokenize_ids(const cli_args *args, const oclm_tokenizer *tokenizer)
     char    *text;
     size_t   count, length;
     int      result;
-    if (!args->ids)
-        return cli_fail(EXIT_USAGE, "no ids: give them as 1,2,3, or - for standard input, or --jsonl");
     if ((result = cli_read_text(args->ids, &text, &length)) != EXIT_OK)
         return result;
     result = cli_parse_ids("ids", text, &ids, &count);
@@ -71,7 +69,9 @@ int cmd_detokenize(cli_args *args)
     int             result;
     if (args->jsonl && (args->ids || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither ids nor --json with it");
-    if ((result = cli_load_tokenizer(args, &tokenizer)) != EXIT_OK)
+    if (!args->jsonl && !args->ids)
+        return cli_fail(EXIT_USAGE, "no ids: give them as 1,2,3, or - for standard input, or --jsonl");
+    if ((result = cli_load_tokenizer(args, false, &tokenizer)) != EXIT_OK)
         return result;
     result = args->jsonl ? detokenize_lines(args, tokenizer) : detokenize_ids(args, tokenizer);
     oclm_tokenizer_free(tokenizer);

@@ -85,15 +85,6 @@ static bool on_tokens(size_t sequence, const int32_t *ids, size_t count, void *u
     return fflush(stdout) == 0 && !ferror(stdout); /* nobody reads on: cli_output_end() says why */
 }
 
-/* The tokenizer may be missing where ids are given. */
-static int load_tokenizer(job *j)
-{
-    oclm_status status = oclm_tokenizer_load(j->args->model, &j->tokenizer);
-    if (status == OCLM_ERR_NOT_FOUND && j->args->input_ids)
-        return EXIT_OK;
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
-}
-
 /* Opens the stream on the prompt's end, which the text goes on from. */
 static int begin_text(job *j)
 {
@@ -239,7 +230,7 @@ int cmd_generate(cli_args *args)
 {
     job j = { .args = args };
     int result;
-    if ((result = load_tokenizer(&j)) == EXIT_OK &&
+    if ((result = cli_check_prompt(args)) == EXIT_OK && (result = cli_load_tokenizer(args, args->input_ids != NULL, &j.tokenizer)) == EXIT_OK &&
         (result = cli_read_prompt(args, j.tokenizer, &j.prompt, &j.prompt_count)) == EXIT_OK) {
         cli_interrupt_begin(); /* from here on there is something to end well */
         if ((result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK)

@@ -145,9 +145,12 @@ int cmd_info(cli_args *args)
     oclm_device_list  *list = NULL;
     oclm_model_options options;
     oclm_status        status;
+    const int          found = cli_find_model(args);
+    if (found != EXIT_OK)
+        return found;
     oclm_model_options_init(&options, sizeof options);
     options.dtype = (oclm_dtype)args->dtype;
-    if ((status = oclm_model_inspect(args->model, &options, &info)) != OCLM_OK)
+    if ((status = oclm_model_inspect(args->folder, &options, &info)) != OCLM_OK)
         return cli_fail_status(status);
     status = oclm_device_list_new(&list); /* a machine without a device may still look at a model */
     if (args->json)

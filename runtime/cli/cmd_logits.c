@@ -189,11 +189,8 @@ int cmd_logits(cli_args *args)
 {
     job         j = { .args = args, .json = cli_json_begin(stdout) };
     double      seconds;
-    oclm_status status = oclm_tokenizer_load(args->model, &j.tokenizer);
-    int         result = EXIT_OK;
-    if (status != OCLM_OK && !(status == OCLM_ERR_NOT_FOUND && args->input_ids))
-        result = cli_fail_status(status);
-    if (result == EXIT_OK && (result = cli_read_prompt(args, j.tokenizer, &j.ids, &j.count)) == EXIT_OK &&
+    int         result = cli_check_prompt(args);
+    if (result == EXIT_OK && (result = cli_load_tokenizer(args, args->input_ids != NULL, &j.tokenizer)) == EXIT_OK && (result = cli_read_prompt(args, j.tokenizer, &j.ids, &j.count)) == EXIT_OK &&
         (result = cli_load_model(args, &j.model, &seconds)) == EXIT_OK && (result = open_session(&j)) == EXIT_OK)
         result = score(&j);
     oclm_session_free(j.session);

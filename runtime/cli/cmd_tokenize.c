@@ -62,8 +62,6 @@ static int tokenize_text(const cli_args *args, const oclm_tokenizer *tokenizer)
     size_t      length, count;
     oclm_status status;
     int         result;
-    if (!args->text)
-        return cli_fail(EXIT_USAGE, "no text: give one, - for standard input, or --jsonl");
     if ((result = cli_read_text(args->text, &text, &length)) != EXIT_OK)
         return result;
     status = oclm_tokenizer_encode(tokenizer, text, length, !args->no_special_tokens, &ids, &count);
@@ -84,7 +82,9 @@ int cmd_tokenize(cli_args *args)
     int             result;
     if (args->jsonl && (args->text || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither a text nor --json with it");
-    if ((result = cli_load_tokenizer(args, &tokenizer)) != EXIT_OK)
+    if (!args->jsonl && !args->text)
+        return cli_fail(EXIT_USAGE, "no text: give one, - for standard input, or --jsonl");
+    if ((result = cli_load_tokenizer(args, false, &tokenizer)) != EXIT_OK)
         return result;
     result = args->jsonl ? tokenize_lines(args, tokenizer) : tokenize_text(args, tokenizer);
     oclm_tokenizer_free(tokenizer);

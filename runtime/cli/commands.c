@@ -5,24 +5,35 @@
 
 const cli_command cli_commands[] = {
     { "generate", "MODEL [PROMPT]", "continue a prompt",
-      "MODEL is a folder with config.json and model.safetensors, as on the Hugging Face Hub. PROMPT may be - for standard\n"
+      "MODEL is a model on the Hugging Face Hub (gpt2, owner/name), fetched once into the cache that Python uses too, or a\n"
+      "folder with config.json, model.safetensors and tokenizer.json; a folder of that name wins. PROMPT may be - for standard\n"
       "input, of which every byte counts, a last line end too (printf, not echo); a text that begins with - goes after --.\n"
       "Values that are not given come from generation_config.json, then from transformers' defaults (20 new tokens, greedy).\n"
       "Ctrl-C ends with what was made so far, and exit status 130.\n\n"
-      "  oclm generate path/to/model \"Once upon a time\" --max-new-tokens 40\n"
+      "  oclm generate gpt2 \"Once upon a time\" --max-new-tokens 40\n"
       "  oclm generate path/to/model --do-sample --temperature 0.8 --top-p 0.95 --seed 7 - < prompt.txt\n"
-      "  oclm generate path/to/model -- \"- a list begins so\"\n", CMD_GENERATE, 2, cmd_generate },
+      "  oclm generate path/to/model -- \"- a list begins so\"\n", CMD_GENERATE, 2, 0, cmd_generate },
     { "logits", "MODEL [PROMPT]", "score a prompt: the logits of every position",
-      "Without --json: for each position the five likeliest next tokens. PROMPT as in oclm generate.\n", CMD_LOGITS, 2, cmd_logits },
+      "Without --json: for each position the five likeliest next tokens. PROMPT as in oclm generate.\n", CMD_LOGITS, 2, 0, cmd_logits },
     { "tokenize", "MODEL [TEXT]", "turn text into token ids",
       "TEXT may be - for standard input, of which every byte counts. With --jsonl: lines {\"text\": \"...\"} in, {\"ids\": [...]}\n"
-      "out, the tokenizer loaded once.\n", CMD_TOKENIZE, 2, cmd_tokenize },
+      "out, the tokenizer loaded once.\n", CMD_TOKENIZE, 2, OCLM_HUB_TOKENIZER, cmd_tokenize },
     { "detokenize", "MODEL [1,2,3]", "turn token ids into text",
-      "The ids may be - for standard input. With --jsonl: lines {\"ids\": [...]} in, {\"text\": \"...\"} out.\n", CMD_DETOKENIZE, 2,
+      "The ids may be - for standard input. With --jsonl: lines {\"ids\": [...]} in, {\"text\": \"...\"} out.\n", CMD_DETOKENIZE, 2, OCLM_HUB_TOKENIZER,
       cmd_detokenize },
-    { "devices", "", "list the OpenCL devices", NULL, CMD_DEVICES, 0, cmd_devices },
-    { "info", "MODEL", "tell a model's size and where it fits, without loading it", NULL, CMD_INFO, 1, cmd_info },
-    { "bench", "MODEL", "measure prefill and decoding beside the device's own rates", NULL, CMD_BENCH, 1, cmd_bench },
+    { "devices", "", "list the OpenCL devices", NULL, CMD_DEVICES, 0, 0, cmd_devices },
+    { "info", "MODEL", "tell a model's size and where it fits, without loading it", NULL, CMD_INFO, 1, OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS, cmd_info },
+    { "bench", "MODEL", "measure prefill and decoding beside the device's own rates", NULL, CMD_BENCH, 1,
+      OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS, cmd_bench },
+    { "download", "MODEL", "fetch a model from the hub",
+      "Fetches what oclm needs to run MODEL (or what --include and --exclude choose) into the cache that Python's huggingface_hub\n"
+      "uses too, and prints the folder. What is there is not fetched again; after Ctrl-C the next run goes on from there.\n",
+      CMD_DOWNLOAD, 1, 0, cmd_download },
+    { "cache", "list|verify|remove [MODEL]", "what of the hub is on this machine",
+      "  oclm cache list                    models with their revisions and sizes, counted as Python's huggingface_hub does\n"
+      "  oclm cache verify [MODEL]          reads every file and compares it with the checksum it is named by\n"
+      "  oclm cache remove MODEL            removes a model; with --revision one revision and what no other needs\n",
+      CMD_CACHE, 2, 0, cmd_cache },
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 

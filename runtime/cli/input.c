@@ -105,17 +105,24 @@ static int encode(const oclm_tokenizer *tokenizer, const char *text, size_t leng
     return *ids ? EXIT_OK : cli_fail(EXIT_MEMORY, "out of memory for %zu ids", *count);
 }
 
-int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count)
+int cli_check_prompt(const cli_args *args)
 {
-    char  *text;
-    size_t length;
-    int    result;
-    *ids = NULL;
-    *count = 0;
     if (args->text && args->input_ids)
         return cli_fail(EXIT_USAGE, "both a text and --input-ids are given; choose one");
     if (!args->text && !args->input_ids)
         return cli_fail(EXIT_USAGE, "no prompt: give a text, - for standard input, or --input-ids 1,2,3");
+    return EXIT_OK;
+}
+
+int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count)
+{
+    char  *text;
+    size_t length;
+    int    result = cli_check_prompt(args);
+    *ids = NULL;
+    *count = 0;
+    if (result != EXIT_OK)
+        return result;
     if (args->input_ids) {
         if (strcmp(args->input_ids, "-") != 0)
             return cli_parse_ids("input-ids", args->input_ids, ids, count);

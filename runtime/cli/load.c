@@ -1,25 +1,71 @@
-/* load.c: loading what the command line names. */
+/* load.c: finding and loading what the command line names. */
 #include "cli/cli.h"
 
-int cli_load_model(const cli_args *args, oclm_model **model, double *seconds)
+void cli_hub_options(const cli_args *args, oclm_hub_options *options)
 {
-    const double       start = cli_seconds();
+    oclm_hub_options_init(options, sizeof *options);
+    options->revision = args->revision;
+    options->subfolder = args->subfolder;
+    options->cache_dir = args->cache_dir;
+    options->token = args->token;
+    options->local_files_only = args->offline;
+    options->force_download = args->force;
+    options->parts = args->parts;
+    options->include = args->include.words;
+    options->include_count = args->include.count;
+    options->exclude = args->exclude.words;
+    options->exclude_count = args->exclude.count;
+    options->local_dir = args->local_dir;
+    options->progress = cli_download_progress;
+}
+
+int cli_find_model(cli_args *args)
+{
+    oclm_hub_options options;
+    oclm_status      status;
+    char            *folder;
+    if (args->folder)
+        return EXIT_OK;
+    cli_hub_options(args, &options);
+    cli_interrupt_begin(); /* what has come stays, and no lock does */
+    cli_download_begin(args);
+    status = oclm_hub_download(args->model, &options, &folder);
+    cli_download_end();
+    cli_interrupt_end();
+    args->folder = folder;
+    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+}
+
+int cli_load_model(cli_args *args, oclm_model **model, double *seconds)
+{
+    double             start;
     oclm_model_options options;
     oclm_status        status;
+    const int          found = cli_find_model(args);
+    if (found != EXIT_OK)
+        return found;
+    start = cli_seconds();
     oclm_model_options_init(&options, sizeof options);
     options.device = args->device;
     options.dtype = (oclm_dtype)args->dtype;
     options.matmul = (oclm_matmul)args->matmul;
     options.max_device_bytes = args->max_memory;
     options.progress = cli_progress;
-    status = oclm_model_load(args->model, &options, model);
+    status = oclm_model_load(args->folder, &options, model);
     cli_progress_clear();
     *seconds = cli_seconds() - start;
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
 }
 
-int cli_load_tokenizer(const cli_args *args, oclm_tokenizer **tokenizer)
+int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer)
 {
-    const oclm_status status = oclm_tokenizer_load(args->model, tokenizer);
+    oclm_status status;
+    const int   found = cli_find_model(args);
+    *tokenizer = NULL;
+    if (found != EXIT_OK)
+        return found;
+    status = oclm_tokenizer_load(args->folder, NULL, tokenizer);
+    if (status == OCLM_ERR_NOT_FOUND && optional)
+        return EXIT_OK;
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
 }

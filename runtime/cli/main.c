@@ -6,7 +6,7 @@
 static int print_overview(FILE *out)
 {
     (void)fputs("oclm runs pretrained language models on OpenCL devices.\n\n"
-                "  oclm generate path/to/model \"Once upon a time\"\n\n", out);
+                "  oclm generate gpt2 \"Once upon a time\"\n\n", out);
     for (size_t i = 0; i < cli_command_count; i++) {
         char left[48];
         (void)snprintf(left, sizeof left, "oclm %s %s", cli_commands[i].name, cli_commands[i].usage);
@@ -67,8 +67,10 @@ static int run(const cli_command *command, int argc, char **argv)
         return print_help(command);
     if (args.quiet && args.verbose)
         return cli_fail(EXIT_USAGE, "--quiet and --verbose contradict each other; choose one");
+    args.parts = command->parts;
     cli_output_begin(&args);
     result = command->run(&args);
+    oclm_free((void *)(uintptr_t)args.folder);
     written = cli_output_end();
     return result != EXIT_OK ? result : written;
 }

@@ -6,6 +6,9 @@
 /* What others call it, where spelling does not lead there: transformers, llama.cpp. */
 static const struct { const char *typed, *ours; } others[] = {
     { "device-map", "--device" },
+    { "force-download", "--force" },
+    { "hf-token", "--token" },
+    { "local-files-only", "--offline" },
     { "file", "- (standard input) as the prompt, with < FILE" },
     { "greedy", "--no-do-sample" },
     { "ignore-eos", "--eos-token-id none" },

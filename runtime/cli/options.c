@@ -17,7 +17,8 @@ typedef enum kind {
     U32, U64,
     FLOAT,
     BYTES,   /* uint64_t: a number with KB, MB, GB (or KiB, MiB, GiB) behind it */
-    EOS      /* ids, or none */
+    EOS,     /* ids, or none */
+    WORDS    /* cli_words: may be given several times */
 } kind;
 
 typedef struct option {
@@ -70,6 +71,16 @@ static const option options[] = {
       "who multiplies matrices (default auto: the fastest here; clblast: CLBlast, for 16 rows and more)" },
     { "max-memory", 0, BYTES, "BYTES", CMD_LOADING, AT(max_memory), 0,
       "most device memory to use, such as 4GiB (default: 90 % of the device's)" },
+    { "revision", 0, TEXT, "REV", CMD_MODEL | CMD_CACHE, AT(revision), 0, "of a model on the hub: a branch, a tag, refs/pr/N or a commit (default main)" },
+    { "subfolder", 0, TEXT, "DIR", CMD_MODEL, AT(subfolder), 0, "where in the repository or folder the model is" },
+    { "cache-dir", 0, TEXT, "DIR", CMD_MODEL | CMD_CACHE, AT(cache_dir), 0,
+      "where models of the hub are kept (default ~/.cache/huggingface/hub, or as HF_HOME says)" },
+    { "token", 0, TEXT, "TOKEN", CMD_MODEL, AT(token), 0, "for private and gated models (default: HF_TOKEN, else the file HF_HOME/token)" },
+    { "offline", 0, FLAG, NULL, CMD_MODEL, AT(offline), 0, "ask no hub: only what is in the cache" },
+    { "include", 0, WORDS, "PATTERN", CMD_DOWNLOAD, AT(include), 0, "fetch the files that match, not those oclm needs; may be given several times" },
+    { "exclude", 0, WORDS, "PATTERN", CMD_DOWNLOAD, AT(exclude), 0, "leave out the files that match" },
+    { "local-dir", 0, TEXT, "DIR", CMD_DOWNLOAD, AT(local_dir), 0, "also copy the files into DIR" },
+    { "force", 0, FLAG, NULL, CMD_DOWNLOAD, AT(force), 0, "fetch again what is there" },
     { "json", 0, FLAG, NULL, CMD_ANY, AT(json), 0, "print one JSON object and nothing else on standard output" },
     { "quiet", 'q', FLAG, NULL, CMD_ANY, AT(quiet), 0, "no progress and no warnings" },
     { "verbose", 'v', COUNTED, NULL, CMD_ANY, AT(verbose), 0, "tell more on standard error; twice: everything" },
@@ -222,6 +233,16 @@ static bool store_eos(const option *o, const char *value, cli_args *args)
     return true;
 }
 
+static bool store_word(const option *o, const char *value, cli_words *words)
+{
+    if (words->count == CLI_MAX_WORDS) {
+        cli_fail(EXIT_USAGE, "--%s: more than %d are given", o->name, CLI_MAX_WORDS);
+        return false;
+    }
+    words->words[words->count++] = value;
+    return true;
+}
+
 static bool store(const option *o, const char *value, bool negated, cli_args *args)
 {
     void    *member = (char *)args + o->offset;
@@ -241,6 +262,7 @@ static bool store(const option *o, const char *value, bool negated, cli_args *ar
     case FLOAT: return store_float(o, value, member);
     case BYTES: return store_bytes(o, value, member);
     case EOS: return store_eos(o, value, args);
+    case WORDS: return store_word(o, value, member);
     }
     return false;
 }
@@ -345,7 +367,9 @@ static bool parse_option(const cli_command *command, int argc, char **argv, int 
 /* What stands without an option's name fills MODEL, then the text or the ids, unless an option has filled them. */
 static bool place(const cli_command *command, char **words, size_t count, cli_args *args)
 {
-    const char **slots[] = { &args->model, command->bit == CMD_DETOKENIZE ? &args->ids : &args->text };
+    const bool   action = command->bit == CMD_CACHE; /* "list", "remove MODEL" */
+    const char **slots[] = { action ? &args->text : &args->model,
+                             action ? &args->model : command->bit == CMD_DETOKENIZE ? &args->ids : &args->text };
     size_t       next = 0;
     for (size_t i = 0; i < count; i++) {
         while (next < command->positional && *slots[next])
@@ -357,8 +381,8 @@ static bool place(const cli_command *command, char **words, size_t count, cli_ar
         }
         *slots[next] = words[i];
     }
-    if (!args->help && command->positional > 0 && !args->model) {
-        cli_fail(EXIT_USAGE, "%s: which model? oclm %s %s", command->name, command->name, command->usage);
+    if (!args->help && command->positional > 0 && !*slots[0]) {
+        cli_fail(EXIT_USAGE, "%s: %s? oclm %s %s", command->name, action ? "what shall be done" : "which model", command->name, command->usage);
         return false;
     }
     return true;

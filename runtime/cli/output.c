@@ -37,7 +37,9 @@ int cli_exit_status(oclm_status status)
     case OCLM_OK: return EXIT_OK;
     case OCLM_ERR_ARGUMENT:
     case OCLM_ERR_CAPACITY: return EXIT_USAGE;
-    case OCLM_ERR_NOT_FOUND: return EXIT_NOT_FOUND;
+    case OCLM_ERR_NOT_FOUND:
+    case OCLM_ERR_HUB:
+    case OCLM_ERR_ACCESS: return EXIT_NOT_FOUND;
     case OCLM_ERR_MEMORY:
     case OCLM_ERR_DEVICE_MEMORY: return EXIT_MEMORY;
     case OCLM_ERR_NO_DEVICE:
@@ -88,6 +90,7 @@ double cli_seconds(void)
 
 void cli_progress_clear(void)
 {
+    cli_download_clear();
     if (bar.drawn)
         (void)fputs("\r\033[K", stderr);
     bar.drawn = false;

@@ -8,9 +8,12 @@
 
 #include "core/platform.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,7 @@
 #if defined(__linux__)
 #include <sched.h>
 #elif defined(__APPLE__)
+#include <sys/random.h>
 #include <sys/sysctl.h>
 #include <xlocale.h>
 #endif
@@ -33,11 +37,63 @@ const char *core_env(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+bool core_env_is_empty(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] == '\0';
+}
+
 double core_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void core_sleep(double seconds)
+{
+    struct timespec left = { .tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+}
+
+void core_random(void *bytes, size_t count)
+{
+    if (getentropy(bytes, count) == 0)
+        return;
+    /* An old kernel: names of temporary files need be different, not secret. */
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t seed = (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 30 ^ (uint64_t)getpid() << 44 ^ (uint64_t)(uintptr_t)bytes;
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX generator */
+        ((unsigned char *)bytes)[i] = (unsigned char)(seed >> 56);
+    }
+}
+
+oclm_status core_home_folder(const char *user, core_text *out)
+{
+    struct passwd  entry, *found = NULL;
+    char           buffer[4096];
+    const char    *home = user[0] == '\0' ? core_env("HOME") : NULL;
+    core_text_clear(out);
+    if (home == NULL) {
+        const int error = user[0] != '\0' ? getpwnam_r(user, &entry, buffer, sizeof buffer, &found)
+                                          : getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found);
+        home = error == 0 && found != NULL ? found->pw_dir : NULL;
+    }
+    return home != NULL ? core_text_add_string(out, home) : core_fail(OCLM_ERR_NOT_FOUND, "~%s: no home folder known; set HOME", user);
+}
+
+const char *core_system_name(void)
+{
+#if defined(__linux__)
+    return "linux";
+#elif defined(__APPLE__)
+    return "macos";
+#else
+    return "posix";
+#endif
 }
 
 #if defined(__linux__)
@@ -167,6 +223,38 @@ double core_strtod(const char *text, char **end)
     const double value = strtod(text, end);
     core_locale_leave(before);
     return value;
+}
+
+/* ---- Signals */
+
+core_pipe_guard core_pipe_guard_begin(void)
+{
+    core_pipe_guard guard = { false };
+#if !defined(__APPLE__) /* there libcurl asks each socket not to */
+    sigset_t pipe_signal, pending, before;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&pending); /* one that waits already is not ours to take away */
+    guard.blocked = !sigismember(&pending, SIGPIPE) && pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) == 0 && !sigismember(&before, SIGPIPE);
+#endif
+    return guard;
+}
+
+void core_pipe_guard_end(core_pipe_guard guard)
+{
+#if !defined(__APPLE__)
+    const struct timespec none = { 0, 0 };
+    sigset_t              pipe_signal;
+    if (!guard.blocked)
+        return;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    while (sigtimedwait(&pipe_signal, NULL, &none) < 0 && errno == EINTR)
+        ;
+    (void)pthread_sigmask(SIG_UNBLOCK, &pipe_signal, NULL);
+#else
+    (void)guard;
+#endif
 }
 
 /* ---- Threads */

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,14 +18,14 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/map.h"
 
 /* ---- Files */
 
-/* What errno means for a path: a missing thing is NOT_FOUND, no memory MEMORY, the rest IO. `verb` as in "cannot open". */
-static oclm_status fail_path(int error, const char *verb, const char *path)
+oclm_status core_fail_errno(int error, const char *verb, const char *path)
 {
     char reason[128] = "";
 #if defined(__GLIBC__)
@@ -35,7 +36,8 @@ static oclm_status fail_path(int error, const char *verb, const char *path)
     const oclm_status status = error == ENOENT || error == ENOTDIR ? OCLM_ERR_NOT_FOUND
                                : error == ENOMEM                   ? OCLM_ERR_MEMORY
                                                                    : OCLM_ERR_IO;
-    return core_fail(status, "%s: cannot %s: %s", path, verb, text);
+    const char *way_out = error == ENOSPC || error == EDQUOT || error == EFBIG ? "; make room there" : "";
+    return core_fail(status, "%s: cannot %s: %s%s", path, verb, text, way_out);
 }
 
 static mode_t path_mode(const char *path)
@@ -79,11 +81,11 @@ static oclm_status open_to_read(const char *path, bool plain, int *file, uint64_
     struct stat info;
     *size = 0;
     if ((*file = open_file(path, O_RDONLY | (plain ? O_NONBLOCK : 0), 0)) < 0)
-        return fail_path(errno, "open", path);
+        return core_fail_errno(errno, "open", path);
     if (fstat(*file, &info) != 0) {
         const int error = errno;
         close(*file);
-        return fail_path(error, "open", path);
+        return core_fail_errno(error, "open", path);
     }
     if (S_ISDIR(info.st_mode)) {
         close(*file);
@@ -122,7 +124,7 @@ oclm_status core_read_file(const char *path, size_t limit, char **data, size_t *
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            status = fail_path(errno, "read", path);
+            status = core_fail_errno(errno, "read", path);
         if (got <= 0)
             break;
         text.length += (size_t)got;
@@ -148,7 +150,7 @@ oclm_status core_make_folders(const char *path)
         *p = '\0';
         const int error = mkdir(copy, 0777) == 0 ? 0 : errno; /* which the next question changes */
         if (error != 0 && !core_path_is_folder(copy)) {
-            status = fail_path(error == EEXIST ? ENOTDIR : error, "make this folder", copy);
+            status = core_fail_errno(error == EEXIST ? ENOTDIR : error, "make this folder", copy);
             if (status == OCLM_ERR_NOT_FOUND) /* a file stands in the way, or the folder above went: not a missing name */
                 status = OCLM_ERR_IO;
         }
@@ -167,7 +169,7 @@ static oclm_status write_all(int file, const char *path, const char *data, size_
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
-            return fail_path(errno, "write", path);
+            return core_fail_errno(errno, "write", path);
         data += put;
         length -= (size_t)put;
     }
@@ -198,19 +200,30 @@ oclm_status core_write_file(const char *path, const void *data, size_t length)
         (status = core_text_printf(&beside, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&counter, 1u))) != OCLM_OK)
         goto done;
     if ((file = open_file(beside.data, O_WRONLY | O_CREAT | O_TRUNC, 0666)) < 0) {
-        status = fail_path(errno, "write", beside.data);
+        status = core_fail_errno(errno, "write", beside.data);
         goto done;
     }
     status = write_all(file, beside.data, data, length);
     if (close(file) != 0 && status == OCLM_OK)
-        status = fail_path(errno, "write", beside.data);
+        status = core_fail_errno(errno, "write", beside.data);
     if (status == OCLM_OK && rename(beside.data, path) != 0)
-        status = fail_path(errno, "write", path);
+        status = core_fail_errno(errno, "write", path);
     if (status != OCLM_OK)
         unlink(beside.data);
 done:
     core_text_free(&beside);
     return status;
+}
+
+uint64_t core_disk_free(const char *folder)
+{
+    struct statvfs info;
+    return statvfs(folder, &info) == 0 ? (uint64_t)info.f_bavail * (uint64_t)info.f_frsize : 0;
+}
+
+bool core_name_matches(const char *pattern, const char *name)
+{
+    return fnmatch(pattern, name, FNM_NOESCAPE) == 0;
 }
 
 oclm_status core_cache_folder(core_text *out)
@@ -239,7 +252,7 @@ oclm_status core_folder_list(const char *folder, bool (*visit)(const char *name,
     const struct dirent *entry;
     DIR                 *listing = opendir(folder);
     if (listing == NULL)
-        return fail_path(errno, "list", folder);
+        return core_fail_errno(errno, "list", folder);
     while ((entry = readdir(listing)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !visit(entry->d_name, user))
             break;
@@ -264,7 +277,7 @@ oclm_status core_map_open(core_map *map, const char *path)
     } else if (size > 0) {
         void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, file, 0);
         if (data == MAP_FAILED) {
-            status = fail_path(errno, "map into memory", path);
+            status = core_fail_errno(errno, "map into memory", path);
         } else {
             map->data = data;
             map->size = (size_t)size;
@@ -330,7 +343,7 @@ oclm_status core_file_lock_take(const char *path, core_file_lock **lock)
     if ((made = core_alloc(sizeof *made, "a lock")) == NULL)
         return OCLM_ERR_MEMORY;
     if ((made->file = open_file(path, O_RDWR | O_CREAT, 0666)) < 0) {
-        status = fail_path(errno, "open", path);
+        status = core_fail_errno(errno, "open", path);
         core_free(made);
         return status;
     }
@@ -339,7 +352,7 @@ oclm_status core_file_lock_take(const char *path, core_file_lock **lock)
         locked = flock(made->file, LOCK_EX);
     while (locked != 0 && errno == EINTR);
     if (locked != 0) {
-        status = fail_path(errno, "lock", path);
+        status = core_fail_errno(errno, "lock", path);
         close(made->file);
         core_free(made);
         return status;

@@ -54,6 +54,8 @@ const char *oclm_status_name(oclm_status status)
     case OCLM_ERR_UNSUPPORTED: return "OCLM_ERR_UNSUPPORTED";
     case OCLM_ERR_NOT_FOUND: return "OCLM_ERR_NOT_FOUND";
     case OCLM_ERR_IO: return "OCLM_ERR_IO";
+    case OCLM_ERR_HUB: return "OCLM_ERR_HUB";
+    case OCLM_ERR_ACCESS: return "OCLM_ERR_ACCESS";
     case OCLM_ERR_MEMORY: return "OCLM_ERR_MEMORY";
     case OCLM_ERR_DEVICE_MEMORY: return "OCLM_ERR_DEVICE_MEMORY";
     case OCLM_ERR_NO_DEVICE: return "OCLM_ERR_NO_DEVICE";

@@ -28,7 +28,7 @@ static void statuses_have_names(void **state)
 static void *fail_elsewhere(void *user)
 {
     oclm_tokenizer *tokenizer;
-    assert_int_equal(oclm_tokenizer_load("/nowhere/else", &tokenizer), OCLM_ERR_NOT_FOUND);
+    assert_int_equal(oclm_tokenizer_load("/nowhere/else", NULL, &tokenizer), OCLM_ERR_NOT_FOUND);
     assert_non_null(strstr(oclm_last_error(), "/nowhere/else"));
     return user;
 }
@@ -38,7 +38,7 @@ static void messages_belong_to_their_thread(void **state)
     oclm_tokenizer *tokenizer;
     pthread_t       thread;
     (void)state;
-    assert_int_equal(oclm_tokenizer_load("/nowhere/here", &tokenizer), OCLM_ERR_NOT_FOUND);
+    assert_int_equal(oclm_tokenizer_load("/nowhere/here", NULL, &tokenizer), OCLM_ERR_NOT_FOUND);
     assert_int_equal(pthread_create(&thread, NULL, fail_elsewhere, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_non_null(strstr(oclm_last_error(), "/nowhere/here"));

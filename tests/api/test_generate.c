@@ -16,7 +16,7 @@ static oclm_tokenizer *tokenizer;
 static int open_model(void **state)
 {
     (void)state;
-    assert_ok(oclm_tokenizer_load(STORIES, &tokenizer));
+    assert_ok(oclm_tokenizer_load(STORIES, NULL, &tokenizer));
     assert_ok(oclm_model_load(STORIES, NULL, &model));
     return 0;
 }

@@ -73,13 +73,20 @@ static void dtype_decides_the_bytes(void **state)
 
 static void what_is_no_folder_is_not_found(void **state)
 {
-    oclm_model *model = (oclm_model *)1;
+    oclm_model        *model = (oclm_model *)1;
+    oclm_hub_options   hub;
+    oclm_model_options options;
+    oclm_hub_options_init(&hub, sizeof hub);
+    oclm_model_options_init(&options, sizeof options);
+    hub.local_files_only = true;
+    hub.cache_dir = "/no/such/cache";
+    options.hub = &hub;
     (void)state;
     assert_status(oclm_model_load("/no/such/folder", NULL, &model), OCLM_ERR_NOT_FOUND);
     assert_null(model);
     assert_non_null(strstr(oclm_last_error(), "/no/such/folder"));
-    assert_status(oclm_model_load("gpt2", NULL, &model), OCLM_ERR_NOT_FOUND); /* an id of the hub */
-    assert_non_null(strstr(oclm_last_error(), "by name"));
+    assert_status(oclm_model_load("gpt2", &options, &model), OCLM_ERR_NOT_FOUND); /* an id of the hub */
+    assert_non_null(strstr(oclm_last_error(), "gpt2 (revision main) is not in the cache (/no/such/cache)"));
     assert_status(oclm_model_load(GOLDEN "llama/config.json", NULL, &model), OCLM_ERR_NOT_FOUND);
     assert_status(oclm_model_load(OCLM_SOURCE_DIR "/tests", NULL, &model), OCLM_ERR_NOT_FOUND);
     assert_non_null(strstr(oclm_last_error(), "config.json"));

@@ -13,7 +13,7 @@ static oclm_tokenizer *tokenizer;
 static int open_tokenizer(void **state)
 {
     (void)state;
-    return oclm_tokenizer_load(STORIES, &tokenizer) == OCLM_OK ? 0 : -1;
+    return oclm_tokenizer_load(STORIES, NULL, &tokenizer) == OCLM_OK ? 0 : -1;
 }
 
 static int close_tokenizer(void **state)
@@ -107,9 +107,9 @@ static void what_is_wrong_is_told(void **state)
     char              *text = (char *)1;
     size_t             count = 9;
     (void)state;
-    assert_status(oclm_tokenizer_load("/no/such/folder", &none), OCLM_ERR_NOT_FOUND);
+    assert_status(oclm_tokenizer_load("/no/such/folder", NULL, &none), OCLM_ERR_NOT_FOUND);
     assert_null(none);
-    assert_status(oclm_tokenizer_load(OCLM_SOURCE_DIR "/tests/golden/tiny/llama", &none), OCLM_ERR_NOT_FOUND);
+    assert_status(oclm_tokenizer_load(OCLM_SOURCE_DIR "/tests/golden/tiny/llama", NULL, &none), OCLM_ERR_NOT_FOUND);
     assert_non_null(strstr(oclm_last_error(), "tokenizer.json"));
     assert_status(oclm_tokenizer_encode(tokenizer, "ab\xffgh", 5, true, &ids, &count), OCLM_ERR_ARGUMENT);
     assert_null(ids);

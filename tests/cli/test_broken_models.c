@@ -229,7 +229,10 @@ static void broken_tokenizers_are_told(void **state)
 
 static const command_case nowhere[] = {
     { "no such folder", "generate @here/none x", 3, "none: no such folder|config.json, model.safetensors and tokenizer.json", NULL },
-    { "a name of the hub", "generate openai-community/gpt2 x", 3, "openai-community/gpt2: no such folder|does not load models by name", NULL },
+    { "a name of the hub", "generate openai-community/gpt2 x --offline --cache-dir @here/cache", 3,
+      "openai-community/gpt2|is not in the cache|offline|oclm download openai-community/gpt2", NULL },
+    { "a revision that is none", "generate gpt2 x --revision ../../x", 2, "\"../../x\" cannot be a revision", NULL },
+    { "no name of the hub", "info gpt2..x", 2, "\"gpt2..x\" is neither a folder nor a model on the hub", NULL },
     { "a file", "generate @stories/config.json x", 3, "config.json is a file; give the folder", NULL },
     { "a file for info", "info @stories/model.safetensors", 3, "model.safetensors is a file; give the folder", NULL },
     { "no such folder for each", "logits @here/none --input-ids 1", 3, "no such folder", NULL },

@@ -116,7 +116,7 @@ static void what_json_cannot_say_is_null(void **state)
 }
 
 static const struct { oclm_status status; int want; } statuses[] = {
-    { OCLM_OK, 0 }, { OCLM_ERR_INTERNAL, 1 }, { OCLM_ERR_UNSUPPORTED, 1 }, { OCLM_ERR_IO, 1 }, { OCLM_ERR_ARGUMENT, 2 },
+    { OCLM_OK, 0 }, { OCLM_ERR_INTERNAL, 1 }, { OCLM_ERR_UNSUPPORTED, 1 }, { OCLM_ERR_IO, 1 }, { OCLM_ERR_HUB, 3 }, { OCLM_ERR_ACCESS, 3 }, { OCLM_ERR_ARGUMENT, 2 },
     { OCLM_ERR_CAPACITY, 2 }, { OCLM_ERR_NOT_FOUND, 3 }, { OCLM_ERR_MEMORY, 4 }, { OCLM_ERR_DEVICE_MEMORY, 4 }, { OCLM_ERR_NO_DEVICE, 5 },
     { OCLM_ERR_DEVICE, 5 }, { OCLM_ERR_FORMAT, 6 }, { OCLM_ERR_CANCELLED, 130 },
 };

@@ -19,6 +19,14 @@ static const command_case commands[] = {
     { "two models", "info --model @stories @tiny/llama", 2, "one argument too many", NULL },
     { "two prompts", "generate @stories --prompt a b", 2, "one argument too many: \"b\"", NULL },
     { "an argument where none is taken", "devices 0", 2, "\"0\"", NULL },
+    { "nothing to do with the cache", "cache", 2, "what shall be done? oclm cache list|verify|remove [MODEL]", NULL },
+    { "nothing that is done with the cache", "cache shrink", 2, "\"shrink\" is none of list, verify, remove", NULL },
+    { "a model where all are listed", "cache list gpt2", 2, "takes no model, but \"gpt2\"", NULL },
+    { "no model to remove", "cache remove", 2, "which model? oclm cache remove MODEL", NULL },
+    { "nothing to download", "download", 2, "which model? oclm download MODEL", NULL },
+    { "no prompt for a model of the hub, which is not fetched then", "generate gpt2", 2, "no prompt", NULL },
+    { "offline and again", "download gpt2 --offline --force", 2, "contradict each other", NULL },
+    { "transformers' name for offline", "generate gpt2 x --local_files_only", 2, "here it is --offline", NULL },
 };
 
 static const command_case options[] = {

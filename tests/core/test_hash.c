@@ -114,9 +114,32 @@ static void similar_keys_spread_over_a_table(void **state)
     }
 }
 
+static void git_knows_files_by_sha1(void **state)
+{
+    /* FIPS 180-4's example, and git's name of an empty file: sha1("blob 0" and a NUL). */
+    static const struct {
+        const char *text;
+        size_t      length;
+        const char *hex;
+    } known[] = { { "abc", 3, "a9993e364706816aba3e25717850c26c9cd0d89d" }, { "blob 0", 7, "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391" } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(known); i++) {
+        core_sha1 sha;
+        uint8_t   digest[20];
+        char      hex[41];
+        core_sha1_init(&sha);
+        core_sha1_add(&sha, known[i].text, 2);
+        core_sha1_add(&sha, known[i].text + 2, known[i].length - 2);
+        core_sha1_end(&sha, digest);
+        core_hex(digest, sizeof digest, hex);
+        assert_string_equal(hex, known[i].hex);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(git_knows_files_by_sha1),
         cmocka_unit_test(texts_have_the_digests_of_the_standard),
         cmocka_unit_test(lengths_around_a_block_are_padded_right),
         cmocka_unit_test(every_bit_length_and_seed_changes_the_table_hash),

@@ -55,7 +55,7 @@ static void texts_become_the_reference_s_ids(void **state)
     const cJSON    *entry;
     size_t          seen = 0;
     path_of("hf-float32", path, sizeof path);
-    check(oclm_tokenizer_load(path, &tokenizer));
+    check(oclm_tokenizer_load(path, NULL, &tokenizer));
     cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(golden, "cases")) {
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(entry, "text");
         int32_t      want[1024], *got;

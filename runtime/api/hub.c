@@ -1,0 +1,79 @@
+/* hub.c: a model's name becomes a folder: one that is there, or one in the cache, which the hub fills. */
+#include <string.h>
+
+#include "api/api.h"
+#include "checkpoint/checkpoint.h"
+#include "core/platform.h"
+#include "hub/repository.h"
+
+static const oclm_hub_options defaults = { .struct_size = sizeof defaults };
+
+void oclm_hub_options_init(oclm_hub_options *options, size_t struct_size)
+{
+    api_options_write(&defaults, sizeof defaults, options, struct_size);
+}
+
+oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_options *mine)
+{
+    oclm_status    status;
+    const uint32_t all = OCLM_HUB_CONFIG | OCLM_HUB_TOKENIZER | OCLM_HUB_WEIGHTS;
+    *mine = defaults;
+    if ((status = api_options_read(options, mine, sizeof *mine, "oclm_hub_options")) != OCLM_OK)
+        return status;
+    if (mine->parts & ~all)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_hub_options: parts is %u; it is a sum of OCLM_HUB_CONFIG (1), _TOKENIZER (2), _WEIGHTS (4)", mine->parts);
+    if ((mine->include_count > 0 && !mine->include) || (mine->exclude_count > 0 && !mine->exclude))
+        return api_missing("oclm_hub_options", mine->include ? "exclude" : "include");
+    return OCLM_OK;
+}
+
+/* What a path looks like that was meant to be a folder: no name on the hub begins so. */
+static bool looks_like_path(const char *name)
+{
+    const char *slash = strchr(name, '/');
+    return name[0] == '\0' || name[0] == '/' || name[0] == '.' || name[0] == '~' || strchr(name, '\\') || (slash && strchr(slash + 1, '/'));
+}
+
+static oclm_status find(const char *name, const oclm_hub_options *mine, core_text *folder)
+{
+    if (core_path_is_folder(name)) {
+        core_text_clear(folder);
+        return mine->subfolder && mine->subfolder[0] ? core_path_join(folder, name, mine->subfolder) : core_text_add_string(folder, name);
+    }
+    if (core_path_is_file(name))
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json, model.safetensors and tokenizer.json", name);
+    if (looks_like_path(name))
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give a folder with config.json, model.safetensors and tokenizer.json, or the name of a "
+                         "model on the hub: NAME or OWNER/NAME", name);
+    return hub_get(name, mine, ckpt_shard_files, folder);
+}
+
+oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder)
+{
+    oclm_hub_options mine;
+    oclm_status      status = api_hub_options_read(hub, &mine);
+    if (status != OCLM_OK)
+        return status;
+    if (mine.parts == 0)
+        mine.parts = parts;
+    mine.include_count = mine.exclude_count = 0;
+    mine.local_dir = NULL;
+    return find(name, &mine, folder);
+}
+
+oclm_status oclm_hub_download(const char *name, const oclm_hub_options *options, char **folder)
+{
+    oclm_hub_options mine;
+    core_text        found = CORE_TEXT_INIT;
+    oclm_status      status;
+    if (!folder)
+        return api_missing("oclm_hub_download", "folder");
+    *folder = NULL;
+    if (!name)
+        return api_missing("oclm_hub_download", "name");
+    if ((status = api_hub_options_read(options, &mine)) == OCLM_OK && (status = find(name, &mine, &found)) == OCLM_OK &&
+        !(*folder = core_text_take(&found, NULL)))
+        status = OCLM_ERR_MEMORY;
+    core_text_free(&found);
+    return status;
+}

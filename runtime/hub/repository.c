@@ -1,0 +1,453 @@
+/* repository.c: rounds of files. The first is config.json at the revision that was asked for; its commit is the revision of all that follows,
+ * so that a model is never put together from two commits. The ref moves at the end, when all of them are there. */
+#include "hub/repository.h"
+
+#include <string.h>
+
+#include "core/platform.h"
+#include "hub/fetch.h"
+#include "hub/listing.h"
+#include "hub/scan.h"
+
+#define DEFAULT_REVISION "main"
+#define CONFIG_NAME "config.json"
+#define SINGLE_NAME "model.safetensors"
+#define INDEX_NAME "model.safetensors.index.json"
+
+/* Fetched where the repository has them. */
+static const char *const config_names[] = { "generation_config.json" };
+static const char *const tokenizer_names[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                               "chat_template.jinja" };
+static const char *const slow_tokenizer_names[] = { "vocab.json", "merges.txt", "tokenizer.model" }; /* without tokenizer.json */
+
+typedef struct name_list {
+    char **names;
+    size_t count, capacity;
+} name_list;
+
+typedef struct repository {
+    const oclm_hub_options *options;
+    const char *revision;
+    hub_settings settings;
+    hub_shared   shared;
+    char         commit[HUB_COMMIT_LENGTH + 1]; /* of all files */
+    name_list    got;                           /* files that are in the cache now */
+} repository;
+
+/* ---- Lists of names */
+
+static void list_free(name_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        core_free(list->names[i]);
+    core_free(list->names);
+    memset(list, 0, sizeof *list);
+}
+
+static oclm_status list_add(name_list *list, const char *name)
+{
+    if (list->count == list->capacity) {
+        const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 16;
+        char       **names = core_realloc_array(list->names, capacity, sizeof *names, "names of files");
+        if (names == NULL)
+            return OCLM_ERR_MEMORY;
+        list->names = names;
+        list->capacity = capacity;
+    }
+    if ((list->names[list->count] = core_copy_string(name, "a file's name")) == NULL)
+        return OCLM_ERR_MEMORY;
+    list->count++;
+    return OCLM_OK;
+}
+
+static oclm_status list_add_all(name_list *list, const char *const *names, size_t count)
+{
+    oclm_status status = OCLM_OK;
+    for (size_t i = 0; i < count && status == OCLM_OK; i++)
+        status = list_add(list, names[i]);
+    return status;
+}
+
+/* ---- A round: files that are asked for together */
+
+typedef enum round_kind { REQUIRED, OPTIONAL, PROBED } round_kind;
+
+typedef struct round {
+    hub_download *downloads;
+    size_t        count;
+} round;
+
+static void round_free(round *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        hub_download_deinit(&r->downloads[i]);
+    core_free(r->downloads);
+    r->downloads = NULL;
+    r->count = 0;
+}
+
+static bool by_patterns(const oclm_hub_options *options)
+{
+    return options->include_count > 0 || options->exclude_count > 0;
+}
+
+/* Of the files that are asked for without knowing whether the repository has them: all but the weights can be done without. Where the index of
+ * shards is in the cache, so can the one file that others have instead. */
+static bool may_be_missing(const repository *repo, const char *name)
+{
+    core_text index = CORE_TEXT_INIT, path = CORE_TEXT_INIT;
+    bool      sharded = false;
+    if (strcmp(name, SINGLE_NAME) != 0)
+        return strcmp(name, INDEX_NAME) != 0;
+    if (core_path_join(&index, repo->options->subfolder != NULL ? repo->options->subfolder : "", INDEX_NAME) == OCLM_OK)
+        sharded = hub_cache_has(&repo->shared.cache, repo->commit, index.data, &path);
+    core_text_free(&index);
+    core_text_free(&path);
+    return sharded;
+}
+
+/* Names are below the subfolder, if there is one; those of a listing are whole. */
+static oclm_status round_run(repository *repo, const name_list *names, const char *revision, round_kind kind, round *r)
+{
+    core_text   path = CORE_TEXT_INIT;
+    const char *below = repo->options->subfolder != NULL && !by_patterns(repo->options) ? repo->options->subfolder : "";
+    oclm_status status = OCLM_OK;
+    r->count = 0;
+    if ((r->downloads = core_alloc_zero(names->count, sizeof *r->downloads, "downloads")) == NULL)
+        return OCLM_ERR_MEMORY;
+    for (size_t i = 0; i < names->count && status == OCLM_OK; i++) {
+        status = core_path_join(&path, below, names->names[i]);
+        if (status == OCLM_OK && (status = hub_file_name_check(path.data)) == OCLM_OK) {
+            status = hub_download_init(&r->downloads[r->count++], &repo->shared, path.data, revision);
+            r->downloads[i].probe = kind == PROBED;
+            r->downloads[i].optional = kind == OPTIONAL && may_be_missing(repo, names->names[i]);
+        }
+    }
+    if (status == OCLM_OK)
+        status = hub_fetch(&repo->shared, r->downloads, r->count);
+    for (size_t i = 0; i < r->count && status == OCLM_OK && kind != PROBED; i++)
+        if (r->downloads[i].outcome == HUB_READY)
+            status = list_add(&repo->got, r->downloads[i].file);
+    core_text_free(&path);
+    return status;
+}
+
+static const hub_download *round_find(const round *r, const char *name)
+{
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < r->count; i++) {
+        const size_t whole = strlen(r->downloads[i].file);
+        if (whole >= length && strcmp(r->downloads[i].file + whole - length, name) == 0 &&
+            (whole == length || r->downloads[i].file[whole - length - 1] == '/'))
+            return &r->downloads[i];
+    }
+    return NULL;
+}
+
+static bool has(const hub_download *d)
+{
+    return d != NULL && d->outcome == HUB_READY;
+}
+
+/* ---- What is missing */
+
+static oclm_status not_cached(const repository *repo, const char *file)
+{
+    const hub_subject subject = { &repo->settings, repo->shared.id, repo->revision, file };
+    if (repo->shared.down) { /* the hub could not be asked for this one either */
+        hub_request request = HUB_REQUEST_INIT;
+        (void)snprintf(request.reason, sizeof request.reason, "%s", repo->shared.down_reason);
+        return hub_fault_tell(&subject, repo->shared.down_fault == HUB_FINE ? HUB_UNREACHABLE : repo->shared.down_fault, &request);
+    }
+    return core_fail(OCLM_ERR_NOT_FOUND, "%s of %s (revision %s) is not in the cache (%s), and oclm is to stay offline (--offline, HF_HUB_OFFLINE, "
+                     "TRANSFORMERS_OFFLINE or local_files_only); download it once: oclm download %s", file, repo->shared.id, repo->revision,
+                     repo->settings.cache, repo->shared.id);
+}
+
+static oclm_status require(const repository *repo, const hub_download *d)
+{
+    const hub_subject subject = { &repo->settings, repo->shared.id, repo->revision, d->file };
+    if (d->outcome == HUB_READY)
+        return OCLM_OK;
+    return d->outcome == HUB_NO_SUCH_FILE ? hub_fault_tell(&subject, HUB_ENTRY_NOT_FOUND, &d->request) : not_cached(repo, d->file);
+}
+
+/* ---- Weights */
+
+static oclm_status add_shard(const char *name, void *user)
+{
+    oclm_status status = hub_file_name_check(name);
+    return status == OCLM_OK ? list_add(user, name) : status;
+}
+
+static oclm_status get_shards(repository *repo, const char *index_path, hub_shard_reader read_shards)
+{
+    name_list   names = { NULL, 0, 0 };
+    round       r = { NULL, 0 };
+    oclm_status status = read_shards(index_path, add_shard, &names);
+    if (status == OCLM_OK)
+        status = round_run(repo, &names, repo->commit, REQUIRED, &r);
+    for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
+        status = require(repo, &r.downloads[i]);
+    round_free(&r);
+    list_free(&names);
+    return status;
+}
+
+/* Neither safetensors file is there: what is there instead? */
+static oclm_status no_weights(repository *repo)
+{
+    static const char *const pickles[] = { "pytorch_model.bin", "pytorch_model.bin.index.json" };
+    name_list   names = { NULL, 0, 0 };
+    round       r = { NULL, 0 };
+    const char *const id = repo->shared.id;
+    oclm_status status = list_add_all(&names, pickles, COUNT(pickles));
+    if (status == OCLM_OK)
+        status = round_run(repo, &names, repo->commit, PROBED, &r);
+    if (status == OCLM_OK && (has(&r.downloads[0]) || has(&r.downloads[1])))
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s has no " SINGLE_NAME ", only PyTorch's pickled weights (%s), which can run code when opened and which "
+                           "oclm does not read; look for a conversion among its pull requests (%s/%s/discussions, then --revision refs/pr/N), or "
+                           "convert it once in Python: AutoModelForCausalLM.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")", id,
+                           pickles[has(&r.downloads[0]) ? 0 : 1], repo->settings.endpoint, id, id);
+    else if (status == OCLM_OK)
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no weights that oclm reads: neither " SINGLE_NAME " nor " INDEX_NAME
+                           "; %s/%s/tree/%s lists its files", id, repo->revision, repo->settings.endpoint, id, repo->revision);
+    round_free(&r);
+    list_free(&names);
+    return status;
+}
+
+/* ---- The rounds */
+
+static bool wants(const repository *repo, uint32_t part)
+{
+    return repo->options->parts == 0 || (repo->options->parts & part) != 0;
+}
+
+static oclm_status pin(repository *repo)
+{
+    name_list   names = { NULL, 0, 0 };
+    round       r = { NULL, 0 };
+    oclm_status status = list_add(&names, CONFIG_NAME);
+    if (status == OCLM_OK)
+        status = round_run(repo, &names, repo->revision, REQUIRED, &r);
+    if (status == OCLM_OK) {
+        const hub_download *const config = &r.downloads[0];
+        memcpy(repo->commit, config->commit, sizeof repo->commit);
+        if (wants(repo, OCLM_HUB_CONFIG) || wants(repo, OCLM_HUB_WEIGHTS) || repo->commit[0] == '\0')
+            status = require(repo, config);
+    }
+    round_free(&r);
+    list_free(&names);
+    return status;
+}
+
+static oclm_status second_round(repository *repo, round *r)
+{
+    name_list   names = { NULL, 0, 0 };
+    oclm_status status = OCLM_OK;
+    if (wants(repo, OCLM_HUB_CONFIG))
+        status = list_add_all(&names, config_names, COUNT(config_names));
+    if (status == OCLM_OK && wants(repo, OCLM_HUB_TOKENIZER))
+        status = list_add_all(&names, tokenizer_names, COUNT(tokenizer_names));
+    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS))
+        status = list_add(&names, SINGLE_NAME);
+    if (status == OCLM_OK)
+        status = round_run(repo, &names, repo->commit, OPTIONAL, r);
+    list_free(&names);
+    return status;
+}
+
+static oclm_status third_round(repository *repo, const round *second, round *r)
+{
+    name_list   names = { NULL, 0, 0 };
+    oclm_status status = OCLM_OK;
+    if (wants(repo, OCLM_HUB_TOKENIZER) && !has(round_find(second, tokenizer_names[0])))
+        status = list_add_all(&names, slow_tokenizer_names, COUNT(slow_tokenizer_names));
+    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && !has(round_find(second, SINGLE_NAME)))
+        status = list_add(&names, INDEX_NAME);
+    if (status == OCLM_OK)
+        status = round_run(repo, &names, repo->commit, OPTIONAL, r);
+    list_free(&names);
+    return status;
+}
+
+static oclm_status get_model(repository *repo, hub_shard_reader read_shards)
+{
+    round       second = { NULL, 0 }, third = { NULL, 0 };
+    oclm_status status;
+    if ((status = pin(repo)) != OCLM_OK || (status = second_round(repo, &second)) != OCLM_OK || (status = third_round(repo, &second, &third)) != OCLM_OK)
+        goto done;
+    const hub_download *const single = round_find(&second, SINGLE_NAME), *const index = round_find(&third, INDEX_NAME);
+    if (has(index))
+        status = get_shards(repo, index->path.data, read_shards);
+    else if (index != NULL && (index->outcome == HUB_NOT_CACHED || single->outcome == HUB_NOT_CACHED))
+        status = not_cached(repo, single->file);
+    else if (index != NULL)
+        status = no_weights(repo);
+done:
+    round_free(&second);
+    round_free(&third);
+    return status;
+}
+
+/* ---- By patterns */
+
+static bool is_wanted(const oclm_hub_options *options, const char *name)
+{
+    bool wanted = options->include_count == 0;
+    for (size_t i = 0; i < options->include_count; i++)
+        wanted |= hub_name_matches(options->include[i], name);
+    for (size_t i = 0; i < options->exclude_count; i++)
+        wanted &= !hub_name_matches(options->exclude[i], name);
+    return wanted;
+}
+
+typedef struct choice {
+    const oclm_hub_options *options;
+    name_list               names;
+} choice;
+
+static oclm_status choose(const char *name, void *user)
+{
+    choice *const c = user;
+    return is_wanted(c->options, name) ? list_add(&c->names, name) : OCLM_OK;
+}
+
+static oclm_status choose_cached(const char *path, const char *relative, const core_info *info, void *user)
+{
+    (void)path;
+    (void)info;
+    return choose(relative, user);
+}
+
+/* Offline: of the files that are in the snapshot. */
+static oclm_status list_cached(repository *repo, choice *c)
+{
+    core_text   path = CORE_TEXT_INIT;
+    oclm_status status = OCLM_OK;
+    if (hub_cache_ref(&repo->shared.cache, repo->revision, repo->commit) &&
+        (status = core_text_printf(&path, "%s/snapshots/%s", repo->shared.cache.folder.data, repo->commit)) == OCLM_OK && core_path_is_folder(path.data))
+        status = hub_walk(path.data, choose_cached, c);
+    core_text_free(&path);
+    if (status == OCLM_OK && c->names.count == 0)
+        status = not_cached(repo, "what matches");
+    return status;
+}
+
+static oclm_status get_matching(repository *repo)
+{
+    choice      c = { repo->options, { NULL, 0, 0 } };
+    round       r = { NULL, 0 };
+    oclm_status status = repo->settings.offline ? list_cached(repo, &c) : hub_list_files(&repo->shared, repo->revision, repo->commit, choose, &c);
+    if (status == OCLM_OK && c.names.count == 0)
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no file that matches; %s/%s/tree/%s lists its files", repo->shared.id, repo->revision,
+                           repo->settings.endpoint, repo->shared.id, repo->revision);
+    if (status == OCLM_OK)
+        status = round_run(repo, &c.names, repo->commit, REQUIRED, &r);
+    for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
+        status = require(repo, &r.downloads[i]);
+    round_free(&r);
+    list_free(&c.names);
+    return status;
+}
+
+/* ---- A folder of its own */
+
+static oclm_status copy_out(const repository *repo, const char *name, const core_dir *to)
+{
+    core_text   from = CORE_TEXT_INIT, real = CORE_TEXT_INIT;
+    core_dir   *blobs = NULL, *below = NULL;
+    char       *folder = core_copy_string(name, "a path"), *slash;
+    oclm_status status = folder != NULL ? core_text_printf(&from, "%s/snapshots/%s/%s", repo->shared.cache.folder.data, repo->commit, name) : OCLM_ERR_MEMORY;
+    if (status != OCLM_OK || (status = core_path_resolve(from.data, &real)) != OCLM_OK)
+        goto done;
+    if ((slash = strrchr(folder, '/')) != NULL)
+        *slash = '\0';
+    char *const cut = strrchr(real.data, '/'); /* a resolved path has one */
+    *cut = '\0';
+    if ((status = core_dir_open(real.data, false, &blobs)) == OCLM_OK &&
+        (status = core_dir_enter(to, slash != NULL ? folder : "", true, &below)) == OCLM_OK)
+        status = hub_copy_file(blobs, cut + 1, below, slash != NULL ? slash + 1 : folder);
+done:
+    core_dir_close(blobs);
+    core_dir_close(below);
+    core_text_free(&from);
+    core_text_free(&real);
+    core_free(folder);
+    return status;
+}
+
+static oclm_status copy_all_out(const repository *repo)
+{
+    core_dir   *to;
+    oclm_status status = core_dir_open(repo->options->local_dir, true, &to);
+    if (status != OCLM_OK)
+        return status;
+    for (size_t i = 0; i < repo->got.count && status == OCLM_OK; i++)
+        status = copy_out(repo, repo->got.names[i], to);
+    core_dir_close(to);
+    return status;
+}
+
+/* ---- All of it */
+
+static oclm_status check(const char *id, const repository *repo)
+{
+    oclm_status status;
+    if ((status = hub_id_check(id)) != OCLM_OK || (status = hub_revision_check(repo->revision)) != OCLM_OK)
+        return status;
+    return repo->options->subfolder != NULL ? hub_file_name_check(repo->options->subfolder) : OCLM_OK;
+}
+
+static oclm_status open_all(const char *id, repository *repo)
+{
+    oclm_status status;
+    if ((status = hub_settings_init(&repo->settings, repo->options)) != OCLM_OK)
+        return status;
+    repo->shared.settings = &repo->settings;
+    repo->shared.id = id;
+    repo->shared.progress = repo->options->progress;
+    repo->shared.progress_user = repo->options->progress_user;
+    if ((status = hub_cache_init(&repo->shared.cache, &repo->settings, id)) != OCLM_OK)
+        return status;
+    return repo->settings.offline ? OCLM_OK : hub_http_new(&repo->settings, &repo->shared.http);
+}
+
+static oclm_status tell_folder(const repository *repo, core_text *folder)
+{
+    const char *const subfolder = repo->options->subfolder;
+    core_text_clear(folder);
+    const oclm_status status = repo->options->local_dir != NULL ? core_text_add_string(folder, repo->options->local_dir)
+                                                                : core_text_printf(folder, "%s/snapshots/%s", repo->shared.cache.folder.data, repo->commit);
+    return status == OCLM_OK && subfolder != NULL ? core_text_printf(folder, "/%s", subfolder) : status;
+}
+
+oclm_status hub_get(const char *id, const oclm_hub_options *options, hub_shard_reader read_shards, core_text *folder)
+{
+    repository       repo;
+    oclm_hub_options mine = *options;
+    oclm_status      status;
+    const core_pipe_guard guard = core_pipe_guard_begin(); /* libcurl leaves that to us (CURLOPT_NOSIGNAL), also for closing connections */
+    memset(&repo, 0, sizeof repo);
+    if (mine.subfolder != NULL && mine.subfolder[0] == '\0')
+        mine.subfolder = NULL;
+    repo.options = &mine;
+    repo.revision = mine.revision != NULL ? mine.revision : DEFAULT_REVISION;
+    if ((status = check(id, &repo)) != OCLM_OK || (status = open_all(id, &repo)) != OCLM_OK)
+        goto done;
+    if ((status = by_patterns(&mine) ? get_matching(&repo) : get_model(&repo, read_shards)) != OCLM_OK)
+        goto done;
+    if (!repo.settings.offline && !repo.shared.down)
+        hub_cache_write_ref(&repo.shared.cache, repo.revision, repo.commit);
+    if (mine.local_dir != NULL && (status = copy_all_out(&repo)) != OCLM_OK)
+        goto done;
+    status = tell_folder(&repo, folder);
+done:
+    hub_http_free(repo.shared.http);
+    hub_cache_deinit(&repo.shared.cache);
+    hub_settings_deinit(&repo.settings);
+    list_free(&repo.got);
+    core_pipe_guard_end(guard);
+    return status;
+}
