@@ -36,10 +36,10 @@ static const struct {
     { "four rows, parts", 4, 100, 129, 2, false, false },
     { "five rows", 5, 40, 600, 0, true, false },
     { "eight rows, many columns", 8, 64, 1100, 0, false, true },
-    { "seventeen rows", 17, 96, 96, 0, true, false },
+    { "seventeen rows", 17, 96, 33, 0, true, false },
     { "thirty-three rows, one panel over", 33, 65, 33, 0, true, false },
     { "many rows, one column", 65, 96, 1, 0, false, false },
-    { "many rows, parts", 67, 128, 131, 2, true, false },
+    { "many rows, parts", 67, 128, 131, 2, true, true },
     { "a prompt, one panel over, odd parts", 130, 130, 64, 3, true, true },
     { "a prompt", 128, 128, 257, 0, false, true },
 };
