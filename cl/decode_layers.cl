@@ -23,7 +23,7 @@
 //   .._columns, .._units, .._tickets   of a product: inputs; pieces of COLS outputs; in how many tickets they are cut (piece_of() tells how)
 //   the rest as in matmul.cl and attention.cl; then for each layer i its weights, each of one part, and its cache
 // Launch    global {groups}, local {1}; groups > 0, a few for each compute unit
-// Build     -cl-std=CL3.0, as matmul_unit.h and attention_tile.h with -DTILE_ROWS=1 -DTURNS=1; -DNORM=0..3 -DGATED=0|1; -DSPLIT=0|1: each span
+// Build     -cl-std=CL3.0, as matmul_unit.h and attention_tile.h with -DTILE_ROWS=1 -DTURNS=1; -DNORM=1..3 -DGATED=0|1; -DSPLIT=0|1: each span
 //           of positions is a ticket, as in attention_tile_split
 //           Needs __opencl_c_atomic_order_acq_rel and __opencl_c_atomic_scope_device
 // Test      tests/model/test_layers.c
@@ -127,13 +127,13 @@ typedef struct product_data {
 } product_data;
 
 // The rows of x, normalised, into local memory.
-static inline void take_rows(const product_data p, const uint rows, const int norm, __local float *const to)
+static inline void take_rows(const product_data p, const uint rows, const bool norm, __local float *const to)
 {
     for (uint i = 0; i < rows; i++) {
         const __global float *const from = p.x + (size_t)i * p.x_stride;
         __local float *const row = to + i * p.columns;
-        if (norm != NORM_NONE) {
-            normalize_row(row, from, p.columns, p.eps, p.norm_w, p.norm_b, norm);
+        if (norm) {
+            normalize_row(row, from, p.columns, p.eps, p.norm_w, p.norm_b, NORM);
         } else {
             uint k = 0;
             for (; k + 16 <= p.columns; k += 16)
@@ -144,9 +144,8 @@ static inline void take_rows(const product_data p, const uint rows, const int no
     }
 }
 
-__attribute__((always_inline)) // its last three are constants
 static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, __local float *const local_rows,
-                            const int norm, const bool up, const uint accumulate)
+                            const bool norm, const bool up, const uint accumulate)
 {
     if (is_mine(w, p.tickets)) {
         const uint2 first_piece = piece_of(p.units, cores, w->ticket - w->begin);
@@ -256,14 +255,19 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                                   up_units, up_tickets, mlp_eps };
         const product_data down = { mlp, hidden, l.w_down, l.b_down, 0, 0, mlp_stride, hidden_stride, mlp_columns, down_units, down_tickets,
                                     0.0f };
-        multiply(&w, to_qkv, rows, cores, row, NORM, false, 0);
-        attend(&w, a, rows, spans, partial, attended, attended_stride);
+        // A loop, so that all products are one piece of code: compiled as four it takes drivers three times as long.
+#pragma unroll 1
+        for (uint step = 0; step < 4; step++) {
+            const bool adds = step % 2; // output and down, to the residual; the other two take it in, normalised
+            multiply(&w, step == 0 ? to_qkv : step == 1 ? output : step == 2 ? up : down, rows, cores, row, !adds, step == 2,
+                     adds);
+            if (step == 0) {
+                attend(&w, a, rows, spans, partial, attended, attended_stride);
 #if SPLIT
-        join_spans_of_all(&w, a, rows, spans, partial, attended, attended_stride);
+                join_spans_of_all(&w, a, rows, spans, partial, attended, attended_stride);
 #endif
-        multiply(&w, output, rows, cores, row, NORM_NONE, false, 1);
-        multiply(&w, up, rows, cores, row, NORM, true, 0);
-        multiply(&w, down, rows, cores, row, NORM_NONE, false, 1);
+            }
+        }
     }
     leave(progress);
 }
