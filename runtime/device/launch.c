@@ -249,7 +249,7 @@ oclm_status dev_finish(cl_command_queue queue)
 
 /* ---- Profiling: one step at a time, times summed by name. */
 
-#define PROFILE_RUNS 1 /* of which the best counts */
+#define PROFILE_RUNS 3 /* of which the best counts */
 
 typedef struct share {
     const char *name;
