@@ -69,21 +69,28 @@ static bool is_revision_segment(const char *segment, size_t length)
     return !ends_with(segment, length, ".lock");
 }
 
-oclm_status hub_revision_check(const char *revision)
+/* Is it text without control characters, of segments between slashes that are each fine? */
+static bool is_plain_path(const char *path, size_t length, size_t most, bool (*is_segment)(const char *segment, size_t length))
 {
-    static const char rule[] = "a branch, a tag (such as main or v1.0), refs/pr/N, or the 40 digits of a commit";
-    const size_t length = strlen(revision);
-    bool         good = length > 0 && length <= HUB_MAX_REVISION && strpbrk(revision, "\\:?*[~^ ") == NULL &&
-                strstr(revision, "@{") == NULL && !ends_with(revision, length, ".tmp") && core_utf8_check(revision, length) == SIZE_MAX;
+    bool good = length > 0 && length <= most && core_utf8_check(path, length) == SIZE_MAX;
     for (size_t i = 0; good && i < length; i++)
-        good = (unsigned char)revision[i] >= 0x20 && revision[i] != 0x7f;
-    for (const char *p = revision; good;) {
+        good = (unsigned char)path[i] >= 0x20 && path[i] != 0x7f;
+    for (const char *p = path; good;) {
         const size_t segment = strcspn(p, "/");
-        good = is_revision_segment(p, segment);
+        good = is_segment(p, segment);
         if (p[segment] == '\0')
             break;
         p += segment + 1;
     }
+    return good;
+}
+
+oclm_status hub_revision_check(const char *revision)
+{
+    static const char rule[] = "a branch, a tag (such as main or v1.0), refs/pr/N, or the 40 digits of a commit";
+    const size_t length = strlen(revision);
+    const bool   good = is_plain_path(revision, length, HUB_MAX_REVISION, is_revision_segment) && strpbrk(revision, "\\:?*[~^ ") == NULL &&
+                      strstr(revision, "@{") == NULL && !ends_with(revision, length, ".tmp");
     return good ? OCLM_OK : core_fail(OCLM_ERR_ARGUMENT, "\"%.*s\" cannot be a revision: give %s", (int)core_utf8_cut(revision, length, 100), revision, rule);
 }
 
@@ -100,16 +107,7 @@ static bool is_file_segment(const char *segment, size_t length)
 oclm_status hub_file_name_check(const char *name)
 {
     const size_t length = strlen(name);
-    bool         good = length > 0 && length <= HUB_MAX_FILE_NAME && strchr(name, '\\') == NULL && core_utf8_check(name, length) == SIZE_MAX;
-    for (size_t i = 0; good && i < length; i++)
-        good = (unsigned char)name[i] >= 0x20 && name[i] != 0x7f;
-    for (const char *p = name; good;) {
-        const size_t segment = strcspn(p, "/");
-        good = is_file_segment(p, segment);
-        if (p[segment] == '\0')
-            break;
-        p += segment + 1;
-    }
+    const bool   good = is_plain_path(name, length, HUB_MAX_FILE_NAME, is_file_segment) && strchr(name, '\\') == NULL;
     return good ? OCLM_OK : core_fail(OCLM_ERR_ARGUMENT, "\"%.*s\" cannot be the name of a file in a repository: it must be a plain path below it",
                                       (int)core_utf8_cut(name, length, 100), name);
 }
