@@ -72,6 +72,21 @@ void   dev_host_pages_drop(dev_host_pages *owner);
 
 /* Releases all programs; for dev_close(). */
 void dev_programs_drop(dev_device *device);
+/* probe.c: a small program that finds something out about a device. Whatever failed, dev_probe_free() frees what there is. */
+#define DEV_PROBE_BUFFERS 3u
+#define DEV_PROBE_KERNELS 2u
+typedef struct dev_probe {
+    const dev_device *device;
+    cl_command_queue  queue; /* in-order */
+    cl_program        program;
+    cl_mem            buffers[DEV_PROBE_BUFFERS];
+    cl_kernel         kernels[DEV_PROBE_KERNELS];
+} dev_probe;
+cl_int dev_probe_new(const dev_device *device, const char *text, const char *options, dev_probe *probe);
+cl_int dev_probe_buffer(dev_probe *probe, size_t which, size_t bytes, const void *contents);
+/* Its arguments: `count` buffers from `first_buffer` on. */
+cl_int dev_probe_kernel(dev_probe *probe, size_t which, const char *name, size_t first_buffer, size_t count);
+void   dev_probe_free(dev_probe *probe);
 /* Does the device multiply and add with one rounding? dev_program() asks it once and builds with -DHAS_FMA where it does. */
 bool dev_measure_fused(const dev_device *device);
 /* May a work-group wait for what groups that started earlier write (ordered.c)? dev_orders_groups() asks it once. */

@@ -5,7 +5,6 @@
 #include "device/device_internal.h"
 
 #include "core/log.h"
-#include "core/memory.h"
 
 enum { ITEMS = 64 }; /* enough for compilers that use vectors only for many work-items */
 
@@ -17,60 +16,37 @@ static const char text[] =
     "}\n";
 
 /* (1 + e)^2 - (1 + 2 e) with e = 2^-12: e^2 is half of the last place of the square, which is even without: rounded twice it is lost. */
-static cl_int compute(const dev_device *device, cl_command_queue queue, cl_kernel kernel, float *y)
+static cl_int compute(dev_probe *probe, float *y)
 {
     enum { Y, A, C, BUFFERS };
-    float  values[BUFFERS][ITEMS];
-    cl_mem buffers[BUFFERS] = { NULL };
-    cl_int error = CL_SUCCESS;
+    float        values[BUFFERS][ITEMS];
+    cl_int       error = CL_SUCCESS;
     const size_t items = ITEMS;
     for (size_t i = 0; i < ITEMS; i++) {
         values[Y][i] = 0.0f;
         values[A][i] = 1.0f + 0x1p-12f;
         values[C][i] = -(1.0f + 0x1p-11f);
     }
-    for (cl_uint i = 0; i < BUFFERS && error == CL_SUCCESS; i++) {
-        buffers[i] = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof values[i], NULL, &error);
-        if (error == CL_SUCCESS)
-            error = clEnqueueWriteBuffer(queue, buffers[i], CL_TRUE, 0, sizeof values[i], values[i], 0, NULL, NULL);
-        if (error == CL_SUCCESS)
-            error = clSetKernelArg(kernel, i, sizeof buffers[i], &buffers[i]);
-    }
+    for (size_t i = 0; i < BUFFERS && error == CL_SUCCESS; i++)
+        error = dev_probe_buffer(probe, i, sizeof values[i], values[i]);
     if (error == CL_SUCCESS)
-        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &items, NULL, 0, NULL, NULL);
+        error = dev_probe_kernel(probe, 0, "probe", Y, BUFFERS);
     if (error == CL_SUCCESS)
-        error = clEnqueueReadBuffer(queue, buffers[Y], CL_TRUE, 0, ITEMS * sizeof *y, y, 0, NULL, NULL);
-    for (size_t i = 0; i < BUFFERS; i++)
-        if (buffers[i])
-            clReleaseMemObject(buffers[i]);
-    return error;
+        error = clEnqueueNDRangeKernel(probe->queue, probe->kernels[0], 1, NULL, &items, NULL, 0, NULL, NULL);
+    return error == CL_SUCCESS ? clEnqueueReadBuffer(probe->queue, probe->buffers[Y], CL_TRUE, 0, ITEMS * sizeof *y, y, 0, NULL, NULL) : error;
 }
 
 bool dev_measure_fused(const dev_device *device)
 {
-    const char      *texts[] = { text };
-    float            y[ITEMS] = { 0 };
-    cl_program       program = NULL;
-    cl_kernel        kernel = NULL;
-    cl_int           error = CL_SUCCESS;
-    size_t           fused = 0;
-    cl_command_queue queue = clCreateCommandQueue(device->context, device->id, 0, &error); /* a caller's may be busy */
+    float     y[ITEMS] = { 0 };
+    size_t    fused = 0;
+    dev_probe probe;
+    cl_int    error = dev_probe_new(device, text, DEV_COMMON_OPTIONS, &probe);
     if (error == CL_SUCCESS)
-        program = clCreateProgramWithSource(device->context, 1, texts, NULL, &error);
-    if (error == CL_SUCCESS)
-        error = clBuildProgram(program, 1, &device->id, DEV_COMMON_OPTIONS, NULL, NULL);
-    if (error == CL_SUCCESS)
-        kernel = clCreateKernel(program, "probe", &error);
-    if (error == CL_SUCCESS)
-        error = compute(device, queue, kernel, y);
+        error = compute(&probe, y);
+    dev_probe_free(&probe);
     for (size_t i = 0; i < ITEMS && error == CL_SUCCESS; i++)
         fused += y[i] != 0.0f;
-    if (kernel)
-        clReleaseKernel(kernel);
-    if (program)
-        clReleaseProgram(program);
-    if (queue)
-        clReleaseCommandQueue(queue);
     if (error == CL_SUCCESS)
         core_log(OCLM_LOG_DEBUG, "a product and a sum are rounded %s", fused ? "once" : "twice");
     else

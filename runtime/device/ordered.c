@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "core/log.h"
-#include "core/memory.h"
 
 /* Each of STAGES stages has WIDTH tickets; each ticket adds up what all tickets of the stage before wrote, and 1. */
 #define STAGES   8u
@@ -60,69 +59,34 @@ static const char text[] =
     "}\n";
 
 enum { PROGRESS, Y, WRONG, BUFFERS };
+enum { PROBE, CHECK };
 
-typedef struct trial {
-    cl_command_queue queue;
-    cl_program       program;
-    cl_kernel        probe, check;
-    cl_mem           buffers[BUFFERS];
-} trial;
-
-static cl_int make(const dev_device *device, trial *t)
+static cl_int make(const dev_device *device, dev_probe *probe)
 {
-    static const cl_uint zeros[STAGES * WIDTH] = { 0 };
-    const char          *texts[] = { text };
-    char                 options[64];
-    cl_int               error;
+    const cl_uint zeros[STAGES * WIDTH] = { 0 };
+    char          options[64];
+    cl_int        error;
     snprintf(options, sizeof options, "-cl-std=CL3.0 -DSTAGES=%u -DWIDTH=%u", STAGES, WIDTH);
-    t->queue = clCreateCommandQueue(device->context, device->id, 0, &error); /* a caller's may be busy */
+    error = dev_probe_new(device, text, options, probe);
+    for (size_t i = 0; i < BUFFERS && error == CL_SUCCESS; i++)
+        error = dev_probe_buffer(probe, i, sizeof zeros, zeros);
     if (error == CL_SUCCESS)
-        t->program = clCreateProgramWithSource(device->context, 1, texts, NULL, &error);
-    if (error == CL_SUCCESS)
-        error = clBuildProgram(t->program, 1, &device->id, options, NULL, NULL);
-    if (error == CL_SUCCESS)
-        t->probe = clCreateKernel(t->program, "probe", &error);
-    if (error == CL_SUCCESS)
-        t->check = clCreateKernel(t->program, "check", &error);
-    for (size_t i = 0; i < BUFFERS && error == CL_SUCCESS; i++) {
-        t->buffers[i] = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof zeros, NULL, &error);
-        if (error == CL_SUCCESS)
-            error = clEnqueueWriteBuffer(t->queue, t->buffers[i], CL_TRUE, 0, sizeof zeros, zeros, 0, NULL, NULL);
-    }
-    for (cl_uint i = 0; i < BUFFERS && error == CL_SUCCESS; i++)
-        error = clSetKernelArg(t->probe, i, sizeof t->buffers[i], &t->buffers[i]);
-    for (cl_uint i = 0; i < 2 && error == CL_SUCCESS; i++)
-        error = clSetKernelArg(t->check, i, sizeof t->buffers[i + 1], &t->buffers[i + 1]);
-    return error;
+        error = dev_probe_kernel(probe, PROBE, "probe", PROGRESS, BUFFERS);
+    return error == CL_SUCCESS ? dev_probe_kernel(probe, CHECK, "check", Y, 2) : error;
 }
 
-static void drop(trial *t)
+static cl_int run(const dev_probe *probe, cl_uint *wrong)
 {
-    for (size_t i = 0; i < BUFFERS; i++)
-        if (t->buffers[i])
-            clReleaseMemObject(t->buffers[i]);
-    if (t->probe)
-        clReleaseKernel(t->probe);
-    if (t->check)
-        clReleaseKernel(t->check);
-    if (t->program)
-        clReleaseProgram(t->program);
-    if (t->queue)
-        clReleaseCommandQueue(t->queue);
-}
-
-static cl_int run(const dev_device *device, const trial *t, cl_uint *wrong)
-{
-    const size_t groups = 4 * (size_t)device->traits.info.compute_units, one = 1;
+    const size_t groups = 4 * (size_t)probe->device->traits.info.compute_units, one = 1;
     cl_int       error = CL_SUCCESS;
     *wrong = 0;
     for (cl_uint i = 1; i <= LAUNCHES && error == CL_SUCCESS && *wrong == 0; i++) {
-        if ((error = clEnqueueNDRangeKernel(t->queue, t->probe, 1, NULL, &groups, &one, 0, NULL, NULL)) == CL_SUCCESS)
-            error = clEnqueueNDRangeKernel(t->queue, t->check, 1, NULL, &one, &one, 0, NULL, NULL);
+        if ((error = clEnqueueNDRangeKernel(probe->queue, probe->kernels[PROBE], 1, NULL, &groups, &one, 0, NULL, NULL)) == CL_SUCCESS)
+            error = clEnqueueNDRangeKernel(probe->queue, probe->kernels[CHECK], 1, NULL, &one, &one, 0, NULL, NULL);
         if (error == CL_SUCCESS && i % FLUSH_EVERY == 0)
-            error = clEnqueueReadBuffer(t->queue, t->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL);
+            error = clEnqueueReadBuffer(probe->queue, probe->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL);
     }
-    return error == CL_SUCCESS ? clEnqueueReadBuffer(t->queue, t->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL) : error;
+    return error == CL_SUCCESS ? clEnqueueReadBuffer(probe->queue, probe->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL) : error;
 }
 
 bool dev_measure_ordered(const dev_device *device)
@@ -132,11 +96,11 @@ bool dev_measure_ordered(const dev_device *device)
                           (dev_ask(device->id, ATOMIC_MEMORY_CAPABILITIES) & needed) == needed;
     bool           ordered = false;
     if (promised) {
-        trial        t = { NULL };
+        dev_probe    probe;
         cl_uint      wrong = 0;
-        const cl_int error = make(device, &t);
-        ordered = error == CL_SUCCESS && run(device, &t, &wrong) == CL_SUCCESS && wrong == 0;
-        drop(&t);
+        const cl_int error = make(device, &probe);
+        ordered = error == CL_SUCCESS && run(&probe, &wrong) == CL_SUCCESS && wrong == 0;
+        dev_probe_free(&probe);
     }
     core_log(OCLM_LOG_DEBUG, "work-groups %s", ordered ? "see what those before them wrote: steps of decoding share launches"
                                                : promised ? "do not see what those before them wrote, though the driver says so"
