@@ -60,8 +60,12 @@ typedef struct dev_matmul {
 size_t      dev_matmul_scratch(dev_device *device, const dev_matrix *weight, uint32_t rows, dev_norm_kind norm, dev_epilogue epilogue);
 /* Records the product. Who serves it is known from an earlier time, or checked and measured now, on the device's own queue. */
 oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul);
-/* How cl/matmul.cl is built for a product, for kernels that have products inside (cl/matmul_unit.h). */
-typedef struct dev_tile { uint32_t rows, cols, vec, prefetch; } dev_tile;
+/* How a product's vector code is shaped, for kernels that have products inside (cl/matmul_unit.h). */
+#define DEV_TILE_OPTIONS 96u
+typedef struct dev_tile {
+    uint32_t rows, cols;                /* of x, and outputs, that a piece takes */
+    char     options[DEV_TILE_OPTIONS]; /* what it is built with, storage type included, without an activation */
+} dev_tile;
 
 /* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part? Then sets `tile`.
  * Errors: as dev_matmul_add(), for the provider is chosen. */

@@ -33,16 +33,22 @@ static uint32_t units_per_item(const dev_device *device, const dev_matmul *m, ui
     return m->rows > 4 || units <= items ? 1 : units / items;
 }
 
+/* What cl/matmul_unit.h is built with. */
+static void write_options(const dev_provider *self, const dev_matmul *m, char options[DEV_TILE_OPTIONS])
+{
+    snprintf(options, DEV_TILE_OPTIONS, "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32,
+             (int)m->weight->dtype, self->rows, self->cols, self->vec, prefetch(m));
+}
+
 static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmul *m)
 {
     oclm_status       status = OCLM_OK;
     const dev_matrix *w = m->weight;
     const bool        gated = m->epilogue == DEV_GATED, norm = m->norm.kind != DEV_NORM_NONE;
-    char              options[192];
-    snprintf(options, sizeof options,
-             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d -DPREFETCH=%" PRIu32,
-             (int)w->dtype, self->rows, self->cols, self->vec, (int)m->norm.kind, (int)gated,
-             m->epilogue == DEV_ADD ? 0 : (int)m->activation, prefetch(m));
+    char              unit[DEV_TILE_OPTIONS], options[DEV_TILE_OPTIONS + 64];
+    write_options(self, m, unit);
+    snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)m->norm.kind, (int)gated,
+             m->epilogue == DEV_ADD ? 0 : (int)m->activation);
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
         const uint32_t units = (gated ? part->panels / 2 : part->panels) * (DEV_PANEL / self->cols);
@@ -84,7 +90,9 @@ oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *m, dev_tile *t
     dev_providers_all(&all);
     const oclm_status status = dev_provider_choose(device, &all, m, &chosen);
     *is_tile = status == OCLM_OK && chosen->add == add && m->rows <= chosen->rows && m->weight->part_count == 1;
-    if (*is_tile)
-        *tile = (dev_tile){ chosen->rows, chosen->cols, chosen->vec, prefetch(m) };
+    if (*is_tile) {
+        *tile = (dev_tile){ .rows = chosen->rows, .cols = chosen->cols };
+        write_options(chosen, m, tile->options);
+    }
     return status;
 }

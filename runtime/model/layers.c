@@ -1,7 +1,5 @@
 /* layers.c: the layers of a decoding step in few launches of cl/decode_layers.cl: where the device orders its work-groups, every row is of
  * another sequence, and the products' kernels are those of cl/matmul.cl. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -38,11 +36,6 @@ static uint32_t tickets_for(uint32_t units, uint32_t cores)
     return tickets + units;
 }
 
-static bool same_tile(const dev_tile *a, const dev_tile *b)
-{
-    return a->rows == b->rows && a->cols == b->cols && a->vec == b->vec && a->prefetch == b->prefetch;
-}
-
 static size_t local_bytes(const plan *p)
 {
     const model_layer_products *l = &p->products;
@@ -65,7 +58,7 @@ static oclm_status suits(const plan *p, uint32_t layer, dev_tile *tile, bool *go
         status = dev_matmul_tile(p->state->model->device, all[i], &other, good);
         if (*good && i == 0)
             *tile = other;
-        *good = *good && status == OCLM_OK && same_tile(tile, &other) && all[i]->weight->dtype == l.qkv.weight->dtype;
+        *good = *good && status == OCLM_OK && strcmp(tile->options, other.options) == 0;
     }
     return status;
 }
@@ -77,7 +70,7 @@ static oclm_status check_layers(plan *p, bool *good)
     for (uint32_t i = 1; i < count && *good && status == OCLM_OK; i++) {
         dev_tile tile;
         status = suits(p, i, &tile, good);
-        *good = *good && same_tile(&tile, &p->tile);
+        *good = *good && strcmp(tile.options, p->tile.options) == 0;
     }
     /* Half of local memory is left to the driver. */
     if (status == OCLM_OK && *good)
@@ -91,10 +84,7 @@ static oclm_status write_options(plan *p)
     const dev_device           *device = p->state->model->device;
     char                        attention[192];
     model_attention_row_options(device, &p->attention.shape, attention, sizeof attention);
-    return core_text_printf(&p->options,
-                            "-cl-std=CL3.0 %s -DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32
-                            " -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d",
-                            attention, (int)l->qkv.weight->dtype, p->tile.rows, p->tile.cols, p->tile.vec, p->tile.prefetch,
+    return core_text_printf(&p->options, "-cl-std=CL3.0 %s %s -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d", attention, p->tile.options,
                             (int)l->qkv.norm.kind, l->up.epilogue == DEV_GATED, (int)l->up.activation, p->spans > 1);
 }
 
