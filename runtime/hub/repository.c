@@ -172,6 +172,17 @@ static oclm_status require(const repository *repo, const hub_download *d)
     return d->outcome == HUB_NO_SUCH_FILE ? hub_fault_tell(&subject, HUB_ENTRY_NOT_FOUND, &d->request) : not_cached(repo, d->file);
 }
 
+/* Gets files of the commit, each of which must be there. */
+static oclm_status get_all(repository *repo, const name_list *names)
+{
+    round       r = { NULL, 0 };
+    oclm_status status = round_run(repo, names, repo->commit, REQUIRED, &r);
+    for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
+        status = require(repo, &r.downloads[i]);
+    round_free(&r);
+    return status;
+}
+
 /* ---- Weights */
 
 static oclm_status add_shard(const char *name, void *user)
@@ -183,13 +194,9 @@ static oclm_status add_shard(const char *name, void *user)
 static oclm_status get_shards(repository *repo, const char *index_path, hub_shard_reader read_shards)
 {
     name_list   names = { NULL, 0, 0 };
-    round       r = { NULL, 0 };
     oclm_status status = read_shards(index_path, add_shard, &names);
     if (status == OCLM_OK)
-        status = round_run(repo, &names, repo->commit, REQUIRED, &r);
-    for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
-        status = require(repo, &r.downloads[i]);
-    round_free(&r);
+        status = get_all(repo, &names);
     list_free(&names);
     return status;
 }
@@ -338,16 +345,12 @@ static oclm_status list_cached(repository *repo, choice *c)
 static oclm_status get_matching(repository *repo)
 {
     choice      c = { repo->options, { NULL, 0, 0 } };
-    round       r = { NULL, 0 };
     oclm_status status = repo->settings.offline ? list_cached(repo, &c) : hub_list_files(&repo->shared, repo->revision, repo->commit, choose, &c);
     if (status == OCLM_OK && c.names.count == 0)
         status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no file that matches; %s/%s/tree/%s lists its files", repo->shared.id, repo->revision,
                            repo->settings.endpoint, repo->shared.id, repo->revision);
     if (status == OCLM_OK)
-        status = round_run(repo, &c.names, repo->commit, REQUIRED, &r);
-    for (size_t i = 0; i < r.count && status == OCLM_OK; i++)
-        status = require(repo, &r.downloads[i]);
-    round_free(&r);
+        status = get_all(repo, &c.names);
     list_free(&c.names);
     return status;
 }
