@@ -347,19 +347,20 @@ static oclm_status write_small(const core_dir *dir, const char *name, const char
     return status == OCLM_OK ? closed : status;
 }
 
+/* The new ref is written among the blobs: whatever lies in refs/ is a ref to Python, a temporary file of a killed process too. */
 static oclm_status write_ref(hub_cache *cache, const char *revision, const char *commit)
 {
     core_dir   *dir = NULL;
     const char *leaf;
-    char        temp[HUB_MAX_SEGMENT + 32];
+    char        temp[HUB_TEMP_NAME];
     oclm_status status;
     if ((status = hub_cache_open(cache)) != OCLM_OK || (status = open_folder_of(cache, "refs", "", revision, &dir, &leaf)) != OCLM_OK)
         return status;
-    new_name(leaf, "tmp", temp, sizeof temp);
-    if ((status = write_small(dir, temp, commit)) == OCLM_OK)
-        status = core_dir_rename(dir, temp, dir, leaf);
+    new_name("ref", "incomplete", temp, sizeof temp);
+    if ((status = write_small(cache->blobs, temp, commit)) == OCLM_OK)
+        status = core_dir_rename(cache->blobs, temp, dir, leaf);
     if (status != OCLM_OK)
-        (void)core_dir_remove(dir, temp);
+        (void)core_dir_remove(cache->blobs, temp);
     core_dir_close(dir);
     return status;
 }

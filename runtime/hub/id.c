@@ -137,7 +137,13 @@ bool hub_is_etag(const char *text)
     for (size_t i = 0; i < length; i++)
         if (!is_word(text[i]) && text[i] != '.' && text[i] != '-')
             return false;
-    return !ends_with(text, length, ".incomplete") && !ends_with(text, length, ".lock") && !ends_with(text, length, ".tmp");
+    return !ends_with(text, length, ".lock") && !hub_is_unfinished(text);
+}
+
+bool hub_is_unfinished(const char *name)
+{
+    const size_t length = strlen(name);
+    return ends_with(name, length, ".incomplete") || ends_with(name, length, ".tmp");
 }
 
 /* ---- URLs */

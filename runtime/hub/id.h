@@ -20,6 +20,8 @@ oclm_status hub_file_name_check(const char *name);    /* "config.json", "sub/mod
 bool hub_is_commit(const char *text); /* 40 lower-case hex digits */
 bool hub_is_sha256(const char *text); /* 64 */
 bool hub_is_etag(const char *text);   /* what may name a blob */
+/* "….incomplete", "….tmp": a file that is being written, or was when its writer got killed. Python names its own so, in refs/ as well. */
+bool hub_is_unfinished(const char *name);
 
 /* "models--owner--name" */
 oclm_status hub_id_folder(const char *id, core_text *out);

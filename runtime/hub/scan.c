@@ -134,6 +134,8 @@ static oclm_status place_ref(const char *path, const char *relative, const core_
     core_text   refs = CORE_TEXT_INIT;
     oclm_status status;
     (void)info;
+    if (hub_is_unfinished(relative))
+        return OCLM_OK;
     if ((status = read_commit(path, commit)) != OCLM_OK)
         return status;
     for (size_t i = 0; i < repo->count; i++) {
@@ -217,9 +219,8 @@ static int by_commit(const void *a, const void *b)
 
 static oclm_status count_unfinished(const char *path, const char *relative, const core_info *info, void *user)
 {
-    const size_t length = strlen(relative);
     (void)path;
-    if (length > 11 && strcmp(relative + length - 11, ".incomplete") == 0)
+    if (hub_is_unfinished(relative))
         *(uint64_t *)user += info->size;
     return OCLM_OK;
 }

@@ -19,12 +19,6 @@ static void tell(const repo_check *c, const char *path, const char *what)
     c->verify->problem(path, what, c->verify->user);
 }
 
-static bool ends_with(const char *text, const char *suffix)
-{
-    const size_t length = strlen(text), suffix_length = strlen(suffix);
-    return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
-}
-
 /* ---- Blobs */
 
 /* Reads through the file; both digests, of which the blob's name says which one counts. */
@@ -101,7 +95,7 @@ static oclm_status check_blob(const char *path, const char *relative, const core
     char              hex[65];
     const core_info   file = core_path_info(path, true); /* newer versions of Python link to a store that repositories share */
     (void)info;
-    if (ends_with(relative, ".incomplete") || (!hub_is_sha256(relative) && !hub_is_commit(relative)))
+    if (hub_is_unfinished(relative) || (!hub_is_sha256(relative) && !hub_is_commit(relative)))
         return OCLM_OK; /* unfinished, or a name that promises nothing */
     if (file.kind != CORE_FILE) {
         tell(c, path, "leads to nothing");
@@ -135,9 +129,10 @@ static oclm_status check_ref(const char *path, const char *relative, const core_
     core_text         snapshot = CORE_TEXT_INIT;
     char             *text = NULL;
     size_t            length = 0;
-    oclm_status       status = core_read_file(path, 4096, &text, &length);
-    (void)relative;
     (void)info;
+    if (hub_is_unfinished(relative))
+        return OCLM_OK;
+    oclm_status status = core_read_file(path, 4096, &text, &length);
     if (status == OCLM_OK && (length != HUB_COMMIT_LENGTH || !hub_is_commit(text)))
         tell(c, path, "does not hold the 40 digits of a commit: oclm download MODEL writes it anew");
     else if (status == OCLM_OK && (status = core_text_printf(&snapshot, "%s/snapshots/%s", c->repo, text)) == OCLM_OK &&

@@ -223,6 +223,14 @@ class CacheCommand(HubCase):
         self.assertFalse(os.path.exists(blob))
         self.assertEqual(self.oclm("cache", "remove", "o/m").status, NOT_FOUND)
 
+    def test_what_a_killed_writer_leaves_is_no_ref(self):
+        self.download()
+        for name, text in (("main.12345678.tmp", ""), ("main.87654321.tmp", self.commit)):
+            with open(os.path.join(self.folder(), "refs", name), "w") as file:
+                file.write(text)
+        self.assertEqual([revision["refs"] for repo in self.listed()["repos"] for revision in repo["revisions"]], [["main"]])
+        self.assertEqual(self.oclm("cache", "verify").status, DONE)
+
     def test_remove_never_leaves_the_cache(self):
         self.download()
         precious = os.path.join(self.scratch, "precious")
