@@ -13,6 +13,7 @@
 #include "core/platform.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/model.h"
+#include "tokenizer/special.h"
 #include "tokenizer/strings.h"
 #include "tokenizer/tokenizer.h"
 
@@ -62,6 +63,8 @@ extern const tok_stage tok_normalizers, tok_pre_tokenizers, tok_post_processors,
 
 /* Adds the steps of a component to the chain; those of a Sequence one by one. `config` may be NULL (none). */
 oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *origin);
+/* The same from JSON of our own. */
+oclm_status tok_chain_read_text(tok_chain *chain, const tok_stage *stage, const char *json, const char *origin);
 void        tok_chain_deinit(tok_chain *chain);
 
 /* ---- The whole */
@@ -76,6 +79,8 @@ struct tok_tokenizer {
     tok_chain  normalizer, pre_tokenizer, post_processor, decoder;
     tok_model *model;
     tok_added  added;
+    tok_settings settings;       /* of tokenizer_config.json and its siblings */
+    bool       has_post_processor; /* the file tells one, even one without effect on ids */
     size_t     vocab_size;       /* highest id + 1 */
     bool       decodes_bytes;    /* the decoder is ByteLevel alone */
     core_text  bytes;            /* then: of all tokens */

@@ -3,12 +3,13 @@
 
 #include <string.h>
 
-#include "core/map.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/decode.h"
 #include "tokenizer/hash.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pipeline.h"
+#include "tokenizer/settings_read.h"
+#include "tokenizer/sources.h"
 
 #define MAX_TEXT ((size_t)INT32_MAX) /* bytes of one text: positions within a word are 32 bits */
 
@@ -28,6 +29,7 @@ static oclm_status finish(tok_tokenizer *tokenizer)
     if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
         (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
+    tok_settings_find_ids(&tokenizer->settings, tokenizer);
     return core_mutex_new(&tokenizer->lock);
 }
 
@@ -59,45 +61,21 @@ oclm_status tok_open_json(const char *text, size_t length, const char *origin, t
     return hand_over(tok_read_json(text, length, origin, made), origin, made, tokenizer);
 }
 
-static oclm_status open_json_file(const char *path, tok_tokenizer **tokenizer)
-{
-    core_map    map = CORE_MAP_INIT;
-    oclm_status status = core_map_open(&map, path);
-    if (status == OCLM_OK)
-        status = tok_open_json((const char *)map.data, map.size, path, tokenizer);
-    core_map_close(&map);
-    return status;
-}
-
-static oclm_status open_two_files(const char *vocab_path, const char *merges_path, tok_tokenizer **tokenizer)
-{
-    tok_tokenizer *made;
-    oclm_status    status = new_tokenizer(&made);
-    if (status != OCLM_OK)
-        return status;
-    return hand_over(tok_open_files(vocab_path, merges_path, made), vocab_path, made, tokenizer);
-}
-
 oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
 {
-    core_text   path = CORE_TEXT_INIT, vocab = CORE_TEXT_INIT, merges = CORE_TEXT_INIT;
-    oclm_status status;
+    tok_tokenizer *made;
+    tok_files      files;
+    oclm_status    status;
     *tokenizer = NULL;
-    if ((status = core_path_join(&path, folder, "tokenizer.json")) != OCLM_OK ||
-        (status = core_path_join(&vocab, folder, "vocab.json")) != OCLM_OK ||
-        (status = core_path_join(&merges, folder, "merges.txt")) != OCLM_OK)
+    if ((status = tok_files_find(folder, &files)) != OCLM_OK)
         goto done;
-    if (core_path_is_file(path.data))
-        status = open_json_file(path.data, tokenizer);
-    else if (core_path_is_file(vocab.data) && core_path_is_file(merges.data))
-        status = open_two_files(vocab.data, merges.data, tokenizer);
-    else
-        status = core_fail(OCLM_ERR_NOT_FOUND, "%s: the folder has no tokenizer: neither tokenizer.json nor vocab.json with "
-                           "merges.txt; fetch them too, or give token ids instead of a text", folder);
+    if ((status = new_tokenizer(&made)) != OCLM_OK)
+        goto done;
+    if ((status = files.source->read(&files, made)) == OCLM_OK)
+        status = tok_settings_read(folder, files.source->is_json, made);
+    status = hand_over(status, files.paths[0].data, made, tokenizer);
 done:
-    core_text_free(&path);
-    core_text_free(&vocab);
-    core_text_free(&merges);
+    tok_files_free(&files);
     return status;
 }
 
@@ -112,6 +90,7 @@ void tok_close(tok_tokenizer *tokenizer)
     tok_chain_deinit(&tokenizer->post_processor);
     tok_chain_deinit(&tokenizer->decoder);
     tok_added_deinit(&tokenizer->added);
+    tok_settings_deinit(&tokenizer->settings);
     tok_model_free(tokenizer->model);
     core_text_free(&tokenizer->bytes);
     core_free(tokenizer->token_bytes);
@@ -119,6 +98,12 @@ void tok_close(tok_tokenizer *tokenizer)
 }
 
 /* ---- What an id is */
+
+int32_t tok_id_of(const tok_tokenizer *tokenizer, const char *text, size_t length)
+{
+    const int32_t added = tok_vocab_find(&tokenizer->added.by_content, text, length); /* an index */
+    return added >= 0 ? tokenizer->added.tokens[added].id : tok_vocab_find(&tokenizer->model->vocab, text, length);
+}
 
 size_t tok_vocab_size(const tok_tokenizer *tokenizer)
 {

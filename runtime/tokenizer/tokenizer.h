@@ -25,6 +25,7 @@ oclm_status tok_open_json(const char *text, size_t length, const char *origin, t
 void        tok_close(tok_tokenizer *tokenizer);
 
 size_t      tok_vocab_size(const tok_tokenizer *tokenizer); /* highest id + 1 */
+int32_t     tok_id_of(const tok_tokenizer *tokenizer, const char *text, size_t length); /* of a token as written; -1 if none */
 const char *tok_token(const tok_tokenizer *tokenizer, int32_t id); /* as the vocabulary writes it; NULL if none */
 bool        tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
 
