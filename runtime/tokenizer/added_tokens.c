@@ -13,7 +13,7 @@
 
 /* The next free id, as the reference counts: after the model's entries (their number, not their highest id) and after
  * the highest id given so far. */
-static int32_t next_id(const tok_added *added, const tok_vocab *vocab)
+int32_t tok_added_next_id(const tok_added *added, const tok_vocab *vocab)
 {
     const size_t vocab_size = vocab->count;
     return (int32_t)(added->id_count > vocab_size ? added->id_count : vocab_size);
@@ -24,7 +24,7 @@ static oclm_status set_id(tok_added *added, tok_added_token *token, const tok_vo
     const int32_t wanted = token->id;
     token->id = tok_vocab_find(vocab, token->content, token->content_length);
     if (token->id < 0) {
-        token->id = next_id(added, vocab);
+        token->id = tok_added_next_id(added, vocab);
         if (token->id > TOK_MAX_ID)
             return core_fail(OCLM_ERR_FORMAT, "%s: added token \"%s\" would get id %" PRId32 ", more than the %d allowed", origin,
                              token->content, token->id, TOK_MAX_ID);
@@ -300,6 +300,8 @@ oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t l
             break;
         const char *start = p, *stop = p + token->length;
         p = stop; /* the search goes on here even where the match is refused, or takes more white space */
+        if (token->special && set->split_special)
+            continue;
         if (token->single_word &&
             ((start > text && is_word_at(tok_char_before(text, start))) || (stop < end && is_word_at(stop))))
             continue;

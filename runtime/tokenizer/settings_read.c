@@ -5,6 +5,7 @@
  * name the special tokens, add tokens that it lacks, change the flags of those it has, and tell how to pad. The two
  * older files count only where tokenizer_config.json has no "added_tokens_decoder"; what they say then goes before it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "tokenizer/settings_read.h"
 
 #define MAX_CONFIG_TOKENS 1000000 /* gemma 3's file has 6,415 */
+#define MAX_GAP 100000            /* ids; Llama 3 reserves 251 tokens, and names them */
 #define UNSET_LENGTH      1e9     /* transformers writes 1e30 where a model has no longest text */
 
 typedef struct sources {
@@ -217,6 +219,26 @@ static oclm_status read_numbered(const sources *from, const tok_tokenizer *token
     return status;
 }
 
+/* Names the ids below `id` that have no token. */
+static oclm_status fill_gap(tok_tokenizer *tokenizer, int32_t id, const char *origin)
+{
+    oclm_status status = OCLM_OK;
+    const int32_t first = tok_added_next_id(&tokenizer->added, &tokenizer->model->vocab);
+    if (id - first > MAX_GAP)
+        return core_fail(OCLM_ERR_FORMAT, "%s: an added token has id %d, but the vocabulary ends before %d", origin, (int)id, (int)first);
+    for (int32_t next = first; next < id && status == OCLM_OK; next++) {
+        char            name[48];
+        tok_added_token token;
+        memset(&token, 0, sizeof token);
+        token.content = name;
+        token.content_length = (size_t)snprintf(name, sizeof name, "<|reserved_token_%d|>", (int)next);
+        token.id = next;
+        token.special = true;
+        status = add(tokenizer, &token, origin);
+    }
+    return status;
+}
+
 /* The tokens with ids, in the order of their ids. */
 static oclm_status add_numbered(const sources *from, tok_tokenizer *tokenizer, const char *origin)
 {
@@ -239,9 +261,11 @@ static oclm_status add_numbered(const sources *from, tok_tokenizer *tokenizer, c
         count++;
     }
     qsort(tokens, count, sizeof *tokens, compare_ids);
-    for (size_t i = 0; i < count && status == OCLM_OK; i++)
-        status =
-            from->added != NULL ? add_if_missing(tokenizer, &tokens[i], origin) : add(tokenizer, &tokens[i], origin);
+    for (size_t i = 0; i < count && status == OCLM_OK; i++) {
+        if (tokenizer->settings.fill_gaps && (status = fill_gap(tokenizer, tokens[i].id, origin)) != OCLM_OK)
+            break;
+        status = from->added != NULL ? add_if_missing(tokenizer, &tokens[i], origin) : add(tokenizer, &tokens[i], origin);
+    }
 done:
     core_free(tokens);
     return status;

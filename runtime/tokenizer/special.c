@@ -110,3 +110,8 @@ bool tok_special(const tok_tokenizer *tokenizer, tok_special_name which, const c
         (void)tok_special_at(tokenizer, (size_t)(token - tokenizer->settings.named), text, length, id);
     return token != NULL;
 }
+
+bool tok_pads_left(const tok_tokenizer *tokenizer)
+{
+    return tokenizer->settings.pad_left;
+}

@@ -29,6 +29,9 @@ size_t tok_special_named(const tok_tokenizer *tokenizer);
 const char *tok_special_at(const tok_tokenizer *tokenizer, size_t index, const char **text, size_t *length,
                            int32_t *id);
 
+/* Whether padding goes to the left, as the files or the tokenizer's class say. */
+bool tok_pads_left(const tok_tokenizer *tokenizer);
+
 /* ---- Inside the tokenizer */
 
 typedef struct tok_named_token {
@@ -48,6 +51,7 @@ typedef struct tok_settings {
     bool truncate_left;        /* truncation_side */
     bool split_special_tokens;
     bool clean_up_spaces; /* when decoding */
+    bool fill_gaps; /* ids that no file names, below one it names, get "<|reserved_token_7|>": tiktoken's files */
 } tok_settings;
 
 /* "bos_token" and so on. */

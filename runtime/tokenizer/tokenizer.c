@@ -30,6 +30,7 @@ static oclm_status finish(tok_tokenizer *tokenizer)
         (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
     tok_settings_find_ids(&tokenizer->settings, tokenizer);
+    tokenizer->added.raw.split_special = tokenizer->added.normal.split_special = tokenizer->settings.split_special_tokens;
     return core_mutex_new(&tokenizer->lock);
 }
 
