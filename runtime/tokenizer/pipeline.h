@@ -14,6 +14,7 @@
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/model.h"
 #include "tokenizer/special.h"
+#include "tokenizer/normal.h"
 #include "tokenizer/strings.h"
 #include "tokenizer/tokenizer.h"
 
@@ -28,8 +29,8 @@ typedef struct tok_step    tok_step;
 /* Each component's own struct begins with this. Its stage decides which function it has. */
 struct tok_step {
     union {
-        /* Adds the normal form of `text` to `out`. */
-        oclm_status (*normalize)(const tok_step *step, const char *text, size_t length, core_text *out);
+        /* Writes the normal form of `text` to `out`, which is empty. */
+        oclm_status (*normalize)(const tok_step *step, const char *text, size_t length, tok_normal *out);
         /* Splits a piece; hands each part to tok_run_piece(run, index + 1, ...). `index` is the step's own place. */
         oclm_status (*split)(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length);
         /* Adds `ids` with what belongs around them to `out`. */
@@ -105,7 +106,7 @@ typedef struct tok_cached_piece {
 
 struct tok_scratch {
     tok_scratch      *next;           /* in tok_tokenizer.idle */
-    core_text         normal;         /* normalised text */
+    tok_normal        normal;         /* normalised text */
     core_text         step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
     tok_ids           ids, more_ids;  /* of the text so far; for post-processors */
     tok_ids           symbols;        /* BPE's */

@@ -169,16 +169,16 @@ static oclm_status encode_normal(tok_run *run, const char *text, size_t length, 
 static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int32_t id)
 {
     const tok_tokenizer *tokenizer = run->tokenizer;
-    core_text           *normal = &run->scratch->normal;
+    tok_normal          *normal = &run->scratch->normal;
     if (id >= 0)
         return tok_ids_add(run->ids, id);
     if (tokenizer->normalizer.count > 0) {
-        core_text_clear(normal);
-        const oclm_status status = tok_normalize(&tokenizer->normalizer, text, length, normal);
+        tok_normal_clear(normal);
+        const oclm_status status = tok_normalize_traced(&tokenizer->normalizer, text, length, normal);
         if (status != OCLM_OK)
             return status;
-        text = normal->data;
-        length = normal->length;
+        text = normal->text.data;
+        length = normal->text.length;
     }
     return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
 }
