@@ -12,9 +12,10 @@
 #include "core/json.h"
 #include "core/platform.h"
 #include "tokenizer/added_tokens.h"
+#include "tokenizer/layout.h"
 #include "tokenizer/model.h"
-#include "tokenizer/special.h"
 #include "tokenizer/normal.h"
+#include "tokenizer/special.h"
 #include "tokenizer/strings.h"
 #include "tokenizer/tokenizer.h"
 
@@ -33,8 +34,9 @@ struct tok_step {
         oclm_status (*normalize)(const tok_step *step, const char *text, size_t length, tok_normal *out);
         /* Splits a piece; hands each part to tok_run_piece(run, index + 1, ...). `index` is the step's own place. */
         oclm_status (*split)(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length);
-        /* Adds `ids` with what belongs around them to `out`. */
-        oclm_status (*post_process)(const tok_step *step, const tok_ids *ids, bool add_special_tokens, tok_ids *out);
+        /* Puts special tokens around the groups of `in`; `out` is empty. Called at load, for texts and for pairs.
+         * OCLM_ERR_UNSUPPORTED, without a message: it cannot take so many groups. */
+        oclm_status (*post_process)(const tok_step *step, const tok_layout *in, bool add_special_tokens, tok_layout *out);
         /* Turns a list of token strings into another; `out` is empty. */
         oclm_status (*decode)(const tok_step *step, const tok_strings *in, tok_strings *out);
     } does;
@@ -78,6 +80,7 @@ typedef struct tok_token_bytes {
 
 struct tok_tokenizer {
     tok_chain  normalizer, pre_tokenizer, post_processor, decoder;
+    tok_layout layouts[4];       /* what the post-processor makes: 1 with special tokens, 2 of a pair, 3 both (layout.h) */
     tok_model *model;
     tok_added  added;
     tok_settings settings;       /* of tokenizer_config.json and its siblings */
@@ -108,7 +111,7 @@ struct tok_scratch {
     tok_scratch      *next;           /* in tok_tokenizer.idle */
     tok_normal        normal;         /* normalised text */
     core_text         step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
-    tok_ids           ids, more_ids;  /* of the text so far; for post-processors */
+    tok_ids           ids;            /* of the text so far */
     tok_ids           symbols;        /* BPE's */
     void             *memory;         /* the model's, through tok_scratch_memory() */
     size_t            memory_bytes;

@@ -51,6 +51,9 @@ typedef struct tok_settings {
     bool truncate_left;        /* truncation_side */
     bool split_special_tokens;
     bool clean_up_spaces; /* when decoding */
+    bool legacy;     /* of SentencePiece's models: a space in front of every text between added tokens, not of the first alone */
+    bool raw_tokens; /* added tokens of the settings are matched in the raw text: SentencePiece's models */
+    bool class_adds_eos; /* the tokenizer's class puts EOS behind each text */
     bool fill_gaps; /* ids that no file names, below one it names, get "<|reserved_token_7|>": tiktoken's files */
 } tok_settings;
 

@@ -27,7 +27,7 @@ static oclm_status finish(tok_tokenizer *tokenizer)
     if (bytes)
         tok_byte_level_give_bytes(last);
     if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
-        (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
+        (status = tok_layouts_prepare(tokenizer)) != OCLM_OK || (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
     tok_settings_find_ids(&tokenizer->settings, tokenizer);
     tokenizer->added.raw.split_special = tokenizer->added.normal.split_special = tokenizer->settings.split_special_tokens;
@@ -90,6 +90,7 @@ void tok_close(tok_tokenizer *tokenizer)
     tok_chain_deinit(&tokenizer->pre_tokenizer);
     tok_chain_deinit(&tokenizer->post_processor);
     tok_chain_deinit(&tokenizer->decoder);
+    tok_layouts_deinit(tokenizer);
     tok_added_deinit(&tokenizer->added);
     tok_settings_deinit(&tokenizer->settings);
     tok_model_free(tokenizer->model);
@@ -183,42 +184,42 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
     return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
 }
 
-static oclm_status post_process(const tok_tokenizer *tokenizer, tok_scratch *scratch, bool add_special_tokens, tok_ids *ids)
+static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
 {
-    const tok_chain *chain = &tokenizer->post_processor;
-    tok_ids         *in = &scratch->ids, *out = &scratch->more_ids;
-    for (size_t i = 0; i < chain->count; i++) {
-        tok_ids *before = in;
-        out->count = 0;
-        const oclm_status status = chain->steps[i]->does.post_process(chain->steps[i], in, add_special_tokens, out);
-        if (status != OCLM_OK)
-            return status;
-        in = out;
-        out = before;
-    }
-    return tok_ids_append(ids, in->data, in->count);
-}
-
-oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids)
-{
-    tok_scratch *scratch;
-    oclm_status  status;
+    tok_run run = { tokenizer, scratch, ids };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
     if (bad != SIZE_MAX)
         return core_fail(OCLM_ERR_ARGUMENT, "the text is not valid UTF-8: byte %zu is 0x%02X", bad, (unsigned)(unsigned char)text[bad]);
-    if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
-        return status;
-    tok_run run = { tokenizer, scratch, &scratch->ids };
-    scratch->ids.count = 0;
     if (scratch->cache == NULL &&
         (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
-        status = OCLM_ERR_MEMORY;
-    if (length > 0 && status == OCLM_OK)
-        status = tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run);
-    if (status == OCLM_OK)
-        status = post_process(tokenizer, scratch, add_special_tokens, ids);
+        return OCLM_ERR_MEMORY;
+    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run) : OCLM_OK;
+}
+
+oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids)
+{
+    const size_t before = ids->count;
+    tok_scratch *scratch;
+    oclm_status  status = tok_scratch_take(tokenizer, &scratch);
+    if (status != OCLM_OK)
+        return status;
+    if ((status = encode_checked(tokenizer, scratch, text, length, ids)) != OCLM_OK)
+        ids->count = before;
+    tok_scratch_give(tokenizer, scratch);
+    return status;
+}
+
+oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids)
+{
+    tok_scratch *scratch;
+    oclm_status  status = tok_scratch_take(tokenizer, &scratch);
+    if (status != OCLM_OK)
+        return status;
+    scratch->ids.count = 0;
+    if ((status = encode_checked(tokenizer, scratch, text, length, &scratch->ids)) == OCLM_OK)
+        status = tok_post_process(tokenizer, &scratch->ids, NULL, add_special_tokens, ids, NULL, NULL);
     tok_scratch_give(tokenizer, scratch);
     return status;
 }
