@@ -249,7 +249,7 @@ static size_t narrow(const tok_added_set *set, size_t low, size_t high, size_t d
 }
 
 /* The longest token that begins at `p`. */
-static const tok_added_token *longest_at(const tok_added_set *set, const char *p, const char *end)
+const tok_added_token *tok_added_longest_at(const tok_added_set *set, const char *p, const char *end)
 {
     const tok_added_token *found = NULL;
     size_t low = set->first[(unsigned char)*p], high = set->first[(unsigned char)*p + 1];
@@ -294,7 +294,7 @@ oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t l
         return length > 0 ? sink(run, text, length, -1) : OCLM_OK;
     for (const char *p = text; p < end;) {
         const tok_added_token *token = NULL;
-        while (p < end && (token = longest_at(set, p, end)) == NULL)
+        while (p < end && (token = tok_added_longest_at(set, p, end)) == NULL)
             p++;
         if (token == NULL)
             break;

@@ -52,6 +52,8 @@ const tok_added_token *tok_added_by_id(const tok_added *added, int32_t id); /* N
 
 /* Receives the parts of a text in order: id -1 is text between tokens, never empty. */
 typedef oclm_status (*tok_added_sink)(struct tok_run *run, const char *text, size_t length, int32_t id);
+/* The longest token of the set that begins at `p` < `end`, or NULL. */
+const tok_added_token *tok_added_longest_at(const tok_added_set *set, const char *p, const char *end);
 oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, tok_added_sink sink, struct tok_run *run);
 
 #endif

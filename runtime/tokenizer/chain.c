@@ -20,7 +20,7 @@ void tok_chain_deinit(tok_chain *chain)
     chain->count = 0;
 }
 
-static oclm_status add_step(tok_chain *chain, tok_step *step, const char *where)
+oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where)
 {
     tok_step **steps;
     if (chain->count == TOK_MAX_STEPS) {
@@ -82,7 +82,7 @@ static oclm_status read_component(tok_chain *chain, const tok_stage *stage, cons
             continue;
         if ((status = stage->components[i].make(config, where, &step)) != OCLM_OK || step == NULL)
             return status;
-        return add_step(chain, step, where);
+        return tok_chain_add(chain, step, where);
     }
     return unsupported(stage, type, where);
 }

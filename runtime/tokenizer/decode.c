@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tokenizer/byte_level.h"
+#include "tokenizer/clean_up.h"
 
 static const tok_component components[] = {
     { "ByteLevel", tok_decode_byte_level_make },
@@ -128,7 +129,10 @@ oclm_status tok_decode(const tok_tokenizer *tokenizer, const int32_t *ids, size_
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
+    const size_t before = out->length;
     status = tok_decode_with(tokenizer, scratch, ids, count, skip_special_tokens, out);
     tok_scratch_give(tokenizer, scratch);
+    if (status == OCLM_OK && tokenizer->settings.clean_up_spaces)
+        tok_clean_up(out, before);
     return status;
 }

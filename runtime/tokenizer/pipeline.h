@@ -68,6 +68,8 @@ extern const tok_stage tok_normalizers, tok_pre_tokenizers, tok_post_processors,
 oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *origin);
 /* The same from JSON of our own. */
 oclm_status tok_chain_read_text(tok_chain *chain, const tok_stage *stage, const char *json, const char *origin);
+/* One step, which the chain frees, also where it fails. `where` is for messages. */
+oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where);
 void        tok_chain_deinit(tok_chain *chain);
 
 /* ---- The whole */

@@ -17,12 +17,7 @@
 #define MAX_GAP 100000            /* ids; Llama 3 reserves 251 tokens, and names them */
 #define UNSET_LENGTH      1e9     /* transformers writes 1e30 where a model has no longest text */
 
-typedef struct sources {
-    core_text config_path, map_path, added_path;
-    cJSON *config; /* tokenizer_config.json; NULL: there is none */
-    cJSON *map;    /* special_tokens_map.json, where it counts */
-    cJSON *added;  /* added_tokens.json, where it counts */
-} sources;
+typedef tok_settings_files sources;
 
 /* ---- Reading the files */
 
@@ -36,17 +31,20 @@ static oclm_status read_if_there(const char *folder, const char *name, core_text
     return status;
 }
 
-static oclm_status read_sources(const char *folder, sources *from)
+oclm_status tok_settings_open(const char *folder, tok_settings_files *from)
 {
-    oclm_status status = read_if_there(folder, "tokenizer_config.json", &from->config_path, &from->config);
-    if (status != OCLM_OK || core_json_has(from->config, "added_tokens_decoder"))
+    oclm_status status;
+    memset(from, 0, sizeof *from);
+    from->folder = folder;
+    if ((status = read_if_there(folder, "tokenizer_config.json", &from->config_path, &from->config)) != OCLM_OK ||
+        core_json_has(from->config, "added_tokens_decoder"))
         return status;
     if ((status = read_if_there(folder, "special_tokens_map.json", &from->map_path, &from->map)) != OCLM_OK)
         return status;
     return read_if_there(folder, "added_tokens.json", &from->added_path, &from->added);
 }
 
-static void free_sources(sources *from)
+void tok_settings_files_free(tok_settings_files *from)
 {
     core_text_free(&from->config_path);
     core_text_free(&from->map_path);
@@ -54,6 +52,12 @@ static void free_sources(sources *from)
     cJSON_Delete(from->config);
     cJSON_Delete(from->map);
     cJSON_Delete(from->added);
+}
+
+oclm_status tok_settings_prepare(const tok_settings_files *from, tok_settings *settings)
+{
+    settings->legacy = true;
+    return core_json_get_bool(from->config, "legacy", from->config_path.data, &settings->legacy);
 }
 
 /* A member of the two files; the older one goes first. */
@@ -212,6 +216,8 @@ static oclm_status read_numbered(const sources *from, const tok_tokenizer *token
         if (!core_parse_u64(entry->string, &id))
             id = UINT64_MAX;
     }
+    if (tokenizer->settings.raw_tokens)
+        token->normalized = false;
     if (status == OCLM_OK && id > TOK_MAX_ID)
         return core_fail(OCLM_ERR_FORMAT, "%s: added token \"%.200s\" has no id from 0 to %d", origin, entry->string,
                          TOK_MAX_ID);
@@ -357,24 +363,20 @@ static oclm_status add_template(const cJSON *config, const char *origin, tok_tok
         (status = core_json_get_bool(config, "add_eos_token", origin, &add_eos)) != OCLM_OK)
         return status;
     if (!core_json_has(config, "add_bos_token") && !core_json_has(config, "add_eos_token"))
-        return OCLM_OK; /* what the reader of the vocabulary made stays */
-    tok_chain_deinit(&tokenizer->post_processor);
+        add_eos = tokenizer->settings.class_adds_eos;
     return tok_template_of_two(&tokenizer->post_processor, add_bos ? id_of_named(tokenizer, "bos_token") : -1,
                                add_eos ? id_of_named(tokenizer, "eos_token") : -1);
 }
 
-oclm_status tok_settings_read(const char *folder, bool from_json, tok_tokenizer *tokenizer)
+oclm_status tok_settings_apply(const tok_settings_files *from, bool from_json, tok_tokenizer *tokenizer)
 {
-    sources from;
+    const char *origin = from->config_path.data;
     oclm_status status;
-    memset(&from, 0, sizeof from);
-    if ((status = read_sources(folder, &from)) == OCLM_OK &&
-        (status = tok_class_apply(folder, from.config, &tokenizer->settings, tokenizer)) == OCLM_OK &&
-        (status = read_names(&from, &tokenizer->settings)) == OCLM_OK &&
-        (status = add_numbered(&from, tokenizer, from.config_path.data)) == OCLM_OK &&
-        (status = add_named(&from, tokenizer, from.config_path.data)) == OCLM_OK &&
-        (status = read_scalars(from.config, from.config_path.data, tokenizer)) == OCLM_OK && !from_json)
-        status = add_template(from.config, from.config_path.data, tokenizer);
-    free_sources(&from);
+    if ((status = tok_class_apply(from->folder, from->config, &tokenizer->settings, tokenizer)) == OCLM_OK &&
+        (status = read_names(from, &tokenizer->settings)) == OCLM_OK &&
+        (status = add_numbered(from, tokenizer, origin)) == OCLM_OK &&
+        (status = add_named(from, tokenizer, origin)) == OCLM_OK &&
+        (status = read_scalars(from->config, origin, tokenizer)) == OCLM_OK && !from_json)
+        status = add_template(from->config, origin, tokenizer);
     return status;
 }

@@ -7,9 +7,23 @@
 
 struct tok_chain;
 
-/* Reads the folder's tokenizer_config.json and its siblings, if any, into a tokenizer that is read but not complete
- * yet. `from_json`: it came from a tokenizer.json, whose post-processor is the last word on BOS and EOS. */
-oclm_status tok_settings_read(const char *folder, bool from_json, tok_tokenizer *tokenizer);
+/* The files, read. */
+typedef struct tok_settings_files {
+    const char *folder;
+    core_text config_path, map_path, added_path;
+    cJSON *config; /* tokenizer_config.json; NULL: there is none */
+    cJSON *map;    /* special_tokens_map.json, where it counts */
+    cJSON *added;  /* added_tokens.json, where it counts */
+} tok_settings_files;
+
+/* Reads the folder's tokenizer_config.json and its siblings, if any. Free with tok_settings_files_free() in any case. */
+oclm_status tok_settings_open(const char *folder, tok_settings_files *files);
+void tok_settings_files_free(tok_settings_files *files);
+/* What readers of vocabularies must know before: `legacy`. */
+oclm_status tok_settings_prepare(const tok_settings_files *files, tok_settings *settings);
+/* Names and adds tokens in a tokenizer that is read but not complete yet. `from_json`: it came from a tokenizer.json,
+ * whose post-processor is the last word on BOS and EOS. */
+oclm_status tok_settings_apply(const tok_settings_files *files, bool from_json, tok_tokenizer *tokenizer);
 
 /* Names and sides that the class sets which transformers would use for the folder (tokenizer_class.c). `config` may be
  * NULL. */

@@ -64,18 +64,21 @@ oclm_status tok_open_json(const char *text, size_t length, const char *origin, t
 
 oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
 {
-    tok_tokenizer *made;
-    tok_files      files;
+    tok_tokenizer     *made;
+    tok_settings_files settings;
+    tok_files          files;
     oclm_status    status;
     *tokenizer = NULL;
-    if ((status = tok_files_find(folder, &files)) != OCLM_OK)
+    memset(&settings, 0, sizeof settings);
+    if ((status = tok_files_find(folder, &files)) != OCLM_OK || (status = tok_settings_open(folder, &settings)) != OCLM_OK ||
+        (status = new_tokenizer(&made)) != OCLM_OK)
         goto done;
-    if ((status = new_tokenizer(&made)) != OCLM_OK)
-        goto done;
-    if ((status = files.source->read(&files, made)) == OCLM_OK)
-        status = tok_settings_read(folder, files.source->is_json, made);
+    if ((status = tok_settings_prepare(&settings, &made->settings)) == OCLM_OK &&
+        (status = files.source->read(&files, made)) == OCLM_OK)
+        status = tok_settings_apply(&settings, files.source->is_json, made);
     status = hand_over(status, files.paths[0].data, made, tokenizer);
 done:
+    tok_settings_files_free(&settings);
     tok_files_free(&files);
     return status;
 }

@@ -13,34 +13,35 @@ typedef struct class_row {
     const char *name;                      /* of the class, without a final "Fast" */
     const char *types[MODEL_TYPES];        /* config.json's model_type; a star at the end stands for anything */
     const char *tokens[TOK_SPECIAL_COUNT]; /* bos, eos, unk, sep, pad, cls, mask */
-    bool pad_left;
+    bool        pad_left;
+    bool        adds_eos; /* behind each text */
 } class_row;
 
 static const class_row classes[] = {
     { "GPT2Tokenizer",
       { "gpt2", "gpt_neo", "gptj", "codegen", "opt", "phi" },
       { "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL },
-      false },
+      false, false },
     { "CodeGenTokenizer",
       { NULL },
       { "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL },
-      false },
-    { "LlamaTokenizer", { "llama" }, { "<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL }, true },
-    { "CodeLlamaTokenizer", { NULL }, { "<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL }, true },
+      false, false },
+    { "LlamaTokenizer", { "llama" }, { "<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL }, true, false },
+    { "CodeLlamaTokenizer", { NULL }, { "<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL }, true, false },
     { "Qwen2Tokenizer",
       { "qwen2*", "qwen3*" },
       { NULL, "<|endoftext|>", "<|endoftext|>", NULL, "<|endoftext|>", NULL, NULL },
-      false },
-    { "GemmaTokenizer", { "gemma*" }, { "<bos>", "<eos>", "<unk>", NULL, "<pad>", NULL, "<mask>" }, true },
+      false, false },
+    { "GemmaTokenizer", { "gemma*" }, { "<bos>", "<eos>", "<unk>", NULL, "<pad>", NULL, "<mask>" }, true, false },
     { "GPTNeoXTokenizer",
       { "gpt_neox", "mamba*", "olmo", "olmoe", "mpt" },
       { "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, "<|padding|>", NULL, NULL },
-      false },
+      false, false },
     { "CohereTokenizer",
       { "cohere", "cohere2" },
       { "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "<UNK>", "<SEP>", "<PAD>", "<CLS>", "<MASK_TOKEN>" },
-      true },
-    { "T5Tokenizer", { "t5", "mt5" }, { NULL, "</s>", "<unk>", NULL, "<pad>", NULL, NULL }, false },
+      true, false },
+    { "T5Tokenizer", { "t5", "mt5" }, { NULL, "</s>", "<unk>", NULL, "<pad>", NULL, NULL }, false, true },
 };
 
 static bool is_class(const class_row *row, const char *name)
@@ -103,6 +104,7 @@ oclm_status tok_class_apply(const char *folder, const cJSON *config, tok_setting
     if (row == NULL)
         return OCLM_OK;
     settings->pad_left = row->pad_left;
+    settings->class_adds_eos = row->adds_eos;
     for (size_t i = 0; i < TOK_SPECIAL_COUNT && status == OCLM_OK; i++) {
         const char *token = row->tokens[i];
         if (token != NULL && tok_id_of(tokenizer, token, strlen(token)) >= 0)
