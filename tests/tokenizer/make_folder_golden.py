@@ -12,6 +12,7 @@ import random
 import tempfile
 
 import make_small_golden as small
+import sentencepiece
 from transformers import AutoTokenizer
 from transformers.integrations.mistral.tokenizer import MistralConverter
 from transformers import TokenizersBackend
@@ -105,6 +106,37 @@ def tekken_files():
     yield "tekken.json, its own numbers", tekken_file(["<unk>", "<s>", "</s>"])
 
 
+CORPUS = ["the token of the world", "hello world, hello token!", "don't say I'll do it", "été à la plage", "日本 の 天気", "tokens, words and worlds", "123 + 456 = 579",
+          "the quick brown fox jumps over the lazy dog", "pack my box with five dozen liquor jugs", "hello  hello   the   token"]
+
+
+def spm(**options):
+    with tempfile.TemporaryDirectory() as name:
+        corpus, model = name + "/corpus.txt", name + "/m"
+        pathlib.Path(corpus).write_text("\n".join(CORPUS * 5) + "\n")
+        sentencepiece.SentencePieceTrainer.train(input=corpus, model_prefix=model, minloglevel=2, hard_vocab_limit=False, **options)
+        return pathlib.Path(model + ".model").read_bytes()
+
+
+LLAMA = {"model_type": "bpe", "vocab_size": 420, "byte_fallback": True, "normalization_rule_name": "identity", "remove_extra_whitespaces": False, "split_digits": True}
+T5 = {"model_type": "unigram", "vocab_size": 160, "normalization_rule_name": "nmt_nfkc", "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+
+
+def spm_files():
+    bos = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False}
+    llama = spm(**LLAMA)
+    yield "SentencePiece BPE, as Llama's", "tokenizer.model", llama, bos | {"legacy": True}
+    yield "SentencePiece BPE, not legacy", "tokenizer.model", llama, bos | {"legacy": False, "add_eos_token": True}
+    yield "SentencePiece BPE, more tokens", "tokenizer.model", llama, bos | {"added_tokens_decoder": {
+        "0": token("<unk>", "sn"), "1": token("<s>", "sn"), "2": token("</s>", "sn"), "420": token("<|im_start|>", "sn"), "421": token("the", "n")}}
+    yield "SentencePiece BPE without bytes", "tokenizer.model", spm(**LLAMA | {"byte_fallback": False, "vocab_size": 130}), {}
+    yield "SentencePiece BPE, extra spaces go", "tokenizer.model", spm(**LLAMA | {"remove_extra_whitespaces": True, "add_dummy_prefix": False}), {}
+    yield "SentencePiece BPE, symbols", "tokenizer.model", spm(**LLAMA | {"user_defined_symbols": ["the", "<sep>", "then", "rl", "--"], "control_symbols": ["<ctl>"]}), {}
+    yield "SentencePiece unigram, as T5's", "spiece.model", spm(**T5), {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "add_eos_token": True}
+    yield "SentencePiece unigram with bytes", "tokenizer.model", spm(**T5 | {"byte_fallback": True, "vocab_size": 420, "normalization_rule_name": "identity", "bos_id": 3}), {}
+    yield "SentencePiece unigram, symbols", "sentencepiece.bpe.model", spm(**T5 | {"user_defined_symbols": ["the", "<sep>"], "normalization_rule_name": "identity"}), {}
+
+
 def write(folder, files):
     for name, content in files.items():
         data = content if isinstance(content, bytes) else (content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)).encode()
@@ -145,6 +177,14 @@ def load_tekken(name):
     return TokenizersBackend(tokenizer_object=converted, **named)
 
 
+def load_spm(folder, name):
+    """The reference finds a model by this name alone."""
+    path = pathlib.Path(folder)
+    if name != "tokenizer.model":
+        (path / "tokenizer.model").write_bytes((path / name).read_bytes())
+    return AutoTokenizer.from_pretrained(folder)
+
+
 def lines():
     for label, config, settings in with_json():
         yield line(label, {"tokenizer.json": config, "tokenizer_config.json": CLASS | settings}, SPACED)
@@ -156,6 +196,30 @@ def lines():
         yield line(label, files | {"tokenizer_config.json": settings})
     for label, file in tekken_files():
         yield line(label, {"tekken.json": file}, load=load_tekken)
+    for label, name, model, settings in spm_files():
+        made = line(label, {name: model, "tokenizer_config.json": CLASS | settings}, texts=spm_texts, load=lambda folder, name=name: load_spm(folder, name))
+        compare_with_sentencepiece(label, model, made)
+        yield made
+
+
+def spm_texts(r, tokens):
+    """Texts that SentencePiece's own normaliser takes like the reference's: without U+0000, which ends its strings."""
+    pieces = [" ", "  ", "the", "world", "hello", " hello", "token", "tokens", ".", ",", "don't", "été", "日本", "1", "123", "\n", "▁", "▁hello", "<sep>", "then", "rl", "--", "ǅ", "ﬁ", "Ａ",
+              "😀", "\u3000", "\t", "x", "q", "jugs", "box"] + 2 * tokens
+    yield ""
+    yield " "
+    yield "  hello  world  "
+    yield from pieces
+    for _ in range(80):
+        yield "".join(r.choice(pieces) for _ in range(r.randrange(2, 9)))
+
+
+def compare_with_sentencepiece(label, model, tree):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    special = [processor.id_to_piece(i) for i in range(len(processor)) if processor.is_control(i) or processor.is_unknown(i)]
+    cases = [c for c in json.loads(tree)["cases"] if "<" not in c["text"] and not any(t in c["text"] for t in special)]
+    same = sum(processor.encode(c["text"]) == c["ids"] for c in cases)
+    print(f"{label}: {same} of {len(cases)} texts have SentencePiece's own ids")
 
 
 def main():
