@@ -9,6 +9,7 @@
 #include "tokenizer/hash.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pipeline.h"
+#include "tokenizer/pre_tokenize.h"
 
 #define MAX_TEXT ((size_t)INT32_MAX) /* bytes of one text: positions within a word are 32 bits */
 
@@ -25,6 +26,8 @@ static oclm_status finish(tok_tokenizer *tokenizer)
         return status;
     if (bytes)
         tok_byte_level_give_bytes(last);
+    for (size_t i = 0; i < pre->count; i++)
+        tokenizer->traces |= tok_metaspace_looks_back(pre->steps[i]) && (i > 0 || tokenizer->normalizer.count > 0);
     if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
         (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
@@ -173,6 +176,21 @@ oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t l
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
+void tok_run_rewrite(const tok_run *run, tok_normal *own)
+{
+    tok_normal_clear(own);
+    own->traced = run->traced;
+}
+
+tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece)
+{
+    const tok_frame before = run->frame;
+    for (size_t i = 0; run->traced && i < own->text.length; i++)
+        own->sources[i] = (uint32_t)tok_run_source(run, piece + own->sources[i]);
+    run->frame = (tok_frame){ own->text.data, run->traced ? own->sources : NULL, 0 };
+    return before;
+}
+
 /* A part of normalised text. */
 static oclm_status encode_normal(tok_run *run, const char *text, size_t length, int32_t id)
 {
@@ -186,14 +204,18 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
     tok_normal          *normal = &run->scratch->normal;
     if (id >= 0)
         return tok_ids_add(run->ids, id);
+    run->frame.offset = (size_t)(text - run->text);
     if (tokenizer->normalizer.count > 0) {
         tok_normal_clear(normal);
+        normal->traced = run->traced;
         const oclm_status status = tok_normalize_traced(&tokenizer->normalizer, text, length, normal);
         if (status != OCLM_OK)
             return status;
-        text = normal->text.data;
+        text = normal->text.data != NULL ? normal->text.data : "";
         length = normal->text.length;
     }
+    run->frame.text = text;
+    run->frame.sources = run->traced && tokenizer->normalizer.count > 0 ? normal->sources : NULL;
     return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
 }
 
@@ -224,7 +246,7 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
         return core_fail(OCLM_ERR_ARGUMENT, "the text is not valid UTF-8: byte %zu is 0x%02X", bad, (unsigned)(unsigned char)text[bad]);
     if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
         return status;
-    tok_run run = { tokenizer, scratch, &scratch->ids };
+    tok_run run = { tokenizer, scratch, &scratch->ids, tokenizer->traces, text, { text, NULL, 0 } };
     scratch->ids.count = 0;
     if (scratch->cache == NULL &&
         (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
