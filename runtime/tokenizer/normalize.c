@@ -15,7 +15,7 @@ static void trace_back(tok_normal *after, const uint32_t *sources)
 {
     for (size_t i = 0; i < after->text.length; i++) {
         const uint32_t at = after->sources[i];
-        after->sources[i] = sources[at & ~TOK_SOURCE_EMPTY] | (at & TOK_SOURCE_EMPTY);
+        after->sources[i] = at & TOK_SOURCE_EMPTY ? TOK_SOURCE_EMPTY : sources[at];
     }
 }
 

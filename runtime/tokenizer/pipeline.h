@@ -87,6 +87,7 @@ struct tok_tokenizer {
     tok_added  added;
     tok_settings settings;       /* of tokenizer_config.json and its siblings */
     bool       has_post_processor; /* the file tells one, even one without effect on ids */
+    bool       traces;           /* a pre-tokenizer asks where its pieces come from */
     size_t     vocab_size;       /* highest id + 1 */
     bool       decodes_bytes;    /* the decoder is ByteLevel alone */
     core_text  bytes;            /* then: of all tokens */
@@ -112,7 +113,7 @@ typedef struct tok_cached_piece {
 struct tok_scratch {
     tok_scratch      *next;           /* in tok_tokenizer.idle */
     tok_normal        normal;         /* normalised text */
-    core_text         step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
+    tok_normal        step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
     tok_ids           ids;            /* of the text so far */
     tok_ids           symbols;        /* BPE's */
     void             *memory;         /* the model's, through tok_scratch_memory() */
@@ -130,11 +131,33 @@ void        tok_scratch_free_all(tok_tokenizer *tokenizer);
 /* At least so many bytes, aligned for any type, contents undefined. NULL: no memory. */
 void       *tok_scratch_memory(tok_scratch *scratch, size_t bytes);
 
+/* The text that pieces point into now, and where in the original each of its bytes comes from (normal.h). */
+typedef struct tok_frame {
+    const char     *text;
+    const uint32_t *sources; /* NULL: from the byte at the same place, or untraced */
+    size_t          offset;  /* to add */
+} tok_frame;
+
 struct tok_run {
     const tok_tokenizer *tokenizer;
     tok_scratch         *scratch;
     tok_ids             *ids;
+    bool                 traced; /* rewritten texts keep their sources */
+    const char          *text;   /* the original */
+    tok_frame            frame;
 };
+
+/* Where in the original text the byte at `p`, of a piece, comes from. Only for traced runs, or where nothing was rewritten. */
+static inline size_t tok_run_source(const tok_run *run, const char *p)
+{
+    const size_t at = (size_t)(p - run->frame.text);
+    return (run->frame.sources != NULL ? run->frame.sources[at] : at) + run->frame.offset;
+}
+
+/* For a pre-tokenizer that rewrites its piece: empties `own`, to be filled with sources that count from the piece's beginning.
+ * tok_run_enter() then makes it the text that pieces point into; the caller puts the frame it returns back afterwards. */
+void      tok_run_rewrite(const tok_run *run, tok_normal *own);
+tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece);
 
 /* Gives a piece to the pre-tokenizer at `index`, or to the model after the last. Empty pieces vanish. */
 oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t length);

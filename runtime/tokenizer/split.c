@@ -42,25 +42,6 @@ static void free_split(tok_step *step)
     core_free(step);
 }
 
-static oclm_status read_behavior(const cJSON *config, const char *where, tok_behavior *behavior)
-{
-    static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
-    const char *name = NULL;
-    oclm_status status = core_json_get_string(config, "behavior", where, &name);
-    if (status != OCLM_OK)
-        return status;
-    for (size_t i = 0; name != NULL && i < COUNT(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *behavior = (tok_behavior)i;
-            return OCLM_OK;
-        }
-    }
-    return core_fail(OCLM_ERR_FORMAT,
-                     "%s: its \"behavior\" is %s; it must be Removed, Isolated, MergedWithPrevious, "
-                     "MergedWithNext or Contiguous",
-                     where, name != NULL ? name : "missing");
-}
-
 oclm_status tok_split_make(const cJSON *config, const char *where, tok_step **step)
 {
     split_step made;
@@ -71,8 +52,10 @@ oclm_status tok_split_make(const cJSON *config, const char *where, tok_step **st
     made.step.free = free_split;
     if (core_json_member(config, "invert") == NULL)
         return core_fail(OCLM_ERR_FORMAT, "%s: \"invert\" is missing", where);
+    if (core_json_member(config, "behavior") == NULL)
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"behavior\" is missing", where);
     if ((status = core_json_get_bool(config, "invert", where, &made.invert)) != OCLM_OK ||
-        (status = read_behavior(config, where, &made.behavior)) != OCLM_OK ||
+        (status = tok_json_behavior(config, where, &made.behavior)) != OCLM_OK ||
         (status = tok_pattern_read(&made.pattern, config, where)) != OCLM_OK)
         return status;
     if ((copy = core_copy(&made, sizeof made, "a pre-tokenizer")) == NULL) {

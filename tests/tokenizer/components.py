@@ -46,7 +46,7 @@ def added(content, flags=""):
 
 
 # Texts beside the random ones: what components treat specially.
-PIECES = ["the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
+PIECES = ["<s>", "<l>", "<r>", "hello", "<s", "日", "the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
           "日本語", "ひらがな", "カタカナー", "한국어", "Ⅷ", "½", "٣", "$5", "`~`", "«»", "‿", "Ⓐ", "\u1f88", "ﬃ", "\u0130\u0307", "\U0001e900", "\u0344", "ﷺ", "\U0001d15e"]
 
 BEHAVIORS = ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
@@ -65,10 +65,44 @@ def pre_tokenizers():
         for invert in (False, True):
             for label, pattern in (("-", {"String": "-"}), ("nothing", {"String": ""})):
                 yield f"Split by {label}, {behavior}, {invert}", [{"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}]
+        yield f"Punctuation, {behavior}", [{"type": "Punctuation", "behavior": behavior}]
+    for name in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "Punctuation", "UnicodeScripts"):
+        yield name, [{"type": name}]
+    for individual in (False, True):
+        yield f"Digits {individual}", [{"type": "Digits", "individual_digits": individual}]
+    for delimiter in "-a▁é":
+        yield f"CharDelimiterSplit {delimiter}", [{"type": "CharDelimiterSplit", "delimiter": delimiter}]
+    for length in (1, 3, 5):
+        yield f"FixedLength {length}", [{"type": "FixedLength", "length": length}]
+    for scheme in ("always", "first", "never"):
+        for cut in (False, True):
+            yield f"Metaspace {scheme}, {cut}", [metaspace(scheme, cut)]
+        yield f"Metaspace {scheme}, after and before others", [{"type": "FixedLength", "length": 3}, metaspace(scheme, True), metaspace("always", False, "_"), {"type": "Punctuation"}]
+    yield "Metaspace, an old file's", [{"type": "Metaspace", "replacement": "▁", "add_prefix_space": True, "str_rep": "x"}]
+    yield "Metaspace, no space in front", [{"type": "Metaspace", "replacement": "-", "add_prefix_space": False, "prepend_scheme": "never"}]
+    for prefix in (False, True):
+        for regex in (False, True):
+            level = {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": True, "use_regex": regex}
+            yield f"ByteLevel, {prefix}, {regex}", [{"type": "WhitespaceSplit"}, level, {"type": "Digits", "individual_digits": False}]
+            yield f"ByteLevel, {prefix}, {regex}, Metaspace behind", [level, metaspace("first", True)]
+
+
+def metaspace(scheme, cut, replacement="▁"):
+    return {"type": "Metaspace", "replacement": replacement, "prepend_scheme": scheme, "split": cut}
+
+
+def combined():
+    tokens = [added("<s>", "s"), added("<l>", "l"), added("<r>", "rn"), added("hello", "n"), added("日", "w")]
+    for scheme in ("always", "first", "never"):
+        yield f"Metaspace {scheme}, added tokens", [metaspace(scheme, True)], None, tokens
+        yield f"Metaspace {scheme}, Prepend, added tokens", [metaspace(scheme, True)], {"type": "Prepend", "prepend": "_"}, tokens
+        yield f"Metaspace {scheme}, Replace, added tokens", [{"type": "Punctuation"}, metaspace(scheme, True)], {"type": "Replace", "pattern": {"String": "a"}, "content": ""}, tokens
 
 
 def configs():
     """(label, tokenizer.json as a tree)"""
+    for label, pre, normalizer, tokens in combined():
+        yield label, tokenizer(pre, normalizer, tokens)
     for label, config in normalizers():
         yield label, tokenizer(normalizer=config)
     for label, config in pre_tokenizers():
