@@ -303,7 +303,7 @@ static oclm_status add_steps(const model_file *file, bool has_symbols, bool lega
     return status;
 }
 
-/* Control pieces are special tokens, user-defined ones are matched in the text as well. */
+/* Control pieces are special tokens. */
 static oclm_status add_tokens(const model_file *file, tok_tokenizer *tokenizer)
 {
     const struct {
@@ -321,8 +321,8 @@ static oclm_status add_tokens(const model_file *file, tok_tokenizer *tokenizer)
         token.content = (char *)(uintptr_t)p->text; /* only read */
         token.content_length = p->length;
         token.id = (int32_t)i;
-        token.special = p->type == CONTROL;
-        if (p->type == CONTROL || p->type == USER_DEFINED)
+        token.special = true;
+        if (p->type == CONTROL)
             status = tok_added_add(&tokenizer->added, &token, &tokenizer->model->vocab, file->path);
     }
     for (size_t i = 0; i < COUNT(names) && status == OCLM_OK; i++) {
