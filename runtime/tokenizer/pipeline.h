@@ -63,6 +63,7 @@ extern const tok_stage tok_normalizers, tok_pre_tokenizers, tok_post_processors,
 
 /* Adds the steps of a component to the chain; those of a Sequence one by one. `config` may be NULL (none). */
 oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *origin);
+oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where); /* takes the step, also where it fails */
 void        tok_chain_deinit(tok_chain *chain);
 
 /* ---- The whole */
