@@ -49,7 +49,27 @@ def added(content, flags=""):
 PIECES = ["<s>", "<l>", "<r>", "hello", "<s", "日", "the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
           "日本語", "ひらがな", "カタカナー", "한국어", "Ⅷ", "½", "٣", "$5", "`~`", "«»", "‿", "Ⓐ", "\u1f88", "ﬃ", "\u0130\u0307", "\U0001e900", "\u0344", "ﷺ", "\U0001d15e"]
 
+# SentencePiece 0.2's trie of 18 rules (normalization_rule_tsv): ﬁ to fi, A to a, e + U+0301 to é, Å, か + U+3099 to ぁ, ① to 1), soft hyphen and U+200B to nothing,
+# abc to x, İ, Ａ to A, two jamo, CR LF and CR to LF, two spaces to one, 😀 to :), ﷺ, B + U+0308 to bü.
+CHARSMAP = (
+    "AAQAAAAwAAANDQAAAQAAgAEAAIAgBQAAAwAAgA0AAIDMGAIACi0AAIgNAAAPAACAYpABAGMFAAAbAACAzAACAIF9AAAgAACArQ0AAAAAAICwHQAAFwAAgIQMAgCAgAMA4SgCAIWAAgCh"
+    "DQAAMQAAgIslAACrBQAAHQAAgKAFAAAFAACAgMACAC0AAIDjGAIAgRACAIRMAgCCkAMAglwCAKw8AgCZJQAAgQ0AABQAAIAjAACAICAAALoZAAChBQAACwAAgJ9oAgCRPAIAmAQCAIAd"
+    "AAAIAACANAAAADcAAAC84AIAOQAAADgAAAA7AAAAOgAAALesAgA8AAAAPwAAAD4AAABBAAAAQAAAAEMAAABCAAAARQAAAEQAAABHAAAARgAAAEkAAABIAAAASwAAAEoAAABNAAAAQS0B"
+    "AEIUAgBOAAAAUQAAAFAAAABTAAAAUgAAAFUAAABUAAAAVwAAAFYAAABZAAAAWAAAAFsAAABaAAAAXQAAAFwAAABfAAAAXgAAAGEAAABgAAAAYwAAAGIAAABlAAAAZAAAAGcAAABmAAAA"
+    "aQAAAGWsAgBrAAAAagAAAG0AAABhEAAAbwAAAG4AAABxAAAAcAAAAHMAAAByAAAAdQAAAHQAAAB3AAAAdgAAAHkAAAB4AAAAewAAAHoAAAB9AAAAfAAAAH8AAAB+AAAAgQAAAIAAAACD"
+    "AAAAggAAAIUAAACEAAAAhwAAAIYAAACJAAAAiAAAAIsAAACKAAAAjQAAAIwAAACPAAAAjgAAAJEAAACQAAAAkwAAAJIAAACVAAAAlAAAAJcAAACWAAAAmQAAAJgAAACbAAAAmgAAAJ0A"
+    "AACcAAAAnwAAAJ4AAAChAAAAoAAAAKMAAACiAAAApQAAAKQAAACnAAAApgAAAKkAAACoAAAAqwAAAKoAAACtAAAArAAAAK8AAACuAAAAsQAAALAAAACzAAAAsgAAALUAAAC0AAAAtwAA"
+    "ALYAAAC5AAAAuAAAALsAAAC6AAAAvQAAALwAAAC/AAAAvgAAAMEAAADAAAAAwwAAAMIAAADFAAAAxAAAAMcAAADGAAAAxKwBAMgAAADLAAAAygAAAM0AAADMAAAAwsgBAM4AAADRAAAA"
+    "0AAAANMAAADSAAAA1QAAANQAAADXAAAA1gAAANkAAADYAAAA2wAAANoAAADdAAAA3AAAAN8AAADeAAAA4QAAAOAAAADjAAAA76ABAOUAAADkAAAA5wAAAOYAAADpAAAA6AAAAOsAAADq"
+    "AAAA7QAAAOHwAQDiOAEA4zQBAPEAAADwAAAA8wAAAPIAAAD1AAAA9AAAAPcAAAD2AAAA+QAAAPgAAAD7AAAA+gAAAPBMAQD8AAAA/wAAAP4AAAAACgAgADEpADopAEEAYQBidcyIAGZp"
+    "AGnMhwB4AMOFAMOpANi12YTZiSDYpwDjgYEA6rCAAA=="
+)
+
 BEHAVIORS = ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+
+
+def bert(**options):
+    return {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": True, "lowercase": True} | options
 
 
 def normalizers():
@@ -57,6 +77,20 @@ def normalizers():
     for label, pattern in (("a string", {"String": "-"}), ("two characters", {"String": "xx"}), ("nothing", {"String": ""}), ("a space", {"String": " "})):
         yield f"Replace {label}", {"type": "Replace", "pattern": pattern, "content": "▁"}
     yield "Replace by nothing", {"type": "Replace", "pattern": {"String": "a"}, "content": ""}
+    for name in ("NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Lowercase", "Nmt", "ByteLevel"):
+        yield name, {"type": name}
+    for left in (False, True):
+        for right in (False, True):
+            yield f"Strip {left}, {right}", {"type": "Strip", "strip_left": left, "strip_right": right}
+    yield "BertNormalizer", bert()
+    for option in ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"):
+        yield f"BertNormalizer, {option} only", bert(**{name: name == option for name in bert() if name != "type"})
+    yield "BertNormalizer, strip_accents null", bert(strip_accents=None, lowercase=False)
+    yield "BertNormalizer, its pre-tokenizer's text", bert(strip_accents=False)
+    yield "several", sequence({"type": "Nmt"}, {"type": "NFKC"}, {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Lowercase"}, {"type": "NFD"}, {"type": "StripAccents"})
+    yield "Prepend, NFKD, Lowercase", sequence({"type": "Prepend", "prepend": "Ⅷ"}, {"type": "NFKD"}, {"type": "Lowercase"})
+    yield "ByteLevel, Replace", sequence({"type": "ByteLevel"}, {"type": "Replace", "pattern": {"String": "Ġ"}, "content": "_"})
+    yield "Precompiled", {"type": "Precompiled", "precompiled_charsmap": CHARSMAP}
     yield "Prepend, Replace", sequence({"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"})
 
 
