@@ -88,6 +88,7 @@ typedef struct tok_token_bytes {
 struct tok_tokenizer {
     tok_chain  normalizer, pre_tokenizer, post_processor, decoder;
     tok_layout layouts[4];       /* what the post-processor makes: 1 with special tokens, 2 of a pair, 3 both (layout.h) */
+    size_t     added_tokens[2];  /* special tokens added to a text, to a pair: what truncation leaves room for */
     tok_model *model;
     tok_added  added;
     size_t     vocab_size;       /* highest id + 1 */
