@@ -21,8 +21,11 @@ static oclm_status add_text(const bert_step *self, const tok_layout *in, uint32_
     oclm_status   status = OCLM_OK;
     if (add_special_tokens && (group == 0 || self->roberta))
         status = tok_layout_add(out, group == 0 ? self->cls : self->sep, 0);
+    const size_t before = out->count;
     if (status == OCLM_OK)
         status = tok_layout_add_group(out, in, group, self->roberta ? 0 : -1);
+    for (size_t i = before; i < out->count && add_special_tokens; i++)
+        out->parts[i].special = false; /* only its own are, to the reference */
     if (status == OCLM_OK && add_special_tokens)
         status = tok_layout_add(out, self->sep, type_id);
     return status;

@@ -13,7 +13,7 @@ oclm_status tok_layout_add(tok_layout *layout, int32_t id, int32_t type_id)
     if ((parts = core_realloc_array(layout->parts, layout->count + 1, sizeof *parts, "a tokenizer's post-processor")) == NULL)
         return OCLM_ERR_MEMORY;
     layout->parts = parts;
-    parts[layout->count++] = (tok_part){ id, type_id, layout->groups - 1 };
+    parts[layout->count++] = (tok_part){ id, type_id, layout->groups - 1, id >= 0 };
     layout->added += id >= 0;
     return OCLM_OK;
 }
@@ -22,8 +22,11 @@ oclm_status tok_layout_add_group(tok_layout *layout, const tok_layout *from, uin
 {
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < from->count && status == OCLM_OK; i++) {
-        if (from->parts[i].group == group)
-            status = tok_layout_add(layout, from->parts[i].id, type_id >= 0 ? type_id : from->parts[i].type_id);
+        if (from->parts[i].group != group)
+            continue;
+        status = tok_layout_add(layout, from->parts[i].id, type_id >= 0 ? type_id : from->parts[i].type_id);
+        if (status == OCLM_OK)
+            layout->parts[layout->count - 1].special = from->parts[i].special;
     }
     return status;
 }
@@ -45,6 +48,22 @@ static oclm_status begin(tok_layout *layout, bool pair)
         return status;
     layout->groups = 2;
     return tok_layout_add(layout, TOK_PART_B, 1);
+}
+
+/* What each post-processor adds to the bare texts, summed up: so the reference counts, even where one meets what another made. */
+static oclm_status count_added(const tok_chain *chain, bool pair, size_t *added)
+{
+    tok_layout  bare = { NULL, 0, 0, 0, false };
+    oclm_status status = begin(&bare, pair);
+    *added = 0;
+    for (size_t i = 0; i < chain->count && status == OCLM_OK; i++) {
+        tok_layout next = { NULL, 0, 0, 0, false };
+        status = chain->steps[i]->does.post_process(chain->steps[i], &bare, true, &next);
+        *added += next.added;
+        tok_layout_deinit(&next);
+    }
+    tok_layout_deinit(&bare);
+    return status;
 }
 
 static oclm_status prepare(tok_layout *layout, const tok_chain *chain, bool pair, bool add_special_tokens)
@@ -69,6 +88,8 @@ oclm_status tok_layouts_prepare(tok_tokenizer *tokenizer)
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < COUNT(tokenizer->layouts) && status == OCLM_OK; i++)
         status = prepare(&tokenizer->layouts[i], &tokenizer->post_processor, (i & 2) != 0, (i & 1) != 0);
+    for (size_t i = 0; i < COUNT(tokenizer->added_tokens) && status == OCLM_OK; i++)
+        status = count_added(&tokenizer->post_processor, i == 1, &tokenizer->added_tokens[i]);
     return status;
 }
 
@@ -93,7 +114,7 @@ oclm_status tok_layout_of(const tok_tokenizer *tokenizer, bool pair, bool add_sp
 
 size_t tok_num_added_tokens(const tok_tokenizer *tokenizer, bool pair)
 {
-    return tokenizer->layouts[pair ? 3 : 1].added;
+    return tokenizer->added_tokens[pair ? 1 : 0];
 }
 
 static oclm_status add_repeated(tok_ids *list, int32_t value, size_t count)
@@ -119,7 +140,7 @@ oclm_status tok_post_process(const tok_tokenizer *tokenizer, const tok_ids *a, c
         const size_t    count = text != NULL ? text->count : 1;
         if ((status = tok_ids_append(ids, text != NULL ? text->data : &part->id, count)) == OCLM_OK &&
             (status = add_repeated(type_ids, part->type_id, count)) == OCLM_OK)
-            status = add_repeated(special_mask, text == NULL, count);
+            status = add_repeated(special_mask, part->special, count);
     }
     return status;
 }

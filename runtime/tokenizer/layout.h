@@ -17,13 +17,14 @@ typedef struct tok_part {
     int32_t  id;
     int32_t  type_id;
     uint32_t group; /* parts that the next post-processor takes as one sequence; they count from 0, in order */
+    bool     special; /* in the mask of special tokens */
 } tok_part;
 
 typedef struct tok_layout {
     tok_part *parts;
     size_t    count;
     uint32_t  groups;
-    size_t    added;      /* how many parts are special tokens: what truncation leaves room for */
+    size_t    added;      /* how many parts are special tokens */
     bool      impossible; /* the post-processors do not fit one another; told when it is used */
 } tok_layout;
 

@@ -46,6 +46,7 @@ struct tok_step {
 typedef struct tok_chain {
     tok_step **steps;
     size_t     count;
+    bool       present; /* the file has such a component, even if it is one without steps */
 } tok_chain;
 
 /* One component of a stage. `make` gets its JSON object and where it stands, for messages; *step stays NULL where the
@@ -74,23 +75,35 @@ void        tok_chain_deinit(tok_chain *chain);
 
 /* ---- The whole */
 
-/* What a decoded token is where the decoder is ByteLevel alone: its bytes, ready to be joined. */
+/* How ids become text (decode_join.c): by lists of strings through every decoder, or by joining texts that are ready. */
+typedef enum tok_joining {
+    TOK_JOIN_NOT,
+    TOK_JOIN,          /* text */
+    TOK_JOIN_FALLBACK, /* text and bytes: ByteFallback */
+    TOK_JOIN_BYTES     /* bytes: ByteLevel */
+} tok_joining;
+
+#define TOK_JOIN_BLOCK 16 /* bytes that may be read and written beyond a token's */
+
 typedef struct tok_token_bytes {
     uint32_t start, length; /* in tok_tokenizer.bytes */
+    int16_t  byte;          /* TOK_JOIN_FALLBACK: the byte it stands for; else -1 */
     bool     known, special;
 } tok_token_bytes;
 
 struct tok_tokenizer {
     tok_chain  normalizer, pre_tokenizer, post_processor, decoder;
     tok_layout layouts[4];       /* what the post-processor makes: 1 with special tokens, 2 of a pair, 3 both (layout.h) */
+    size_t     added_tokens[2];  /* special tokens added to a text, to a pair: what truncation leaves room for */
     tok_model *model;
     tok_added  added;
     tok_settings settings;       /* of tokenizer_config.json and its siblings */
     bool       has_post_processor; /* the file tells one, even one without effect on ids */
     bool       traces;           /* a pre-tokenizer asks where its pieces come from */
     size_t     vocab_size;       /* highest id + 1 */
-    bool       decodes_bytes;    /* the decoder is ByteLevel alone */
-    core_text  bytes;            /* then: of all tokens */
+    tok_joining joining;
+    size_t     per_token, tail;  /* then: how many decoders look at each token alone; the first for the whole text */
+    core_text  bytes;            /* then: of all tokens, as they are where they are not a text's first */
     tok_token_bytes *token_bytes; /* [vocab_size]; `known` and `special` hold for every decoder */
     core_mutex  *lock;           /* guards `idle` */
     tok_scratch *idle;           /* scratch memory no call uses now */

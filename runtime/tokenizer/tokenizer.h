@@ -36,7 +36,7 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
 oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids);
 oclm_status tok_post_process(const tok_tokenizer *tokenizer, const tok_ids *a, const tok_ids *b, bool add_special_tokens,
                              tok_ids *ids, tok_ids *type_ids, tok_ids *special_mask);
-/* How many special tokens are added to a text, or to a pair. */
+/* How many special tokens are added to a text, or to a pair: what truncation leaves room for. */
 size_t      tok_num_added_tokens(const tok_tokenizer *tokenizer, bool pair);
 /* Adds the text of `ids` to `out`; unknown ids are skipped. */
 oclm_status tok_decode(const tok_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special_tokens, core_text *out);
