@@ -41,25 +41,3 @@ oclm_status core_base64_add(core_text *out, const char *text, size_t length, boo
     out->data[out->length] = '\0';
     return OCLM_OK;
 }
-
-oclm_status core_base64_write(core_text *out, const char *bytes, size_t length)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t            size;
-    oclm_status       status;
-    if (!core_mul_size(length / 3 + 1, 4, &size))
-        return core_fail_memory(SIZE_MAX, "base64");
-    if ((status = core_text_reserve(out, size)) != OCLM_OK)
-        return status;
-    for (size_t i = 0; i < length; i += 3) {
-        const size_t   left = length - i;
-        const uint32_t bits = (uint32_t)(unsigned char)bytes[i] << 16 | (left > 1 ? (uint32_t)(unsigned char)bytes[i + 1] << 8 : 0) |
-                              (left > 2 ? (uint32_t)(unsigned char)bytes[i + 2] : 0);
-        out->data[out->length++] = digits[bits >> 18];
-        out->data[out->length++] = digits[bits >> 12 & 63];
-        out->data[out->length++] = left > 1 ? digits[bits >> 6 & 63] : '=';
-        out->data[out->length++] = left > 2 ? digits[bits & 63] : '=';
-    }
-    out->data[out->length] = '\0';
-    return OCLM_OK;
-}

@@ -7,7 +7,5 @@
 /* Adds the bytes that `text` stands for, up to two '=' at its end included. *valid: whether it is base64; what is not
  * leaves `out` as it was. Errors: OCLM_ERR_MEMORY, OCLM_ERR_CAPACITY. */
 oclm_status core_base64_add(core_text *out, const char *text, size_t length, bool *valid);
-/* Adds bytes as base64, padded. */
-oclm_status core_base64_write(core_text *out, const char *bytes, size_t length);
 
 #endif

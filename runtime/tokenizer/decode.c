@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "tokenizer/clean_up.h"
-
 static const tok_component components[] = {
     { "BPEDecoder", tok_decode_bpe_make },
     { "ByteFallback", tok_decode_byte_fallback_make },
@@ -108,14 +106,16 @@ oclm_status tok_decode_with(const tok_tokenizer *tokenizer, tok_scratch *scratch
 
 oclm_status tok_decode(const tok_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special_tokens, core_text *out)
 {
+    const bool   clean = tokenizer->settings.clean_up_spaces;
+    core_text    raw = CORE_TEXT_INIT;
     tok_scratch *scratch;
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
-    const size_t before = out->length;
-    status = tok_decode_with(tokenizer, scratch, ids, count, skip_special_tokens, out);
+    status = tok_decode_with(tokenizer, scratch, ids, count, skip_special_tokens, clean ? &raw : out);
     tok_scratch_give(tokenizer, scratch);
-    if (status == OCLM_OK && tokenizer->settings.clean_up_spaces)
-        tok_clean_up(out, before);
+    if (status == OCLM_OK && raw.length > 0)
+        status = tok_clean_up(raw.data, raw.length, false, out);
+    core_text_free(&raw);
     return status;
 }

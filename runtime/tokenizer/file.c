@@ -113,7 +113,6 @@ oclm_status tok_read_json(const char *text, size_t length, const char *origin, t
         (status = read_chain(&found, POST_PROCESSOR, &tok_post_processors, &tokenizer->post_processor)) == OCLM_OK &&
         (status = read_chain(&found, DECODER, &tok_decoders, &tokenizer->decoder)) == OCLM_OK && found.ends[ADDED_TOKENS] != NULL)
         status = tok_added_read(&tokenizer->added, &found.readers[ADDED_TOKENS], &tokenizer->model->vocab);
-    tokenizer->has_post_processor = found.ends[POST_PROCESSOR] != NULL;
     for (size_t i = 0; i < SECTION_COUNT; i++)
         core_json_reader_deinit(&found.readers[i]);
     core_json_reader_deinit(&reader);

@@ -98,7 +98,6 @@ struct tok_tokenizer {
     tok_model *model;
     tok_added  added;
     tok_settings settings;       /* of tokenizer_config.json and its siblings */
-    bool       has_post_processor; /* the file tells one, even one without effect on ids */
     bool       traces;           /* a pre-tokenizer asks where its pieces come from */
     size_t     vocab_size;       /* highest id + 1 */
     tok_joining joining;

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
 #include "tokenizer/bpe_make.h"
+#include "tokenizer/normalize.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/protobuf.h"
 #include "tokenizer/readers.h"
@@ -239,16 +239,13 @@ static oclm_status make_unigram(const model_file *file, tok_tokenizer *tokenizer
 
 static oclm_status add_charsmap(const model_file *file, tok_chain *chain)
 {
-    core_text json = CORE_TEXT_INIT;
+    tok_step *step = NULL;
     oclm_status status;
     if (file->charsmap.length == 0)
         return OCLM_OK;
-    if ((status = core_text_add_string(&json, "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"")) == OCLM_OK &&
-        (status = core_base64_write(&json, file->charsmap.text, file->charsmap.length)) == OCLM_OK &&
-        (status = core_text_add_string(&json, "\"}")) == OCLM_OK)
-        status = tok_chain_read_text(chain, &tok_normalizers, json.data, file->path);
-    core_text_free(&json);
-    return status;
+    if ((status = tok_precompiled_of(file->charsmap.text, file->charsmap.length, file->path, &step)) != OCLM_OK)
+        return status;
+    return tok_chain_add(chain, step, file->path);
 }
 
 static oclm_status add_symbols(const model_file *file, tok_chain *chain, const tok_vocab *vocab)

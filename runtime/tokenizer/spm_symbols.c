@@ -36,7 +36,7 @@ static void free_symbols(tok_step *step)
 
 oclm_status tok_spm_symbols_add(tok_chain *chain, tok_added *symbols)
 {
-    const tok_chain none = { NULL, 0 };
+    const tok_chain none = { NULL, 0, false };
     symbols_step *made;
     oclm_status status = tok_added_finish(symbols, &none);
     if (status != OCLM_OK)

@@ -91,7 +91,7 @@ static void folders_equal_transformers(void **state)
         count++;
     }
     core_free(text);
-    assert_true(count >= 20);
+    assert_true(count >= 29);
 }
 
 int main(void)
