@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tokenizer/byte_level.h"
+#include "tokenizer/model_read.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/unicode.h"
 
@@ -122,17 +123,6 @@ static oclm_status encode(const tok_model *model, tok_scratch *scratch, const ch
 
 /* ---- Getting ready */
 
-static void find_fallback_ids(tok_bpe *bpe)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    char token[6] = "<0x00>";
-    for (size_t byte = 0; byte < 256; byte++) {
-        token[3] = digits[byte >> 4];
-        token[4] = digits[byte & 15];
-        bpe->fallback_ids[byte] = tok_vocab_find(&bpe->model.vocab, token, sizeof token);
-    }
-}
-
 static void find_byte_ids(tok_bpe *bpe)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
@@ -195,7 +185,7 @@ static oclm_status prepare(tok_model *model, bool *bytes)
     /* Prefixes, suffixes and fallback are spelled in characters. */
     *bytes = bpe->bytes = *bytes && bpe->prefix == NULL && bpe->suffix == NULL && !bpe->byte_fallback;
     find_byte_ids(bpe);
-    find_fallback_ids(bpe);
+    tok_find_byte_tokens(&model->vocab, bpe->fallback_ids);
     bpe->unk_id = bpe->unk_token != NULL ? tok_vocab_find(&model->vocab, bpe->unk_token, strlen(bpe->unk_token)) : -1;
     if ((status = tok_scratch_new(&scratch)) != OCLM_OK)
         return status;
@@ -222,6 +212,7 @@ oclm_status tok_bpe_new(tok_bpe **bpe)
     *bpe = made;
     if (made == NULL)
         return OCLM_ERR_MEMORY;
+    made->model.is_bpe = true;
     made->model.encode = encode;
     made->model.prepare = prepare;
     made->model.free = free_bpe;

@@ -11,6 +11,7 @@ typedef struct tok_model tok_model;
 
 struct tok_model {
     tok_vocab vocab; /* as the file writes it */
+    bool      is_bpe; /* decoding never cleans up spaces then */
     /* Adds the ids of a piece, which is not empty. A pure function of the piece: results are cached. */
     oclm_status (*encode)(const tok_model *model, struct tok_scratch *scratch, const char *text, size_t length, tok_ids *ids);
     /* Called once, before the first encode. `*bytes`, on entry: pieces could come as plain bytes where the vocabulary is
