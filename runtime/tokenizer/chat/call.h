@@ -66,6 +66,7 @@ jinja_ref jinja_format_method(jinja_run *run, jinja_ref format, const jinja_argu
 typedef struct jinja_sort_order {
     jinja_ref attribute;  /* NULL: the item itself; "a,b": several */
     bool      lower, reverse;
+    bool      listed;     /* keys are lists, whose equal items need no order */
 } jinja_sort_order;
 /* A new array with the items in order; NULL: the error is set. */
 const jinja_ref *jinja_sorted(jinja_run *run, const jinja_ref *items, size_t count, const jinja_sort_order *order);

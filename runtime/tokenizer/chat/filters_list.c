@@ -102,7 +102,7 @@ FILTER(filter_reverse)
 
 FILTER(filter_sort)
 {
-    const jinja_sort_order order = { .attribute = a[2], .lower = !truth(a[1]), .reverse = truth(a[0]) };
+    const jinja_sort_order order = { .attribute = a[2], .lower = !truth(a[1]), .reverse = truth(a[0]), .listed = true };
     const jinja_ref       *items;
     size_t                 count;
     UNUSED(all);
@@ -283,10 +283,12 @@ FILTER(filter_batch)
     UNUSED(all);
     if (!jinja_want_int(run, a[0], "batch", &width) || !jinja_items(run, self, &items, &count))
         return NULL;
-    if (width < 1)
-        return jinja_fail(run, "batch: linecount must be at least 1");
-    if (!(parts = jinja_array(run, count)))
+    if (!(parts = jinja_array(run, count + 1)))
         return NULL;
+    if (width == 0 && count > 0 && !(parts[part_count++] = jinja_sequence(run, JINJA_LIST, NULL, 0)))
+        return NULL; /* as the reference's loop does, which looks for a full batch before each item */
+    if (width < 1)
+        width = count > 0 ? (int64_t)count : 1;
     for (size_t i = 0; i < count; i += (size_t)width) {
         const size_t here = count - i < (uint64_t)width ? count - i : (size_t)width;
         if (!(parts[part_count++] = part_of(run, items + i, here, (size_t)width, a[1])))

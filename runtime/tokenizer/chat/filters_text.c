@@ -101,18 +101,21 @@ FILTER(filter_center)
 FILTER(filter_truncate)
 {
     int64_t   length = 255, leeway = 5;
+    size_t    chars = 0;
     jinja_ref end = a[2] ? a[2] : jinja_word(run, "..."), space = jinja_word(run, " "), head;
     UNUSED(all);
     if (!end || !space || !jinja_want_int(run, a[0], "truncate", &length) || !jinja_want_int(run, a[3], "truncate", &leeway))
         return NULL;
-    if (self->kind != JINJA_STRING || end->kind != JINJA_STRING)
-        return jinja_fail(run, "truncate: a string is wanted, not '%s'", jinja_type(self->kind != JINJA_STRING ? self : end));
+    if (end->kind != JINJA_STRING || !jinja_length(self, &chars))
+        return jinja_fail(run, "object of type '%s' has no len()", jinja_type(end->kind != JINJA_STRING ? end : self));
     if (length < (int64_t)end->as.text.chars)
         return jinja_fail(run, "expected length >= %zu, got %lld", end->as.text.chars, (long long)length);
     if (leeway < 0)
         return jinja_fail(run, "expected leeway >= 0, got %lld", (long long)leeway);
-    if (length >= (int64_t)self->as.text.chars || (int64_t)self->as.text.chars - length <= leeway)
+    if (length >= (int64_t)chars || (int64_t)chars - length <= leeway)
         return self;
+    if (self->kind != JINJA_STRING)
+        return jinja_fail(run, "truncate: a string is wanted, not '%s'", jinja_type(self));
     if (!(head = jinja_substring(run, self, 0, (size_t)length - end->as.text.chars)))
         return NULL;
     if (!a[1] || !jinja_truth(a[1])) {

@@ -22,7 +22,7 @@ GLOBAL(range)
 {
     int64_t    part[3] = { 0, 0, 1 };
     uint64_t   count = 0;
-    jinja_ref *items;
+    jinja_ref *items, made;
     UNUSED(self);
     UNUSED(all);
     for (size_t i = 0; i < 3; i++)
@@ -45,7 +45,12 @@ GLOBAL(range)
     for (size_t i = 0; i < count; i++)
         if (!(items[i] = jinja_int(run, (int64_t)((uint64_t)part[0] + i * (uint64_t)part[2]))))
             return NULL;
-    return jinja_sequence(run, JINJA_RANGE, items, (size_t)count);
+    if ((made = jinja_sequence(run, JINJA_RANGE, items, (size_t)count))) {
+        jinja_value *mine = (jinja_value *)(uintptr_t)made; /* just made: nobody else has it */
+        mine->as.list.stop = part[1];
+        mine->as.list.step = part[2];
+    }
+    return made;
 }
 
 /* What dict(pairs, a=1) makes. */

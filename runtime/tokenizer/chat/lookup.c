@@ -203,7 +203,7 @@ jinja_ref jinja_get_slice(jinja_run *run, jinja_ref owner, jinja_ref slice)
         return NULL;
     for (size_t i = 0; i < of.count; i++)
         items[i] = owner->as.list.items[of.start + (int64_t)i * of.step];
-    return jinja_sequence(run, owner->kind, items, of.count);
+    return jinja_sequence(run, owner->kind == JINJA_RANGE ? JINJA_LIST : owner->kind, items, of.count);
 }
 
 /* ---- Paths -------------------------------------------------------------------------------------------------------------------------- */

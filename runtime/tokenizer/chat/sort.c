@@ -13,7 +13,7 @@ jinja_ref jinja_lowered(jinja_run *run, jinja_ref value)
     return value && value->kind == JINJA_STRING ? jinja_change_case(run, value, JINJA_LOWER) : value;
 }
 
-/* The key of "a.b,c": a list of two; of one path, its value alone, which orders alike. */
+/* The key of "a.b,c": a list of two; of one path, its value, in a list if that is wanted. */
 static jinja_ref key_of(jinja_run *run, jinja_ref item, const jinja_sort_order *order)
 {
     const jinja_ref  path = order->attribute, comma = jinja_word(run, ",");
@@ -23,8 +23,13 @@ static jinja_ref key_of(jinja_run *run, jinja_ref item, const jinja_sort_order *
     if (!comma)
         return NULL;
     if (!path || path->kind != JINJA_STRING || !memchr(path->as.text.data, ',', path->as.text.length)) {
-        const jinja_ref key = jinja_follow(run, item, path, NULL);
-        return order->lower ? jinja_lowered(run, key) : key;
+        jinja_ref key = jinja_follow(run, item, path, NULL);
+        if (order->lower)
+            key = jinja_lowered(run, key);
+        if (!key || !order->listed || !(keys = jinja_array(run, 1)))
+            return order->listed ? NULL : key;
+        keys[0] = key;
+        return jinja_sequence(run, JINJA_LIST, keys, 1);
     }
     if (!(list = jinja_split(run, path, comma, -1, false)) || !jinja_items(run, list, &paths, &count) || !(keys = jinja_array(run, count)))
         return NULL;

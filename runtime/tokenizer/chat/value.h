@@ -33,7 +33,7 @@ struct jinja_value {
         int64_t integer; /* INT; BOOL: 0 or 1 */
         double  real;
         struct { const char *data; size_t length, chars; } text; /* UTF-8, its bytes and its code points */
-        struct { const jinja_ref *items; size_t count; } list;   /* LIST, TUPLE, RANGE; SLICE: three */
+        struct { const jinja_ref *items; size_t count; int64_t stop, step; } list; /* LIST, TUPLE; SLICE: three; RANGE: as it was asked for */
         struct { const jinja_ref *items; size_t count; const char *type; } view;
         struct { const jinja_ref *items; size_t count; size_t *next; const char *type; } iterator;
         jinja_dict *dict; /* DICT: no more changed; NAMESPACE: changed by {% set n.x = ... %} */

@@ -158,11 +158,9 @@ static bool repr_object(jinja_run *run, jinja_ref value, core_text *out)
 static bool repr_range(jinja_run *run, jinja_ref value, core_text *out)
 {
     char          text[80];
-    const size_t  count = value->as.list.count;
-    const int64_t first = count ? value->as.list.items[0]->as.integer : 0;
-    const int64_t step = count > 1 ? value->as.list.items[1]->as.integer - first : 1;
+    const int64_t first = value->as.list.count ? value->as.list.items[0]->as.integer : 0, step = value->as.list.step;
     (void)snprintf(text, sizeof text, step == 1 ? "range(%" PRId64 ", %" PRId64 ")" : "range(%" PRId64 ", %" PRId64 ", %" PRId64 ")", first,
-                   first + step * (int64_t)count, step);
+                   value->as.list.stop, step);
     return jinja_add_word(run, out, text);
 }
 
