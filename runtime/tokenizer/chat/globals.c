@@ -215,5 +215,8 @@ static const jinja_table globals = { rows, COUNT(rows) };
 jinja_ref jinja_global(jinja_run *run, jinja_ref name)
 {
     const jinja_callable *row = jinja_find(&globals, name);
+    jinja_dict           *empty;
+    if (jinja_is_text(name, "self")) /* the template's blocks, of which it has none */
+        return (empty = jinja_dict_new(run)) ? jinja_dict_value(run, JINJA_NAMESPACE, empty) : NULL;
     return row ? jinja_method(run, row, NULL) : NULL;
 }

@@ -89,7 +89,7 @@ static jinja_ref item(jinja_run *run, jinja_ref owner, jinja_ref key)
 jinja_ref jinja_get_attribute(jinja_run *run, jinja_ref owner, jinja_ref name)
 {
     jinja_ref found;
-    if (owner->kind == JINJA_UNDEFINED && !is_dunder(name))
+    if (owner->kind == JINJA_UNDEFINED && !jinja_is_text(name, "__class__")) /* which everything has */
         return jinja_fail_undefined(run, owner);
     if ((found = attribute(run, owner, name)) || run->status != OCLM_OK)
         return found;
