@@ -147,16 +147,22 @@ static oclm_status decode_replace(const tok_step *step, const tok_strings *in, t
     oclm_status         status = OCLM_OK;
     for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
         size_t      length;
-        const char *p = tok_strings_at(in, i, &length);
-        const char *begin, *stop;
-        for (const char *const end = p + length; length > 0 && p < end && status == OCLM_OK; p = stop) {
-            if ((begin = tok_pattern_find(&self->pattern, p, end, &stop)) == NULL) {
-                status = tok_strings_add(out, p, (size_t)(end - p));
-                break;
-            }
-            if ((status = tok_strings_add(out, p, (size_t)(begin - p))) == OCLM_OK)
-                status = tok_strings_add(out, self->content, content_length);
+        const char *text = tok_strings_at(in, i, &length), *done = text;
+        tok_matches matches;
+        if (length == 0) {
+            status = tok_strings_end(out);
+            continue;
         }
+        tok_matches_begin(&matches, &self->pattern, text, length);
+        while ((status = tok_matches_next(&matches)) == OCLM_OK && matches.begin != NULL) {
+            if ((status = tok_strings_add(out, done, (size_t)(matches.begin - done))) != OCLM_OK ||
+                (status = tok_strings_add(out, self->content, content_length)) != OCLM_OK)
+                break;
+            done = matches.stop;
+        }
+        tok_matches_end(&matches);
+        if (status == OCLM_OK)
+            status = tok_strings_add(out, done, (size_t)(text + length - done));
         if (status == OCLM_OK)
             status = tok_strings_end(out);
     }

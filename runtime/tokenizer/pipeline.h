@@ -14,6 +14,7 @@
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/layout.h"
 #include "tokenizer/model.h"
+#include "tokenizer/normal.h"
 #include "tokenizer/strings.h"
 #include "tokenizer/tokenizer.h"
 
@@ -28,8 +29,8 @@ typedef struct tok_step    tok_step;
 /* Each component's own struct begins with this. Its stage decides which function it has. */
 struct tok_step {
     union {
-        /* Adds the normal form of `text` to `out`. */
-        oclm_status (*normalize)(const tok_step *step, const char *text, size_t length, core_text *out);
+        /* Writes the normal form of `text` to `out`, which is empty. */
+        oclm_status (*normalize)(const tok_step *step, const char *text, size_t length, tok_normal *out);
         /* Splits a piece; hands each part to tok_run_piece(run, index + 1, ...). `index` is the step's own place. */
         oclm_status (*split)(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length);
         /* Puts special tokens around the groups of `in`; `out` is empty. Called at load, for texts and for pairs.
@@ -91,6 +92,7 @@ struct tok_tokenizer {
     size_t     added_tokens[2];  /* special tokens added to a text, to a pair: what truncation leaves room for */
     tok_model *model;
     tok_added  added;
+    bool       traces;           /* a pre-tokenizer asks where its pieces come from */
     size_t     vocab_size;       /* highest id + 1 */
     tok_joining joining;
     size_t     per_token, tail;  /* then: how many decoders look at each token alone; the first for the whole text */
@@ -116,8 +118,8 @@ typedef struct tok_cached_piece {
 
 struct tok_scratch {
     tok_scratch      *next;           /* in tok_tokenizer.idle */
-    core_text         normal;         /* normalised text */
-    core_text         step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
+    tok_normal        normal;         /* normalised text */
+    tok_normal        step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
     tok_ids           ids;            /* of the text so far */
     tok_ids           symbols;        /* BPE's */
     void             *memory;         /* the model's, through tok_scratch_memory() */
@@ -135,11 +137,33 @@ void        tok_scratch_free_all(tok_tokenizer *tokenizer);
 /* At least so many bytes, aligned for any type, contents undefined. NULL: no memory. */
 void       *tok_scratch_memory(tok_scratch *scratch, size_t bytes);
 
+/* The text that pieces point into now, and where in the original each of its bytes comes from (normal.h). */
+typedef struct tok_frame {
+    const char     *text;
+    const uint32_t *sources; /* NULL: from the byte at the same place, or untraced */
+    size_t          offset;  /* to add */
+} tok_frame;
+
 struct tok_run {
     const tok_tokenizer *tokenizer;
     tok_scratch         *scratch;
     tok_ids             *ids;
+    bool                 traced; /* rewritten texts keep their sources */
+    const char          *text;   /* the original */
+    tok_frame            frame;
 };
+
+/* Where in the original text the byte at `p`, of a piece, comes from. Only for traced runs, or where nothing was rewritten. */
+static inline size_t tok_run_source(const tok_run *run, const char *p)
+{
+    const size_t at = (size_t)(p - run->frame.text);
+    return (run->frame.sources != NULL ? run->frame.sources[at] : at) + run->frame.offset;
+}
+
+/* For a pre-tokenizer that rewrites its piece: empties `own`, to be filled with sources that count from the piece's beginning.
+ * tok_run_enter() then makes it the text that pieces point into; the caller puts the frame it returns back afterwards. */
+void      tok_run_rewrite(const tok_run *run, tok_normal *own);
+tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece);
 
 /* Gives a piece to the pre-tokenizer at `index`, or to the model after the last. Empty pieces vanish. */
 oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t length);

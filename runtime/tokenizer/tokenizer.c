@@ -9,6 +9,7 @@
 #include "tokenizer/hash.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pipeline.h"
+#include "tokenizer/pre_tokenize.h"
 
 #define MAX_TEXT ((size_t)INT32_MAX) /* bytes of one text: positions within a word are 32 bits */
 
@@ -25,6 +26,8 @@ static oclm_status finish(tok_tokenizer *tokenizer)
         return status;
     if (bytes)
         tok_byte_level_give_bytes(last);
+    for (size_t i = 0; i < pre->count; i++)
+        tokenizer->traces |= tok_metaspace_looks_back(pre->steps[i]) && (i > 0 || tokenizer->normalizer.count > 0);
     if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
         (status = tok_layouts_prepare(tokenizer)) != OCLM_OK || (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
@@ -174,6 +177,21 @@ oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t l
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
+void tok_run_rewrite(const tok_run *run, tok_normal *own)
+{
+    tok_normal_clear(own);
+    own->traced = run->traced;
+}
+
+tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece)
+{
+    const tok_frame before = run->frame;
+    for (size_t i = 0; run->traced && i < own->text.length; i++)
+        own->sources[i] = (uint32_t)tok_run_source(run, piece + own->sources[i]);
+    run->frame = (tok_frame){ own->text.data, run->traced ? own->sources : NULL, 0 };
+    return before;
+}
+
 /* A part of normalised text. */
 static oclm_status encode_normal(tok_run *run, const char *text, size_t length, int32_t id)
 {
@@ -184,23 +202,27 @@ static oclm_status encode_normal(tok_run *run, const char *text, size_t length, 
 static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int32_t id)
 {
     const tok_tokenizer *tokenizer = run->tokenizer;
-    core_text           *normal = &run->scratch->normal;
+    tok_normal          *normal = &run->scratch->normal;
     if (id >= 0)
         return tok_ids_add(run->ids, id);
+    run->frame.offset = (size_t)(text - run->text);
     if (tokenizer->normalizer.count > 0) {
-        core_text_clear(normal);
-        const oclm_status status = tok_normalize(&tokenizer->normalizer, text, length, normal);
+        tok_normal_clear(normal);
+        normal->traced = run->traced;
+        const oclm_status status = tok_normalize_traced(&tokenizer->normalizer, text, length, normal);
         if (status != OCLM_OK)
             return status;
-        text = normal->data;
-        length = normal->length;
+        text = normal->text.data != NULL ? normal->text.data : "";
+        length = normal->text.length;
     }
+    run->frame.text = text;
+    run->frame.sources = run->traced && tokenizer->normalizer.count > 0 ? normal->sources : NULL;
     return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
 }
 
 static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
 {
-    tok_run run = { tokenizer, scratch, ids };
+    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, text, { text, NULL, 0 } };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;

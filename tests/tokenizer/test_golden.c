@@ -75,12 +75,26 @@ static void qwen3_equals_the_reference(void **state)
     check_shared("qwen3");
 }
 
+static void llama2_equals_the_reference(void **state)
+{
+    (void)state;
+    check_shared("llama2");
+}
+
+static void gemma3_equals_the_reference(void **state)
+{
+    (void)state;
+    check_shared("gemma3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt2_equals_the_reference),
         cmocka_unit_test(llama3_equals_the_reference),
         cmocka_unit_test(qwen3_equals_the_reference),
+        cmocka_unit_test(llama2_equals_the_reference),
+        cmocka_unit_test(gemma3_equals_the_reference),
     };
     (void)unpack_begin();
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
