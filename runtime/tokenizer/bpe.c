@@ -209,7 +209,7 @@ static oclm_status find_whole_pieces(tok_bpe *bpe, tok_scratch *scratch)
     const tok_vocab *vocab = &bpe->model.vocab;
     core_text        bytes = CORE_TEXT_INIT;
     tok_ids          ids = TOK_IDS_INIT;
-    oclm_status      status = OCLM_OK;
+    oclm_status      status = tok_vocab_reserve(&bpe->whole, vocab->count);
     for (size_t i = 0; i < vocab->count && status == OCLM_OK; i++) {
         const char *piece = vocab->pool.data + vocab->entries[i].start;
         size_t      length = vocab->entries[i].length;

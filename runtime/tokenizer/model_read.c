@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define BYTES_PER_ENTRY 64 /* of a tokenizer.json, roughly: 70 in Llama 3's, 72 in GPT-2's, 126 in Gemma 3's */
+
 bool tok_key_is(const char *key, size_t length, const char *name)
 {
     return length == strlen(name) && memcmp(key, name, length) == 0;
@@ -46,6 +48,8 @@ oclm_status tok_read_vocab(core_json_reader *reader, tok_vocab *vocab)
     int64_t     id;
     oclm_status status = core_json_enter(reader, CORE_JSON_OBJECT);
     core_text   key = CORE_TEXT_INIT;
+    if (status == OCLM_OK)
+        status = tok_vocab_reserve(vocab, (size_t)(reader->end - reader->p) / BYTES_PER_ENTRY);
     while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
         if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
             break;
