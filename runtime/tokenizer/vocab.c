@@ -70,13 +70,17 @@ static oclm_status grow_entries(tok_vocab *vocab)
 
 oclm_status tok_vocab_add(tok_vocab *vocab, const char *text, size_t length, int32_t id)
 {
+    return tok_vocab_add_hashed(vocab, text, length, id, tok_hash(text, length));
+}
+
+oclm_status tok_vocab_add_hashed(tok_vocab *vocab, const char *text, size_t length, int32_t id, uint64_t hash)
+{
     oclm_status status;
     if (vocab->count >= TOK_MAX_ID || length > UINT32_MAX)
         return core_fail(OCLM_ERR_FORMAT, "a vocabulary of more than %d entries", TOK_MAX_ID);
     if (vocab->count * 2 >= vocab->slot_count && (status = set_slot_count(vocab, vocab->slot_count == 0 ? FIRST_SLOTS : vocab->slot_count * 2)) != OCLM_OK)
         return status;
-    const uint64_t hash = tok_hash(text, length);
-    uint64_t      *slot = slot_for(vocab, text, length, hash);
+    uint64_t *slot = slot_for(vocab, text, length, hash);
     if (*slot != 0) {
         vocab->entries[(uint32_t)*slot - 1].id = id;
         return OCLM_OK;

@@ -30,6 +30,8 @@ typedef struct tok_vocab {
 /* Room for about so many strings, so that the table need not grow step by step. */
 oclm_status tok_vocab_reserve(tok_vocab *vocab, size_t count);
 oclm_status tok_vocab_add(tok_vocab *vocab, const char *text, size_t length, int32_t id);
+/* The same for a string whose tok_hash() is known. */
+oclm_status tok_vocab_add_hashed(tok_vocab *vocab, const char *text, size_t length, int32_t id, uint64_t hash);
 /* After the last string: ids to strings. Of two strings with one id the later is found. */
 oclm_status tok_vocab_index_ids(tok_vocab *vocab);
 void        tok_vocab_deinit(tok_vocab *vocab);
