@@ -6,103 +6,17 @@
 
 #include "core/log.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/model_read.h"
 
 oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader)
 {
-    bool        first = true, more;
-    const char *text;
-    size_t      length;
-    int64_t     id;
-    oclm_status status = core_json_enter(reader, CORE_JSON_OBJECT);
-    core_text   key = CORE_TEXT_INIT;
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
-        if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
-            break;
-        if (text == reader->scratch.data) { /* reading on may reuse it */
-            core_text_clear(&key);
-            if ((status = core_text_add(&key, text, length)) != OCLM_OK)
-                break;
-            text = key.data;
-        }
-        if ((status = core_json_int(reader, 0, TOK_MAX_ID, &id)) == OCLM_OK)
-            status = tok_vocab_add(&bpe->model.vocab, text, length, (int32_t)id);
-    }
-    core_text_free(&key);
-    return status == OCLM_OK ? tok_vocab_index_ids(&bpe->model.vocab) : status;
+    return tok_read_vocab(reader, &bpe->model.vocab);
 }
 
 /* ---- Merges */
 
-static oclm_status not_in_vocabulary(const char *text, size_t length, const char *where, uint32_t rank)
-{
-    return core_fail(OCLM_ERR_FORMAT, "%s: merge %" PRIu32 " needs the token \"%.*s\", which is not in the vocabulary", where, rank,
-                     (int)(length < 200 ? length : 200), text);
-}
-
-/* `joined` is left and right, one after the other. */
-static oclm_status add_merge(tok_bpe *bpe, const core_text *joined, size_t left_length, uint32_t rank, const char *where)
-{
-    const tok_vocab *vocab = &bpe->model.vocab;
-    const char      *right = joined->data + left_length;
-    const size_t     right_length = joined->length - left_length;
-    const int32_t    left_id = tok_vocab_find(vocab, joined->data, left_length);
-    const int32_t    right_id = tok_vocab_find(vocab, right, right_length);
-    if (left_id < 0)
-        return not_in_vocabulary(joined->data, left_length, where, rank);
-    if (right_id < 0)
-        return not_in_vocabulary(right, right_length, where, rank);
-    int32_t result;
-    if (bpe->prefix == NULL) {
-        result = tok_vocab_find(vocab, joined->data, joined->length);
-    } else { /* the right token's prefix goes */
-        const size_t prefix = strlen(bpe->prefix), cut = prefix < right_length ? prefix : right_length;
-        core_text    whole = CORE_TEXT_INIT;
-        oclm_status  status;
-        if ((status = core_text_add(&whole, joined->data, left_length)) != OCLM_OK ||
-            (status = core_text_add(&whole, right + cut, right_length - cut)) != OCLM_OK) {
-            core_text_free(&whole);
-            return status;
-        }
-        result = tok_vocab_find(vocab, whole.data, whole.length);
-        core_text_free(&whole);
-    }
-    if (result < 0)
-        return not_in_vocabulary(joined->data, joined->length, where, rank);
-    return tok_merges_add(&bpe->merges, left_id, right_id, rank, result, vocab->count * 2);
-}
-
-static bool is_version(const char *line, size_t length)
-{
-    return length >= 8 && memcmp(line, "#version", 8) == 0;
-}
-
-static oclm_status add_line(tok_bpe *bpe, const char *line, size_t length, uint32_t rank, const char *where, core_text *joined)
-{
-    oclm_status status;
-    if (is_version(line, length))
-        return OCLM_OK;
-    const char *space = memchr(line, ' ', length);
-    const size_t left = space != NULL ? (size_t)(space - line) : 0;
-    if (space == NULL || memchr(space + 1, ' ', length - left - 1) != NULL)
-        return core_fail(OCLM_ERR_FORMAT, "%s: merge %" PRIu32 " is \"%.*s\"; it must be two tokens with one space between", where,
-                         rank, (int)(length < 200 ? length : 200), line);
-    core_text_clear(joined);
-    if ((status = core_text_add(joined, line, left)) != OCLM_OK ||
-        (status = core_text_add(joined, space + 1, length - left - 1)) != OCLM_OK)
-        return status;
-    return add_merge(bpe, joined, left, rank, where);
-}
-
-oclm_status tok_bpe_add_line(tok_bpe *bpe, const char *line, size_t length, uint32_t rank, const char *where)
-{
-    core_text   joined = CORE_TEXT_INIT;
-    oclm_status status = add_line(bpe, line, length, rank, where, &joined);
-    core_text_free(&joined);
-    return status;
-}
-
 /* ["left", "right"] */
-static oclm_status read_pair(tok_bpe *bpe, core_json_reader *reader, uint32_t rank, core_text *joined)
+static oclm_status read_pair(tok_merge_batch *batch, core_json_reader *reader, uint32_t rank, core_text *joined)
 {
     bool        first = true, more;
     const char *text;
@@ -119,29 +33,35 @@ static oclm_status read_pair(tok_bpe *bpe, core_json_reader *reader, uint32_t ra
         return status;
     if (parts != 2)
         return core_json_error(reader, "merge %" PRIu32 " has %zu parts; it must have two", rank, parts);
-    return add_merge(bpe, joined, left, rank, reader->origin);
+    const char *both = joined->data != NULL ? joined->data : "";
+    return tok_merge_batch_add(batch, both, left, both + left, joined->length - left, rank);
 }
 
 static oclm_status read_merges(tok_bpe *bpe, core_json_reader *reader)
 {
-    bool           first = true, more;
-    core_json_kind kind;
-    const char    *text;
-    size_t         length;
-    uint32_t       rank = 0;
-    core_text      joined = CORE_TEXT_INIT;
-    oclm_status    status = core_json_enter(reader, CORE_JSON_ARRAY);
+    bool            first = true, more;
+    core_json_kind  kind;
+    const char     *text;
+    size_t          length;
+    uint32_t        rank = 0;
+    core_text       joined = CORE_TEXT_INIT;
+    tok_merge_batch batch;
+    oclm_status     status = core_json_enter(reader, CORE_JSON_ARRAY);
+    tok_merge_batch_init(&batch, bpe, reader->origin);
     while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_ARRAY, &first, &more)) == OCLM_OK && more) {
         if ((status = core_json_peek(reader, &kind)) != OCLM_OK)
             break;
         if (rank == TOK_MAX_MERGES)
             status = core_json_error(reader, "more than %d merges", TOK_MAX_MERGES);
         else if (kind == CORE_JSON_ARRAY)
-            status = read_pair(bpe, reader, rank, &joined);
+            status = read_pair(&batch, reader, rank, &joined);
         else if ((status = core_json_string(reader, &text, &length)) == OCLM_OK)
-            status = add_line(bpe, text, length, rank, reader->origin, &joined);
+            status = tok_merge_batch_add_line(&batch, text, length, rank);
         rank++;
     }
+    if (status == OCLM_OK)
+        status = tok_merge_batch_end(&batch);
+    tok_merge_batch_deinit(&batch);
     core_text_free(&joined);
     return status;
 }
@@ -154,37 +74,6 @@ typedef struct members {
     bool             merges_wait;   /* to be read from here */
     core_json_reader merges_reader;
 } members;
-
-/* A string, or null; "" counts as none, as it has no effect. */
-static oclm_status read_optional_string(core_json_reader *reader, char **value)
-{
-    core_json_kind kind;
-    const char    *text;
-    size_t         length;
-    core_text      copy = CORE_TEXT_INIT;
-    oclm_status    status = core_json_peek(reader, &kind);
-    if (status != OCLM_OK)
-        return status;
-    core_free(*value);
-    *value = NULL;
-    if (kind == CORE_JSON_NULL)
-        return core_json_skip(reader);
-    if ((status = core_json_string(reader, &text, &length)) != OCLM_OK || length == 0)
-        return status;
-    if ((status = core_text_add(&copy, text, length)) == OCLM_OK && (*value = core_text_take(&copy, NULL)) == NULL)
-        status = OCLM_ERR_MEMORY;
-    return status;
-}
-
-static oclm_status read_optional_bool(core_json_reader *reader, bool *value)
-{
-    core_json_kind    kind;
-    const oclm_status status = core_json_peek(reader, &kind);
-    if (status != OCLM_OK)
-        return status;
-    *value = false;
-    return kind == CORE_JSON_NULL ? core_json_skip(reader) : core_json_bool(reader, value);
-}
 
 static oclm_status read_dropout(core_json_reader *reader)
 {
@@ -199,11 +88,6 @@ static oclm_status read_dropout(core_json_reader *reader)
     return status;
 }
 
-static bool is(const char *key, size_t length, const char *name)
-{
-    return length == strlen(name) && memcmp(key, name, length) == 0;
-}
-
 static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *seen)
 {
     const char *key;
@@ -211,13 +95,13 @@ static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *
     oclm_status status = core_json_key(reader, &key, &length);
     if (status != OCLM_OK)
         return status;
-    if (is(key, length, "vocab")) {
+    if (tok_key_is(key, length, "vocab")) {
         if (seen->vocab)
             return core_json_error(reader, "the model has two vocabularies");
         seen->vocab = true;
         return tok_bpe_read_vocab(bpe, reader);
     }
-    if (is(key, length, "merges")) {
+    if (tok_key_is(key, length, "merges")) {
         if (seen->merges)
             return core_json_error(reader, "the model has two lists of merges");
         seen->merges = true;
@@ -228,21 +112,21 @@ static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *
         seen->merges_reader.scratch = (core_text)CORE_TEXT_INIT;
         return core_json_skip(reader);
     }
-    if (is(key, length, "continuing_subword_prefix")) {
+    if (tok_key_is(key, length, "continuing_subword_prefix")) {
         seen->prefix = true;
-        return read_optional_string(reader, &bpe->prefix);
+        return tok_read_optional_string(reader, &bpe->prefix);
     }
-    if (is(key, length, "end_of_word_suffix"))
-        return read_optional_string(reader, &bpe->suffix);
-    if (is(key, length, "unk_token"))
-        return read_optional_string(reader, &bpe->unk_token);
-    if (is(key, length, "fuse_unk"))
-        return read_optional_bool(reader, &bpe->fuse_unk);
-    if (is(key, length, "byte_fallback"))
-        return read_optional_bool(reader, &bpe->byte_fallback);
-    if (is(key, length, "ignore_merges"))
-        return read_optional_bool(reader, &bpe->ignore_merges);
-    if (is(key, length, "dropout"))
+    if (tok_key_is(key, length, "end_of_word_suffix"))
+        return tok_read_optional_string(reader, &bpe->suffix);
+    if (tok_key_is(key, length, "unk_token"))
+        return tok_read_optional_string(reader, &bpe->unk_token);
+    if (tok_key_is(key, length, "fuse_unk"))
+        return tok_read_optional_bool(reader, &bpe->fuse_unk);
+    if (tok_key_is(key, length, "byte_fallback"))
+        return tok_read_optional_bool(reader, &bpe->byte_fallback);
+    if (tok_key_is(key, length, "ignore_merges"))
+        return tok_read_optional_bool(reader, &bpe->ignore_merges);
+    if (tok_key_is(key, length, "dropout"))
         return read_dropout(reader);
     return core_json_skip(reader);
 }

@@ -35,7 +35,7 @@ int tok_byte_of_char(uint32_t code_point)
 bool tok_bytes_of_token(const char *token, size_t length, core_text *out, oclm_status *status)
 {
     const size_t before = out->length;
-    size_t       size;
+    size_t size;
     if ((*status = core_text_reserve(out, length)) != OCLM_OK) /* no more bytes than the token has */
         return false;
     for (const char *p = token; p < token + length; p += size) {
@@ -55,44 +55,55 @@ bool tok_bytes_of_token(const char *token, size_t length, core_text *out, oclm_s
 
 typedef struct byte_level {
     tok_step step;
-    bool     add_prefix_space, use_regex;
-    bool     plain; /* pieces are given on as bytes */
+    bool add_prefix_space, use_regex;
+    bool plain; /* pieces are given on as bytes */
 } byte_level;
 
 static oclm_status give(const byte_level *self, tok_run *run, size_t index, const char *text, size_t length)
 {
     if (self->plain)
         return tok_run_piece(run, index + 1, text, length);
-    core_text  *mapped = &run->scratch->step_text[index];
+    tok_normal *mapped = &run->scratch->step_text[index];
     oclm_status status = OCLM_OK;
-    core_text_clear(mapped);
+    tok_run_rewrite(run, mapped);
     for (size_t i = 0; i < length && status == OCLM_OK; i++)
-        status = core_text_add_code_point(mapped, tok_byte_char((unsigned char)text[i]));
-    return status == OCLM_OK ? tok_run_piece(run, index + 1, mapped->data, mapped->length) : status;
+        status = tok_normal_put_char(mapped, tok_byte_char((unsigned char)text[i]), i);
+    if (status != OCLM_OK)
+        return status;
+    const tok_frame before = tok_run_enter(run, mapped, text);
+    status = tok_run_piece(run, index + 1, mapped->text.data, mapped->text.length);
+    run->frame = before;
+    return status;
 }
 
-static oclm_status split(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length)
+static oclm_status split_spaced(const byte_level *self, tok_run *run, size_t index, const char *text, size_t length)
 {
-    const byte_level *self = (const byte_level *)step;
-    core_text         spaced = CORE_TEXT_INIT;
-    oclm_status       status = OCLM_OK;
-    if (self->add_prefix_space && text[0] != ' ') {
-        if ((status = core_text_add_char(&spaced, ' ')) != OCLM_OK || (status = core_text_add(&spaced, text, length)) != OCLM_OK)
-            goto done;
-        text = spaced.data;
-        length = spaced.length;
-    }
-    if (!self->use_regex) {
-        status = give(self, run, index, text, length);
-        goto done;
-    }
+    oclm_status status = OCLM_OK;
+    if (!self->use_regex)
+        return give(self, run, index, text, length);
     for (const char *p = text, *const end = text + length; p < end && status == OCLM_OK;) {
         const char *next = tok_scan_gpt2(p, end); /* matches everywhere */
         status = give(self, run, index, p, (size_t)(next - p));
         p = next;
     }
-done:
-    core_text_free(&spaced);
+    return status;
+}
+
+static oclm_status split(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length)
+{
+    const byte_level *self = (const byte_level *)step;
+    tok_normal spaced = TOK_NORMAL_INIT;
+    oclm_status status;
+    if (!self->add_prefix_space || text[0] == ' ')
+        return split_spaced(self, run, index, text, length);
+    tok_run_rewrite(run, &spaced);
+    if ((status = tok_normal_put(&spaced, " ", 1, 0)) == OCLM_OK &&
+        (status = tok_normal_keep(&spaced, text, length, 0)) == OCLM_OK) {
+        const tok_frame before = tok_run_enter(run, &spaced, text);
+        status = split_spaced(self, run, index, spaced.text.data, spaced.text.length);
+        run->frame = before;
+    }
+    tok_normal_free(&spaced);
     return status;
 }
 
@@ -108,7 +119,7 @@ void tok_byte_level_give_bytes(tok_step *step)
 
 oclm_status tok_byte_level_make(const cJSON *config, const char *where, tok_step **step)
 {
-    byte_level  made = { { { NULL }, NULL }, true, true, false };
+    byte_level made = { { { NULL }, NULL }, true, true, false };
     oclm_status status;
     if ((status = core_json_get_bool(config, "add_prefix_space", where, &made.add_prefix_space)) != OCLM_OK ||
         (status = core_json_get_bool(config, "use_regex", where, &made.use_regex)) != OCLM_OK)

@@ -121,8 +121,9 @@ static const char *find_active(const char *p, const char *end)
     return p;
 }
 
-static oclm_status normalize(const tok_step *step, const char *text, size_t length, core_text *out)
+static oclm_status normalize(const tok_step *step, const char *text, size_t length, tok_normal *normal)
 {
+    core_text *const  out = &normal->text;
     const char *const end = text + length;
     const char       *done = text; /* added to `out` up to here */
     code_points       points = { NULL, 0, 0 };

@@ -1,8 +1,8 @@
-/* normalize.h: the normal form of a piece of text. */
+/* normalize.h: the normal form of a piece of text, and the normalisers. */
 #ifndef OCLM_TOKENIZER_NORMALIZE_H
 #define OCLM_TOKENIZER_NORMALIZE_H
 
-#include "core/text.h"
+#include "tokenizer/normal.h"
 
 struct cJSON;
 struct tok_chain;
@@ -10,8 +10,12 @@ struct tok_step;
 
 /* Adds to `out` what the chain makes of the text; the text itself where the chain is empty. */
 oclm_status tok_normalize(const struct tok_chain *chain, const char *text, size_t length, core_text *out);
+/* The same; `out` is empty, and traced if it says so. */
+oclm_status tok_normalize_traced(const struct tok_chain *chain, const char *text, size_t length, tok_normal *out);
 
-/* Unicode normalisation form C, with the tables of Unicode 9.0 (nfc.c). */
+/* Each makes its normaliser (the component of that name in tokenizer.json). */
 oclm_status tok_nfc_make(const struct cJSON *config, const char *where, struct tok_step **step);
+oclm_status tok_prepend_make(const struct cJSON *config, const char *where, struct tok_step **step);
+oclm_status tok_replace_make(const struct cJSON *config, const char *where, struct tok_step **step);
 
 #endif

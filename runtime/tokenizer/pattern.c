@@ -8,8 +8,8 @@
 oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const char *where)
 {
     const cJSON *object = core_json_member(config, "pattern");
-    const char  *literal = NULL, *regex = NULL;
-    oclm_status  status;
+    const char *literal = NULL, *regex = NULL;
+    oclm_status status;
     *pattern = (tok_pattern){ NULL, NULL, 0 };
     if (!cJSON_IsObject(object))
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"pattern\" is not {\"String\": ...} or {\"Regex\": ...}", where);
@@ -24,8 +24,10 @@ oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const ch
     if (regex == NULL)
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"pattern\" has neither \"String\" nor \"Regex\"", where);
     pattern->scan = tok_scanner_of(regex);
-    return pattern->scan != NULL ? OCLM_OK
-        : core_fail(OCLM_ERR_UNSUPPORTED, "%s: the pattern %s is none of those supported (GPT-2's, Llama 3's, Qwen's)", where, regex);
+    return pattern->scan != NULL
+               ? OCLM_OK
+               : core_fail(OCLM_ERR_UNSUPPORTED,
+                           "%s: the pattern %s is none of those supported (GPT-2's, Llama 3's, Qwen's)", where, regex);
 }
 
 void tok_pattern_deinit(tok_pattern *pattern)
@@ -34,31 +36,66 @@ void tok_pattern_deinit(tok_pattern *pattern)
     pattern->literal = NULL;
 }
 
-static const char *find_literal(const tok_pattern *pattern, const char *p, const char *end)
+/* ---- Matches */
+
+void tok_matches_begin(tok_matches *matches, const tok_pattern *pattern, const char *text, size_t length)
 {
-    if (pattern->length == 0)
-        return NULL;
-    while ((size_t)(end - p) >= pattern->length) {
-        p = memchr(p, pattern->literal[0], (size_t)(end - p) - pattern->length + 1);
-        if (p == NULL || memcmp(p, pattern->literal, pattern->length) == 0)
-            return p;
-        p++;
-    }
-    return NULL;
+    *matches = (tok_matches){ pattern, text, text + length, text, NULL, NULL, NULL };
 }
 
-const char *tok_pattern_find(const tok_pattern *pattern, const char *p, const char *end, const char **stop)
+void tok_matches_end(tok_matches *matches)
+{
+    matches->pattern = NULL;
+}
+
+static bool find_literal(tok_matches *matches)
+{
+    const size_t length = matches->pattern->length;
+    const char *p = matches->from;
+    while ((size_t)(matches->end - p) >= length) {
+        if (length > 0)
+            p = memchr(p, matches->pattern->literal[0], (size_t)(matches->end - p) - length + 1);
+        if (p == NULL)
+            break;
+        if (memcmp(p, matches->pattern->literal, length) == 0) {
+            matches->begin = p;
+            matches->stop = p + length;
+            return true;
+        }
+        p++;
+    }
+    return false;
+}
+
+static bool find_scanned(tok_matches *matches)
 {
     size_t length;
-    if (pattern->scan == NULL) {
-        p = find_literal(pattern, p, end);
-        *stop = p != NULL ? p + pattern->length : NULL;
-        return p;
-    }
-    for (; p < end; p += length) {
-        if ((*stop = pattern->scan(p, end)) != NULL)
-            return p;
+    for (const char *p = matches->from; p < matches->end; p += length) {
+        if ((matches->stop = matches->pattern->scan(p, matches->end)) != NULL) {
+            matches->begin = p;
+            return true;
+        }
         (void)tok_char_at(p, &length);
     }
-    return NULL;
+    return false;
+}
+
+oclm_status tok_matches_next(tok_matches *matches)
+{
+    size_t length;
+    while (matches->from <= matches->end) {
+        if (!(matches->pattern->scan != NULL ? find_scanned(matches) : find_literal(matches)))
+            break;
+        if (matches->begin < matches->stop || matches->stop != matches->last) {
+            matches->from = matches->last = matches->stop;
+            return OCLM_OK;
+        }
+        if (matches->from == matches->end) /* an empty match right behind another is none: on by one character */
+            break;
+        (void)tok_char_at(matches->from, &length);
+        matches->from += length;
+    }
+    matches->begin = NULL;
+    matches->from = matches->end + 1;
+    return OCLM_OK;
 }

@@ -1,4 +1,4 @@
-/* pattern.h: what Split looks for and Replace replaces: {"String": literal} or {"Regex": known pattern}. */
+/* pattern.h: what Split looks for and Replace replaces: {"String": literal} or {"Regex": pattern}. */
 #ifndef OCLM_TOKENIZER_PATTERN_H
 #define OCLM_TOKENIZER_PATTERN_H
 
@@ -6,16 +6,27 @@
 #include "tokenizer/scanners.h"
 
 typedef struct tok_pattern {
-    tok_scanner scan;    /* of a regex; NULL: the literal */
-    char       *literal; /* an empty one never matches */
-    size_t      length;
+    tok_scanner scan; /* of a regex; NULL: the literal */
+    char *literal;    /* an empty one matches everywhere, as an empty regex does */
+    size_t length;
 } tok_pattern;
 
 /* Reads the "pattern" of a component. Errors: OCLM_ERR_UNSUPPORTED, showing a regex that no scanner serves. */
 oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const char *where);
-void        tok_pattern_deinit(tok_pattern *pattern);
+void tok_pattern_deinit(tok_pattern *pattern);
 
-/* The first match that begins at or after `p`: its beginning, and its end in `*stop`. NULL if there is none. Never empty. */
-const char *tok_pattern_find(const tok_pattern *pattern, const char *p, const char *end, const char **stop);
+/* The matches in a piece, one after the other, as the reference's find_iter tells them: some may be empty, but none
+ * right behind another match. */
+typedef struct tok_matches {
+    const tok_pattern *pattern;
+    const char *text, *end;
+    const char *from;         /* the search goes on here; beyond `end`: it is over */
+    const char *last;         /* where the last match ended; NULL: none yet */
+    const char *begin, *stop; /* the match found; `begin` is NULL after the last one */
+} tok_matches;
+
+void tok_matches_begin(tok_matches *matches, const tok_pattern *pattern, const char *text, size_t length);
+oclm_status tok_matches_next(tok_matches *matches);
+void tok_matches_end(tok_matches *matches);
 
 #endif

@@ -72,11 +72,10 @@ void tok_scratch_free(tok_scratch *scratch)
 {
     if (scratch == NULL)
         return;
-    core_text_free(&scratch->normal);
+    tok_normal_free(&scratch->normal);
     for (size_t i = 0; i < TOK_MAX_STEPS; i++)
-        core_text_free(&scratch->step_text[i]);
+        tok_normal_free(&scratch->step_text[i]);
     tok_ids_free(&scratch->ids);
-    tok_ids_free(&scratch->more_ids);
     tok_ids_free(&scratch->symbols);
     core_free(scratch->memory);
     tok_strings_deinit(&scratch->strings[0]);
@@ -128,17 +127,15 @@ static void drop_large(tok_scratch *scratch)
     }
     if (scratch->ids.capacity > MAX_KEPT / sizeof(int32_t))
         tok_ids_free(&scratch->ids);
-    if (scratch->more_ids.capacity > MAX_KEPT / sizeof(int32_t))
-        tok_ids_free(&scratch->more_ids);
     if (scratch->symbols.capacity > MAX_KEPT / sizeof(int32_t))
         tok_ids_free(&scratch->symbols);
-    if (scratch->normal.capacity > MAX_KEPT)
-        core_text_free(&scratch->normal);
+    if (scratch->normal.text.capacity > MAX_KEPT)
+        tok_normal_free(&scratch->normal);
     if (scratch->text.capacity > MAX_KEPT)
         core_text_free(&scratch->text);
     for (size_t i = 0; i < TOK_MAX_STEPS; i++) {
-        if (scratch->step_text[i].capacity > MAX_KEPT)
-            core_text_free(&scratch->step_text[i]);
+        if (scratch->step_text[i].text.capacity > MAX_KEPT)
+            tok_normal_free(&scratch->step_text[i]);
     }
     for (size_t i = 0; i < 2; i++) {
         if (scratch->strings[i].text.capacity > MAX_KEPT || scratch->strings[i].capacity > MAX_KEPT / sizeof(size_t))

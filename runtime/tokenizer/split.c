@@ -6,27 +6,33 @@
 #include "tokenizer/pre_tokenize.h"
 
 typedef struct split_step {
-    tok_step     step;
-    tok_pattern  pattern;
+    tok_step step;
+    tok_pattern pattern;
     tok_behavior behavior;
-    bool         invert; /* the gaps count as matches */
+    bool invert; /* the gaps count as matches */
 } split_step;
 
 static oclm_status split(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length)
 {
     const split_step *self = (const split_step *)step;
-    tok_splitter      splitter = { run, index + 1, self->behavior, NULL, NULL, false };
+    tok_splitter splitter = { run, index + 1, self->behavior, NULL, NULL, false };
     const char *const end = text + length;
-    const char       *begin, *stop = text;
-    oclm_status       status = OCLM_OK;
-    for (const char *p = text; p < end && status == OCLM_OK; p = stop) {
-        if ((begin = tok_pattern_find(&self->pattern, p, end, &stop)) == NULL)
-            begin = stop = end;
-        if (p < begin)
-            status = tok_splitter_part(&splitter, p, begin, self->invert);
-        if (begin < stop && status == OCLM_OK)
-            status = tok_splitter_part(&splitter, begin, stop, !self->invert);
+    const char *done = text;
+    tok_matches matches;
+    oclm_status status;
+    tok_matches_begin(&matches, &self->pattern, text, length);
+    while ((status = tok_matches_next(&matches)) == OCLM_OK && matches.begin != NULL) {
+        if (done < matches.begin &&
+            (status = tok_splitter_part(&splitter, done, matches.begin, self->invert)) != OCLM_OK)
+            break;
+        /* An empty match cuts too. */
+        if ((status = tok_splitter_part(&splitter, matches.begin, matches.stop, !self->invert)) != OCLM_OK)
+            break;
+        done = matches.stop;
     }
+    tok_matches_end(&matches);
+    if (done < end && status == OCLM_OK)
+        status = tok_splitter_part(&splitter, done, end, self->invert);
     return status == OCLM_OK ? tok_splitter_finish(&splitter) : status;
 }
 
@@ -36,26 +42,9 @@ static void free_split(tok_step *step)
     core_free(step);
 }
 
-static oclm_status read_behavior(const cJSON *config, const char *where, tok_behavior *behavior)
-{
-    static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
-    const char *name = NULL;
-    oclm_status status = core_json_get_string(config, "behavior", where, &name);
-    if (status != OCLM_OK)
-        return status;
-    for (size_t i = 0; name != NULL && i < COUNT(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *behavior = (tok_behavior)i;
-            return OCLM_OK;
-        }
-    }
-    return core_fail(OCLM_ERR_FORMAT, "%s: its \"behavior\" is %s; it must be Removed, Isolated, MergedWithPrevious, "
-                     "MergedWithNext or Contiguous", where, name != NULL ? name : "missing");
-}
-
 oclm_status tok_split_make(const cJSON *config, const char *where, tok_step **step)
 {
-    split_step  made;
+    split_step made;
     split_step *copy;
     oclm_status status;
     memset(&made, 0, sizeof made);
@@ -63,8 +52,10 @@ oclm_status tok_split_make(const cJSON *config, const char *where, tok_step **st
     made.step.free = free_split;
     if (core_json_member(config, "invert") == NULL)
         return core_fail(OCLM_ERR_FORMAT, "%s: \"invert\" is missing", where);
+    if (core_json_member(config, "behavior") == NULL)
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"behavior\" is missing", where);
     if ((status = core_json_get_bool(config, "invert", where, &made.invert)) != OCLM_OK ||
-        (status = read_behavior(config, where, &made.behavior)) != OCLM_OK ||
+        (status = tok_json_behavior(config, where, &made.behavior)) != OCLM_OK ||
         (status = tok_pattern_read(&made.pattern, config, where)) != OCLM_OK)
         return status;
     if ((copy = core_copy(&made, sizeof made, "a pre-tokenizer")) == NULL) {

@@ -1,10 +1,11 @@
 /* unicode.h: what the tokenizer must know of a code point: one table look-up each.
  *
  * The reference mixes Unicode versions, so the table does too: its regex engine has 16.0, its normaliser 9.0, Rust's own
- * functions 17.0. scripts/make_unicode_table.py makes the table. */
+ * functions 17.0, what Punctuation and BertNormalizer ask 8.0. scripts/make_unicode_table.py makes the table. */
 #ifndef OCLM_TOKENIZER_UNICODE_H
 #define OCLM_TOKENIZER_UNICODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,9 @@ enum tok_class {
     TOK_WORD = 1 << 10,     /* \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control */
     TOK_OLD = 1 << 11,      /* known to Unicode 9.0: may take part in normalisation */
     TOK_INERT = 1 << 12,    /* NFC leaves it alone, and it does not combine with what stands before it */
-    TOK_DIGIT = 1 << 13     /* \p{N} of Unicode 17.0 */
+    TOK_DIGIT = 1 << 13,    /* \p{N} of Unicode 17.0 */
+    TOK_PUNCTUATION = 1 << 14, /* all of ASCII's, and \p{P} of Unicode 8.0 */
+    TOK_AGE_8 = 1 << 15     /* known to Unicode 8.0 */
 };
 
 #define TOK_CLASS_BLOCK 128 /* code points in a block; block 0 is ASCII */
@@ -34,6 +37,32 @@ static inline uint32_t tok_class_of(uint32_t code_point)
 {
     return tok_classes[(size_t)tok_class_block[code_point / TOK_CLASS_BLOCK] * TOK_CLASS_BLOCK + code_point % TOK_CLASS_BLOCK];
 }
+
+/* Lower case by ranges: every `step`-th code point from `first` to `last` lies `distance` from its lower case. */
+typedef struct tok_lower_range {
+    uint32_t first, last;
+    uint32_t step;
+    int32_t  distance;
+} tok_lower_range;
+extern const tok_lower_range tok_lower_ranges[];
+extern const size_t          tok_lower_range_count;
+
+/* Scripts of Unicode 16.0: each entry is a code point << 8 | the number of the script that begins there. */
+#define TOK_SCRIPT_UNKNOWN 0
+extern const uint32_t    tok_script_starts[];
+extern const size_t      tok_script_start_count;
+extern const char *const tok_script_names[], *const tok_script_codes[]; /* [tok_script_count] "Latin", "Latn" */
+extern const size_t      tok_script_count;
+
+unsigned tok_script_of(uint32_t code_point);
+/* The simple lower case of Unicode 17.0: itself where it has none. U+0130, the only one with two characters, gives 'i'. */
+uint32_t tok_lower(uint32_t code_point);
+bool     tok_is_white_space(uint32_t code_point);
+
+/* Sets of code points that other parts of the reference know by older tables, with what those had otherwise. */
+bool tok_is_old_control(uint32_t code_point);   /* category C of 8.0, but for unassigned ones: Cc, Cf, Co */
+bool tok_is_old_nonspacing(uint32_t code_point); /* Mn of 8.0 */
+bool tok_is_old_mark(uint32_t code_point);      /* M of 9.0 */
 
 /* The code point at `p` of text known to be valid UTF-8, and its length. */
 static inline uint32_t tok_char_at(const char *p, size_t *length)
