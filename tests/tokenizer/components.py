@@ -46,7 +46,7 @@ def added(content, flags=""):
 
 
 # Texts beside the random ones: what components treat specially.
-PIECES = ["<s>", "<l>", "<r>", "hello", "<s", "日", "the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
+PIECES = ["aBC", "ABc", "A", "日A", "ǅa", "ʰA", "A\u0301b", "\u0301A", "x'll", "X'S", "//\n", "<s>", "<l>", "<r>", "hello", "<s", "日", "the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
           "日本語", "ひらがな", "カタカナー", "한국어", "Ⅷ", "½", "٣", "$5", "`~`", "«»", "‿", "Ⓐ", "\u1f88", "ﬃ", "\u0130\u0307", "\U0001e900", "\u0344", "ﷺ", "\U0001d15e"]
 
 # SentencePiece 0.2's trie of 18 rules (normalization_rule_tsv): ﬁ to fi, A to a, e + U+0301 to é, Å, か + U+3099 to ぁ, ① to 1), soft hyphen and U+200B to nothing,
