@@ -15,7 +15,7 @@
  * the highest id given so far. */
 static int32_t next_id(const tok_added *added, const tok_vocab *vocab)
 {
-    const size_t vocab_size = vocab->count;
+    const size_t vocab_size = vocab->count + vocab->repeated;
     return (int32_t)(added->id_count > vocab_size ? added->id_count : vocab_size);
 }
 

@@ -6,29 +6,11 @@
 
 #include "core/log.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/model_read.h"
 
 oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader)
 {
-    bool        first = true, more;
-    const char *text;
-    size_t      length;
-    int64_t     id;
-    oclm_status status = core_json_enter(reader, CORE_JSON_OBJECT);
-    core_text   key = CORE_TEXT_INIT;
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
-        if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
-            break;
-        if (text == reader->scratch.data) { /* reading on may reuse it */
-            core_text_clear(&key);
-            if ((status = core_text_add(&key, text, length)) != OCLM_OK)
-                break;
-            text = key.data;
-        }
-        if ((status = core_json_int(reader, 0, TOK_MAX_ID, &id)) == OCLM_OK)
-            status = tok_vocab_add(&bpe->model.vocab, text, length, (int32_t)id);
-    }
-    core_text_free(&key);
-    return status == OCLM_OK ? tok_vocab_index_ids(&bpe->model.vocab) : status;
+    return tok_read_vocab(reader, &bpe->model.vocab);
 }
 
 /* ---- Merges */
@@ -155,37 +137,6 @@ typedef struct members {
     core_json_reader merges_reader;
 } members;
 
-/* A string, or null; "" counts as none, as it has no effect. */
-static oclm_status read_optional_string(core_json_reader *reader, char **value)
-{
-    core_json_kind kind;
-    const char    *text;
-    size_t         length;
-    core_text      copy = CORE_TEXT_INIT;
-    oclm_status    status = core_json_peek(reader, &kind);
-    if (status != OCLM_OK)
-        return status;
-    core_free(*value);
-    *value = NULL;
-    if (kind == CORE_JSON_NULL)
-        return core_json_skip(reader);
-    if ((status = core_json_string(reader, &text, &length)) != OCLM_OK || length == 0)
-        return status;
-    if ((status = core_text_add(&copy, text, length)) == OCLM_OK && (*value = core_text_take(&copy, NULL)) == NULL)
-        status = OCLM_ERR_MEMORY;
-    return status;
-}
-
-static oclm_status read_optional_bool(core_json_reader *reader, bool *value)
-{
-    core_json_kind    kind;
-    const oclm_status status = core_json_peek(reader, &kind);
-    if (status != OCLM_OK)
-        return status;
-    *value = false;
-    return kind == CORE_JSON_NULL ? core_json_skip(reader) : core_json_bool(reader, value);
-}
-
 static oclm_status read_dropout(core_json_reader *reader)
 {
     core_json_kind kind;
@@ -199,11 +150,6 @@ static oclm_status read_dropout(core_json_reader *reader)
     return status;
 }
 
-static bool is(const char *key, size_t length, const char *name)
-{
-    return length == strlen(name) && memcmp(key, name, length) == 0;
-}
-
 static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *seen)
 {
     const char *key;
@@ -211,13 +157,13 @@ static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *
     oclm_status status = core_json_key(reader, &key, &length);
     if (status != OCLM_OK)
         return status;
-    if (is(key, length, "vocab")) {
+    if (tok_key_is(key, length, "vocab")) {
         if (seen->vocab)
             return core_json_error(reader, "the model has two vocabularies");
         seen->vocab = true;
         return tok_bpe_read_vocab(bpe, reader);
     }
-    if (is(key, length, "merges")) {
+    if (tok_key_is(key, length, "merges")) {
         if (seen->merges)
             return core_json_error(reader, "the model has two lists of merges");
         seen->merges = true;
@@ -228,21 +174,21 @@ static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *
         seen->merges_reader.scratch = (core_text)CORE_TEXT_INIT;
         return core_json_skip(reader);
     }
-    if (is(key, length, "continuing_subword_prefix")) {
+    if (tok_key_is(key, length, "continuing_subword_prefix")) {
         seen->prefix = true;
-        return read_optional_string(reader, &bpe->prefix);
+        return tok_read_optional_string(reader, &bpe->prefix);
     }
-    if (is(key, length, "end_of_word_suffix"))
-        return read_optional_string(reader, &bpe->suffix);
-    if (is(key, length, "unk_token"))
-        return read_optional_string(reader, &bpe->unk_token);
-    if (is(key, length, "fuse_unk"))
-        return read_optional_bool(reader, &bpe->fuse_unk);
-    if (is(key, length, "byte_fallback"))
-        return read_optional_bool(reader, &bpe->byte_fallback);
-    if (is(key, length, "ignore_merges"))
-        return read_optional_bool(reader, &bpe->ignore_merges);
-    if (is(key, length, "dropout"))
+    if (tok_key_is(key, length, "end_of_word_suffix"))
+        return tok_read_optional_string(reader, &bpe->suffix);
+    if (tok_key_is(key, length, "unk_token"))
+        return tok_read_optional_string(reader, &bpe->unk_token);
+    if (tok_key_is(key, length, "fuse_unk"))
+        return tok_read_optional_bool(reader, &bpe->fuse_unk);
+    if (tok_key_is(key, length, "byte_fallback"))
+        return tok_read_optional_bool(reader, &bpe->byte_fallback);
+    if (tok_key_is(key, length, "ignore_merges"))
+        return tok_read_optional_bool(reader, &bpe->ignore_merges);
+    if (tok_key_is(key, length, "dropout"))
         return read_dropout(reader);
     return core_json_skip(reader);
 }

@@ -94,6 +94,7 @@ oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON
     oclm_status status;
     if (config == NULL || cJSON_IsNull(config))
         return OCLM_OK;
+    chain->present = true;
     if ((status = core_text_printf(&where, "%s: %s", origin, stage->key)) == OCLM_OK)
         status = read_component(chain, stage, config, where.data);
     core_text_free(&where);

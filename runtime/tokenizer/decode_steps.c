@@ -11,11 +11,14 @@
 typedef oclm_status decode_function(const tok_step *step, const tok_strings *in, tok_strings *out);
 
 /* A step without options. */
-static oclm_status make_plain(decode_function *function, tok_step **step)
+static oclm_status make_plain(decode_function *function, tok_decoder_kind kind, tok_step **step)
 {
-    if ((*step = core_alloc_zero(1, sizeof **step, "a decoder")) == NULL)
+    tok_decoder *made = core_alloc_zero(1, sizeof *made, "a decoder");
+    if (made == NULL)
         return OCLM_ERR_MEMORY;
-    (*step)->does.decode = function;
+    made->kind = kind;
+    made->step.does.decode = function;
+    *step = &made->step;
     return OCLM_OK;
 }
 
@@ -42,12 +45,7 @@ oclm_status tok_decode_byte_level_make(const cJSON *config, const char *where, t
 {
     (void)config;
     (void)where;
-    return make_plain(decode_byte_level, step);
-}
-
-bool tok_decode_is_byte_level(const tok_step *step)
-{
-    return step->does.decode == decode_byte_level;
+    return make_plain(decode_byte_level, TOK_DECODER_BYTE_LEVEL, step);
 }
 
 /* ---- ByteFallback: a run of tokens <0xHH> is text if it is valid UTF-8 as a whole, else one U+FFFD per byte */
@@ -59,25 +57,35 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int byte_of_token(const char *text, size_t length)
+int tok_byte_of_token(const char *text, size_t length)
 {
     if (length != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
         return -1;
-    const int high = hex_digit(text[3]), low = hex_digit(text[4]);
+    const int high = text[3] == '+' ? 0 : hex_digit(text[3]), low = hex_digit(text[4]); /* Rust reads "+A" as a number, too */
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static oclm_status flush_bytes(core_text *bytes, tok_strings *out)
+oclm_status tok_finish_bytes(core_text *text, size_t begin)
 {
-    oclm_status status = OCLM_OK;
-    if (bytes->length == 0)
+    const size_t count = text->length - begin;
+    oclm_status  status = OCLM_OK;
+    if (count == 0 || core_utf8_check(text->data + begin, count) == SIZE_MAX)
         return OCLM_OK;
-    if (core_utf8_check(bytes->data, bytes->length) == SIZE_MAX) {
-        status = tok_strings_push(out, bytes->data, bytes->length);
-    } else {
-        for (size_t i = 0; i < bytes->length && status == OCLM_OK; i++)
-            status = tok_strings_push(out, REPLACEMENT, sizeof REPLACEMENT - 1);
-    }
+    text->length = begin;
+    for (size_t i = 0; i < count && status == OCLM_OK; i++)
+        status = core_text_add(text, REPLACEMENT, sizeof REPLACEMENT - 1);
+    return status;
+}
+
+static oclm_status end_bytes(core_text *bytes, tok_strings *out)
+{
+    const size_t count = bytes->length;
+    size_t       part;
+    oclm_status  status = tok_finish_bytes(bytes, 0);
+    /* Text is one string; each U+FFFD of a broken run is one. */
+    part = bytes->length == count ? count : sizeof REPLACEMENT - 1;
+    for (size_t i = 0; i < bytes->length && status == OCLM_OK; i += part)
+        status = tok_strings_push(out, bytes->data + i, part);
     core_text_clear(bytes);
     return status;
 }
@@ -90,14 +98,14 @@ static oclm_status decode_byte_fallback(const tok_step *step, const tok_strings 
     for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
         size_t      length;
         const char *text = tok_strings_at(in, i, &length);
-        const int   byte = byte_of_token(text, length);
+        const int   byte = tok_byte_of_token(text, length);
         if (byte >= 0)
             status = core_text_add_char(&bytes, (char)byte);
-        else if ((status = flush_bytes(&bytes, out)) == OCLM_OK)
+        else if ((status = end_bytes(&bytes, out)) == OCLM_OK)
             status = tok_strings_push(out, text, length);
     }
     if (status == OCLM_OK)
-        status = flush_bytes(&bytes, out);
+        status = end_bytes(&bytes, out);
     core_text_free(&bytes);
     return status;
 }
@@ -106,7 +114,7 @@ oclm_status tok_decode_byte_fallback_make(const cJSON *config, const char *where
 {
     (void)config;
     (void)where;
-    return make_plain(decode_byte_fallback, step);
+    return make_plain(decode_byte_fallback, TOK_DECODER_BYTE_FALLBACK, step);
 }
 
 /* ---- Fuse: all joined to one */
@@ -121,13 +129,13 @@ oclm_status tok_decode_fuse_make(const cJSON *config, const char *where, tok_ste
 {
     (void)config;
     (void)where;
-    return make_plain(decode_fuse, step);
+    return make_plain(decode_fuse, TOK_DECODER_FUSE, step);
 }
 
 /* ---- Replace: in each token, every match becomes `content` */
 
 typedef struct replace_step {
-    tok_step    step;
+    tok_decoder decoder;
     tok_pattern pattern;
     char       *content;
 } replace_step;
@@ -179,23 +187,24 @@ oclm_status tok_decode_replace_make(const cJSON *config, const char *where, tok_
         return core_fail(OCLM_ERR_FORMAT, "%s: \"content\" is missing", where);
     if ((made = core_alloc_zero(1, sizeof *made, "a decoder")) == NULL)
         return OCLM_ERR_MEMORY;
-    made->step.does.decode = decode_replace;
-    made->step.free = free_replace;
+    made->decoder.kind = TOK_DECODER_PER_TOKEN;
+    made->decoder.step.does.decode = decode_replace;
+    made->decoder.step.free = free_replace;
     if ((status = tok_pattern_read(&made->pattern, config, where)) == OCLM_OK &&
         (made->content = core_copy_string(content, "a decoder")) == NULL)
         status = OCLM_ERR_MEMORY;
     if (status == OCLM_OK)
-        *step = &made->step;
+        *step = &made->decoder.step;
     else
-        free_replace(&made->step);
+        free_replace(&made->decoder.step);
     return status;
 }
 
 /* ---- Strip: in each token, up to `start` and `stop` characters `content` go from the ends */
 
 typedef struct strip_step {
-    tok_step step;
-    uint32_t content, start, stop;
+    tok_decoder decoder;
+    uint32_t    content, start, stop;
 } strip_step;
 
 static oclm_status decode_strip(const tok_step *step, const tok_strings *in, tok_strings *out)
@@ -237,7 +246,8 @@ oclm_status tok_decode_strip_make(const cJSON *config, const char *where, tok_st
         made.content = tok_char_at(content, &size);
     if (size == 0 || content[size] != '\0')
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"content\" is not one character", where);
-    made.step.does.decode = decode_strip;
+    made.decoder.kind = TOK_DECODER_PER_TOKEN;
+    made.decoder.step.does.decode = decode_strip;
     *step = core_copy(&made, sizeof made, "a decoder");
     return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
 }

@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/platform.h"
 #include "tokenizer/added_tokens.h"
+#include "tokenizer/layout.h"
 #include "tokenizer/model.h"
 #include "tokenizer/normal.h"
 #include "tokenizer/strings.h"
@@ -32,8 +33,9 @@ struct tok_step {
         oclm_status (*normalize)(const tok_step *step, const char *text, size_t length, tok_normal *out);
         /* Splits a piece; hands each part to tok_run_piece(run, index + 1, ...). `index` is the step's own place. */
         oclm_status (*split)(const tok_step *step, tok_run *run, size_t index, const char *text, size_t length);
-        /* Adds `ids` with what belongs around them to `out`. */
-        oclm_status (*post_process)(const tok_step *step, const tok_ids *ids, bool add_special_tokens, tok_ids *out);
+        /* Puts special tokens around the groups of `in`; `out` is empty. Called at load, for texts and for pairs.
+         * OCLM_ERR_UNSUPPORTED, without a message: it cannot take so many groups. */
+        oclm_status (*post_process)(const tok_step *step, const tok_layout *in, bool add_special_tokens, tok_layout *out);
         /* Turns a list of token strings into another; `out` is empty. */
         oclm_status (*decode)(const tok_step *step, const tok_strings *in, tok_strings *out);
     } does;
@@ -43,6 +45,7 @@ struct tok_step {
 typedef struct tok_chain {
     tok_step **steps;
     size_t     count;
+    bool       present; /* the file has such a component, even if it is one without steps */
 } tok_chain;
 
 /* One component of a stage. `make` gets its JSON object and where it stands, for messages; *step stays NULL where the
@@ -68,20 +71,33 @@ void        tok_chain_deinit(tok_chain *chain);
 
 /* ---- The whole */
 
-/* What a decoded token is where the decoder is ByteLevel alone: its bytes, ready to be joined. */
+/* How ids become text (decode_join.c): by lists of strings through every decoder, or by joining texts that are ready. */
+typedef enum tok_joining {
+    TOK_JOIN_NOT,
+    TOK_JOIN,          /* text */
+    TOK_JOIN_FALLBACK, /* text and bytes: ByteFallback */
+    TOK_JOIN_BYTES     /* bytes: ByteLevel */
+} tok_joining;
+
+#define TOK_JOIN_BLOCK 16 /* bytes that may be read and written beyond a token's */
+
 typedef struct tok_token_bytes {
     uint32_t start, length; /* in tok_tokenizer.bytes */
+    int16_t  byte;          /* TOK_JOIN_FALLBACK: the byte it stands for; else -1 */
     bool     known, special;
 } tok_token_bytes;
 
 struct tok_tokenizer {
     tok_chain  normalizer, pre_tokenizer, post_processor, decoder;
+    tok_layout layouts[4];       /* what the post-processor makes: 1 with special tokens, 2 of a pair, 3 both (layout.h) */
+    size_t     added_tokens[2];  /* special tokens added to a text, to a pair: what truncation leaves room for */
     tok_model *model;
     tok_added  added;
     bool       traces;           /* a pre-tokenizer asks where its pieces come from */
     size_t     vocab_size;       /* highest id + 1 */
-    bool       decodes_bytes;    /* the decoder is ByteLevel alone */
-    core_text  bytes;            /* then: of all tokens */
+    tok_joining joining;
+    size_t     per_token, tail;  /* then: how many decoders look at each token alone; the first for the whole text */
+    core_text  bytes;            /* then: of all tokens, as they are where they are not a text's first */
     tok_token_bytes *token_bytes; /* [vocab_size]; `known` and `special` hold for every decoder */
     core_mutex  *lock;           /* guards `idle` */
     tok_scratch *idle;           /* scratch memory no call uses now */
@@ -105,7 +121,7 @@ struct tok_scratch {
     tok_scratch      *next;           /* in tok_tokenizer.idle */
     tok_normal        normal;         /* normalised text */
     tok_normal        step_text[TOK_MAX_STEPS]; /* what a pre-tokenizer at that place rewrote */
-    tok_ids           ids, more_ids;  /* of the text so far; for post-processors */
+    tok_ids           ids;            /* of the text so far */
     tok_ids           symbols;        /* BPE's */
     void             *memory;         /* the model's, through tok_scratch_memory() */
     size_t            memory_bytes;
@@ -128,6 +144,11 @@ typedef struct tok_frame {
     const uint32_t *sources; /* NULL: from the byte at the same place, or untraced */
     size_t          offset;  /* to add */
 } tok_frame;
+
+/* What `encode` makes of a piece, from the cache if it was asked before. `encode` is a pure function of the piece, and the same for
+ * one tokenizer, or gives the same ids. */
+oclm_status tok_encode_cached(const tok_model *model, tok_encode_function *encode, tok_scratch *scratch, const char *text,
+                              size_t length, tok_ids *ids);
 
 struct tok_run {
     const tok_tokenizer *tokenizer;

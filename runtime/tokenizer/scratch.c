@@ -76,7 +76,6 @@ void tok_scratch_free(tok_scratch *scratch)
     for (size_t i = 0; i < TOK_MAX_STEPS; i++)
         tok_normal_free(&scratch->step_text[i]);
     tok_ids_free(&scratch->ids);
-    tok_ids_free(&scratch->more_ids);
     tok_ids_free(&scratch->symbols);
     core_free(scratch->memory);
     tok_strings_deinit(&scratch->strings[0]);
@@ -128,8 +127,6 @@ static void drop_large(tok_scratch *scratch)
     }
     if (scratch->ids.capacity > MAX_KEPT / sizeof(int32_t))
         tok_ids_free(&scratch->ids);
-    if (scratch->more_ids.capacity > MAX_KEPT / sizeof(int32_t))
-        tok_ids_free(&scratch->more_ids);
     if (scratch->symbols.capacity > MAX_KEPT / sizeof(int32_t))
         tok_ids_free(&scratch->symbols);
     if (scratch->normal.text.capacity > MAX_KEPT)

@@ -7,12 +7,13 @@
 
 #include "tokenizer/decode.h"
 
-#define MAX_WINDOW 64 /* ids; a longer run that always ends in U+FFFD is told as it is, so that a step costs O(1) */
+#define MAX_WINDOW 4096 /* ids; a longer run that always ends in U+FFFD, which the reference never tells, is told as it is */
 
 struct tok_stream {
     const tok_tokenizer *tokenizer;
     tok_scratch         *scratch; /* the stream's own */
     bool                 skip_special_tokens;
+    bool                 bytes;   /* the decoder joins bytes, and does nothing else */
     core_text            out;     /* what the last call told */
     core_text            pending; /* bytes not told yet, where the decoder joins bytes */
     tok_ids              window;  /* other decoders: ids, the first `told` of which were told, as `prefix` */
@@ -29,6 +30,7 @@ oclm_status tok_stream_new(const tok_tokenizer *tokenizer, bool skip_special_tok
         return OCLM_ERR_MEMORY;
     made->tokenizer = tokenizer;
     made->skip_special_tokens = skip_special_tokens;
+    made->bytes = tokenizer->joining == TOK_JOIN_BYTES && tokenizer->per_token == 0 && tokenizer->tail == tokenizer->decoder.count;
     if ((status = tok_scratch_new(&made->scratch)) != OCLM_OK || (status = core_text_reserve(&made->out, 64)) != OCLM_OK) {
         tok_stream_free(made);
         return status;
@@ -135,7 +137,7 @@ oclm_status tok_stream_push(tok_stream *stream, int32_t id, const char **text, s
     oclm_status status = OCLM_OK;
     core_text_clear(&stream->out);
     if (!tok_is_skipped(stream->tokenizer, id, stream->skip_special_tokens))
-        status = stream->tokenizer->decodes_bytes ? push_bytes(stream, id) : push_window(stream, id);
+        status = stream->bytes ? push_bytes(stream, id) : push_window(stream, id);
     *text = stream->out.data;
     *length = stream->out.length;
     return status;

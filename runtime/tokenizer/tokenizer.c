@@ -29,7 +29,7 @@ static oclm_status finish(tok_tokenizer *tokenizer)
     for (size_t i = 0; i < pre->count; i++)
         tokenizer->traces |= tok_metaspace_looks_back(pre->steps[i]) && (i > 0 || tokenizer->normalizer.count > 0);
     if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
-        (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
+        (status = tok_layouts_prepare(tokenizer)) != OCLM_OK || (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
     return core_mutex_new(&tokenizer->lock);
 }
@@ -114,6 +114,7 @@ void tok_close(tok_tokenizer *tokenizer)
     tok_chain_deinit(&tokenizer->pre_tokenizer);
     tok_chain_deinit(&tokenizer->post_processor);
     tok_chain_deinit(&tokenizer->decoder);
+    tok_layouts_deinit(tokenizer);
     tok_added_deinit(&tokenizer->added);
     tok_model_free(tokenizer->model);
     core_text_free(&tokenizer->bytes);
@@ -142,37 +143,13 @@ bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id)
 
 /* ---- Encoding */
 
-/* A piece that was seen before costs one cache line. */
-static oclm_status encode_piece(tok_run *run, const char *text, size_t length)
-{
-    const tok_model  *model = run->tokenizer->model;
-    tok_cached_piece *cached = NULL;
-    const size_t      before = run->ids->count;
-    oclm_status       status;
-    if (length <= sizeof cached->text) {
-        cached = &run->scratch->cache[tok_hash(text, length) & (TOK_CACHE_SLOTS - 1)];
-        if (cached->length == length && memcmp(cached->text, text, length) == 0)
-            return tok_ids_append(run->ids, cached->ids, cached->count);
-    }
-    if ((status = model->encode(model, run->scratch, text, length, run->ids)) != OCLM_OK || cached == NULL)
-        return status;
-    const size_t count = run->ids->count - before;
-    if (count > COUNT(cached->ids))
-        return OCLM_OK;
-    cached->length = (uint8_t)length;
-    cached->count = (uint8_t)count;
-    memcpy(cached->text, text, length);
-    memcpy(cached->ids, run->ids->data + before, count * sizeof *cached->ids);
-    return OCLM_OK;
-}
-
 oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t length)
 {
     const tok_chain *chain = &run->tokenizer->pre_tokenizer;
     if (length == 0)
         return OCLM_OK;
     if (index == chain->count)
-        return encode_piece(run, text, length);
+        return tok_encode_cached(run->tokenizer->model, run->tokenizer->model->encode, run->scratch, text, length, run->ids);
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
@@ -219,42 +196,42 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
     return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
 }
 
-static oclm_status post_process(const tok_tokenizer *tokenizer, tok_scratch *scratch, bool add_special_tokens, tok_ids *ids)
+static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
 {
-    const tok_chain *chain = &tokenizer->post_processor;
-    tok_ids         *in = &scratch->ids, *out = &scratch->more_ids;
-    for (size_t i = 0; i < chain->count; i++) {
-        tok_ids *before = in;
-        out->count = 0;
-        const oclm_status status = chain->steps[i]->does.post_process(chain->steps[i], in, add_special_tokens, out);
-        if (status != OCLM_OK)
-            return status;
-        in = out;
-        out = before;
-    }
-    return tok_ids_append(ids, in->data, in->count);
-}
-
-oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids)
-{
-    tok_scratch *scratch;
-    oclm_status  status;
+    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, text, { text, NULL, 0 } };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
     if (bad != SIZE_MAX)
         return core_fail(OCLM_ERR_ARGUMENT, "the text is not valid UTF-8: byte %zu is 0x%02X", bad, (unsigned)(unsigned char)text[bad]);
-    if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
-        return status;
-    tok_run run = { tokenizer, scratch, &scratch->ids, tokenizer->traces, text, { text, NULL, 0 } };
-    scratch->ids.count = 0;
     if (scratch->cache == NULL &&
         (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
-        status = OCLM_ERR_MEMORY;
-    if (length > 0 && status == OCLM_OK)
-        status = tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run);
-    if (status == OCLM_OK)
-        status = post_process(tokenizer, scratch, add_special_tokens, ids);
+        return OCLM_ERR_MEMORY;
+    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run) : OCLM_OK;
+}
+
+oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids)
+{
+    const size_t before = ids->count;
+    tok_scratch *scratch;
+    oclm_status  status = tok_scratch_take(tokenizer, &scratch);
+    if (status != OCLM_OK)
+        return status;
+    if ((status = encode_checked(tokenizer, scratch, text, length, ids)) != OCLM_OK)
+        ids->count = before;
+    tok_scratch_give(tokenizer, scratch);
+    return status;
+}
+
+oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids)
+{
+    tok_scratch *scratch;
+    oclm_status  status = tok_scratch_take(tokenizer, &scratch);
+    if (status != OCLM_OK)
+        return status;
+    scratch->ids.count = 0;
+    if ((status = encode_checked(tokenizer, scratch, text, length, &scratch->ids)) == OCLM_OK)
+        status = tok_post_process(tokenizer, &scratch->ids, NULL, add_special_tokens, ids, NULL, NULL);
     tok_scratch_give(tokenizer, scratch);
     return status;
 }

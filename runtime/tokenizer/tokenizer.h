@@ -30,6 +30,13 @@ bool        tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
 
 /* Adds the ids of `text` to `ids`. */
 oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t length, bool add_special_tokens, tok_ids *ids);
+/* The two halves of it, so that truncation can come between: the ids of a text alone, and what belongs around one text or
+ * two (`b` NULL: one). `type_ids` and `special_mask` (1: a special token) get a value for each id; either may be NULL. */
+oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids);
+oclm_status tok_post_process(const tok_tokenizer *tokenizer, const tok_ids *a, const tok_ids *b, bool add_special_tokens,
+                             tok_ids *ids, tok_ids *type_ids, tok_ids *special_mask);
+/* How many special tokens are added to a text, or to a pair: what truncation leaves room for. */
+size_t      tok_num_added_tokens(const tok_tokenizer *tokenizer, bool pair);
 /* Adds the text of `ids` to `out`; unknown ids are skipped. */
 oclm_status tok_decode(const tok_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special_tokens, core_text *out);
 

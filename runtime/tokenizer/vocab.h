@@ -24,6 +24,7 @@ typedef struct tok_vocab {
     size_t     slot_count;
     uint32_t  *by_id;   /* [id_count] entry number + 1; 0: no such id. Made by tok_vocab_index_ids() */
     size_t     id_count;
+    size_t     repeated; /* more ids than strings, where a model gives one string several (unigram.h) */
 } tok_vocab;
 
 oclm_status tok_vocab_add(tok_vocab *vocab, const char *text, size_t length, int32_t id);

@@ -1,0 +1,74 @@
+/* model_read.c: what the readers of models share. */
+#include "tokenizer/model_read.h"
+
+#include <string.h>
+
+bool tok_key_is(const char *key, size_t length, const char *name)
+{
+    return length == strlen(name) && memcmp(key, name, length) == 0;
+}
+
+oclm_status tok_read_optional_string(core_json_reader *reader, char **value)
+{
+    core_json_kind kind;
+    const char    *text;
+    size_t         length;
+    core_text      copy = CORE_TEXT_INIT;
+    oclm_status    status = core_json_peek(reader, &kind);
+    if (status != OCLM_OK)
+        return status;
+    core_free(*value);
+    *value = NULL;
+    if (kind == CORE_JSON_NULL)
+        return core_json_skip(reader);
+    if ((status = core_json_string(reader, &text, &length)) != OCLM_OK || length == 0)
+        return status;
+    if ((status = core_text_add(&copy, text, length)) == OCLM_OK && (*value = core_text_take(&copy, NULL)) == NULL)
+        status = OCLM_ERR_MEMORY;
+    return status;
+}
+
+oclm_status tok_read_optional_bool(core_json_reader *reader, bool *value)
+{
+    core_json_kind    kind;
+    const oclm_status status = core_json_peek(reader, &kind);
+    if (status != OCLM_OK)
+        return status;
+    *value = false;
+    return kind == CORE_JSON_NULL ? core_json_skip(reader) : core_json_bool(reader, value);
+}
+
+oclm_status tok_read_vocab(core_json_reader *reader, tok_vocab *vocab)
+{
+    bool        first = true, more;
+    const char *text;
+    size_t      length;
+    int64_t     id;
+    oclm_status status = core_json_enter(reader, CORE_JSON_OBJECT);
+    core_text   key = CORE_TEXT_INIT;
+    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
+        if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
+            break;
+        if (text == reader->scratch.data) { /* reading on may reuse it */
+            core_text_clear(&key);
+            if ((status = core_text_add(&key, text, length)) != OCLM_OK)
+                break;
+            text = key.data;
+        }
+        if ((status = core_json_int(reader, 0, TOK_MAX_ID, &id)) == OCLM_OK)
+            status = tok_vocab_add(vocab, text, length, (int32_t)id);
+    }
+    core_text_free(&key);
+    return status == OCLM_OK ? tok_vocab_index_ids(vocab) : status;
+}
+
+void tok_find_byte_tokens(const tok_vocab *vocab, int32_t ids[256])
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char              token[6] = "<0x00>";
+    for (size_t byte = 0; byte < 256; byte++) {
+        token[3] = digits[byte >> 4];
+        token[4] = digits[byte & 15];
+        ids[byte] = tok_vocab_find(vocab, token, sizeof token);
+    }
+}

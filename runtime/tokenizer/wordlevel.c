@@ -1,0 +1,75 @@
+/* wordlevel.c: a word is one token, or the unknown one. */
+#include <string.h>
+
+#include "tokenizer/model_read.h"
+#include "tokenizer/pipeline.h"
+#include "tokenizer/wordpiece.h"
+
+typedef struct wordlevel {
+    tok_model model;
+    char     *unk_token;
+    int32_t   unk_id; /* -1: not in the vocabulary */
+} wordlevel;
+
+static oclm_status encode(const tok_model *model, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
+{
+    const wordlevel *self = (const wordlevel *)model;
+    const int32_t    known = tok_vocab_find(&model->vocab, text, length), id = known >= 0 ? known : self->unk_id;
+    (void)scratch;
+    return id >= 0 ? tok_ids_add(ids, id) : tok_missing_unk(self->unk_token != NULL ? self->unk_token : "");
+}
+
+static oclm_status prepare(tok_model *model, bool *bytes)
+{
+    wordlevel  *self = (wordlevel *)model;
+    const char *unk = self->unk_token != NULL ? self->unk_token : "";
+    *bytes = false;
+    self->unk_id = tok_vocab_find(&model->vocab, unk, strlen(unk));
+    return OCLM_OK;
+}
+
+static void free_wordlevel(tok_model *model)
+{
+    tok_vocab_deinit(&model->vocab);
+    core_free(((wordlevel *)model)->unk_token);
+    core_free(model);
+}
+
+static oclm_status read_member(wordlevel *self, core_json_reader *reader, bool *has_vocab)
+{
+    const char *key;
+    size_t      length;
+    oclm_status status = core_json_key(reader, &key, &length);
+    if (status != OCLM_OK)
+        return status;
+    if (tok_key_is(key, length, "vocab")) {
+        if (*has_vocab)
+            return core_json_error(reader, "the model has two vocabularies");
+        *has_vocab = true;
+        return tok_read_vocab(reader, &self->model.vocab);
+    }
+    return tok_key_is(key, length, "unk_token") ? tok_read_optional_string(reader, &self->unk_token) : core_json_skip(reader);
+}
+
+oclm_status tok_wordlevel_read(core_json_reader *reader, tok_model **model)
+{
+    bool        first = true, more, has_vocab = false;
+    wordlevel  *self = core_alloc_zero(1, sizeof *self, "a WordLevel model");
+    oclm_status status = OCLM_OK;
+    *model = NULL;
+    if (self == NULL)
+        return OCLM_ERR_MEMORY;
+    self->model.encode = encode;
+    self->model.prepare = prepare;
+    self->model.free = free_wordlevel;
+    status = core_json_enter(reader, CORE_JSON_OBJECT);
+    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
+        status = read_member(self, reader, &has_vocab);
+    if (status == OCLM_OK && !has_vocab)
+        status = core_json_error(reader, "the WordLevel model has no \"vocab\"");
+    if (status == OCLM_OK)
+        *model = &self->model;
+    else
+        tok_model_free(&self->model);
+    return status;
+}
