@@ -155,6 +155,7 @@ struct tok_run {
     tok_scratch         *scratch;
     tok_ids             *ids;
     bool                 traced; /* rewritten texts keep their sources */
+    bool                 split_special; /* special tokens in the text are text */
     const char          *text;   /* the original */
     tok_frame            frame;
 };

@@ -33,7 +33,6 @@ static oclm_status finish(tok_tokenizer *tokenizer)
         (status = tok_layouts_prepare(tokenizer)) != OCLM_OK || (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
     tok_settings_find_ids(&tokenizer->settings, tokenizer);
-    tokenizer->added.raw.split_special = tokenizer->added.normal.split_special = tokenizer->settings.split_special_tokens;
     return core_mutex_new(&tokenizer->lock);
 }
 
@@ -206,12 +205,13 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
     }
     run->frame.text = text;
     run->frame.sources = run->traced && tokenizer->normalizer.count > 0 ? normal->sources : NULL;
-    return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
+    return tok_added_split(&tokenizer->added.normal, text, length, run->split_special, encode_normal, run);
 }
 
-static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
+static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, bool split_special,
+                                  tok_ids *ids)
 {
-    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, text, { text, NULL, 0 } };
+    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, split_special, text, { text, NULL, 0 } };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
@@ -220,7 +220,7 @@ static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *s
     if (scratch->cache == NULL &&
         (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
         return OCLM_ERR_MEMORY;
-    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run) : OCLM_OK;
+    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, split_special, encode_raw, &run) : OCLM_OK;
 }
 
 oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids)
@@ -230,7 +230,7 @@ oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, si
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
-    if ((status = encode_checked(tokenizer, scratch, text, length, ids)) != OCLM_OK)
+    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, ids)) != OCLM_OK)
         ids->count = before;
     tok_scratch_give(tokenizer, scratch);
     return status;
@@ -243,8 +243,31 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
     if (status != OCLM_OK)
         return status;
     scratch->ids.count = 0;
-    if ((status = encode_checked(tokenizer, scratch, text, length, &scratch->ids)) == OCLM_OK)
+    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, &scratch->ids)) == OCLM_OK)
         status = tok_post_process(tokenizer, &scratch->ids, NULL, add_special_tokens, ids, NULL, NULL);
     tok_scratch_give(tokenizer, scratch);
     return status;
+}
+
+oclm_status tok_encode_spans(const tok_tokenizer *tokenizer, const char *text, size_t length, bool split_special, bool spans,
+                             tok_encoded *encoded)
+{
+    const size_t before = encoded->ids.count;
+    tok_scratch *scratch;
+    oclm_status  status;
+    if (spans)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "offsets");
+    if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
+        return status;
+    if ((status = encode_checked(tokenizer, scratch, text, length, split_special, &encoded->ids)) != OCLM_OK)
+        encoded->ids.count = before;
+    tok_scratch_give(tokenizer, scratch);
+    return status;
+}
+
+void tok_encoded_free(tok_encoded *encoded)
+{
+    tok_ids_free(&encoded->ids);
+    core_free(encoded->spans);
+    *encoded = (tok_encoded)TOK_ENCODED_INIT;
 }
