@@ -63,6 +63,10 @@ static oclm_status settle(work *w)
     const uint64_t longest = w->tokenizer->settings.model_max_length;
     w->max_length = w->options->max_length > 0 ? w->options->max_length : (size_t)longest;
     w->truncation = w->max_length > 0 ? w->options->truncation : OCLM_TRUNCATION_NONE;
+    const size_t added = tok_num_added_tokens(w->tokenizer, false);
+    if (w->truncation != OCLM_TRUNCATION_NONE && w->max_length < added + (size_t)w->options->stride)
+        return core_fail(OCLM_ERR_ARGUMENT, "max_length is %zu, less than the stride of %u and the %zu special tokens together", w->max_length,
+                         w->options->stride, added);
     return settle_padding(w);
 }
 
@@ -175,7 +179,8 @@ static size_t padded_length(const work *w)
         return 0;
     for (size_t i = 0; i < w->plan_count && !w->pad_to_max; i++) {
         const size_t own = plan_length(&w->plans[i]);
-        length = own > length ? own : length;
+        if (i == 0 || w->plans[i].sample != w->plans[i - 1].sample) /* what overflows does not count, as in the reference */
+            length = own > length ? own : length;
     }
     return multiple > 0 && length % multiple != 0 ? length + multiple - length % multiple : length;
 }
