@@ -88,6 +88,16 @@ static oclm_status read_component(tok_chain *chain, const tok_stage *stage, cons
     return unsupported(stage, type, where);
 }
 
+oclm_status tok_chain_read_text(tok_chain *chain, const tok_stage *stage, const char *json, const char *origin)
+{
+    cJSON      *tree;
+    oclm_status status = core_json_parse(json, strlen(json), origin, &tree);
+    if (status == OCLM_OK)
+        status = tok_chain_read(chain, stage, tree, origin);
+    cJSON_Delete(tree);
+    return status;
+}
+
 oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *origin)
 {
     core_text where = CORE_TEXT_INIT;

@@ -15,6 +15,7 @@ typedef oclm_status tok_encode_function(const tok_model *model, struct tok_scrat
 
 struct tok_model {
     tok_vocab vocab; /* as the file writes it */
+    bool      is_bpe; /* decoding never cleans up spaces then */
     tok_encode_function *encode;
     /* Called once, before the first encode. `*bytes`, on entry: pieces could come as plain bytes where the vocabulary is
      * written in byte characters (byte_level.h); on return: whether the model wants them so. */

@@ -24,6 +24,8 @@ oclm_status tok_nfkd_make(const struct cJSON *config, const char *where, struct 
 oclm_status tok_lowercase_make(const struct cJSON *config, const char *where, struct tok_step **step);
 oclm_status tok_nmt_make(const struct cJSON *config, const char *where, struct tok_step **step);
 oclm_status tok_precompiled_make(const struct cJSON *config, const char *where, struct tok_step **step);
+/* The same from the bytes that a tokenizer.json has in base64. */
+oclm_status tok_precompiled_of(const char *blob, size_t length, const char *where, struct tok_step **step);
 oclm_status tok_replace_make(const struct cJSON *config, const char *where, struct tok_step **step);
 oclm_status tok_prepend_make(const struct cJSON *config, const char *where, struct tok_step **step);
 oclm_status tok_byte_level_normal_make(const struct cJSON *config, const char *where, struct tok_step **step);

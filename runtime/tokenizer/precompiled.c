@@ -8,6 +8,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "core/base64.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/unicode.h"
@@ -177,32 +178,6 @@ static oclm_status normalize(const tok_step *step, const char *text, size_t leng
 
 /* ---- Reading */
 
-static int digit_of(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c != '\0' ? strchr(digits, c) : NULL;
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
-static oclm_status decode_base64(const char *text, const char *where, core_text *out)
-{
-    uint32_t bits = 0, count = 0;
-    size_t length = strlen(text);
-    oclm_status status = core_text_reserve(out, length / 4 * 3 + 3);
-    while (length > 0 && text[length - 1] == '=')
-        length--;
-    for (size_t i = 0; i < length && status == OCLM_OK; i++) {
-        const int digit = digit_of(text[i]);
-        if (digit < 0)
-            return core_fail(OCLM_ERR_FORMAT, "%s: \"precompiled_charsmap\" is no base64: its character %zu is 0x%02X",
-                             where, i, (unsigned)(unsigned char)text[i]);
-        bits = bits << 6 | (uint32_t)digit;
-        if ((count += 6) >= 8)
-            status = core_text_add_char(out, (char)(bits >> (count -= 8) & 0xFF));
-    }
-    return status;
-}
-
 static oclm_status read_blob(precompiled *self, const char *where)
 {
     const size_t length = self->blob.length;
@@ -225,22 +200,45 @@ static void free_precompiled(tok_step *step)
     core_free(step);
 }
 
+/* Takes the blob, also where it fails. */
+static oclm_status make(core_text *blob, const char *where, tok_step **step)
+{
+    precompiled *made = core_alloc_zero(1, sizeof *made, "a normaliser");
+    oclm_status status;
+    if (made == NULL) {
+        core_text_free(blob);
+        return OCLM_ERR_MEMORY;
+    }
+    made->step.does.normalize = normalize;
+    made->step.free = free_precompiled;
+    made->blob = *blob;
+    if ((status = read_blob(made, where)) == OCLM_OK)
+        *step = &made->step;
+    else
+        free_precompiled(&made->step);
+    return status;
+}
+
+oclm_status tok_precompiled_of(const char *blob, size_t length, const char *where, tok_step **step)
+{
+    core_text copy = CORE_TEXT_INIT;
+    const oclm_status status = core_text_add(&copy, blob, length);
+    return status == OCLM_OK ? make(&copy, where, step) : status;
+}
+
 oclm_status tok_precompiled_make(const cJSON *config, const char *where, tok_step **step)
 {
+    core_text blob = CORE_TEXT_INIT;
     const char *text = NULL;
-    precompiled *made;
+    bool valid;
     oclm_status status = core_json_get_string(config, "precompiled_charsmap", where, &text);
     if (status != OCLM_OK)
         return status;
     if (text == NULL)
         return core_fail(OCLM_ERR_FORMAT, "%s: \"precompiled_charsmap\" is missing", where);
-    if ((made = core_alloc_zero(1, sizeof *made, "a normaliser")) == NULL)
-        return OCLM_ERR_MEMORY;
-    made->step.does.normalize = normalize;
-    made->step.free = free_precompiled;
-    if ((status = decode_base64(text, where, &made->blob)) == OCLM_OK && (status = read_blob(made, where)) == OCLM_OK)
-        *step = &made->step;
-    else
-        free_precompiled(&made->step);
-    return status;
+    if ((status = core_base64_add(&blob, text, strlen(text), &valid)) != OCLM_OK)
+        return status;
+    if (!valid)
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"precompiled_charsmap\" is no base64", where);
+    return make(&blob, where, step);
 }
