@@ -9,11 +9,14 @@
 struct tok_scratch;
 typedef struct tok_model tok_model;
 
+/* Adds the ids of a piece, which is not empty. A pure function of the piece: results are cached. */
+typedef oclm_status tok_encode_function(const tok_model *model, struct tok_scratch *scratch, const char *text, size_t length,
+                                        tok_ids *ids);
+
 struct tok_model {
     tok_vocab vocab; /* as the file writes it */
     bool      is_bpe; /* decoding never cleans up spaces then */
-    /* Adds the ids of a piece, which is not empty. A pure function of the piece: results are cached. */
-    oclm_status (*encode)(const tok_model *model, struct tok_scratch *scratch, const char *text, size_t length, tok_ids *ids);
+    tok_encode_function *encode;
     /* Called once, before the first encode. `*bytes`, on entry: pieces could come as plain bytes where the vocabulary is
      * written in byte characters (byte_level.h); on return: whether the model wants them so. */
     oclm_status (*prepare)(tok_model *model, bool *bytes);

@@ -150,6 +150,11 @@ typedef struct tok_frame {
     size_t          offset;  /* to add */
 } tok_frame;
 
+/* What `encode` makes of a piece, from the cache if it was asked before. `encode` is a pure function of the piece, and the same for
+ * one tokenizer, or gives the same ids. */
+oclm_status tok_encode_cached(const tok_model *model, tok_encode_function *encode, tok_scratch *scratch, const char *text,
+                              size_t length, tok_ids *ids);
+
 struct tok_run {
     const tok_tokenizer *tokenizer;
     tok_scratch         *scratch;

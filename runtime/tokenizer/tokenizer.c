@@ -131,37 +131,13 @@ bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id)
 
 /* ---- Encoding */
 
-/* A piece that was seen before costs one cache line. */
-static oclm_status encode_piece(tok_run *run, const char *text, size_t length)
-{
-    const tok_model  *model = run->tokenizer->model;
-    tok_cached_piece *cached = NULL;
-    const size_t      before = run->ids->count;
-    oclm_status       status;
-    if (length <= sizeof cached->text) {
-        cached = &run->scratch->cache[tok_hash(text, length) & (TOK_CACHE_SLOTS - 1)];
-        if (cached->length == length && memcmp(cached->text, text, length) == 0)
-            return tok_ids_append(run->ids, cached->ids, cached->count);
-    }
-    if ((status = model->encode(model, run->scratch, text, length, run->ids)) != OCLM_OK || cached == NULL)
-        return status;
-    const size_t count = run->ids->count - before;
-    if (count > COUNT(cached->ids))
-        return OCLM_OK;
-    cached->length = (uint8_t)length;
-    cached->count = (uint8_t)count;
-    memcpy(cached->text, text, length);
-    memcpy(cached->ids, run->ids->data + before, count * sizeof *cached->ids);
-    return OCLM_OK;
-}
-
 oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t length)
 {
     const tok_chain *chain = &run->tokenizer->pre_tokenizer;
     if (length == 0)
         return OCLM_OK;
     if (index == chain->count)
-        return encode_piece(run, text, length);
+        return tok_encode_cached(run->tokenizer->model, run->tokenizer->model->encode, run->scratch, text, length, run->ids);
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
