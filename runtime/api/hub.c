@@ -52,6 +52,8 @@ static oclm_status find(const char *name, const oclm_hub_options *mine, core_tex
         core_text_clear(folder);
         return mine->subfolder && mine->subfolder[0] ? core_path_join(folder, name, mine->subfolder) : core_text_add_string(folder, name);
     }
+    if (core_path_is_file(name) && mine->parts == OCLM_HUB_TOKENIZER && core_name_matches("*.gguf", name))
+        return core_text_add_string(folder, name); /* holds its tokenizer */
     if (core_path_is_file(name))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json, model.safetensors and tokenizer.json", name);
     if (looks_like_path(name))

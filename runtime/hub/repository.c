@@ -16,7 +16,9 @@
 static const char *const config_names[] = { "generation_config.json" };
 static const char *const tokenizer_names[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                                "chat_template.jinja" };
-static const char *const slow_tokenizer_names[] = { "vocab.json", "merges.txt", "tokenizer.model" }; /* without tokenizer.json */
+/* Without tokenizer.json: what tokenizer/sources.c reads. */
+static const char *const slow_tokenizer_names[] = { "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+                                                    "tekken.json", "tiktoken.model", "qwen.tiktoken" };
 
 typedef struct name_list {
     char **names;
