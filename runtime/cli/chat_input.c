@@ -16,7 +16,7 @@ static bool is_file(const char *path)
 static int read_text(const char *path, char **text)
 {
     size_t    length;
-    const int result = path ? cli_read_file(path, text, &length) : EXIT_OK;
+    const int result = !path ? EXIT_OK : strcmp(path, "-") == 0 ? cli_read_stdin(text, &length) : cli_read_file(path, text, &length);
     if (result == EXIT_OK && path && strlen(*text) != length)
         return cli_fail(EXIT_FORMAT, "%s: byte %zu is NUL; a text was expected", path, strlen(*text));
     return result;

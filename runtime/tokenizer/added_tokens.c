@@ -284,7 +284,8 @@ static const char *before_spaces(const char *begin, const char *p)
     return p;
 }
 
-oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, tok_added_sink sink, struct tok_run *run)
+oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, bool split_special, tok_added_sink sink,
+                            struct tok_run *run)
 {
     const char *const end = text + length;
     const char       *rest = text; /* what no part covers yet begins here */
@@ -300,7 +301,7 @@ oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t l
             break;
         const char *start = p, *stop = p + token->length;
         p = stop; /* the search goes on here even where the match is refused, or takes more white space */
-        if (token->special && set->split_special)
+        if (token->special && split_special)
             continue;
         if (token->single_word &&
             ((start > text && is_word_at(tok_char_before(text, start))) || (stop < end && is_word_at(stop))))

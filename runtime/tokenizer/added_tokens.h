@@ -24,7 +24,6 @@ typedef struct tok_added_token {
 typedef struct tok_added_set {
     const tok_added_token **sorted; /* [count] no two with one text */
     size_t   count;
-    bool     split_special;   /* special tokens of the set are text like any other */
     uint32_t first[257];            /* those whose text begins with byte b: sorted[first[b]] up to sorted[first[b + 1]] */
 } tok_added_set;
 
@@ -54,6 +53,8 @@ const tok_added_token *tok_added_by_id(const tok_added *added, int32_t id); /* N
 typedef oclm_status (*tok_added_sink)(struct tok_run *run, const char *text, size_t length, int32_t id);
 /* The longest token of the set that begins at `p` < `end`, or NULL. */
 const tok_added_token *tok_added_longest_at(const tok_added_set *set, const char *p, const char *end);
-oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, tok_added_sink sink, struct tok_run *run);
+/* `split_special`: special tokens are text like any other. */
+oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, bool split_special, tok_added_sink sink,
+                            struct tok_run *run);
 
 #endif

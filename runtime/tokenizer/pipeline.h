@@ -150,13 +150,22 @@ typedef struct tok_frame {
     size_t          offset;  /* to add */
 } tok_frame;
 
+/* What `encode` makes of a piece, from the cache if it was asked before. `encode` is a pure function of the piece, and the same for
+ * one tokenizer, or gives the same ids. */
+oclm_status tok_encode_cached(const tok_model *model, tok_encode_function *encode, tok_scratch *scratch, const char *text,
+                              size_t length, tok_ids *ids);
+
 struct tok_run {
     const tok_tokenizer *tokenizer;
     tok_scratch         *scratch;
     tok_ids             *ids;
     bool                 traced; /* rewritten texts keep their sources */
+    bool                 split_special; /* special tokens in the text are text */
     const char          *text;   /* the original */
     tok_frame            frame;
+    size_t               length;     /* of `text` */
+    tok_encoded         *encoded;    /* gets offsets; NULL: they are not asked for */
+    size_t               first_span; /* of this text, in it */
 };
 
 /* Where in the original text the byte at `p`, of a piece, comes from. Only for traced runs, or where nothing was rewritten. */

@@ -115,3 +115,8 @@ bool tok_pads_left(const tok_tokenizer *tokenizer)
 {
     return tokenizer->settings.pad_left;
 }
+
+uint64_t tok_max_length(const tok_tokenizer *tokenizer)
+{
+    return tokenizer->settings.model_max_length;
+}

@@ -31,6 +31,8 @@ const char *tok_special_at(const tok_tokenizer *tokenizer, size_t index, const c
 
 /* Whether padding goes to the left, as the files or the tokenizer's class say. */
 bool tok_pads_left(const tok_tokenizer *tokenizer);
+/* The longest text the model takes, in tokens; 0: the files tell none. */
+uint64_t tok_max_length(const tok_tokenizer *tokenizer);
 
 /* ---- Inside the tokenizer */
 

@@ -7,7 +7,7 @@
 
 #include "tokenizer/decode.h"
 
-#define MAX_WINDOW 64 /* ids; a longer run that always ends in U+FFFD is told as it is, so that a step costs O(1) */
+#define MAX_WINDOW 4096 /* ids; a longer run that always ends in U+FFFD, which the reference never tells, is told as it is */
 
 struct tok_stream {
     const tok_tokenizer *tokenizer;

@@ -7,6 +7,7 @@
 #include "tokenizer/decode.h"
 #include "tokenizer/hash.h"
 #include "tokenizer/normalize.h"
+#include "tokenizer/offsets.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/pre_tokenize.h"
 #include "tokenizer/settings_read.h"
@@ -33,7 +34,6 @@ static oclm_status finish(tok_tokenizer *tokenizer)
         (status = tok_layouts_prepare(tokenizer)) != OCLM_OK || (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
     tok_settings_find_ids(&tokenizer->settings, tokenizer);
-    tokenizer->added.raw.split_special = tokenizer->added.normal.split_special = tokenizer->settings.split_special_tokens;
     return core_mutex_new(&tokenizer->lock);
 }
 
@@ -78,7 +78,7 @@ oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
         goto done;
     if ((status = tok_settings_prepare(&settings, &made->settings)) == OCLM_OK &&
         (status = files.source->read(&files, made)) == OCLM_OK)
-        status = tok_settings_apply(&settings, files.source->is_json, made);
+        status = tok_settings_apply(&settings, files.source->complete, made);
     status = hand_over(status, files.paths[0].data, made, tokenizer);
 done:
     tok_settings_files_free(&settings);
@@ -132,37 +132,17 @@ bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id)
 
 /* ---- Encoding */
 
-/* A piece that was seen before costs one cache line. */
-static oclm_status encode_piece(tok_run *run, const char *text, size_t length)
-{
-    const tok_model  *model = run->tokenizer->model;
-    tok_cached_piece *cached = NULL;
-    const size_t      before = run->ids->count;
-    oclm_status       status;
-    if (length <= sizeof cached->text) {
-        cached = &run->scratch->cache[tok_hash(text, length) & (TOK_CACHE_SLOTS - 1)];
-        if (cached->length == length && memcmp(cached->text, text, length) == 0)
-            return tok_ids_append(run->ids, cached->ids, cached->count);
-    }
-    if ((status = model->encode(model, run->scratch, text, length, run->ids)) != OCLM_OK || cached == NULL)
-        return status;
-    const size_t count = run->ids->count - before;
-    if (count > COUNT(cached->ids))
-        return OCLM_OK;
-    cached->length = (uint8_t)length;
-    cached->count = (uint8_t)count;
-    memcpy(cached->text, text, length);
-    memcpy(cached->ids, run->ids->data + before, count * sizeof *cached->ids);
-    return OCLM_OK;
-}
-
 oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t length)
 {
     const tok_chain *chain = &run->tokenizer->pre_tokenizer;
     if (length == 0)
         return OCLM_OK;
-    if (index == chain->count)
-        return encode_piece(run, text, length);
+    if (index == chain->count) {
+        const tok_model  *model = run->tokenizer->model;
+        const size_t      before = run->ids->count;
+        const oclm_status status = tok_encode_cached(model, model->encode, run->scratch, text, length, run->ids);
+        return status == OCLM_OK && run->encoded != NULL ? tok_offsets_of_piece(run, text, length, before) : status;
+    }
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
@@ -181,10 +161,16 @@ tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece)
     return before;
 }
 
+static oclm_status add_added(tok_run *run, const char *text, size_t length, int32_t id)
+{
+    const oclm_status status = tok_ids_add(run->ids, id);
+    return status == OCLM_OK && run->encoded != NULL ? tok_offsets_of_added(run, text, length) : status;
+}
+
 /* A part of normalised text. */
 static oclm_status encode_normal(tok_run *run, const char *text, size_t length, int32_t id)
 {
-    return id >= 0 ? tok_ids_add(run->ids, id) : tok_run_piece(run, 0, text, length);
+    return id >= 0 ? add_added(run, text, length, id) : tok_run_piece(run, 0, text, length);
 }
 
 /* A part of the raw text. */
@@ -192,8 +178,10 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
 {
     const tok_tokenizer *tokenizer = run->tokenizer;
     tok_normal          *normal = &run->scratch->normal;
-    if (id >= 0)
-        return tok_ids_add(run->ids, id);
+    if (id >= 0) {
+        run->frame = (tok_frame){ run->text, NULL, 0 };
+        return add_added(run, text, length, id);
+    }
     run->frame.offset = (size_t)(text - run->text);
     if (tokenizer->normalizer.count > 0) {
         tok_normal_clear(normal);
@@ -206,12 +194,14 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
     }
     run->frame.text = text;
     run->frame.sources = run->traced && tokenizer->normalizer.count > 0 ? normal->sources : NULL;
-    return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
+    return tok_added_split(&tokenizer->added.normal, text, length, run->split_special, encode_normal, run);
 }
 
-static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
+static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, bool split_special,
+                                  tok_ids *ids, tok_encoded *encoded)
 {
-    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, text, { text, NULL, 0 } };
+    tok_run run = { tokenizer, scratch, ids, tokenizer->traces || encoded != NULL, split_special, text, { text, NULL, 0 }, length, encoded,
+                    encoded != NULL ? encoded->span_count : 0 };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
@@ -220,7 +210,7 @@ static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *s
     if (scratch->cache == NULL &&
         (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
         return OCLM_ERR_MEMORY;
-    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run) : OCLM_OK;
+    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, split_special, encode_raw, &run) : OCLM_OK;
 }
 
 oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids)
@@ -230,7 +220,7 @@ oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, si
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
-    if ((status = encode_checked(tokenizer, scratch, text, length, ids)) != OCLM_OK)
+    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, ids, NULL)) != OCLM_OK)
         ids->count = before;
     tok_scratch_give(tokenizer, scratch);
     return status;
@@ -243,8 +233,33 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
     if (status != OCLM_OK)
         return status;
     scratch->ids.count = 0;
-    if ((status = encode_checked(tokenizer, scratch, text, length, &scratch->ids)) == OCLM_OK)
+    status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, &scratch->ids, NULL);
+    if (status == OCLM_OK)
         status = tok_post_process(tokenizer, &scratch->ids, NULL, add_special_tokens, ids, NULL, NULL);
     tok_scratch_give(tokenizer, scratch);
     return status;
+}
+
+oclm_status tok_encode_spans(const tok_tokenizer *tokenizer, const char *text, size_t length, bool split_special, bool spans,
+                             tok_encoded *encoded)
+{
+    const size_t before = encoded->ids.count, spans_before = encoded->span_count;
+    tok_scratch *scratch;
+    oclm_status  status;
+    if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
+        return status;
+    status = encode_checked(tokenizer, scratch, text, length, split_special, &encoded->ids, spans ? encoded : NULL);
+    if (status != OCLM_OK) {
+        encoded->ids.count = before;
+        encoded->span_count = spans_before;
+    }
+    tok_scratch_give(tokenizer, scratch);
+    return status;
+}
+
+void tok_encoded_free(tok_encoded *encoded)
+{
+    tok_ids_free(&encoded->ids);
+    core_free(encoded->spans);
+    *encoded = (tok_encoded)TOK_ENCODED_INIT;
 }

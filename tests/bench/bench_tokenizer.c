@@ -1,15 +1,16 @@
 /* bench_tokenizer.c: how fast texts become ids and ids become texts.
  *
- *     bench_tokenizer MODEL-FOLDER TEXT-FILE...
+ *     bench_tokenizer [--rounds N] MODEL-FOLDER TEXT-FILE...
  *
  * One line of JSON a file: seconds to load, MB/s of encoding the whole text at once and in calls of 500 characters, of
- * decoding; the best of five. tests/tokenizer/compare_with_reference.py --speed prints the same for Hugging Face's tokenizers. */
+ * decoding; the best of five rounds, or N. bench_tokenizer.py runs it beside Hugging Face's tokenizers and prints a table. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/platform.h"
 #include "tokenizer/tokenizer.h"
 
-#define ROUNDS 5
 #define CALL 500 /* characters */
 
 static double faster(double best, double seconds)
@@ -40,7 +41,7 @@ static oclm_status encode_in_calls(const tok_tokenizer *tokenizer, const char *t
     return status;
 }
 
-static oclm_status measure(const tok_tokenizer *tokenizer, double load, const char *path)
+static oclm_status measure(const tok_tokenizer *tokenizer, double load, const char *path, int rounds)
 {
     char       *text;
     size_t      length;
@@ -48,7 +49,7 @@ static oclm_status measure(const tok_tokenizer *tokenizer, double load, const ch
     core_text   decoded = CORE_TEXT_INIT;
     double      whole = 0, calls = 0, decode = 0;
     oclm_status status = core_read_file(path, (size_t)1 << 30, &text, &length);
-    for (int round = 0; round < ROUNDS && status == OCLM_OK; round++) {
+    for (int round = 0; round < rounds && status == OCLM_OK; round++) {
         ids.count = 0;
         double start = core_seconds();
         if ((status = encode_in_calls(tokenizer, text, length, &ids)) != OCLM_OK)
@@ -80,18 +81,25 @@ int main(int argc, char **argv)
     tok_tokenizer *tokenizer = NULL;
     double         load = 0;
     oclm_status    status = OCLM_OK;
-    if (argc < 3) {
-        fprintf(stderr, "usage: %s MODEL-FOLDER TEXT-FILE...\n", argv[0]);
+    int            rounds = 5;
+    const char    *program = argv[0];
+    if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
+        rounds = atoi(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
+    if (argc < 3 || rounds < 1) {
+        fprintf(stderr, "usage: %s [--rounds N] MODEL-FOLDER TEXT-FILE...\n", program);
         return 2;
     }
-    for (int round = 0; round < ROUNDS && status == OCLM_OK; round++) {
+    for (int round = 0; round < rounds && status == OCLM_OK; round++) {
         tok_close(tokenizer);
         const double start = core_seconds();
         status = tok_open(argv[1], &tokenizer);
         load = faster(load, core_seconds() - start);
     }
     for (int i = 2; i < argc && status == OCLM_OK; i++)
-        status = measure(tokenizer, load, argv[i]);
+        status = measure(tokenizer, load, argv[i], rounds);
     if (status != OCLM_OK)
         fprintf(stderr, "%s\n", oclm_last_error());
     tok_close(tokenizer);

@@ -9,29 +9,8 @@
 
 #include <cmocka.h>
 
-#include "core/base64.h"
-#include "tokenizer/golden.h"
+#include "tokenizer/folder.h"
 #include "tokenizer/special.h"
-
-static char folder[64];
-
-/* Writes a line's files to the folder, which is made anew. */
-static void write_files(const cJSON *tree)
-{
-    const cJSON *file;
-    assert_true(run_shell("rm -rf '%s' && mkdir '%s'%s", folder, folder, ""));
-    cJSON_ArrayForEach(file, core_json_member(tree, "files"))
-    {
-        core_text path = CORE_TEXT_INIT, bytes = CORE_TEXT_INIT;
-        bool      valid;
-        assert_int_equal(core_path_join(&path, folder, file->string), OCLM_OK);
-        assert_int_equal(core_base64_add(&bytes, file->valuestring, strlen(file->valuestring), &valid), OCLM_OK);
-        assert_true(valid);
-        assert_int_equal(core_write_file(path.data, bytes.data, bytes.length), OCLM_OK);
-        core_text_free(&path);
-        core_text_free(&bytes);
-    }
-}
 
 static void check_names(const tok_tokenizer *tokenizer, const cJSON *want, const char *label)
 {
@@ -61,10 +40,7 @@ static void check_folder(const cJSON *tree)
     const char    *label = core_json_member(tree, "label")->valuestring;
     const cJSON   *item;
     size_t         line = 0;
-    tok_tokenizer *tokenizer;
-    write_files(tree);
-    if (tok_open(folder, &tokenizer) != OCLM_OK)
-        fail_msg("%s: %s", label, oclm_last_error());
+    tok_tokenizer *tokenizer = folder_open(core_json_member(tree, "files"), label);
     check_names(tokenizer, core_json_member(tree, "named"), label);
     if (tok_pads_left(tokenizer) != (strcmp(core_json_member(tree, "padding_side")->valuestring, "left") == 0))
         fail_msg("%s: pads on the other side", label);
@@ -74,24 +50,11 @@ static void check_folder(const cJSON *tree)
 
 static void folders_equal_transformers(void **state)
 {
-    size_t length, count = 0;
-    char  *text = unpack_text(TEST_DATA "/folders.jsonl.xz", &length);
-    cJSON *tree;
     (void)state;
-    if (!unpack_ready) {
-        print_message("skipped: tar or xz is missing\n");
+    const size_t count = each_line(TEST_DATA "/folders.jsonl.xz", check_folder);
+    if (count == SIZE_MAX)
         skip();
-    }
-    assert_non_null(text);
-    (void)snprintf(folder, sizeof folder, "%s/folder", unpack_folder);
-    const char *p = text;
-    while ((tree = golden_next(&p, text + length)) != NULL) {
-        check_folder(tree);
-        cJSON_Delete(tree);
-        count++;
-    }
-    core_free(text);
-    assert_true(count >= 29);
+    assert_true(count >= 38);
 }
 
 int main(void)
