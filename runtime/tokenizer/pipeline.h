@@ -163,6 +163,9 @@ struct tok_run {
     bool                 split_special; /* special tokens in the text are text */
     const char          *text;   /* the original */
     tok_frame            frame;
+    size_t               length;     /* of `text` */
+    tok_encoded         *encoded;    /* gets offsets; NULL: they are not asked for */
+    size_t               first_span; /* of this text, in it */
 };
 
 /* Where in the original text the byte at `p`, of a piece, comes from. Only for traced runs, or where nothing was rewritten. */

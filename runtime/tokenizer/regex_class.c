@@ -8,11 +8,11 @@
 
 /* ---- Writing */
 
-oclm_status tok_rewrite_ranges(tok_rewrite *self, const tok_ranges *ranges)
+oclm_status tok_rewrite_ranges(tok_rewrite *self, const tok_ranges *ranges, bool invert)
 {
     oclm_status status;
     size_t written = 0;
-    if ((status = core_text_add_char(self->out, '[')) != OCLM_OK)
+    if ((status = core_text_add_string(self->out, invert ? "[^" : "[")) != OCLM_OK)
         return status;
     for (size_t i = 0; i < ranges->count && status == OCLM_OK; i++) {
         uint32_t first = ranges->data[i].first, last = ranges->data[i].last;
@@ -28,9 +28,9 @@ oclm_status tok_rewrite_ranges(tok_rewrite *self, const tok_ranges *ranges)
     }
     if (status != OCLM_OK)
         return status;
-    if (written == 0) { /* matches nothing */
-        self->out->length--;
-        return core_text_add_string(self->out, "(?!)");
+    if (written == 0) { /* matches nothing, or all */
+        self->out->length -= invert ? 2 : 1;
+        return core_text_add_string(self->out, invert ? "(?s:.)" : "(?!)");
     }
     return core_text_add_char(self->out, ']');
 }
@@ -284,7 +284,7 @@ static oclm_status read_range(tok_rewrite *self, tok_ranges *ranges)
     return status == OCLM_OK ? tok_ranges_add(ranges, first, last) : status;
 }
 
-static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t nesting);
+static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t nesting, bool *inverted);
 
 /* One member of a class: a set, a class within, or a range. */
 static oclm_status read_member(tok_rewrite *self, tok_ranges *ranges, uint32_t nesting)
@@ -295,7 +295,7 @@ static oclm_status read_member(tok_rewrite *self, tok_ranges *ranges, uint32_t n
         if (self->end - self->p >= 2 && self->p[1] == ':' &&
             ((status = read_posix(self, ranges, &found)) != OCLM_OK || found))
             return status;
-        return read_class(self, ranges, nesting + 1);
+        return read_class(self, ranges, nesting + 1, NULL);
     }
     if (*self->p == '\\') {
         self->p++;
@@ -324,8 +324,8 @@ static oclm_status narrow(tok_ranges *all, tok_ranges *more, bool first)
     return status;
 }
 
-/* At '[': adds what the class has. */
-static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t nesting)
+/* At '[': adds what the class has. With `inverted` it is the caller's to invert a class that begins with '^'. */
+static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t nesting, bool *inverted)
 {
     const char *const begin = self->p++;
     tok_ranges all = TOK_RANGES_INIT, part = TOK_RANGES_INIT; /* between "&&" */
@@ -356,8 +356,10 @@ static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t ne
         self->p = begin;
         status = tok_rewrite_fail(self, OCLM_ERR_FORMAT, "a class is not closed");
     }
-    if (status == OCLM_OK && (status = narrow(&all, &part, first)) == OCLM_OK && invert)
+    if (status == OCLM_OK && (status = narrow(&all, &part, first)) == OCLM_OK && invert && inverted == NULL)
         status = tok_ranges_invert(&all);
+    if (inverted != NULL)
+        *inverted = invert;
     if (status == OCLM_OK)
         status = tok_ranges_add_all(ranges, all.data, all.count);
     tok_ranges_deinit(&all);
@@ -365,13 +367,15 @@ static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t ne
     return status;
 }
 
+/* Case is folded before the class is inverted, so PCRE2 is left to invert it. */
 oclm_status tok_rewrite_class(tok_rewrite *self)
 {
     tok_ranges ranges = TOK_RANGES_INIT;
-    oclm_status status = read_class(self, &ranges, 0);
+    bool inverted = false;
+    oclm_status status = read_class(self, &ranges, 0, &inverted);
     tok_ranges_tidy(&ranges);
     if (status == OCLM_OK)
-        status = tok_rewrite_ranges(self, &ranges);
+        status = tok_rewrite_ranges(self, &ranges, inverted);
     tok_ranges_deinit(&ranges);
     return status;
 }

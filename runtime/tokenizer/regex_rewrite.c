@@ -47,7 +47,7 @@ static oclm_status add_set(tok_rewrite *self, tok_ranges *ranges)
     if (self->ignore_case)
         status = add(self, "(?-i:");
     if (status == OCLM_OK)
-        status = tok_rewrite_ranges(self, ranges);
+        status = tok_rewrite_ranges(self, ranges, false);
     return status == OCLM_OK && self->ignore_case ? add(self, ")") : status;
 }
 

@@ -27,8 +27,8 @@ struct tok_ranges;
 oclm_status tok_rewrite_fail(const tok_rewrite *self, oclm_status status, const char *what);
 /* regex_class.c: at the '[' of a class; writes it as ranges. */
 oclm_status tok_rewrite_class(tok_rewrite *self);
-/* Writes ranges as a class. */
-oclm_status tok_rewrite_ranges(tok_rewrite *self, const struct tok_ranges *ranges);
+/* Writes ranges as a class, or as one of all others. */
+oclm_status tok_rewrite_ranges(tok_rewrite *self, const struct tok_ranges *ranges, bool invert);
 /* Behind the backslash of \w, \W, \d, \D, \s, \S, \h, \H, \p{..}, \P{..}: adds the set, passes over it, and *found is true. */
 oclm_status tok_rewrite_set_escape(tok_rewrite *self, bool in_class, struct tok_ranges *ranges, bool *found);
 /* Behind the backslash of an escape for one character: reads it. */

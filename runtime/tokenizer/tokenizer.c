@@ -7,6 +7,7 @@
 #include "tokenizer/decode.h"
 #include "tokenizer/hash.h"
 #include "tokenizer/normalize.h"
+#include "tokenizer/offsets.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/pre_tokenize.h"
 #include "tokenizer/settings_read.h"
@@ -136,8 +137,12 @@ oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t l
     const tok_chain *chain = &run->tokenizer->pre_tokenizer;
     if (length == 0)
         return OCLM_OK;
-    if (index == chain->count)
-        return tok_encode_cached(run->tokenizer->model, run->tokenizer->model->encode, run->scratch, text, length, run->ids);
+    if (index == chain->count) {
+        const tok_model  *model = run->tokenizer->model;
+        const size_t      before = run->ids->count;
+        const oclm_status status = tok_encode_cached(model, model->encode, run->scratch, text, length, run->ids);
+        return status == OCLM_OK && run->encoded != NULL ? tok_offsets_of_piece(run, text, length, before) : status;
+    }
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
@@ -156,10 +161,16 @@ tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece)
     return before;
 }
 
+static oclm_status add_added(tok_run *run, const char *text, size_t length, int32_t id)
+{
+    const oclm_status status = tok_ids_add(run->ids, id);
+    return status == OCLM_OK && run->encoded != NULL ? tok_offsets_of_added(run, text, length) : status;
+}
+
 /* A part of normalised text. */
 static oclm_status encode_normal(tok_run *run, const char *text, size_t length, int32_t id)
 {
-    return id >= 0 ? tok_ids_add(run->ids, id) : tok_run_piece(run, 0, text, length);
+    return id >= 0 ? add_added(run, text, length, id) : tok_run_piece(run, 0, text, length);
 }
 
 /* A part of the raw text. */
@@ -167,8 +178,10 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
 {
     const tok_tokenizer *tokenizer = run->tokenizer;
     tok_normal          *normal = &run->scratch->normal;
-    if (id >= 0)
-        return tok_ids_add(run->ids, id);
+    if (id >= 0) {
+        run->frame = (tok_frame){ run->text, NULL, 0 };
+        return add_added(run, text, length, id);
+    }
     run->frame.offset = (size_t)(text - run->text);
     if (tokenizer->normalizer.count > 0) {
         tok_normal_clear(normal);
@@ -185,9 +198,10 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
 }
 
 static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, bool split_special,
-                                  tok_ids *ids)
+                                  tok_ids *ids, tok_encoded *encoded)
 {
-    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, split_special, text, { text, NULL, 0 } };
+    tok_run run = { tokenizer, scratch, ids, tokenizer->traces || encoded != NULL, split_special, text, { text, NULL, 0 }, length, encoded,
+                    encoded != NULL ? encoded->span_count : 0 };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
@@ -206,7 +220,7 @@ oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, si
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
-    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, ids)) != OCLM_OK)
+    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, ids, NULL)) != OCLM_OK)
         ids->count = before;
     tok_scratch_give(tokenizer, scratch);
     return status;
@@ -219,7 +233,8 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
     if (status != OCLM_OK)
         return status;
     scratch->ids.count = 0;
-    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, &scratch->ids)) == OCLM_OK)
+    status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, &scratch->ids, NULL);
+    if (status == OCLM_OK)
         status = tok_post_process(tokenizer, &scratch->ids, NULL, add_special_tokens, ids, NULL, NULL);
     tok_scratch_give(tokenizer, scratch);
     return status;
@@ -228,15 +243,16 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
 oclm_status tok_encode_spans(const tok_tokenizer *tokenizer, const char *text, size_t length, bool split_special, bool spans,
                              tok_encoded *encoded)
 {
-    const size_t before = encoded->ids.count;
+    const size_t before = encoded->ids.count, spans_before = encoded->span_count;
     tok_scratch *scratch;
     oclm_status  status;
-    if (spans)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "offsets");
     if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
         return status;
-    if ((status = encode_checked(tokenizer, scratch, text, length, split_special, &encoded->ids)) != OCLM_OK)
+    status = encode_checked(tokenizer, scratch, text, length, split_special, &encoded->ids, spans ? encoded : NULL);
+    if (status != OCLM_OK) {
         encoded->ids.count = before;
+        encoded->span_count = spans_before;
+    }
     tok_scratch_give(tokenizer, scratch);
     return status;
 }

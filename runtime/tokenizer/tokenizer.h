@@ -40,9 +40,9 @@ oclm_status tok_post_process(const tok_tokenizer *tokenizer, const tok_ids *a, c
 typedef struct tok_encoded {
     tok_ids    ids;
     oclm_span *spans; /* [ids.count] if they were asked for */
-    size_t     span_capacity;
+    size_t     span_count, span_capacity;
 } tok_encoded;
-#define TOK_ENCODED_INIT { TOK_IDS_INIT, NULL, 0 }
+#define TOK_ENCODED_INIT { TOK_IDS_INIT, NULL, 0, 0 }
 void        tok_encoded_free(tok_encoded *encoded);
 /* As tok_encode_text(), with all choices. `split_special`: special tokens that occur in the text are text. */
 oclm_status tok_encode_spans(const tok_tokenizer *tokenizer, const char *text, size_t length, bool split_special, bool spans,
