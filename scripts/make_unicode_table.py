@@ -32,16 +32,40 @@ NEW_NUMBERS = {*range(0x11DE0, 0x11DEA), *range(0x16FF4, 0x16FF7)}
 # U+166D and U+111C9 were punctuation in Unicode 8.0.
 OLD_PUNCTUATION = {0x166D, 0x111C9}
 
+# Marks that are Alphabetic in Unicode 16.0 and not in perl's 14.0.
+NEW_ALPHABETIC_MARKS = [(0x363, 0x36F), (0x897, 0x897), (0xC04, 0xC04), (0xCF3, 0xCF3), (0xF82, 0xF83), (0x1DD3, 0x1DE6), (0x10D69, 0x10D69), (0x10EFC, 0x10EFC),
+                        (0x11080, 0x11081), (0x11241, 0x11241), (0x113B8, 0x113C0), (0x113C2, 0x113C2), (0x113C5, 0x113C5), (0x113C7, 0x113CA), (0x113CC, 0x113CD),
+                        (0x11F00, 0x11F01), (0x11F03, 0x11F03), (0x11F34, 0x11F3A), (0x11F3E, 0x11F40), (0x1611E, 0x1612E), (0x1E08F, 0x1E08F)]
+
 # Lower case beyond Python 3.11's Unicode 14.0: first, last, distance between them, distance to the lower case.
 NEW_LOWER = [(0x1C89, 0x1C89, 1, 1), (0xA7CB, 0xA7CB, 1, 0x264 - 0xA7CB), (0xA7CC, 0xA7CE, 2, 1), (0xA7D2, 0xA7D4, 2, 1), (0xA7DA, 0xA7DA, 1, 1),
              (0xA7DC, 0xA7DC, 1, 0x19B - 0xA7DC), (0x10D50, 0x10D65, 1, 32), (0x16EA0, 0x16EB8, 1, 27)]
 
 
+def with_property(expression):
+    """The code points that perl's expression matches."""
+    program = r'for my $c (0..0x10FFFF) { next if $c >= 0xD800 && $c < 0xE000; print "$c\n" if chr($c) =~ /EXPRESSION/ }'
+    lines = subprocess.run(["perl", "-e", program.replace("EXPRESSION", expression)], check=True, capture_output=True).stdout.split()
+    return {int(line) for line in lines}
+
+
 def present_in(version):
     """The code points that a version of Unicode knows."""
-    program = r'for my $c (0..0x10FFFF) { next if $c >= 0xD800 && $c < 0xE000; print "$c\n" if chr($c) =~ /\p{Present_In: VERSION}/ }'
-    lines = subprocess.run(["perl", "-e", program.replace("VERSION", version)], check=True, capture_output=True).stdout.split()
-    return {int(line) for line in lines}
+    return with_property(r"\p{Present_In: %s}" % version)
+
+
+def alphabetic_marks():
+    """(first, last)"""
+    marks = with_property(r"(?=\p{M})\p{Alphabetic}") | {c for first, last in NEW_ALPHABETIC_MARKS for c in range(first, last + 1)}
+    if len(marks) != 1365:
+        raise SystemExit(f"{len(marks)} marks are alphabetic, 1365 are right: use perl with Unicode 14.0")
+    ranges = []
+    for c in sorted(marks):
+        if ranges and ranges[-1][1] == c - 1:
+            ranges[-1] = (ranges[-1][0], c)
+        else:
+            ranges.append((c, c))
+    return ranges
 
 
 def lower_ranges():
@@ -143,6 +167,9 @@ def main():
     lower = lower_ranges()
     out += [f"const tok_lower_range tok_lower_ranges[{len(lower)}] = {{", *rows("{ %d, %d, %d, %d }" % entry for entry in lower), "};",
             f"const size_t tok_lower_range_count = {len(lower)};", ""]
+    marks = alphabetic_marks()
+    out += [f"const tok_range tok_alphabetic_marks[{len(marks)}] = {{", *rows("{ %d, %d }" % entry for entry in marks), "};",
+            f"const size_t tok_alphabetic_mark_count = {len(marks)};", ""]
     starts, names, codes = script_starts()
     out += ["/* Code point << 8 | script */", f"const uint32_t tok_script_starts[{len(starts)}] = {{", *rows(start << 8 | script for start, script in starts), "};",
             f"const size_t tok_script_start_count = {len(starts)};", "",

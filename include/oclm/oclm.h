@@ -168,6 +168,7 @@ typedef struct oclm_hub_options {
     size_t      struct_size;     /* set by oclm_hub_options_init() */
     const char *revision;        /* NULL: "main". A branch, a tag, refs/pr/N, or a commit's 40 digits */
     const char *subfolder;       /* NULL: none. Where in the repository (or in a folder) the model's files are */
+    const char *variant;         /* NULL: none. "fp16": the weights are model.fp16.safetensors, in a folder too */
     const char *cache_dir;       /* NULL: as the environment says */
     const char *token;           /* NULL: as the environment says; "": none. Sent to the hub alone, and never shown */
     bool        local_files_only; /* false; true: no request, only what is in the cache */
@@ -331,7 +332,9 @@ OCLM_API oclm_status oclm_model_inspect(const char *name, const oclm_model_optio
 
 typedef struct oclm_tokenizer oclm_tokenizer;
 
-/* Loads the tokenizer of a model: tokenizer.json, else vocab.json and merges.txt. From the hub, only these are fetched.
+/* Loads the tokenizer of a model: tokenizer.json, else vocab.json and merges.txt, a SentencePiece model (tokenizer.model,
+ * spiece.model), tekken.json, or a file of tiktoken's (tokenizer.model, tiktoken.model, *.tiktoken); with tokenizer_config.json,
+ * special_tokens_map.json and added_tokens.json, as transformers uses them. From the hub, only these are fetched.
  *   name, hub    as for oclm_hub_download(); `hub` may be NULL
  * Errors: those of oclm_hub_download(); OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT (what and where), OCLM_ERR_UNSUPPORTED (which component), OCLM_ERR_MEMORY.
  * Threads: may be used from several threads once this returns.  Since 0.1. */
@@ -358,6 +361,92 @@ OCLM_API oclm_status oclm_tokenizer_decode(const oclm_tokenizer *tokenizer, cons
  * Since 0.1. */
 OCLM_API const char *oclm_tokenizer_token(const oclm_tokenizer *tokenizer, int32_t id);
 
+/* A special token by its name in tokenizer_config.json: "bos_token", "eos_token", "pad_token", "image_token". Lives as long as the
+ * tokenizer; NULL if the tokenizer has none. `id` may be NULL; it is -1 then.  Since 0.1. */
+OCLM_API const char *oclm_tokenizer_special_token(const oclm_tokenizer *tokenizer, const char *name, int32_t *id);
+
+/* The model_max_length of tokenizer_config.json, in tokens; 0 if it tells none.  Since 0.1. */
+OCLM_API uint64_t oclm_tokenizer_max_length(const oclm_tokenizer *tokenizer);
+
+/* One text, or two that belong together, such as a question and a passage. UTF-8; lengths in bytes. */
+typedef struct oclm_text {
+    const char *text;
+    size_t      length;
+    const char *pair;        /* NULL: one text */
+    size_t      pair_length;
+} oclm_text;
+
+typedef enum oclm_padding {
+    OCLM_PADDING_NONE = 0,
+    OCLM_PADDING_LONGEST = 1,    /* to the longest row of the batch */
+    OCLM_PADDING_MAX_LENGTH = 2  /* to max_length */
+} oclm_padding;
+
+typedef enum oclm_truncation {
+    OCLM_TRUNCATION_NONE = 0,
+    OCLM_TRUNCATION_LONGEST_FIRST = 1, /* of a pair the longer text gives up first */
+    OCLM_TRUNCATION_ONLY_FIRST = 2,
+    OCLM_TRUNCATION_ONLY_SECOND = 3
+} oclm_truncation;
+
+typedef enum oclm_side { OCLM_SIDE_UNSET = 0, OCLM_SIDE_LEFT = 1, OCLM_SIDE_RIGHT = 2 } oclm_side;
+
+typedef enum oclm_switch { OCLM_SWITCH_UNSET = 0, OCLM_SWITCH_ON = 1, OCLM_SWITCH_OFF = 2 } oclm_switch;
+
+/* Names, meanings and defaults are those of a tokenizer's call in transformers. A tokenizer.json's own truncation and padding stay
+ * off. */
+typedef struct oclm_encode_options {
+    size_t      struct_size;          /* set by oclm_encode_options_init() */
+    bool        add_special_tokens;   /* true */
+    bool        return_offsets;       /* false */
+    bool        return_overflowing_tokens; /* false; true: what truncation cuts off becomes rows of its own, after the text's first */
+    oclm_switch split_special_tokens; /* unset, then as tokenizer_config.json says, then off. ON: special tokens that occur in the text are text
+                                         like any other: for text from people you do not trust */
+    oclm_padding    padding;          /* OCLM_PADDING_NONE */
+    oclm_side       padding_side;     /* unset, then the tokenizer's; text is generated after left padding */
+    uint32_t        pad_to_multiple_of; /* 0: off */
+    int32_t         pad_token_id;     /* -1: the tokenizer's pad_token */
+    oclm_truncation truncation;       /* OCLM_TRUNCATION_NONE */
+    oclm_side       truncation_side;  /* unset, then the tokenizer's; RIGHT keeps the beginning */
+    uint32_t        max_length;       /* 0: the tokenizer's model_max_length; if it has none, nothing is cut or padded to it. Counts special tokens */
+    uint32_t        stride;           /* 0; tokens of the part before that an overflowing part repeats */
+} oclm_encode_options;
+
+OCLM_API void oclm_encode_options_init(oclm_encode_options *options, size_t struct_size);
+
+typedef struct oclm_span {
+    size_t begin, end; /* bytes of the text, end not included; 0, 0 for tokens that are not of it */
+} oclm_span;
+
+/* One row of a batch: arrays of `length`, which live as long as the batch. */
+typedef struct oclm_encoding {
+    size_t         struct_size;         /* set by the caller: sizeof(oclm_encoding) */
+    size_t         length;
+    size_t         text;                /* the index of the text it comes from */
+    const int32_t *ids;
+    const int32_t *type_ids;            /* of the template: mostly 0 for the text and 1 for its pair */
+    const uint8_t *attention_mask;      /* 0: padding */
+    const uint8_t *special_tokens_mask; /* 1: padding, or added by the template */
+    const int8_t  *sequence_ids;        /* 0: of the text, 1: of its pair, -1: of neither */
+    const oclm_span *offsets;           /* NULL unless return_offsets */
+} oclm_encoding;
+
+typedef struct oclm_batch oclm_batch;
+
+/* Turns texts into rows of ids, in their order: one row each, and more where return_overflowing_tokens asks for them.
+ *   texts, count   at least one; read before the call returns
+ *   options        NULL: all defaults
+ *   batch          free with oclm_batch_free(); NULL where the call fails
+ * Errors: OCLM_ERR_ARGUMENT (which text, which option; padding without a pad token; a text that cannot be cut so far),
+ *         OCLM_ERR_UNSUPPORTED (overflowing rows of a pair whose texts are both cut), OCLM_ERR_MEMORY.
+ * Threads: several threads may encode with one tokenizer; the result does not depend on their number.  Since 0.1. */
+OCLM_API oclm_status oclm_tokenizer_encode_batch(const oclm_tokenizer *tokenizer, const oclm_text *texts, size_t count,
+                                                 const oclm_encode_options *options, oclm_batch **batch);
+OCLM_API size_t      oclm_batch_count(const oclm_batch *batch); /* rows */
+/* Fills `encoding` for the row at `index` < count.  Since 0.1. */
+OCLM_API oclm_status oclm_batch_get(const oclm_batch *batch, size_t index, oclm_encoding *encoding);
+OCLM_API void        oclm_batch_free(oclm_batch *batch);
+
 /* Decodes ids one at a time, holding back what may still be half a character. */
 typedef struct oclm_token_stream oclm_token_stream;
 
@@ -374,8 +463,6 @@ OCLM_API oclm_status oclm_token_stream_flush(oclm_token_stream *stream, const ch
 
 #define OCLM_MAX_EOS_TOKENS 16
 #define OCLM_UNSET UINT32_MAX /* a number that was not given: generation_config.json decides, else transformers' default */
-
-typedef enum oclm_switch { OCLM_SWITCH_UNSET = 0, OCLM_SWITCH_ON = 1, OCLM_SWITCH_OFF = 2 } oclm_switch;
 
 /* Receives new ids as they are made, in order; several at once where the device ran ahead. The token that ended
  * generation is among them. Return false to stop: the result then holds what was made so far. Must not call oclm. */

@@ -24,7 +24,7 @@ typedef struct cli_args {
     const char *model, *text;           /* positional: MODEL, and PROMPT or TEXT */
     const char *folder;                 /* MODEL's, once cli_find_model() found it; free with oclm_free() */
     const char *input_ids, *ids, *npy, *device;
-    const char *revision, *subfolder, *cache_dir, *token, *local_dir; /* the hub's */
+    const char *revision, *subfolder, *variant, *cache_dir, *token, *local_dir; /* the hub's */
     cli_words   include, exclude;
     bool        offline, force;
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
@@ -33,6 +33,11 @@ typedef struct cli_args {
     bool        json, jsonl, quiet, help;
     uint32_t    verbose;                /* how often it was given */
     bool        no_special_tokens, skip_special_tokens;
+    const char *text_pair, *file;       /* tokenize: */
+    bool        offsets;
+    oclm_switch split_special_tokens;
+    uint32_t    padding, padding_side, truncation, truncation_side; /* index of the word given: oclm_padding, oclm_side, ... */
+    uint32_t    pad_to_multiple_of, tokens_max_length, pad_token_id; /* OCLM_UNSET: the tokenizer's */
     uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;
     oclm_generate_options generate;     /* the options of the same names */
     bool        show_special_tokens;
@@ -89,8 +94,9 @@ const char *cli_nearest(const char *typed, const char *const *names, size_t coun
 /* ---- Input (input.c). Each prints its message and returns the exit status; EXIT_OK: done. */
 /* "1,2,3", also with spaces, brackets or line ends: so that JSON lists fit too. `name` is the option's. Free with free(). */
 int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *count);
-/* All of standard input, NUL added. */
+/* All of standard input, or of a file, NUL added. */
 int cli_read_stdin(char **text, size_t *length);
+int cli_read_file(const char *path, char **text, size_t *length);
 /* The text given as an argument, or standard input where it is "-". Free with free(). */
 int cli_read_text(const char *argument, char **text, size_t *length);
 /* Whether one of PROMPT and --input-ids is given: asked before a model is fetched. */
@@ -100,9 +106,23 @@ int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32
 /* One line of standard input without its end; `*line` is NULL at the end. Reuses `*line`; free with free(). */
 int cli_read_line(char **line, size_t *capacity, size_t *length);
 
-/* Of a line of JSON, number `number` of standard input: its "text", its "ids" (jsonl.c). Free with free(). */
-int cli_jsonl_text(const char *line, size_t length, size_t number, char **text, size_t *text_length);
+/* Of a line of JSON, number `number` of standard input (jsonl.c): its "text", a string or a list of strings, and its "text_pair",
+ * if any, likewise. Free with cli_texts_free(). */
+typedef struct cli_texts {
+    oclm_text *texts;
+    size_t     count;
+    bool       list, pairs; /* as they were given */
+} cli_texts;
+int  cli_jsonl_texts(const char *line, size_t length, size_t number, cli_texts *texts);
+void cli_texts_free(cli_texts *texts);
+/* Its "ids". Free with free(). */
 int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids, size_t *count);
+
+/* ---- Tokenizing with all choices (tokenize_batch.c). Print, or tell what is wrong; return the exit status. */
+void cli_encode_options(const cli_args *args, oclm_encode_options *options);
+bool cli_wants_batch(const cli_args *args); /* any of the options that ids alone do not answer */
+int  cli_tokenize_pair(const cli_args *args, const oclm_tokenizer *tokenizer, const char *text, size_t length);
+int  cli_tokenize_line(const cli_args *args, const oclm_tokenizer *tokenizer, const char *line, size_t length, size_t number);
 
 /* ---- Output (output.c) */
 /* "oclm: <message>" on standard error; returns the exit status. */
@@ -144,12 +164,16 @@ void cli_interrupt_end(void); /* nobody listens any more: Ctrl-C ends the proces
 bool cli_interrupted(void);
 extern volatile int cli_interrupt_flag; /* for oclm_generate_options.cancel */
 bool cli_is_terminal(FILE *stream);
+/* A variable that says yes, as Python's huggingface_hub reads it: 1, on, yes, true. */
+bool cli_environment_says(const char *name);
 
 /* ---- Loading (load.c): with progress. Print their message and return the exit status. */
 /* The options that the command line gives for the hub. */
 void cli_hub_options(const cli_args *args, oclm_hub_options *options);
 /* Sees to it that MODEL is on this machine: args->folder. The second call has nothing to do. */
 int cli_find_model(cli_args *args);
+/* Options that concern the model itself; `hub`: memory for a part of them. */
+void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
 /* `optional`: one that is not there is fine, and NULL. */
 int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer);

@@ -31,25 +31,9 @@ static int tokenize_lines(const cli_args *args, const oclm_tokenizer *tokenizer)
     size_t capacity = 0, length;
     int    result;
     for (size_t number = 1; (result = cli_read_line(&line, &capacity, &length)) == EXIT_OK && line; number++) {
-        char       *text;
-        int32_t    *ids;
-        size_t      count, text_length;
-        oclm_status status;
-        cli_json    json = cli_json_begin(stdout);
-        if ((result = cli_jsonl_text(line, length, number, &text, &text_length)) != EXIT_OK)
+        if ((result = cli_tokenize_line(args, tokenizer, line, length, number)) != EXIT_OK)
             break;
-        status = oclm_tokenizer_encode(tokenizer, text, text_length, !args->no_special_tokens, &ids, &count);
-        free(text);
-        if (status != OCLM_OK) {
-            result = cli_fail(cli_exit_status(status), "line %zu of standard input: %s", number, oclm_last_error());
-            break;
-        }
-        cli_json_open(&json, NULL, '{');
-        cli_json_ids(&json, "ids", ids, count);
-        cli_json_close(&json, '}');
-        cli_json_end(&json);
         (void)fflush(stdout);
-        oclm_free(ids);
     }
     free(line);
     return result;
@@ -62,8 +46,14 @@ static int tokenize_text(const cli_args *args, const oclm_tokenizer *tokenizer)
     size_t      length, count;
     oclm_status status;
     int         result;
-    if ((result = cli_read_text(args->text, &text, &length)) != EXIT_OK)
+    result = args->file ? cli_read_file(args->file, &text, &length) : cli_read_text(args->text, &text, &length);
+    if (result != EXIT_OK)
         return result;
+    if (cli_wants_batch(args)) {
+        result = cli_tokenize_pair(args, tokenizer, text, length);
+        free(text);
+        return result;
+    }
     status = oclm_tokenizer_encode(tokenizer, text, length, !args->no_special_tokens, &ids, &count);
     free(text);
     if (status != OCLM_OK)
@@ -80,10 +70,12 @@ int cmd_tokenize(cli_args *args)
 {
     oclm_tokenizer *tokenizer;
     int             result;
-    if (args->jsonl && (args->text || args->json))
+    if (args->jsonl && (args->text || args->file || args->text_pair || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither a text nor --json with it");
-    if (!args->jsonl && !args->text)
-        return cli_fail(EXIT_USAGE, "no text: give one, - for standard input, or --jsonl");
+    if (args->text && args->file)
+        return cli_fail(EXIT_USAGE, "both a text and --file are given; choose one");
+    if (!args->jsonl && !args->text && !args->file)
+        return cli_fail(EXIT_USAGE, "no text: give one, - for standard input, --file FILE, or --jsonl");
     if ((result = cli_load_tokenizer(args, false, &tokenizer)) != EXIT_OK)
         return result;
     result = args->jsonl ? tokenize_lines(args, tokenizer) : tokenize_text(args, tokenizer);

@@ -17,7 +17,9 @@ const cli_command cli_commands[] = {
       "Without --json: for each position the five likeliest next tokens. PROMPT as in oclm generate.\n", CMD_LOGITS, 2, 0, cmd_logits },
     { "tokenize", "MODEL [TEXT]", "turn text into token ids",
       "TEXT may be - for standard input, of which every byte counts. With --jsonl: lines {\"text\": \"...\"} in, {\"ids\": [...]}\n"
-      "out, the tokenizer loaded once.\n", CMD_TOKENIZE, 2, OCLM_HUB_TOKENIZER, cmd_tokenize },
+      "out, the tokenizer loaded once; \"text\" may be a list, a batch, and \"text_pair\" may stand beside it.\n\n"
+      "  oclm tokenize gpt2 \"Once upon a time\" --offsets\n"
+      "  oclm tokenize MODEL --jsonl --padding longest --padding-side left < batches.jsonl\n", CMD_TOKENIZE, 2, OCLM_HUB_TOKENIZER, cmd_tokenize },
     { "detokenize", "MODEL [1,2,3]", "turn token ids into text",
       "The ids may be - for standard input. With --jsonl: lines {\"ids\": [...]} in, {\"text\": \"...\"} out.\n", CMD_DETOKENIZE, 2, OCLM_HUB_TOKENIZER,
       cmd_detokenize },

@@ -56,7 +56,7 @@ int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *cou
     return EXIT_OK;
 }
 
-int cli_read_stdin(char **text, size_t *length)
+static int read_all(FILE *from, const char *name, char **text, size_t *length)
 {
     size_t capacity = 0, used = 0, got;
     *text = NULL;
@@ -65,19 +65,36 @@ int cli_read_stdin(char **text, size_t *length)
         if (!grow(text, &capacity, used + READ_STEP + 1)) {
             free(*text);
             *text = NULL;
-            return cli_fail(EXIT_MEMORY, "out of memory after %zu bytes of standard input", used);
+            return cli_fail(EXIT_MEMORY, "out of memory after %zu bytes of %s", used, name);
         }
-        got = fread(*text + used, 1, READ_STEP, stdin);
+        got = fread(*text + used, 1, READ_STEP, from);
         used += got;
     } while (got > 0);
-    if (ferror(stdin)) {
+    if (ferror(from)) {
         free(*text);
         *text = NULL;
-        return cli_fail(EXIT_OTHER, "reading standard input failed: %s", strerror(errno));
+        return cli_fail(EXIT_OTHER, "reading %s failed: %s", name, strerror(errno));
     }
     (*text)[used] = '\0';
     *length = used;
     return EXIT_OK;
+}
+
+int cli_read_stdin(char **text, size_t *length)
+{
+    return read_all(stdin, "standard input", text, length);
+}
+
+int cli_read_file(const char *path, char **text, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    *text = NULL;
+    *length = 0;
+    if (!file)
+        return cli_fail(EXIT_NOT_FOUND, "%s: %s", path, strerror(errno));
+    const int result = read_all(file, path, text, length);
+    (void)fclose(file);
+    return result;
 }
 
 int cli_read_text(const char *argument, char **text, size_t *length)

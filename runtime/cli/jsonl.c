@@ -70,22 +70,78 @@ static int parse(const char *line, size_t length, size_t number, const char *key
     return EXIT_USAGE;
 }
 
-int cli_jsonl_text(const char *line, size_t length, size_t number, char **text, size_t *text_length)
+/* Takes the string of a member: `*text` is ours then. */
+static void take_string(cJSON *member, bool nuls, char **text, size_t *length)
 {
-    cJSON    *tree, *member;
-    bool      nuls;
-    const int result = parse(line, length, number, "text", &tree, &member, &nuls);
+    *text = member->valuestring;
+    member->valuestring = NULL;
+    *length = nuls ? restore_nuls(*text) : strlen(*text);
+}
+
+/* The strings of one member into the texts, or into their pairs. */
+static int take_strings(cJSON *member, bool nuls, bool pairs, size_t number, cli_texts *texts)
+{
+    const char *name = pairs ? "text_pair" : "text";
+    cJSON      *item = texts->list ? member->child : member;
+    size_t      i = 0;
+    for (; item; item = texts->list ? item->next : NULL) {
+        char  *text;
+        size_t length;
+        if (i == texts->count)
+            break;
+        if (!cJSON_IsString(item))
+            return cli_fail(EXIT_USAGE, "line %zu of standard input: \"%s\" is no string%s", number, name, texts->list ? ", nor a list of strings" : "");
+        take_string(item, nuls, &text, &length);
+        if (pairs) {
+            texts->texts[i].pair = text;
+            texts->texts[i].pair_length = length;
+        } else {
+            texts->texts[i].text = text;
+            texts->texts[i].length = length;
+        }
+        i++;
+    }
+    return i == texts->count && !item ? EXIT_OK
+                                      : cli_fail(EXIT_USAGE, "line %zu of standard input: \"text\" and \"text_pair\" are lists of different lengths", number);
+}
+
+int cli_jsonl_texts(const char *line, size_t length, size_t number, cli_texts *texts)
+{
+    cJSON *tree, *member, *pair;
+    bool   nuls;
+    int    result = parse(line, length, number, "text", &tree, &member, &nuls);
+    memset(texts, 0, sizeof *texts);
     if (result != EXIT_OK)
         return result;
-    if (!cJSON_IsString(member)) {
-        cJSON_Delete(tree);
-        return cli_fail(EXIT_USAGE, "line %zu of standard input: \"text\" is no string", number);
-    }
-    *text = member->valuestring;
-    member->valuestring = NULL; /* ours now */
+    pair = cJSON_GetObjectItemCaseSensitive(tree, "text_pair");
+    texts->list = cJSON_IsArray(member);
+    texts->pairs = pair && !cJSON_IsNull(pair);
+    texts->count = texts->list ? (size_t)cJSON_GetArraySize(member) : 1;
+    texts->texts = calloc(texts->count ? texts->count : 1, sizeof *texts->texts);
+    if (!texts->texts)
+        result = cli_fail(EXIT_MEMORY, "out of memory for the texts of line %zu", number);
+    else if (texts->count == 0)
+        result = cli_fail(EXIT_USAGE, "line %zu of standard input: the list \"text\" is empty", number);
+    else if (texts->pairs && cJSON_IsArray(pair) != texts->list)
+        result = cli_fail(EXIT_USAGE, "line %zu of standard input: of \"text\" and \"text_pair\" one is a list", number);
+    if (result == EXIT_OK)
+        result = take_strings(member, nuls, false, number, texts);
+    if (result == EXIT_OK && texts->pairs)
+        result = take_strings(pair, nuls, true, number, texts);
     cJSON_Delete(tree);
-    *text_length = nuls ? restore_nuls(*text) : strlen(*text);
-    return EXIT_OK;
+    if (result != EXIT_OK)
+        cli_texts_free(texts);
+    return result;
+}
+
+void cli_texts_free(cli_texts *texts)
+{
+    for (size_t i = 0; texts->texts && i < texts->count; i++) {
+        free((char *)(uintptr_t)texts->texts[i].text);
+        free((char *)(uintptr_t)texts->texts[i].pair);
+    }
+    free(texts->texts);
+    memset(texts, 0, sizeof *texts);
 }
 
 int cli_jsonl_ids(const char *line, size_t length, size_t number, int32_t **ids, size_t *count)

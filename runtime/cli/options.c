@@ -56,6 +56,19 @@ static const option options[] = {
     { "npy", 0, TEXT, "FILE", CMD_LOGITS, AT(npy), 0, "write the logits to FILE, float32 in NumPy's format, and print none" },
     { "no-special-tokens", 0, FLAG, NULL, CMD_TOKENIZE | CMD_GENERATE | CMD_LOGITS, AT(no_special_tokens), 0,
       "do not add the tokenizer's special tokens, such as a leading BOS" },
+    { "text-pair", 0, TEXT, "TEXT", CMD_TOKENIZE, AT(text_pair), 0, "a second text that belongs to the first, such as an answer" },
+    { "file", 0, TEXT, "FILE", CMD_TOKENIZE, AT(file), 0, "the text is in FILE" },
+    { "offsets", 0, FLAG, NULL, CMD_TOKENIZE, AT(offsets), 0, "tell which bytes of the text each token covers" },
+    { "split-special-tokens", 0, SWITCH, NULL, CMD_TOKENIZE, AT(split_special_tokens), 0,
+      "special tokens in the text are text: for text you do not trust" },
+    { "padding", 0, CHOICE, "none|longest|max_length", CMD_TOKENIZE, AT(padding), 0,
+      "make rows equally long: as the longest of a line's list, or --max-length" },
+    { "padding-side", 0, CHOICE, "auto|left|right", CMD_TOKENIZE, AT(padding_side), 0, "where (default auto: as the tokenizer says)" },
+    { "pad-to-multiple-of", 0, U32, "N", CMD_TOKENIZE, AT(pad_to_multiple_of), 1, "pad to a multiple of N" },
+    { "pad-token-id", 0, U32, "ID", CMD_TOKENIZE, AT(pad_token_id), 0, "pad with this token (default: the tokenizer's pad_token)" },
+    { "truncation", 0, CHOICE, "none|longest_first|only_first|only_second", CMD_TOKENIZE, AT(truncation), 0, "cut what is longer than --max-length" },
+    { "truncation-side", 0, CHOICE, "auto|left|right", CMD_TOKENIZE, AT(truncation_side), 0, "where (default auto: as the tokenizer says)" },
+    { "max-length", 0, U32, "N", CMD_TOKENIZE, AT(tokens_max_length), 1, "tokens, special ones included (default: the tokenizer's model_max_length)" },
     { "skip-special-tokens", 0, FLAG, NULL, CMD_DETOKENIZE, AT(skip_special_tokens), 0, "leave special tokens out of the text" },
     { "jsonl", 0, FLAG, NULL, CMD_TOKENIZE | CMD_DETOKENIZE, AT(jsonl), 0,
       "one JSON object a line from standard input, one a line out" },
@@ -73,6 +86,7 @@ static const option options[] = {
       "most device memory to use, such as 4GiB (default: 90 % of the device's)" },
     { "revision", 0, TEXT, "REV", CMD_MODEL | CMD_CACHE, AT(revision), 0, "of a model on the hub: a branch, a tag, refs/pr/N or a commit (default main)" },
     { "subfolder", 0, TEXT, "DIR", CMD_MODEL, AT(subfolder), 0, "where in the repository or folder the model is" },
+    { "variant", 0, TEXT, "WORD", CMD_LOADING | CMD_INFO | CMD_DOWNLOAD, AT(variant), 0, "of the weights: fp16 means model.fp16.safetensors" },
     { "cache-dir", 0, TEXT, "DIR", CMD_MODEL | CMD_CACHE, AT(cache_dir), 0,
       "where models of the hub are kept (default ~/.cache/huggingface/hub, or as HF_HOME says)" },
     { "token", 0, TEXT, "TOKEN", CMD_MODEL, AT(token), 0, "for private and gated models (default: HF_TOKEN, else the file HF_HOME/token)" },
@@ -94,6 +108,7 @@ void cli_args_init(cli_args *args)
     memset(args, 0, sizeof *args);
     oclm_generate_options_init(&args->generate, sizeof args->generate);
     oclm_bench_options_init(&bench, sizeof bench);
+    args->pad_token_id = OCLM_UNSET;
     args->bench_prompt = bench.prompt;
     args->bench_decode = bench.decode;
     args->bench_depth = bench.depth;

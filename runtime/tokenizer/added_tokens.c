@@ -13,7 +13,7 @@
 
 /* The next free id, as the reference counts: after the model's entries (their number, not their highest id) and after
  * the highest id given so far. */
-static int32_t next_id(const tok_added *added, const tok_vocab *vocab)
+int32_t tok_added_next_id(const tok_added *added, const tok_vocab *vocab)
 {
     const size_t vocab_size = vocab->count + vocab->repeated;
     return (int32_t)(added->id_count > vocab_size ? added->id_count : vocab_size);
@@ -24,7 +24,7 @@ static oclm_status set_id(tok_added *added, tok_added_token *token, const tok_vo
     const int32_t wanted = token->id;
     token->id = tok_vocab_find(vocab, token->content, token->content_length);
     if (token->id < 0) {
-        token->id = next_id(added, vocab);
+        token->id = tok_added_next_id(added, vocab);
         if (token->id > TOK_MAX_ID)
             return core_fail(OCLM_ERR_FORMAT, "%s: added token \"%s\" would get id %" PRId32 ", more than the %d allowed", origin,
                              token->content, token->id, TOK_MAX_ID);
@@ -249,7 +249,7 @@ static size_t narrow(const tok_added_set *set, size_t low, size_t high, size_t d
 }
 
 /* The longest token that begins at `p`. */
-static const tok_added_token *longest_at(const tok_added_set *set, const char *p, const char *end)
+const tok_added_token *tok_added_longest_at(const tok_added_set *set, const char *p, const char *end)
 {
     const tok_added_token *found = NULL;
     size_t low = set->first[(unsigned char)*p], high = set->first[(unsigned char)*p + 1];
@@ -284,7 +284,8 @@ static const char *before_spaces(const char *begin, const char *p)
     return p;
 }
 
-oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, tok_added_sink sink, struct tok_run *run)
+oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, bool split_special, tok_added_sink sink,
+                            struct tok_run *run)
 {
     const char *const end = text + length;
     const char       *rest = text; /* what no part covers yet begins here */
@@ -294,12 +295,14 @@ oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t l
         return length > 0 ? sink(run, text, length, -1) : OCLM_OK;
     for (const char *p = text; p < end;) {
         const tok_added_token *token = NULL;
-        while (p < end && (token = longest_at(set, p, end)) == NULL)
+        while (p < end && (token = tok_added_longest_at(set, p, end)) == NULL)
             p++;
         if (token == NULL)
             break;
         const char *start = p, *stop = p + token->length;
         p = stop; /* the search goes on here even where the match is refused, or takes more white space */
+        if (token->special && split_special)
+            continue;
         if (token->single_word &&
             ((start > text && is_word_at(tok_char_before(text, start))) || (stop < end && is_word_at(stop))))
             continue;

@@ -41,6 +41,8 @@ typedef struct tok_added {
 oclm_status tok_added_read(tok_added *added, core_json_reader *reader, const tok_vocab *vocab);
 /* One token with its flags set; `content` is copied, `id` is what the file says, or -1. */
 oclm_status tok_added_add(tok_added *added, const tok_added_token *token, const tok_vocab *vocab, const char *origin);
+/* What a token gets that the model does not know. */
+int32_t     tok_added_next_id(const tok_added *added, const tok_vocab *vocab);
 /* After the last token: normalises, sorts. */
 oclm_status tok_added_finish(tok_added *added, const struct tok_chain *normalizer);
 void        tok_added_deinit(tok_added *added);
@@ -49,6 +51,10 @@ const tok_added_token *tok_added_by_id(const tok_added *added, int32_t id); /* N
 
 /* Receives the parts of a text in order: id -1 is text between tokens, never empty. */
 typedef oclm_status (*tok_added_sink)(struct tok_run *run, const char *text, size_t length, int32_t id);
-oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, tok_added_sink sink, struct tok_run *run);
+/* The longest token of the set that begins at `p` < `end`, or NULL. */
+const tok_added_token *tok_added_longest_at(const tok_added_set *set, const char *p, const char *end);
+/* `split_special`: special tokens are text like any other. */
+oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t length, bool split_special, tok_added_sink sink,
+                            struct tok_run *run);
 
 #endif

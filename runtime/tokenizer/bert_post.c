@@ -11,6 +11,7 @@ typedef struct bert_step {
     tok_step step;
     int32_t  cls, sep;
     bool     roberta;
+    bool     trims, prefix_space; /* Roberta's trim_offsets, add_prefix_space */
 } bert_step;
 
 /* One text with what belongs around it; `group` 0 is the first. */
@@ -41,6 +42,14 @@ static oclm_status post_process(const tok_step *step, const tok_layout *in, bool
     return status;
 }
 
+bool tok_roberta_post_trims(const tok_step *step, bool *prefix_space)
+{
+    if (step->does.post_process != post_process)
+        return false;
+    *prefix_space = ((const bert_step *)step)->prefix_space;
+    return ((const bert_step *)step)->trims;
+}
+
 static oclm_status read_token(const cJSON *config, const char *name, const char *where, int32_t *id)
 {
     const cJSON *pair = core_json_member(config, name), *value = cJSON_GetArrayItem(pair, 1);
@@ -56,10 +65,13 @@ static oclm_status read_token(const cJSON *config, const char *name, const char 
 
 static oclm_status make(const cJSON *config, const char *where, bool roberta, tok_step **step)
 {
-    bert_step   made = { { { NULL }, NULL }, 0, 0, roberta };
+    bert_step   made = { { { NULL }, NULL }, 0, 0, roberta, roberta, roberta };
     oclm_status status;
     if ((status = read_token(config, "cls", where, &made.cls)) != OCLM_OK ||
         (status = read_token(config, "sep", where, &made.sep)) != OCLM_OK)
+        return status;
+    if (roberta && ((status = core_json_get_bool(config, "trim_offsets", where, &made.trims)) != OCLM_OK ||
+                    (status = core_json_get_bool(config, "add_prefix_space", where, &made.prefix_space)) != OCLM_OK))
         return status;
     made.step.does.post_process = post_process;
     *step = core_copy(&made, sizeof made, "a post-processor");

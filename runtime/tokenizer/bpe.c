@@ -282,7 +282,9 @@ oclm_status tok_bpe_new(tok_bpe **bpe)
     *bpe = made;
     if (made == NULL)
         return OCLM_ERR_MEMORY;
+    made->model.is_bpe = true;
     made->model.encode = encode_word;
+    made->model.spans = tok_bpe_spans;
     made->model.prepare = prepare;
     made->model.free = free_bpe;
     return OCLM_OK;

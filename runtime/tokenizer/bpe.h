@@ -76,6 +76,9 @@ typedef struct tok_bpe {
 } tok_bpe;
 
 oclm_status tok_bpe_new(tok_bpe **bpe);
+/* model.spans (bpe_spans.c) */
+oclm_status tok_bpe_spans(const tok_model *model, struct tok_scratch *scratch, const char *text, size_t length, const int32_t *ids,
+                          size_t count, oclm_span *spans);
 /* The model object of a tokenizer.json. */
 oclm_status tok_bpe_read(core_json_reader *reader, tok_model **model);
 /* An object of strings and ids. */

@@ -20,7 +20,7 @@ void tok_chain_deinit(tok_chain *chain)
     chain->count = 0;
 }
 
-static oclm_status add_step(tok_chain *chain, tok_step *step, const char *where)
+oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where)
 {
     tok_step **steps;
     if (chain->count == TOK_MAX_STEPS) {
@@ -38,13 +38,13 @@ static oclm_status add_step(tok_chain *chain, tok_step *step, const char *where)
 
 static oclm_status unsupported(const tok_stage *stage, const char *type, const char *where)
 {
-    core_text   known = CORE_TEXT_INIT;
+    core_text known = CORE_TEXT_INIT;
     oclm_status status = core_text_add_string(&known, "Sequence");
     for (size_t i = 0; i < stage->count && status == OCLM_OK; i++)
         status = core_text_printf(&known, ", %s", stage->components[i].type);
     if (status == OCLM_OK)
-        status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: type \"%s\" is not supported; a %s may be %s", where, type, stage->key,
-                           known.data);
+        status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: type \"%s\" is not supported; a %s may be %s", where, type,
+                           stage->key, known.data);
     core_text_free(&known);
     return status;
 }
@@ -53,7 +53,7 @@ static oclm_status unsupported(const tok_stage *stage, const char *type, const c
 static oclm_status read_component(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *where)
 {
     const char *type = NULL;
-    tok_step   *step = NULL;
+    tok_step *step = NULL;
     oclm_status status;
     if (!cJSON_IsObject(config))
         return core_fail(OCLM_ERR_FORMAT, "%s: is not an object with a \"type\"", where);
@@ -64,10 +64,11 @@ static oclm_status read_component(tok_chain *chain, const tok_stage *stage, cons
     if (strcmp(type, "Sequence") == 0) {
         const cJSON *list = core_json_member(config, stage->sequence);
         const cJSON *member;
-        size_t       index = 0;
+        size_t index = 0;
         if (!cJSON_IsArray(list))
             return core_fail(OCLM_ERR_FORMAT, "%s: its \"%s\" is not a list", where, stage->sequence);
-        cJSON_ArrayForEach(member, list) { /* as deep as CORE_JSON_MAX_DEPTH */
+        cJSON_ArrayForEach(member, list)
+        { /* as deep as CORE_JSON_MAX_DEPTH */
             core_text place = CORE_TEXT_INIT;
             if ((status = core_text_printf(&place, "%s.%s[%zu]", where, stage->sequence, index++)) == OCLM_OK)
                 status = read_component(chain, stage, member, place.data);
@@ -82,14 +83,24 @@ static oclm_status read_component(tok_chain *chain, const tok_stage *stage, cons
             continue;
         if ((status = stage->components[i].make(config, where, &step)) != OCLM_OK || step == NULL)
             return status;
-        return add_step(chain, step, where);
+        return tok_chain_add(chain, step, where);
     }
     return unsupported(stage, type, where);
 }
 
+oclm_status tok_chain_read_text(tok_chain *chain, const tok_stage *stage, const char *json, const char *origin)
+{
+    cJSON      *tree;
+    oclm_status status = core_json_parse(json, strlen(json), origin, &tree);
+    if (status == OCLM_OK)
+        status = tok_chain_read(chain, stage, tree, origin);
+    cJSON_Delete(tree);
+    return status;
+}
+
 oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *origin)
 {
-    core_text   where = CORE_TEXT_INIT;
+    core_text where = CORE_TEXT_INIT;
     oclm_status status;
     if (config == NULL || cJSON_IsNull(config))
         return OCLM_OK;

@@ -106,11 +106,16 @@ oclm_status tok_decode_with(const tok_tokenizer *tokenizer, tok_scratch *scratch
 
 oclm_status tok_decode(const tok_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special_tokens, core_text *out)
 {
+    const bool   clean = tokenizer->settings.clean_up_spaces;
+    core_text    raw = CORE_TEXT_INIT;
     tok_scratch *scratch;
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
-    status = tok_decode_with(tokenizer, scratch, ids, count, skip_special_tokens, out);
+    status = tok_decode_with(tokenizer, scratch, ids, count, skip_special_tokens, clean ? &raw : out);
     tok_scratch_give(tokenizer, scratch);
+    if (status == OCLM_OK && raw.length > 0)
+        status = tok_clean_up(raw.data, raw.length, false, out);
+    core_text_free(&raw);
     return status;
 }

@@ -43,7 +43,7 @@ static oclm_status rewrite(const metaspace *self, const tok_run *run, const char
     oclm_status status = core_text_reserve(&out->text, length + self->replacement_length);
     const bool has_one = *text == ' ' || starts_with(self, text, end);
     if (status == OCLM_OK && !has_one &&
-        (self->scheme == ALWAYS || (self->scheme == FIRST && tok_run_source(run, text) == 0)))
+        (self->scheme == ALWAYS || (self->scheme == FIRST && (tok_run_source(run, text) & ~(size_t)TOK_SOURCE_EMPTY) == 0)))
         status = tok_normal_put(out, self->replacement, self->replacement_length, 0);
     for (const char *p = text, *stop; p < end && status == OCLM_OK; p = stop) {
         if (*p == ' ') {

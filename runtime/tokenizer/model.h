@@ -15,7 +15,13 @@ typedef oclm_status tok_encode_function(const tok_model *model, struct tok_scrat
 
 struct tok_model {
     tok_vocab vocab; /* as the file writes it */
+    bool      is_bpe; /* decoding never cleans up spaces then */
     tok_encode_function *encode;
+    /* Which bytes of the piece each of its ids, as encode gave them, covers: spans[count]. Only asked for offsets. */
+    oclm_status (*spans)(const tok_model *model, struct tok_scratch *scratch, const char *text, size_t length, const int32_t *ids,
+                         size_t count, oclm_span *spans);
+    bool    writes_unknown; /* to the reference an unknown token reads as the text does, which counts for offsets */
+    int32_t unknown_id;     /* then */
     /* Called once, before the first encode. `*bytes`, on entry: pieces could come as plain bytes where the vocabulary is
      * written in byte characters (byte_level.h); on return: whether the model wants them so. */
     oclm_status (*prepare)(tok_model *model, bool *bytes);

@@ -1,6 +1,8 @@
 /* normal.c: text with the source of each byte. */
 #include "tokenizer/normal.h"
 
+#include "tokenizer/unicode.h"
+
 static oclm_status reserve_sources(tok_normal *normal, size_t more)
 {
     size_t needed;
@@ -47,6 +49,21 @@ oclm_status tok_normal_put_char(tok_normal *normal, uint32_t code_point, size_t 
 {
     char bytes[4];
     return tok_normal_put(normal, bytes, core_utf8_write(code_point, bytes), source);
+}
+
+oclm_status tok_rewriter_put(tok_rewriter *rewriter, uint32_t code_point, int change)
+{
+    const size_t at = (size_t)(rewriter->at - rewriter->text);
+    size_t length, source = at;
+    if (!rewriter->out->traced)
+        return tok_normal_put_char(rewriter->out, code_point, 0);
+    if (change > 0 || rewriter->at == rewriter->end)
+        source = at > 0 ? at - 1 : TOK_SOURCE_EMPTY;
+    for (; change <= 0 && rewriter->at < rewriter->end; change++) {
+        (void)tok_char_at(rewriter->at, &length);
+        rewriter->at += length;
+    }
+    return tok_normal_put_char(rewriter->out, code_point, source);
 }
 
 void tok_normal_clear(tok_normal *normal)

@@ -28,6 +28,17 @@ oclm_status tok_normal_keep(tok_normal *normal, const char *text, size_t length,
 /* Text that comes from the one byte at `source`. */
 oclm_status tok_normal_put(tok_normal *normal, const char *text, size_t length, size_t source);
 oclm_status tok_normal_put_char(tok_normal *normal, uint32_t code_point, size_t source);
+
+/* Writing character by character with the reference's counts of change, for forms in which characters join and part. */
+typedef struct tok_rewriter {
+    tok_normal *out;
+    const char *text, *at, *end; /* the input, and the character that comes next */
+} tok_rewriter;
+
+/* `change` 0: in place of the next character of the input; 1: inserted behind the last one; -n: in place of the next
+ * one, and n more are left out. */
+oclm_status tok_rewriter_put(tok_rewriter *rewriter, uint32_t code_point, int change);
+
 void tok_normal_clear(tok_normal *normal); /* keeps the memory */
 void tok_normal_free(tok_normal *normal);
 

@@ -4,9 +4,19 @@
 #include "tokenizer/pipeline.h"
 
 static const tok_component components[] = {
+    { "BertNormalizer", tok_bert_normal_make },
+    { "Strip", tok_strip_make },
+    { "StripAccents", tok_strip_accents_make },
     { "NFC", tok_nfc_make },
-    { "Prepend", tok_prepend_make },
+    { "NFD", tok_nfd_make },
+    { "NFKC", tok_nfkc_make },
+    { "NFKD", tok_nfkd_make },
+    { "Lowercase", tok_lowercase_make },
+    { "Nmt", tok_nmt_make },
+    { "Precompiled", tok_precompiled_make },
     { "Replace", tok_replace_make },
+    { "Prepend", tok_prepend_make },
+    { "ByteLevel", tok_byte_level_normal_make },
 };
 const tok_stage tok_normalizers = { "normalizer", "normalizers", components, COUNT(components) };
 

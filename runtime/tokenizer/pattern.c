@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/log.h"
 #include "tokenizer/unicode.h"
 
 oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const char *where)
@@ -10,7 +11,7 @@ oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const ch
     const cJSON *object = core_json_member(config, "pattern");
     const char *literal = NULL, *regex = NULL;
     oclm_status status;
-    *pattern = (tok_pattern){ NULL, NULL, 0 };
+    *pattern = (tok_pattern){ NULL, NULL, NULL, 0 };
     if (!cJSON_IsObject(object))
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"pattern\" is not {\"String\": ...} or {\"Regex\": ...}", where);
     if ((status = core_json_get_string(object, "String", where, &literal)) != OCLM_OK ||
@@ -23,32 +24,35 @@ oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const ch
     }
     if (regex == NULL)
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"pattern\" has neither \"String\" nor \"Regex\"", where);
-    pattern->scan = tok_scanner_of(regex);
-    return pattern->scan != NULL
-               ? OCLM_OK
-               : core_fail(OCLM_ERR_UNSUPPORTED,
-                           "%s: the pattern %s is none of those supported (GPT-2's, Llama 3's, Qwen's)", where, regex);
+    if ((pattern->scan = tok_scanner_of(regex)) != NULL)
+        return OCLM_OK;
+    core_log(OCLM_LOG_INFO, "%s: the pattern %s is none of those known: it is left to PCRE2, which is slower", where,
+             regex);
+    return tok_regex_new(regex, where, &pattern->regex);
 }
 
 void tok_pattern_deinit(tok_pattern *pattern)
 {
     core_free(pattern->literal);
+    tok_regex_free(pattern->regex);
     pattern->literal = NULL;
+    pattern->regex = NULL;
 }
 
 /* ---- Matches */
 
 void tok_matches_begin(tok_matches *matches, const tok_pattern *pattern, const char *text, size_t length)
 {
-    *matches = (tok_matches){ pattern, text, text + length, text, NULL, NULL, NULL };
+    *matches = (tok_matches){ pattern, text, text + length, text, NULL, NULL, NULL, NULL };
 }
 
 void tok_matches_end(tok_matches *matches)
 {
-    matches->pattern = NULL;
+    tok_regex_state_free(matches->state);
+    matches->state = NULL;
 }
 
-static bool find_literal(tok_matches *matches)
+static void find_literal(tok_matches *matches)
 {
     const size_t length = matches->pattern->length;
     const char *p = matches->from;
@@ -56,35 +60,50 @@ static bool find_literal(tok_matches *matches)
         if (length > 0)
             p = memchr(p, matches->pattern->literal[0], (size_t)(matches->end - p) - length + 1);
         if (p == NULL)
-            break;
+            return;
         if (memcmp(p, matches->pattern->literal, length) == 0) {
             matches->begin = p;
             matches->stop = p + length;
-            return true;
+            return;
         }
         p++;
     }
-    return false;
 }
 
-static bool find_scanned(tok_matches *matches)
+static void find_scanned(tok_matches *matches)
 {
     size_t length;
     for (const char *p = matches->from; p < matches->end; p += length) {
         if ((matches->stop = matches->pattern->scan(p, matches->end)) != NULL) {
             matches->begin = p;
-            return true;
+            return;
         }
         (void)tok_char_at(p, &length);
     }
-    return false;
+}
+
+static oclm_status find(tok_matches *matches)
+{
+    matches->begin = NULL;
+    if (matches->pattern->regex != NULL)
+        return tok_regex_find(matches->pattern->regex, &matches->state, matches->text,
+                              (size_t)(matches->end - matches->text), (size_t)(matches->from - matches->text),
+                              &matches->begin, &matches->stop);
+    if (matches->pattern->scan != NULL)
+        find_scanned(matches);
+    else
+        find_literal(matches);
+    return OCLM_OK;
 }
 
 oclm_status tok_matches_next(tok_matches *matches)
 {
+    oclm_status status;
     size_t length;
     while (matches->from <= matches->end) {
-        if (!(matches->pattern->scan != NULL ? find_scanned(matches) : find_literal(matches)))
+        if ((status = find(matches)) != OCLM_OK)
+            return status;
+        if (matches->begin == NULL)
             break;
         if (matches->begin < matches->stop || matches->stop != matches->last) {
             matches->from = matches->last = matches->stop;

@@ -15,6 +15,7 @@
 #include "tokenizer/layout.h"
 #include "tokenizer/model.h"
 #include "tokenizer/normal.h"
+#include "tokenizer/special.h"
 #include "tokenizer/strings.h"
 #include "tokenizer/tokenizer.h"
 
@@ -66,6 +67,10 @@ extern const tok_stage tok_normalizers, tok_pre_tokenizers, tok_post_processors,
 
 /* Adds the steps of a component to the chain; those of a Sequence one by one. `config` may be NULL (none). */
 oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON *config, const char *origin);
+/* The same from JSON of our own. */
+oclm_status tok_chain_read_text(tok_chain *chain, const tok_stage *stage, const char *json, const char *origin);
+/* One step, which the chain frees, also where it fails. `where` is for messages. */
+oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where);
 void        tok_chain_deinit(tok_chain *chain);
 
 /* ---- The whole */
@@ -92,6 +97,7 @@ struct tok_tokenizer {
     size_t     added_tokens[2];  /* special tokens added to a text, to a pair: what truncation leaves room for */
     tok_model *model;
     tok_added  added;
+    tok_settings settings;       /* of tokenizer_config.json and its siblings */
     bool       traces;           /* a pre-tokenizer asks where its pieces come from */
     size_t     vocab_size;       /* highest id + 1 */
     tok_joining joining;
@@ -154,8 +160,12 @@ struct tok_run {
     tok_scratch         *scratch;
     tok_ids             *ids;
     bool                 traced; /* rewritten texts keep their sources */
+    bool                 split_special; /* special tokens in the text are text */
     const char          *text;   /* the original */
     tok_frame            frame;
+    size_t               length;     /* of `text` */
+    tok_encoded         *encoded;    /* gets offsets; NULL: they are not asked for */
+    size_t               first_span; /* of this text, in it */
 };
 
 /* Where in the original text the byte at `p`, of a piece, comes from. Only for traced runs, or where nothing was rewritten. */

@@ -11,7 +11,7 @@ typedef const char *(*tok_scanner)(const char *p, const char *end);
 
 const char *tok_scan_gpt2(const char *p, const char *end); /* matches at every place */
 
-/* The scanner of a pattern, written exactly so; NULL if there is none. */
+/* The scanner of a pattern, written exactly so but for CR and LF; NULL if there is none. */
 tok_scanner tok_scanner_of(const char *pattern);
 
 #endif

@@ -3,13 +3,15 @@
 
 #include <string.h>
 
-#include "core/map.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/decode.h"
 #include "tokenizer/hash.h"
 #include "tokenizer/normalize.h"
+#include "tokenizer/offsets.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/pre_tokenize.h"
+#include "tokenizer/settings_read.h"
+#include "tokenizer/sources.h"
 
 #define MAX_TEXT ((size_t)INT32_MAX) /* bytes of one text: positions within a word are 32 bits */
 
@@ -31,6 +33,7 @@ static oclm_status finish(tok_tokenizer *tokenizer)
     if ((status = tok_added_finish(&tokenizer->added, &tokenizer->normalizer)) != OCLM_OK ||
         (status = tok_layouts_prepare(tokenizer)) != OCLM_OK || (status = tok_decode_prepare(tokenizer)) != OCLM_OK)
         return status;
+    tok_settings_find_ids(&tokenizer->settings, tokenizer);
     return core_mutex_new(&tokenizer->lock);
 }
 
@@ -62,45 +65,24 @@ oclm_status tok_open_json(const char *text, size_t length, const char *origin, t
     return hand_over(tok_read_json(text, length, origin, made), origin, made, tokenizer);
 }
 
-static oclm_status open_json_file(const char *path, tok_tokenizer **tokenizer)
-{
-    core_map    map = CORE_MAP_INIT;
-    oclm_status status = core_map_open(&map, path);
-    if (status == OCLM_OK)
-        status = tok_open_json((const char *)map.data, map.size, path, tokenizer);
-    core_map_close(&map);
-    return status;
-}
-
-static oclm_status open_two_files(const char *vocab_path, const char *merges_path, tok_tokenizer **tokenizer)
-{
-    tok_tokenizer *made;
-    oclm_status    status = new_tokenizer(&made);
-    if (status != OCLM_OK)
-        return status;
-    return hand_over(tok_open_files(vocab_path, merges_path, made), vocab_path, made, tokenizer);
-}
-
 oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
 {
-    core_text   path = CORE_TEXT_INIT, vocab = CORE_TEXT_INIT, merges = CORE_TEXT_INIT;
-    oclm_status status;
+    tok_tokenizer     *made;
+    tok_settings_files settings;
+    tok_files          files;
+    oclm_status    status;
     *tokenizer = NULL;
-    if ((status = core_path_join(&path, folder, "tokenizer.json")) != OCLM_OK ||
-        (status = core_path_join(&vocab, folder, "vocab.json")) != OCLM_OK ||
-        (status = core_path_join(&merges, folder, "merges.txt")) != OCLM_OK)
+    memset(&settings, 0, sizeof settings);
+    if ((status = tok_files_find(folder, &files)) != OCLM_OK || (status = tok_settings_open(folder, &settings)) != OCLM_OK ||
+        (status = new_tokenizer(&made)) != OCLM_OK)
         goto done;
-    if (core_path_is_file(path.data))
-        status = open_json_file(path.data, tokenizer);
-    else if (core_path_is_file(vocab.data) && core_path_is_file(merges.data))
-        status = open_two_files(vocab.data, merges.data, tokenizer);
-    else
-        status = core_fail(OCLM_ERR_NOT_FOUND, "%s: the folder has no tokenizer: neither tokenizer.json nor vocab.json with "
-                           "merges.txt; fetch them too, or give token ids instead of a text", folder);
+    if ((status = tok_settings_prepare(&settings, &made->settings)) == OCLM_OK &&
+        (status = files.source->read(&files, made)) == OCLM_OK)
+        status = tok_settings_apply(&settings, files.source->complete, made);
+    status = hand_over(status, files.paths[0].data, made, tokenizer);
 done:
-    core_text_free(&path);
-    core_text_free(&vocab);
-    core_text_free(&merges);
+    tok_settings_files_free(&settings);
+    tok_files_free(&files);
     return status;
 }
 
@@ -116,6 +98,7 @@ void tok_close(tok_tokenizer *tokenizer)
     tok_chain_deinit(&tokenizer->decoder);
     tok_layouts_deinit(tokenizer);
     tok_added_deinit(&tokenizer->added);
+    tok_settings_deinit(&tokenizer->settings);
     tok_model_free(tokenizer->model);
     core_text_free(&tokenizer->bytes);
     core_free(tokenizer->token_bytes);
@@ -123,6 +106,12 @@ void tok_close(tok_tokenizer *tokenizer)
 }
 
 /* ---- What an id is */
+
+int32_t tok_id_of(const tok_tokenizer *tokenizer, const char *text, size_t length)
+{
+    const int32_t added = tok_vocab_find(&tokenizer->added.by_content, text, length); /* an index */
+    return added >= 0 ? tokenizer->added.tokens[added].id : tok_vocab_find(&tokenizer->model->vocab, text, length);
+}
 
 size_t tok_vocab_size(const tok_tokenizer *tokenizer)
 {
@@ -148,8 +137,12 @@ oclm_status tok_run_piece(tok_run *run, size_t index, const char *text, size_t l
     const tok_chain *chain = &run->tokenizer->pre_tokenizer;
     if (length == 0)
         return OCLM_OK;
-    if (index == chain->count)
-        return tok_encode_cached(run->tokenizer->model, run->tokenizer->model->encode, run->scratch, text, length, run->ids);
+    if (index == chain->count) {
+        const tok_model  *model = run->tokenizer->model;
+        const size_t      before = run->ids->count;
+        const oclm_status status = tok_encode_cached(model, model->encode, run->scratch, text, length, run->ids);
+        return status == OCLM_OK && run->encoded != NULL ? tok_offsets_of_piece(run, text, length, before) : status;
+    }
     return chain->steps[index]->does.split(chain->steps[index], run, index, text, length);
 }
 
@@ -168,10 +161,16 @@ tok_frame tok_run_enter(tok_run *run, tok_normal *own, const char *piece)
     return before;
 }
 
+static oclm_status add_added(tok_run *run, const char *text, size_t length, int32_t id)
+{
+    const oclm_status status = tok_ids_add(run->ids, id);
+    return status == OCLM_OK && run->encoded != NULL ? tok_offsets_of_added(run, text, length) : status;
+}
+
 /* A part of normalised text. */
 static oclm_status encode_normal(tok_run *run, const char *text, size_t length, int32_t id)
 {
-    return id >= 0 ? tok_ids_add(run->ids, id) : tok_run_piece(run, 0, text, length);
+    return id >= 0 ? add_added(run, text, length, id) : tok_run_piece(run, 0, text, length);
 }
 
 /* A part of the raw text. */
@@ -179,8 +178,10 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
 {
     const tok_tokenizer *tokenizer = run->tokenizer;
     tok_normal          *normal = &run->scratch->normal;
-    if (id >= 0)
-        return tok_ids_add(run->ids, id);
+    if (id >= 0) {
+        run->frame = (tok_frame){ run->text, NULL, 0 };
+        return add_added(run, text, length, id);
+    }
     run->frame.offset = (size_t)(text - run->text);
     if (tokenizer->normalizer.count > 0) {
         tok_normal_clear(normal);
@@ -193,12 +194,14 @@ static oclm_status encode_raw(tok_run *run, const char *text, size_t length, int
     }
     run->frame.text = text;
     run->frame.sources = run->traced && tokenizer->normalizer.count > 0 ? normal->sources : NULL;
-    return tok_added_split(&tokenizer->added.normal, text, length, encode_normal, run);
+    return tok_added_split(&tokenizer->added.normal, text, length, run->split_special, encode_normal, run);
 }
 
-static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
+static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *scratch, const char *text, size_t length, bool split_special,
+                                  tok_ids *ids, tok_encoded *encoded)
 {
-    tok_run run = { tokenizer, scratch, ids, tokenizer->traces, text, { text, NULL, 0 } };
+    tok_run run = { tokenizer, scratch, ids, tokenizer->traces || encoded != NULL, split_special, text, { text, NULL, 0 }, length, encoded,
+                    encoded != NULL ? encoded->span_count : 0 };
     if (length > MAX_TEXT)
         return core_fail(OCLM_ERR_ARGUMENT, "a text of %zu bytes; at most %zu can be encoded at once: cut it", length, MAX_TEXT);
     const size_t bad = length > 0 ? core_utf8_check(text, length) : SIZE_MAX;
@@ -207,7 +210,7 @@ static oclm_status encode_checked(const tok_tokenizer *tokenizer, tok_scratch *s
     if (scratch->cache == NULL &&
         (scratch->cache = core_alloc_zero(TOK_CACHE_SLOTS, sizeof *scratch->cache, "a cache of words")) == NULL)
         return OCLM_ERR_MEMORY;
-    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, encode_raw, &run) : OCLM_OK;
+    return length > 0 ? tok_added_split(&tokenizer->added.raw, text, length, split_special, encode_raw, &run) : OCLM_OK;
 }
 
 oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids)
@@ -217,7 +220,7 @@ oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, si
     oclm_status  status = tok_scratch_take(tokenizer, &scratch);
     if (status != OCLM_OK)
         return status;
-    if ((status = encode_checked(tokenizer, scratch, text, length, ids)) != OCLM_OK)
+    if ((status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, ids, NULL)) != OCLM_OK)
         ids->count = before;
     tok_scratch_give(tokenizer, scratch);
     return status;
@@ -230,8 +233,33 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
     if (status != OCLM_OK)
         return status;
     scratch->ids.count = 0;
-    if ((status = encode_checked(tokenizer, scratch, text, length, &scratch->ids)) == OCLM_OK)
+    status = encode_checked(tokenizer, scratch, text, length, tokenizer->settings.split_special_tokens, &scratch->ids, NULL);
+    if (status == OCLM_OK)
         status = tok_post_process(tokenizer, &scratch->ids, NULL, add_special_tokens, ids, NULL, NULL);
     tok_scratch_give(tokenizer, scratch);
     return status;
+}
+
+oclm_status tok_encode_spans(const tok_tokenizer *tokenizer, const char *text, size_t length, bool split_special, bool spans,
+                             tok_encoded *encoded)
+{
+    const size_t before = encoded->ids.count, spans_before = encoded->span_count;
+    tok_scratch *scratch;
+    oclm_status  status;
+    if ((status = tok_scratch_take(tokenizer, &scratch)) != OCLM_OK)
+        return status;
+    status = encode_checked(tokenizer, scratch, text, length, split_special, &encoded->ids, spans ? encoded : NULL);
+    if (status != OCLM_OK) {
+        encoded->ids.count = before;
+        encoded->span_count = spans_before;
+    }
+    tok_scratch_give(tokenizer, scratch);
+    return status;
+}
+
+void tok_encoded_free(tok_encoded *encoded)
+{
+    tok_ids_free(&encoded->ids);
+    core_free(encoded->spans);
+    *encoded = (tok_encoded)TOK_ENCODED_INIT;
 }

@@ -25,6 +25,7 @@ oclm_status tok_open_json(const char *text, size_t length, const char *origin, t
 void        tok_close(tok_tokenizer *tokenizer);
 
 size_t      tok_vocab_size(const tok_tokenizer *tokenizer); /* highest id + 1 */
+int32_t     tok_id_of(const tok_tokenizer *tokenizer, const char *text, size_t length); /* of a token as written; -1 if none */
 const char *tok_token(const tok_tokenizer *tokenizer, int32_t id); /* as the vocabulary writes it; NULL if none */
 bool        tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
 
@@ -35,6 +36,17 @@ oclm_status tok_encode(const tok_tokenizer *tokenizer, const char *text, size_t 
 oclm_status tok_encode_text(const tok_tokenizer *tokenizer, const char *text, size_t length, tok_ids *ids);
 oclm_status tok_post_process(const tok_tokenizer *tokenizer, const tok_ids *a, const tok_ids *b, bool add_special_tokens,
                              tok_ids *ids, tok_ids *type_ids, tok_ids *special_mask);
+/* Ids of texts, and the bytes of its text that each covers. */
+typedef struct tok_encoded {
+    tok_ids    ids;
+    oclm_span *spans; /* [ids.count] if they were asked for */
+    size_t     span_count, span_capacity;
+} tok_encoded;
+#define TOK_ENCODED_INIT { TOK_IDS_INIT, NULL, 0, 0 }
+void        tok_encoded_free(tok_encoded *encoded);
+/* As tok_encode_text(), with all choices. `split_special`: special tokens that occur in the text are text. */
+oclm_status tok_encode_spans(const tok_tokenizer *tokenizer, const char *text, size_t length, bool split_special, bool spans,
+                             tok_encoded *encoded);
 /* How many special tokens are added to a text, or to a pair: what truncation leaves room for. */
 size_t      tok_num_added_tokens(const tok_tokenizer *tokenizer, bool pair);
 /* Adds the text of `ids` to `out`; unknown ids are skipped. */

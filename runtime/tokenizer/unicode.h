@@ -38,6 +38,14 @@ static inline uint32_t tok_class_of(uint32_t code_point)
     return tok_classes[(size_t)tok_class_block[code_point / TOK_CLASS_BLOCK] * TOK_CLASS_BLOCK + code_point % TOK_CLASS_BLOCK];
 }
 
+typedef struct tok_range {
+    uint32_t first, last;
+} tok_range;
+
+/* Marks that are Alphabetic (Unicode 16.0). */
+extern const tok_range tok_alphabetic_marks[];
+extern const size_t    tok_alphabetic_mark_count;
+
 /* Lower case by ranges: every `step`-th code point from `first` to `last` lies `distance` from its lower case. */
 typedef struct tok_lower_range {
     uint32_t first, last;

@@ -120,11 +120,43 @@ static oclm_status encode(const tok_model *model, tok_scratch *scratch, const ch
     return OCLM_OK;
 }
 
+/* Walks the best way once more. */
+static oclm_status find_spans(const tok_model *model, tok_scratch *scratch, const char *text, size_t length,
+                              const int32_t *ids, size_t count, oclm_span *spans)
+{
+    const tok_unigram *unigram = (const tok_unigram *)model;
+    size_t bytes;
+    oclm_status status;
+    tok_ids part = TOK_IDS_INIT;
+    (void)ids;
+    if (!core_mul_size(length + 1, sizeof(arrival), &bytes))
+        return core_fail_memory(SIZE_MAX, "a long word");
+    arrival *ways = tok_scratch_memory(scratch, bytes);
+    if (ways == NULL)
+        return OCLM_ERR_MEMORY;
+    status = find_ways(unigram, text, length, ways);
+    for (size_t end = length, from; end > 0 && count > 0 && status == OCLM_OK; end = from) {
+        from = ways[end].from;
+        part.count = 1;
+        if (ways[end].id == unigram->unk_id) {
+            while (from > 0 && ways[from].id == unigram->unk_id)
+                from = ways[from].from;
+            part.count = 0;
+            status = add_unknown(unigram, text + from, end - from, &part);
+        }
+        for (size_t i = 0; i < part.count && count > 0; i++) /* each byte of an unknown part covers all of it */
+            spans[--count] = (oclm_span){ from, end };
+    }
+    tok_ids_free(&part);
+    return status;
+}
+
 /* ---- Getting ready */
 
 static oclm_status prepare(tok_model *model, bool *bytes)
 {
-    (void)model;
+    model->writes_unknown = true;
+    model->unknown_id = ((tok_unigram *)model)->unk_id;
     *bytes = false;
     return OCLM_OK;
 }
@@ -147,6 +179,7 @@ oclm_status tok_unigram_new(tok_unigram **unigram)
         return OCLM_ERR_MEMORY;
     made->unk_id = -1;
     made->model.encode = encode;
+    made->model.spans = find_spans;
     made->model.prepare = prepare;
     made->model.free = free_unigram;
     return OCLM_OK;

@@ -51,16 +51,6 @@ static oclm_status read_merges(tok_bpe *bpe, const char *path)
     return status;
 }
 
-static oclm_status read_chain(tok_chain *chain, const tok_stage *stage, const char *json)
-{
-    cJSON      *tree;
-    oclm_status status = core_json_parse(json, strlen(json), "GPT-2's pipeline", &tree);
-    if (status == OCLM_OK)
-        status = tok_chain_read(chain, stage, tree, "GPT-2's pipeline");
-    cJSON_Delete(tree);
-    return status;
-}
-
 oclm_status tok_open_files(const char *vocab_path, const char *merges_path, tok_tokenizer *tokenizer)
 {
     static char     end_of_text[] = "<|endoftext|>";
@@ -80,8 +70,8 @@ oclm_status tok_open_files(const char *vocab_path, const char *merges_path, tok_
     if (tok_vocab_find(&bpe->model.vocab, end_of_text, special.content_length) >= 0 &&
         (status = tok_added_add(&tokenizer->added, &special, &bpe->model.vocab, vocab_path)) != OCLM_OK)
         return status;
-    if ((status = read_chain(&tokenizer->pre_tokenizer, &tok_pre_tokenizers,
-                             "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}")) != OCLM_OK)
+    if ((status = tok_chain_read_text(&tokenizer->pre_tokenizer, &tok_pre_tokenizers,
+                                      "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}", "GPT-2's pipeline")) != OCLM_OK)
         return status;
-    return read_chain(&tokenizer->decoder, &tok_decoders, "{\"type\": \"ByteLevel\"}");
+    return tok_chain_read_text(&tokenizer->decoder, &tok_decoders, "{\"type\": \"ByteLevel\"}", "GPT-2's pipeline");
 }

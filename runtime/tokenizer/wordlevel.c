@@ -19,6 +19,18 @@ static oclm_status encode(const tok_model *model, tok_scratch *scratch, const ch
     return id >= 0 ? tok_ids_add(ids, id) : tok_missing_unk(self->unk_token != NULL ? self->unk_token : "");
 }
 
+static oclm_status find_spans(const tok_model *model, tok_scratch *scratch, const char *text, size_t length,
+                              const int32_t *ids, size_t count, oclm_span *spans)
+{
+    (void)model;
+    (void)scratch;
+    (void)text;
+    (void)ids;
+    for (size_t i = 0; i < count; i++)
+        spans[i] = (oclm_span){ 0, length };
+    return OCLM_OK;
+}
+
 static oclm_status prepare(tok_model *model, bool *bytes)
 {
     wordlevel  *self = (wordlevel *)model;
@@ -60,6 +72,7 @@ oclm_status tok_wordlevel_read(core_json_reader *reader, tok_model **model)
     if (self == NULL)
         return OCLM_ERR_MEMORY;
     self->model.encode = encode;
+    self->model.spans = find_spans;
     self->model.prepare = prepare;
     self->model.free = free_wordlevel;
     status = core_json_enter(reader, CORE_JSON_OBJECT);

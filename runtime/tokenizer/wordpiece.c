@@ -62,6 +62,22 @@ static oclm_status encode(const tok_model *model, tok_scratch *scratch, const ch
     return self->unk_id >= 0 ? tok_ids_add(ids, self->unk_id) : tok_missing_unk(self->unk_token);
 }
 
+/* One id covers all: it is the unknown token, or the only part. */
+static oclm_status find_spans(const tok_model *model, tok_scratch *scratch, const char *text, size_t length,
+                              const int32_t *ids, size_t count, oclm_span *spans)
+{
+    const tok_wordpiece *self = (const tok_wordpiece *)model;
+    size_t at = 0, used = length;
+    (void)scratch;
+    (void)ids;
+    for (size_t i = 0; i < count; i++, at += used) {
+        if (count > 1)
+            (void)longest(&self->trie, at > 0 ? self->inner : 0, text + at, length - at, &used);
+        spans[i] = (oclm_span){ at, at + used };
+    }
+    return OCLM_OK;
+}
+
 static oclm_status prepare(tok_model *model, bool *bytes)
 {
     (void)model;
@@ -87,6 +103,7 @@ oclm_status tok_wordpiece_new(tok_wordpiece **wordpiece)
         return OCLM_ERR_MEMORY;
     made->max_chars = DEFAULT_MAX_CHARS;
     made->model.encode = encode;
+    made->model.spans = find_spans;
     made->model.prepare = prepare;
     made->model.free = free_wordpiece;
     if ((made->unk_token = core_copy_string("[UNK]", "a WordPiece model")) == NULL ||

@@ -18,13 +18,38 @@ static void a_text_comes_byte_for_byte(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
-        char  *line = exact_copy(texts[i].line, strlen(texts[i].line) + 1), *text;
-        size_t length;
-        if (cli_jsonl_text(line, strlen(line), 1, &text, &length) != EXIT_OK || length != texts[i].length ||
-            memcmp(text, texts[i].text, length) != 0)
+        char     *line = exact_copy(texts[i].line, strlen(texts[i].line) + 1);
+        cli_texts got;
+        if (cli_jsonl_texts(line, strlen(line), 1, &got) != EXIT_OK || got.count != 1 || got.list || got.pairs ||
+            got.texts[0].length != texts[i].length || memcmp(got.texts[0].text, texts[i].text, texts[i].length) != 0)
             fail_msg("%s: %s", texts[i].label, texts[i].line);
-        free(text);
+        cli_texts_free(&got);
         free(line);
+    }
+}
+
+static const struct { const char *label, *line; size_t count; bool list; const char *texts[3], *pairs[3]; } lists[] = {
+    { "a list", "{\"text\": [\"a\", \"\", \"b\\u0000\"]}", 3, true, { "a", "", "b" }, { NULL } },
+    { "a pair", "{\"text_pair\": \"b\", \"text\": \"a\"}", 1, false, { "a" }, { "b" } },
+    { "lists of both", "{\"text\": [\"a\", \"b\"], \"text_pair\": [\"\", \"d\"]}", 2, true, { "a", "b" }, { "", "d" } },
+    { "a pair that is none", "{\"text\": [\"a\"], \"text_pair\": null}", 1, true, { "a" }, { NULL } },
+};
+
+static void lists_and_pairs_come_in_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        cli_texts got;
+        bool      same = cli_jsonl_texts(lists[i].line, strlen(lists[i].line), 1, &got) == EXIT_OK && got.count == lists[i].count &&
+                    got.list == lists[i].list;
+        for (size_t k = 0; same && k < got.count; k++) {
+            const char *pair = lists[i].pairs[k];
+            same = strcmp(got.texts[k].text, lists[i].texts[k]) == 0 && (got.texts[k].pair != NULL) == (pair != NULL) &&
+                   (!pair || strcmp(got.texts[k].pair, pair) == 0);
+        }
+        if (!same)
+            fail_msg("%s: %s", lists[i].label, lists[i].line);
+        cli_texts_free(&got);
     }
 }
 
@@ -42,18 +67,24 @@ static const struct { const char *label, *line; size_t length; const char *says;
     { "another key", LINE("{\"Text\": \"a\"}"), "\"text\"" },
     { "a number", LINE("{\"text\": 1}"), "no string" },
     { "nothing", LINE("{\"text\": null}"), "no string" },
+    { "an empty list", LINE("{\"text\": []}"), "empty" },
+    { "a number in a list", LINE("{\"text\": [\"a\", 1]}"), "no string" },
+    { "a list in a list", LINE("{\"text\": [[\"a\"]]}"), "no string" },
+    { "one pair for a list", LINE("{\"text\": [\"a\"], \"text_pair\": \"b\"}"), "one is a list" },
+    { "fewer pairs", LINE("{\"text\": [\"a\", \"b\"], \"text_pair\": [\"c\"]}"), "different lengths" },
+    { "more pairs", LINE("{\"text\": [\"a\"], \"text_pair\": [\"c\", \"d\"]}"), "different lengths" },
 };
 
 static void a_bad_line_is_told_by_its_number(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
-        char   *line = exact_copy(bad[i].line, bad[i].length + 1), *text;
-        size_t  length;
-        capture c;
-        int     result;
+        char     *line = exact_copy(bad[i].line, bad[i].length + 1);
+        cli_texts texts_of_it;
+        capture   c;
+        int       result;
         capture_begin(&c);
-        result = cli_jsonl_text(line, bad[i].length, 17, &text, &length);
+        result = cli_jsonl_texts(line, bad[i].length, 17, &texts_of_it);
         capture_end(&c);
         if (result != EXIT_USAGE || !strstr(c.text, "line 17 ") || !strstr(c.text, bad[i].says))
             fail_msg("%s: %d, \"%s\"", bad[i].label, result, c.text);
@@ -64,11 +95,12 @@ static void a_bad_line_is_told_by_its_number(void **state)
 /* Truncated at each byte, and with each bit flipped: whatever is said, nothing is read that is not there. */
 static void damaged_lines_are_survived(void **state)
 {
-    static const char line[] = "{\"text\": \"a\\u0000\\ud83d\\ude00\\n\", \"ids\": [1, -2, 3.5]}";
+    static const char line[] = "{\"text\": [\"a\\u0000\\ud83d\\ude00\\n\"], \"ids\": [1, -2, 3.5], \"text_pair\": [\"b\"]}";
     (void)state;
     for (size_t i = 0; i < 9 * (sizeof line - 1); i++) {
         const size_t at = i / 9, length = i % 9 == 8 ? at : sizeof line - 1;
-        char        *copy = exact_copy(line, length + 1), *text = NULL;
+        char        *copy = exact_copy(line, length + 1);
+        cli_texts    found;
         int32_t     *ids = NULL;
         size_t       count;
         capture      c;
@@ -76,8 +108,8 @@ static void damaged_lines_are_survived(void **state)
         if (i % 9 < 8)
             copy[at] = (char)(copy[at] ^ (1 << (i % 9)));
         capture_begin(&c);
-        if (cli_jsonl_text(copy, length, 1, &text, &count) == EXIT_OK)
-            free(text);
+        if (cli_jsonl_texts(copy, length, 1, &found) == EXIT_OK)
+            cli_texts_free(&found);
         if (cli_jsonl_ids(copy, length, 1, &ids, &count) == EXIT_OK)
             free(ids);
         capture_end(&c);
@@ -122,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_comes_byte_for_byte),
+        cmocka_unit_test(lists_and_pairs_come_in_order),
         cmocka_unit_test(a_bad_line_is_told_by_its_number),
         cmocka_unit_test(damaged_lines_are_survived),
         cmocka_unit_test(ids_come_as_they_stand),

@@ -8,6 +8,9 @@ The model of each tokenizer here knows single bytes only, and knows whether a by
 the normal form and every cut.
 """
 import argparse
+import base64
+import io
+import itertools
 import json
 import pathlib
 import random
@@ -34,6 +37,23 @@ def random_texts(seed, count):
     r = random.Random(seed)
     for _ in range(count):
         yield random_text(r, components.PIECES)
+
+
+def sentencepiece_configs():
+    """SentencePiece's own tries, where PyPI's sentencepiece and protobuf are there."""
+    try:
+        import sentencepiece
+        from sentencepiece import sentencepiece_model_pb2
+    except ImportError:
+        print("without SentencePiece's tries: sentencepiece or protobuf is missing")
+        return
+    for rule in ("nmt_nfkc", "nmt_nfkc_cf"):
+        written, model = io.BytesIO(), sentencepiece_model_pb2.ModelProto()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(["a b c d e f g"] * 50), model_writer=written, vocab_size=20, hard_vocab_limit=False,
+                                                 minloglevel=2, normalization_rule_name=rule)
+        model.ParseFromString(written.getvalue())
+        charsmap = base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode()
+        yield f"Precompiled {rule}", components.tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": charsmap})
 
 
 def compare(label, config, folder, library, texts):
@@ -69,7 +89,7 @@ def main():
     a = p.parse_args()
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        for label, config in components.configs():
+        for label, config in itertools.chain(components.configs(), sentencepiece_configs()):
             if a.only is None or a.only in label:
                 texts = scan_texts() if a.scan else random_texts(a.seed, a.count)
                 wrong += compare(label, config, pathlib.Path(folder), a.library, texts)

@@ -46,18 +46,88 @@ def added(content, flags=""):
 
 
 # Texts beside the random ones: what components treat specially.
-PIECES = ["<s>", "<l>", "<r>", "hello", "<s", "日", "the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
+PIECES = ["aBC", "ABc", "A", "日A", "ǅa", "ʰA", "A\u0301b", "\u0301A", "x'll", "X'S", "//\n", "<s>", "<l>", "<r>", "hello", "<s", "日", "the-final--countdown-", "--", "-", "   ", "x x", "xx", "İ", "ΑΣ", "ǅ", "ﬀ", "①", "㍿", "Å", "ｶﾞ", "\u0345", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u3000", "▁", "▁▁a",
           "日本語", "ひらがな", "カタカナー", "한국어", "Ⅷ", "½", "٣", "$5", "`~`", "«»", "‿", "Ⓐ", "\u1f88", "ﬃ", "\u0130\u0307", "\U0001e900", "\u0344", "ﷺ", "\U0001d15e"]
 
+# SentencePiece 0.2's trie of 18 rules (normalization_rule_tsv): ﬁ to fi, A to a, e + U+0301 to é, Å, か + U+3099 to ぁ, ① to 1), soft hyphen and U+200B to nothing,
+# abc to x, İ, Ａ to A, two jamo, CR LF and CR to LF, two spaces to one, 😀 to :), ﷺ, B + U+0308 to bü.
+CHARSMAP = (
+    "AAQAAAAwAAANDQAAAQAAgAEAAIAgBQAAAwAAgA0AAIDMGAIACi0AAIgNAAAPAACAYpABAGMFAAAbAACAzAACAIF9AAAgAACArQ0AAAAAAICwHQAAFwAAgIQMAgCAgAMA4SgCAIWAAgCh"
+    "DQAAMQAAgIslAACrBQAAHQAAgKAFAAAFAACAgMACAC0AAIDjGAIAgRACAIRMAgCCkAMAglwCAKw8AgCZJQAAgQ0AABQAAIAjAACAICAAALoZAAChBQAACwAAgJ9oAgCRPAIAmAQCAIAd"
+    "AAAIAACANAAAADcAAAC84AIAOQAAADgAAAA7AAAAOgAAALesAgA8AAAAPwAAAD4AAABBAAAAQAAAAEMAAABCAAAARQAAAEQAAABHAAAARgAAAEkAAABIAAAASwAAAEoAAABNAAAAQS0B"
+    "AEIUAgBOAAAAUQAAAFAAAABTAAAAUgAAAFUAAABUAAAAVwAAAFYAAABZAAAAWAAAAFsAAABaAAAAXQAAAFwAAABfAAAAXgAAAGEAAABgAAAAYwAAAGIAAABlAAAAZAAAAGcAAABmAAAA"
+    "aQAAAGWsAgBrAAAAagAAAG0AAABhEAAAbwAAAG4AAABxAAAAcAAAAHMAAAByAAAAdQAAAHQAAAB3AAAAdgAAAHkAAAB4AAAAewAAAHoAAAB9AAAAfAAAAH8AAAB+AAAAgQAAAIAAAACD"
+    "AAAAggAAAIUAAACEAAAAhwAAAIYAAACJAAAAiAAAAIsAAACKAAAAjQAAAIwAAACPAAAAjgAAAJEAAACQAAAAkwAAAJIAAACVAAAAlAAAAJcAAACWAAAAmQAAAJgAAACbAAAAmgAAAJ0A"
+    "AACcAAAAnwAAAJ4AAAChAAAAoAAAAKMAAACiAAAApQAAAKQAAACnAAAApgAAAKkAAACoAAAAqwAAAKoAAACtAAAArAAAAK8AAACuAAAAsQAAALAAAACzAAAAsgAAALUAAAC0AAAAtwAA"
+    "ALYAAAC5AAAAuAAAALsAAAC6AAAAvQAAALwAAAC/AAAAvgAAAMEAAADAAAAAwwAAAMIAAADFAAAAxAAAAMcAAADGAAAAxKwBAMgAAADLAAAAygAAAM0AAADMAAAAwsgBAM4AAADRAAAA"
+    "0AAAANMAAADSAAAA1QAAANQAAADXAAAA1gAAANkAAADYAAAA2wAAANoAAADdAAAA3AAAAN8AAADeAAAA4QAAAOAAAADjAAAA76ABAOUAAADkAAAA5wAAAOYAAADpAAAA6AAAAOsAAADq"
+    "AAAA7QAAAOHwAQDiOAEA4zQBAPEAAADwAAAA8wAAAPIAAAD1AAAA9AAAAPcAAAD2AAAA+QAAAPgAAAD7AAAA+gAAAPBMAQD8AAAA/wAAAP4AAAAACgAgADEpADopAEEAYQBidcyIAGZp"
+    "AGnMhwB4AMOFAMOpANi12YTZiSDYpwDjgYEA6rCAAA=="
+)
+
 BEHAVIORS = ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+
+
+def bert(**options):
+    return {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": True, "lowercase": True} | options
 
 
 def normalizers():
     yield "Prepend", {"type": "Prepend", "prepend": "▁"}
     for label, pattern in (("a string", {"String": "-"}), ("two characters", {"String": "xx"}), ("nothing", {"String": ""}), ("a space", {"String": " "})):
         yield f"Replace {label}", {"type": "Replace", "pattern": pattern, "content": "▁"}
+    for pattern in (r"\s+", "l*", r"(?<=l)o|^", "[aeiou]{2}", r"\p{M}"):
+        yield f"Replace {pattern!r}", {"type": "Replace", "pattern": {"Regex": pattern}, "content": "_é"}
     yield "Replace by nothing", {"type": "Replace", "pattern": {"String": "a"}, "content": ""}
+    for name in ("NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Lowercase", "Nmt", "ByteLevel"):
+        yield name, {"type": name}
+    for left in (False, True):
+        for right in (False, True):
+            yield f"Strip {left}, {right}", {"type": "Strip", "strip_left": left, "strip_right": right}
+    yield "BertNormalizer", bert()
+    for option in ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"):
+        yield f"BertNormalizer, {option} only", bert(**{name: name == option for name in bert() if name != "type"})
+    yield "BertNormalizer, strip_accents null", bert(strip_accents=None, lowercase=False)
+    yield "BertNormalizer, its pre-tokenizer's text", bert(strip_accents=False)
+    yield "several", sequence({"type": "Nmt"}, {"type": "NFKC"}, {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Lowercase"}, {"type": "NFD"}, {"type": "StripAccents"})
+    yield "Prepend, NFKD, Lowercase", sequence({"type": "Prepend", "prepend": "Ⅷ"}, {"type": "NFKD"}, {"type": "Lowercase"})
+    yield "ByteLevel, Replace", sequence({"type": "ByteLevel"}, {"type": "Replace", "pattern": {"String": "Ġ"}, "content": "_"})
+    yield "Precompiled", {"type": "Precompiled", "precompiled_charsmap": CHARSMAP}
     yield "Prepend, Replace", sequence({"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"})
+
+
+# Patterns of models in wide use.
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+TAIL = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+PREFIX = r"[^\r\n\p{L}\p{N}]?"
+DEEPSEEK = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*""" + TAIL)
+KNOWN = {
+    "GPT-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "Llama 3": CONTRACTIONS + "|" + PREFIX + r"\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + TAIL,
+    "Qwen 2": CONTRACTIONS + "|" + PREFIX + r"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*" + TAIL,
+    "Qwen 3.5": CONTRACTIONS + "|" + PREFIX + r"[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + TAIL,
+    "o200k": f"{PREFIX}{UPPER}*{LOWER}+{CONTRACTIONS}?|{PREFIX}{UPPER}+{LOWER}*{CONTRACTIONS}?|" + r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + TAIL,
+    "Tekken": f"{PREFIX}{UPPER}*{LOWER}+|{PREFIX}{UPPER}+{LOWER}*|" + r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + TAIL,
+    "DeepSeek, digits": r"\p{N}{1,3}",
+    "DeepSeek, CJK": "[一-龥぀-ゟ゠-ヿ]+",
+    "DeepSeek, the rest": DEEPSEEK,
+    "DeepSeek, the rest, line ends as they are": DEEPSEEK.replace(r"\r", "\r").replace(r"\n", "\n"),
+}
+
+# Patterns that no scanner serves, and what differs between Oniguruma and PCRE2.
+REGEXES = [
+    r"\w+|[^\w\s]+", r"\w", r"[\w]", r"\W", r"[^\w]+", r"\d+", r"\D", r"\s", r"\S+", r"\h+", r"[\h]", r"\H", r"\b", r"\B", r"\bt", "[[:punct:]]", "[[:alpha:]]+", "[[:^alnum:]]",
+    "[[:lower:]]+", "[[:upper:]]", "[[:word:]]+", "[[:graph:]]", "[[:print:]]", "[[:blank:]]", "[[:cntrl:]]", "[[:xdigit:]]+", "[[:ascii:]]+", r"\p{Punct}", r"\p{PosixPunct}", r"\p{Alpha}",
+    r"\p{Alphabetic}+", r"\p{Han}+", r"\p{script_name}?".replace("script_name", "Hira"), r"\p{Latin}+|\p{Cyrillic}+", r"\P{L}", r"\p{^L}", r"\P{^L}", r"\p{Cn}", r"\p{C}", r"\p{LC}", r"\p{Zyyy}",
+    r"[\w&&[^\d_]]+", "[a-z&&[^aeiou]]+", "[^a-m&&a-z]", "[a[bc]d]+", "[]a]", "[^]a]", "[a-]", "[a-c-e]", r"[\b]", r"[^\S\r\n]+", r"\R", r"\N+", r"\O", r"\A.", r".\z", r".\Z", "^.", ".$", "^", "$",
+    "(?m).", "(?m:.+)", "(?i)the", "(?i:THE)", "t(?i)h|o", "(?i)k", r"(?i)\p{Lu}", r"(?i)[\p{Lu}]", "(?i)[^a]", r"(?i)[^\W_k]+", r"(?i)[^[a-f]&&\w]", "(?i)[a-k&&[^c]]+", r"[\s\S]", r"[^\s\S]", r"(?i)[^\s\S]", "(?-i)a", "(?i:a(?-i)b)", "a{2}", "a{,2}", "l{1,2}+", "l{2}?", "l{1,}?", "l+?", "l++", "l*+o", "(?:l+)*o",
+    "l?*", "a**", r"(l)\1", r"(?<x>l)\k<x>", r"(l)\k<1>", r"(?>l|lo)o", "(?<=h)e", "(?<!h)e", "(?=l)", "(?!l)", "(?#comment)l", "l(?#comment)+", "{a}", "l{", "x{2", "}", "]", r"\x41|\x{61}|\u0062", r"\xc3\xa9", r"\141",
+    r"\e|\a|\v|\f", r"\ca", r"\-", "", "x*", "(?=b)", "|a", "(a|ab)(c|bcd)?", r"\pL", r"\p{Lu}\p{Ll}*", r"\s+$", r"^\s+", "(?:(?:a|b)|c)+", r"[\p{L}\p{N}]+(?:'[a-z]+)?", r" ?\p{L}+", r"[\x{100}-\x{17f}]",
+    r"(?i:[a-k])+", "é+", "[é-ü]", "日|本", r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+    r"[^(\s|[.,!?…。，、।۔،])]+", r" ?[^(\s|[.,!?…。，、।۔،])]+", r"\p{N}", r"[0-9][0-9][0-9]", r"\d{1,3}(?=(?:\d{3})*\b)", r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+", r"\s?[^\W\d_]+", r"[\r\n]", r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-Ֆ]+", r"[一-龥ࠀ-一가-퟿]+", r"\p{Han}+|[^\S\n]",
+]
 
 
 def pre_tokenizers():
@@ -65,7 +135,14 @@ def pre_tokenizers():
         for invert in (False, True):
             for label, pattern in (("-", {"String": "-"}), ("nothing", {"String": ""})):
                 yield f"Split by {label}, {behavior}, {invert}", [{"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}]
+            yield f"Split by l*, {behavior}, {invert}", [{"type": "Split", "pattern": {"Regex": "l*"}, "behavior": behavior, "invert": invert}]
         yield f"Punctuation, {behavior}", [{"type": "Punctuation", "behavior": behavior}]
+    for label, pattern in KNOWN.items():
+        for behavior, invert in (("Isolated", False), ("Removed", True)):
+            yield f"Split by {label}, {behavior}", [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior, "invert": invert}]
+    yield "DeepSeek", [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False} for label, pattern in KNOWN.items() if "DeepSeek" in label]
+    for pattern in REGEXES:
+        yield f"Split by {pattern!r}", [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}]
     for name in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "Punctuation", "UnicodeScripts"):
         yield name, [{"type": name}]
     for individual in (False, True):
