@@ -37,6 +37,44 @@
 
 typedef VECTOR(float, VEC) vec;
 
+// Weights that lie in pairs are summed as they come, the even outputs in one vector and the odd ones in the next, and put in order once.
+#if defined(LOAD_W_PAIRS) && VECTORS % 2 == 0
+#define TWO_VECTORS 1
+#else
+#define TWO_VECTORS 0
+#endif
+
+static inline void load_weights(vec *b, const __global stored *w)
+{
+#if TWO_VECTORS
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j += 2)
+        LOAD_W_PAIRS(w + j * VEC, VEC, b[j], b[j + 1]);
+#else
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+        b[j] = LOAD_W(w + j * VEC, VEC);
+#endif
+}
+
+static inline void put_in_order(vec *total)
+{
+#if TWO_VECTORS
+#pragma unroll
+    for (uint i = 0; i < ROWS * VECTORS; i += 2) {
+        vec low, high;
+        low.even = total[i].lo;
+        low.odd = total[i + 1].lo;
+        high.even = total[i].hi;
+        high.odd = total[i + 1].hi;
+        total[i] = low;
+        total[i + 1] = high;
+    }
+#else
+    (void)total;
+#endif
+}
+
 // total = sum over one chunk of `count` inputs, from x[.][0] and w on, added to total.
 static inline void add_chunk(vec *total, const X_SPACE float *const *x, const uint first, const __global stored *w, const uint count)
 {
@@ -51,9 +89,7 @@ static inline void add_chunk(vec *total, const X_SPACE float *const *x, const ui
         for (uint j = 0; j < COLS * sizeof(stored); j += 64)
             PREFETCH_LINE((const __global char *)(w + k * PANEL) + PREFETCH + j);
 #endif
-#pragma unroll
-        for (uint j = 0; j < VECTORS; j++)
-            b[j] = LOAD_W(w + k * PANEL + j * VEC, VEC);
+        load_weights(b, w + k * PANEL);
 #pragma unroll
         for (uint i = 0; i < ROWS; i++) {
             const float a = x[i][first + k];
@@ -77,6 +113,7 @@ static inline void product(vec *total, const X_SPACE float *const *x, const __gl
         add_chunk(total, x, k, w + (size_t)k * PANEL, CHUNK);
     if (k < columns)
         add_chunk(total, x, k, w + (size_t)k * PANEL, columns - k);
+    put_in_order(total);
 }
 
 static inline void add_bias(vec *total, const __global float *bias)

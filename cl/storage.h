@@ -4,6 +4,8 @@
 //   stored           the type of one element in memory
 //   LOAD_W(p, n)     n (8 or 16) neighbouring elements as float8, float16
 //   LOAD_W1(p)       one element as float
+//   LOAD_W_PAIRS(p, n, even, odd)  2 * n neighbouring elements, every second one to `even`, the others to `odd`; defined only where that is
+//                    less work than twice LOAD_W
 //
 // float16 has three ways, because what is one instruction on one device is a call for each lane on another:
 //   clang's _Float16 vectors where the compiler has them (vcvtph2ps on x86: as fast as bfloat16); not where the code becomes SPIR first, for
@@ -61,6 +63,13 @@ DEFINE_F16_TO_FLOAT(f16_to_float16, float16, uint16, int16, as_float16, as_uint1
 // ---- bfloat16: the upper half of a float
 #define BF16_VECTOR(p, n) JOIN(as_float, n)(JOIN(convert_uint, n)(LOAD_VECTOR(n, p)) << 16)
 #define BF16_ONE(p)       as_float((uint)*(p) << 16)
+// Two in a word of 32 bits: a shift makes one a float, a mask the other, and nothing is widened.
+#define BF16_PAIRS(p, n, even, odd)                                                                                            \
+    do {                                                                                                                       \
+        const VECTOR(uint, n) pairs = LOAD_VECTOR(n, (const __global uint *)(p));                                              \
+        (even) = JOIN(as_float, n)(pairs << 16);                                                                               \
+        (odd) = JOIN(as_float, n)(pairs & 0xffff0000u);                                                                        \
+    } while (0)
 
 #if STORAGE == STORAGE_F32
 typedef float stored;
@@ -74,6 +83,9 @@ typedef ushort stored;
 typedef ushort stored;
 #define LOAD_W(p, n) BF16_VECTOR(p, n)
 #define LOAD_W1(p)   BF16_ONE(p)
+#ifdef __ENDIAN_LITTLE__
+#define LOAD_W_PAIRS(p, n, even, odd) BF16_PAIRS(p, n, even, odd)
+#endif
 #else
 #error "STORAGE is none of STORAGE_F32, STORAGE_F16, STORAGE_BF16"
 #endif

@@ -168,6 +168,7 @@ typedef struct oclm_hub_options {
     size_t      struct_size;     /* set by oclm_hub_options_init() */
     const char *revision;        /* NULL: "main". A branch, a tag, refs/pr/N, or a commit's 40 digits */
     const char *subfolder;       /* NULL: none. Where in the repository (or in a folder) the model's files are */
+    const char *variant;         /* NULL: none. "fp16": the weights are model.fp16.safetensors, in a folder too */
     const char *cache_dir;       /* NULL: as the environment says */
     const char *token;           /* NULL: as the environment says; "": none. Sent to the hub alone, and never shown */
     bool        local_files_only; /* false; true: no request, only what is in the cache */

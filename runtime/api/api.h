@@ -35,8 +35,9 @@ oclm_status api_missing(const char *function, const char *argument);
 /* The caller's options for the hub, checked; the defaults where there are none. */
 oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_options *mine);
 
-/* The folder of a model: a folder of that name, else the hub's, of which `parts` are fetched (where the options say nothing else). */
-oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder);
+/* The folder of a model: a folder of that name, else the hub's, of which `parts` are fetched (where the options say nothing else). `mine`:
+ * the options, checked, for what they say beyond that. */
+oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder, oclm_hub_options *mine);
 
 /* Checks `count` ids against the vocabulary: which one is outside, and the range. */
 oclm_status api_check_ids(const oclm_model *model, const int32_t *ids, size_t count);

@@ -34,31 +34,45 @@ static bool looks_like_path(const char *name)
     return name[0] == '\0' || name[0] == '/' || name[0] == '.' || name[0] == '~' || strchr(name, '\\') || (slash && strchr(slash + 1, '/'));
 }
 
+/* The hub's room knows nothing of checkpoints; it asks here for what a model needs. */
+static oclm_status name_weights(const char *folder, const char *variant, hub_weight_names *names)
+{
+    ckpt_names        found;
+    const oclm_status status = ckpt_names_of(folder, variant, &found);
+    if (status == OCLM_OK) {
+        memcpy(names->single, found.single, sizeof names->single);
+        memcpy(names->index, found.index, sizeof names->index);
+    }
+    return status;
+}
+
 static oclm_status find(const char *name, const oclm_hub_options *mine, core_text *folder)
 {
     if (core_path_is_folder(name)) {
         core_text_clear(folder);
         return mine->subfolder && mine->subfolder[0] ? core_path_join(folder, name, mine->subfolder) : core_text_add_string(folder, name);
     }
+    if (core_path_is_file(name) && mine->parts == OCLM_HUB_TOKENIZER && core_name_matches("*.gguf", name))
+        return core_text_add_string(folder, name); /* holds its tokenizer */
     if (core_path_is_file(name))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json, model.safetensors and tokenizer.json", name);
     if (looks_like_path(name))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give a folder with config.json, model.safetensors and tokenizer.json, or the name of a "
                          "model on the hub: NAME or OWNER/NAME", name);
-    return hub_get(name, mine, ckpt_shard_files, folder);
+    static const hub_weight_reader reader = { name_weights, ckpt_shard_files };
+    return hub_get(name, mine, &reader, folder);
 }
 
-oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder)
+oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder, oclm_hub_options *mine)
 {
-    oclm_hub_options mine;
-    oclm_status      status = api_hub_options_read(hub, &mine);
+    const oclm_status status = api_hub_options_read(hub, mine);
     if (status != OCLM_OK)
         return status;
-    if (mine.parts == 0)
-        mine.parts = parts;
-    mine.include_count = mine.exclude_count = 0;
-    mine.local_dir = NULL;
-    return find(name, &mine, folder);
+    if (mine->parts == 0)
+        mine->parts = parts;
+    mine->include_count = mine->exclude_count = 0;
+    mine->local_dir = NULL;
+    return find(name, mine, folder);
 }
 
 oclm_status oclm_hub_download(const char *name, const oclm_hub_options *options, char **folder)

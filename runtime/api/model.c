@@ -54,12 +54,15 @@ static oclm_status load(const char *name, cl_context context, cl_command_queue q
     core_text   folder = CORE_TEXT_INIT;
     oclm_status status;
     oclm_model *made = core_alloc_zero(1, sizeof *made, "a model");
+    model_load_options how = { NULL, options->dtype, options->progress, options->progress_user };
+    oclm_hub_options   hub = { 0 };
     if (!made)
         return OCLM_ERR_MEMORY;
-    if ((status = api_find_model(name, options->hub, MODEL_PARTS, &folder)) != OCLM_OK ||
-        (status = read_folder(folder.data, &made->defaults)) != OCLM_OK ||
+    status = api_find_model(name, options->hub, MODEL_PARTS, &folder, &hub);
+    how.variant = hub.variant;
+    if (status != OCLM_OK || (status = read_folder(folder.data, &made->defaults)) != OCLM_OK ||
         (status = open_device(options, context, queue, &device)) != OCLM_OK ||
-        (status = model_load(folder.data, device, options->dtype, options->progress, options->progress_user, &made->inside)) != OCLM_OK)
+        (status = model_load(folder.data, device, &how, &made->inside)) != OCLM_OK)
         core_free(made); /* model_load() closes the device */
     else
         *model = made;
@@ -124,6 +127,7 @@ oclm_status oclm_model_inspect(const char *name, const oclm_model_options *optio
 {
     oclm_model_options mine;
     oclm_model_info    found = { .struct_size = sizeof found };
+    oclm_hub_options   hub;
     core_text          folder = CORE_TEXT_INIT;
     oclm_status        status;
     if (!name)
@@ -131,8 +135,8 @@ oclm_status oclm_model_inspect(const char *name, const oclm_model_options *optio
     if ((status = api_result_check(info, sizeof *info, "oclm_model_info")) != OCLM_OK ||
         (status = read_options(options, &mine)) != OCLM_OK)
         return status;
-    if ((status = api_find_model(name, mine.hub, MODEL_PARTS, &folder)) == OCLM_OK &&
-        (status = model_inspect(folder.data, mine.dtype, &found)) == OCLM_OK)
+    if ((status = api_find_model(name, mine.hub, MODEL_PARTS, &folder, &hub)) == OCLM_OK &&
+        (status = model_inspect(folder.data, hub.variant, mine.dtype, &found)) == OCLM_OK)
         api_result_write(&found, sizeof found, info);
     core_text_free(&folder);
     return status;

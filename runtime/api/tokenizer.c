@@ -7,15 +7,16 @@ struct oclm_token_stream {
 
 oclm_status oclm_tokenizer_load(const char *name, const oclm_hub_options *hub, oclm_tokenizer **tokenizer)
 {
-    core_text       folder = CORE_TEXT_INIT;
-    oclm_tokenizer *made;
-    oclm_status     status;
+    core_text        folder = CORE_TEXT_INIT;
+    oclm_hub_options mine;
+    oclm_tokenizer  *made;
+    oclm_status      status;
     if (!tokenizer)
         return api_missing("oclm_tokenizer_load", "tokenizer");
     *tokenizer = NULL;
     if (!name)
         return api_missing("oclm_tokenizer_load", "name");
-    if ((status = api_find_model(name, hub, OCLM_HUB_TOKENIZER, &folder)) != OCLM_OK)
+    if ((status = api_find_model(name, hub, OCLM_HUB_TOKENIZER, &folder, &mine)) != OCLM_OK)
         goto done;
     if (!(made = core_alloc_zero(1, sizeof *made, "a tokenizer")))
         status = OCLM_ERR_MEMORY;

@@ -10,9 +10,6 @@
 #include "core/log.h"
 #include "core/platform.h"
 
-#define SINGLE_NAME "model.safetensors"
-#define INDEX_NAME "model.safetensors.index.json"
-
 typedef struct weight_file {
     char    *path;
     core_map map;
@@ -30,6 +27,7 @@ struct ckpt_checkpoint {
 
 /* What a folder without safetensors holds instead, for the message. */
 typedef struct other_files {
+    const ckpt_names *names;
     char pickle[64], gguf[64], safetensors[64]; /* an example of each, or "" */
     char no_file[64];                           /* has the right name, but is none */
 } other_files;
@@ -43,42 +41,44 @@ static bool ends_with(const char *name, const char *suffix)
 static bool note_other_file(const char *name, void *user)
 {
     other_files *const others = user;
-    char *const example = strcmp(name, SINGLE_NAME) == 0 || strcmp(name, INDEX_NAME) == 0                ? others->no_file
-                          : ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth") ? others->pickle
-                          : ends_with(name, ".gguf")                                                     ? others->gguf
-                          : ends_with(name, ".safetensors")                                              ? others->safetensors
-                                                                                                         : NULL;
+    char *const example = strcmp(name, others->names->single) == 0 || strcmp(name, others->names->index) == 0 ? others->no_file
+                          : ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth")      ? others->pickle
+                          : ends_with(name, ".gguf")                                                          ? others->gguf
+                          : ends_with(name, ".safetensors")                                                   ? others->safetensors
+                                                                                                              : NULL;
     if (example != NULL && example[0] == '\0' && strlen(name) < sizeof others->pickle)
         memcpy(example, name, strlen(name) + 1);
     return true;
 }
 
-static oclm_status fail_no_weights(const char *folder)
+static oclm_status fail_no_weights(const char *folder, const ckpt_names *names)
 {
-    other_files others = { "", "", "", "" };
+    other_files       others = { names, "", "", "", "" };
+    const bool        both = names->single[0] != '\0' && names->index[0] != '\0';
+    const char *const wanted = names->single[0] != '\0' ? names->single : names->index;
     oclm_status status;
     if (core_path_is_file(folder))
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: is a file; give the folder that holds config.json and " SINGLE_NAME, folder);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: is a file; give the folder that holds config.json and %s", folder, wanted);
     if ((status = core_folder_list(folder, note_other_file, &others)) == OCLM_ERR_NOT_FOUND)
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; give one that holds config.json and " SINGLE_NAME, folder);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; give one that holds config.json and %s", folder, wanted);
     if (status != OCLM_OK)
         return status;
     if (others.no_file[0] != '\0')
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: %s is there, but is no file: a folder, or a link to a file that is gone; download it "
                          "again", folder, others.no_file);
     if (others.safetensors[0] != '\0')
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: neither " SINGLE_NAME " nor " INDEX_NAME " is there, but %s is: if it is the whole "
-                         "model, rename it to " SINGLE_NAME "; if it is one of several shards, download " INDEX_NAME " too",
-                         folder, others.safetensors);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no %s%s%s is there, but %s is: if it is the whole model, rename it; if it is one of several "
+                         "shards, download their index (model.safetensors.index.json) too; if it is a variant (model.fp16.safetensors), say which",
+                         folder, names->single, both ? " and no " : "", names->index, others.safetensors);
     if (others.pickle[0] != '\0')
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no " SINGLE_NAME ", only PyTorch's pickled weights (%s), which can run code when "
-                         "opened and which oclm does not read; convert them once in Python: AutoModelForCausalLM.from_pretrained"
-                         "(folder).save_pretrained(folder, safe_serialization=True)", folder, others.pickle);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no %s, only PyTorch's pickled weights (%s), which can run code when opened and which oclm does "
+                         "not read; convert them once in Python: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, "
+                         "safe_serialization=True)", folder, wanted, others.pickle);
     if (others.gguf[0] != '\0')
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no " SINGLE_NAME ", only GGUF weights (%s), which oclm does not read yet; download "
-                         "the model's original safetensors files", folder, others.gguf);
-    return core_fail(OCLM_ERR_NOT_FOUND, "%s: no weights there: looked for " SINGLE_NAME " and for " INDEX_NAME "; is the download "
-                     "complete?", folder);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no %s, only GGUF weights (%s), which oclm does not read yet; download the model's original "
+                         "safetensors files", folder, wanted, others.gguf);
+    return core_fail(OCLM_ERR_NOT_FOUND, "%s: no weights there: looked for %s%s%s; is the download complete?", folder, names->single,
+                     both ? " and for " : "", names->index);
 }
 
 /* ---- Reading files */
@@ -232,23 +232,32 @@ static void sum_up(ckpt_checkpoint *checkpoint)
     }
 }
 
-oclm_status ckpt_open(const char *folder, ckpt_checkpoint **checkpoint)
+/* Whether `folder` has such a file; "" is none. */
+static bool is_there(const char *folder, const char *name, core_text *path, oclm_status *status)
+{
+    if (name[0] == '\0' || *status != OCLM_OK)
+        return false;
+    *status = core_path_join(path, folder, name);
+    return *status == OCLM_OK && core_path_is_file(path->data);
+}
+
+oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint **checkpoint)
 {
     core_text        path = CORE_TEXT_INIT;
     ckpt_checkpoint *made = NULL;
+    ckpt_names       names;
     oclm_status      status;
     *checkpoint = NULL;
+    if ((status = ckpt_names_of(folder, variant, &names)) != OCLM_OK)
+        return status;
     if ((made = core_alloc_zero(1, sizeof *made, "a checkpoint")) == NULL)
         return OCLM_ERR_MEMORY;
-    if ((status = core_path_join(&path, folder, SINGLE_NAME)) != OCLM_OK)
-        goto done;
-    if (core_path_is_file(path.data)) {
+    if (is_there(folder, names.single, &path, &status))
         status = open_single(made, path.data);
-    } else {
-        if ((status = core_path_join(&path, folder, INDEX_NAME)) != OCLM_OK)
-            goto done;
-        status = core_path_is_file(path.data) ? open_shards(made, folder, path.data) : fail_no_weights(folder);
-    }
+    else if (is_there(folder, names.index, &path, &status))
+        status = open_shards(made, folder, path.data);
+    else if (status == OCLM_OK)
+        status = fail_no_weights(folder, &names);
     if (status != OCLM_OK)
         goto done;
     sum_up(made);

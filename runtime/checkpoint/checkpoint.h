@@ -10,6 +10,8 @@
 #define CKPT_MAX_HEADER 100000000u /* bytes of a safetensors header, the limit of the reference; also of the shard index */
 #define CKPT_MAX_TENSORS (1u << 20)
 #define CKPT_MAX_SHARDS (1u << 14)
+#define CKPT_MAX_NAME 255   /* of a weight file */
+#define CKPT_MAX_VARIANT 64
 
 typedef struct ckpt_tensor {
     const char *name;                 /* lives as the checkpoint */
@@ -24,11 +26,21 @@ typedef struct ckpt_tensor {
 
 typedef struct ckpt_checkpoint ckpt_checkpoint; /* immutable once open: shared */
 
-/* Opens model.safetensors, or model.safetensors.index.json and its shards, in `folder`.
+/* The files that may hold a model's weights: all in one, else an index and the shards that it lists. "" where there cannot be one. */
+typedef struct ckpt_names {
+    char single[CKPT_MAX_NAME + 1], index[CKPT_MAX_NAME + 1];
+} ckpt_names;
+
+/* model.safetensors and model.safetensors.index.json; of a variant ("fp16"; NULL or "": none) model.fp16.safetensors and
+ * model.safetensors.index.fp16.json; or what "transformers_weights" in the folder's config.json names.
+ * Errors: OCLM_ERR_ARGUMENT (the variant), OCLM_ERR_FORMAT (the name in config.json), OCLM_ERR_MEMORY. */
+oclm_status ckpt_names_of(const char *folder, const char *variant, ckpt_names *names);
+
+/* Opens the weights of `folder`, by the names that ckpt_names_of() gives.
  * Errors: OCLM_ERR_NOT_FOUND (what was looked for; what to do where only .bin files are there),
  *         OCLM_ERR_FORMAT (file, tensor, what is wrong: truncated, overlapping, outside, misdeclared, twice, in no shard),
  *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
-oclm_status ckpt_open(const char *folder, ckpt_checkpoint **checkpoint);
+oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint **checkpoint);
 void        ckpt_close(ckpt_checkpoint *checkpoint);
 
 /* Calls `add` with the name of each file that an index of shards (model.safetensors.index.json) lists, in order, until one fails. They are

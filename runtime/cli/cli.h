@@ -24,7 +24,7 @@ typedef struct cli_args {
     const char *model, *text;           /* positional: MODEL, and PROMPT or TEXT */
     const char *folder;                 /* MODEL's, once cli_find_model() found it; free with oclm_free() */
     const char *input_ids, *ids, *npy, *device;
-    const char *revision, *subfolder, *cache_dir, *token, *local_dir; /* the hub's */
+    const char *revision, *subfolder, *variant, *cache_dir, *token, *local_dir; /* the hub's */
     cli_words   include, exclude;
     bool        offline, force;
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
@@ -164,12 +164,16 @@ void cli_interrupt_end(void); /* nobody listens any more: Ctrl-C ends the proces
 bool cli_interrupted(void);
 extern volatile int cli_interrupt_flag; /* for oclm_generate_options.cancel */
 bool cli_is_terminal(FILE *stream);
+/* A variable that says yes, as Python's huggingface_hub reads it: 1, on, yes, true. */
+bool cli_environment_says(const char *name);
 
 /* ---- Loading (load.c): with progress. Print their message and return the exit status. */
 /* The options that the command line gives for the hub. */
 void cli_hub_options(const cli_args *args, oclm_hub_options *options);
 /* Sees to it that MODEL is on this machine: args->folder. The second call has nothing to do. */
 int cli_find_model(cli_args *args);
+/* Options that concern the model itself; `hub`: memory for a part of them. */
+void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
 /* `optional`: one that is not there is fine, and NULL. */
 int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer);

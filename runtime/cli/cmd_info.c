@@ -144,12 +144,12 @@ int cmd_info(cli_args *args)
     oclm_model_info    info = { .struct_size = sizeof info };
     oclm_device_list  *list = NULL;
     oclm_model_options options;
+    oclm_hub_options   hub;
     oclm_status        status;
     const int          found = cli_find_model(args);
     if (found != EXIT_OK)
         return found;
-    oclm_model_options_init(&options, sizeof options);
-    options.dtype = (oclm_dtype)args->dtype;
+    cli_model_options(args, &options, &hub);
     if ((status = oclm_model_inspect(args->folder, &options, &info)) != OCLM_OK)
         return cli_fail_status(status);
     status = oclm_device_list_new(&list); /* a machine without a device may still look at a model */

@@ -2,7 +2,6 @@
  * each file that is there, and now and then for one that takes long. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/cli.h"
 
@@ -142,21 +141,10 @@ bool cli_download_progress(const char *file, uint64_t done, uint64_t total, void
     return !cli_interrupted();
 }
 
-/* HF_HUB_DISABLE_PROGRESS_BARS, as Python's huggingface_hub reads it. */
-static bool no_bars(void)
-{
-    static const char *const words[] = { "1", "on", "yes", "true" };
-    const char              *set = getenv("HF_HUB_DISABLE_PROGRESS_BARS");
-    for (size_t i = 0; set && i < sizeof words / sizeof words[0]; i++)
-        if (strcasecmp(set, words[i]) == 0)
-            return true;
-    return false;
-}
-
 void cli_download_begin(const cli_args *args)
 {
     memset(&bars, 0, sizeof bars);
-    bars.enabled = !args->quiet && !no_bars();
+    bars.enabled = !args->quiet && !cli_environment_says("HF_HUB_DISABLE_PROGRESS_BARS");
     bars.terminal = bars.enabled && cli_is_terminal(stderr);
 }
 

@@ -6,6 +6,7 @@ void cli_hub_options(const cli_args *args, oclm_hub_options *options)
     oclm_hub_options_init(options, sizeof *options);
     options->revision = args->revision;
     options->subfolder = args->subfolder;
+    options->variant = args->variant;
     options->cache_dir = args->cache_dir;
     options->token = args->token;
     options->local_files_only = args->offline;
@@ -36,18 +37,27 @@ int cli_find_model(cli_args *args)
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
 }
 
+void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
+{
+    oclm_hub_options_init(hub, sizeof *hub);
+    hub->variant = args->variant;
+    oclm_model_options_init(options, sizeof *options);
+    options->dtype = (oclm_dtype)args->dtype;
+    options->hub = hub;
+}
+
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds)
 {
     double             start;
     oclm_model_options options;
+    oclm_hub_options   hub;
     oclm_status        status;
     const int          found = cli_find_model(args);
     if (found != EXIT_OK)
         return found;
     start = cli_seconds();
-    oclm_model_options_init(&options, sizeof options);
+    cli_model_options(args, &options, &hub);
     options.device = args->device;
-    options.dtype = (oclm_dtype)args->dtype;
     options.matmul = (oclm_matmul)args->matmul;
     options.max_device_bytes = args->max_memory;
     options.progress = cli_progress;

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "cli/cli.h"
@@ -63,9 +65,35 @@ static void on_log(oclm_log_level level, const char *line, void *user)
     (void)fprintf(stderr, "oclm: %s%s\n", names[level], line);
 }
 
+bool cli_environment_says(const char *name)
+{
+    static const char *const words[] = { "1", "on", "yes", "true" };
+    const char              *set = getenv(name);
+    for (size_t i = 0; set && i < sizeof words / sizeof words[0]; i++)
+        if (strcasecmp(set, words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What is logged where the command line is silent: HF_DEBUG and HF_HUB_VERBOSITY, as for Python's huggingface_hub. */
+static oclm_log_level default_level(void)
+{
+    static const struct {
+        const char    *word;
+        oclm_log_level level;
+    } levels[] = { { "debug", OCLM_LOG_DEBUG }, { "info", OCLM_LOG_INFO }, { "error", OCLM_LOG_ERROR }, { "critical", OCLM_LOG_ERROR } };
+    const char *const set = getenv("HF_HUB_VERBOSITY");
+    if (cli_environment_says("HF_DEBUG"))
+        return OCLM_LOG_DEBUG;
+    for (size_t i = 0; set && i < sizeof levels / sizeof levels[0]; i++)
+        if (strcasecmp(set, levels[i].word) == 0)
+            return levels[i].level;
+    return OCLM_LOG_WARNING;
+}
+
 void cli_output_begin(const cli_args *args)
 {
-    const oclm_log_level level = args->quiet ? OCLM_LOG_ERROR : args->verbose == 0 ? OCLM_LOG_WARNING
+    const oclm_log_level level = args->quiet ? OCLM_LOG_ERROR : args->verbose == 0 ? default_level()
                                  : args->verbose == 1 ? OCLM_LOG_INFO : OCLM_LOG_DEBUG;
     oclm_set_log(on_log, NULL, level);
     bar.enabled = !args->quiet && cli_is_terminal(stderr);

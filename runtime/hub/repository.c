@@ -11,14 +11,14 @@
 
 #define DEFAULT_REVISION "main"
 #define CONFIG_NAME "config.json"
-#define SINGLE_NAME "model.safetensors"
-#define INDEX_NAME "model.safetensors.index.json"
 
 /* Fetched where the repository has them. */
 static const char *const config_names[] = { "generation_config.json" };
 static const char *const tokenizer_names[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                                "chat_template.jinja" };
-static const char *const slow_tokenizer_names[] = { "vocab.json", "merges.txt", "tokenizer.model" }; /* without tokenizer.json */
+/* Without tokenizer.json: what tokenizer/sources.c reads. */
+static const char *const slow_tokenizer_names[] = { "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+                                                    "tekken.json", "tiktoken.model", "qwen.tiktoken" };
 
 typedef struct name_list {
     char **names;
@@ -28,6 +28,8 @@ typedef struct name_list {
 typedef struct repository {
     const oclm_hub_options *options;
     const char *revision;
+    const hub_weight_reader *reader;
+    hub_weight_names weights;
     hub_settings settings;
     hub_shared   shared;
     char         commit[HUB_COMMIT_LENGTH + 1]; /* of all files */
@@ -97,9 +99,10 @@ static bool may_be_missing(const repository *repo, const char *name)
 {
     core_text index = CORE_TEXT_INIT, path = CORE_TEXT_INIT;
     bool      sharded = false;
-    if (strcmp(name, SINGLE_NAME) != 0)
-        return strcmp(name, INDEX_NAME) != 0;
-    if (core_path_join(&index, repo->options->subfolder != NULL ? repo->options->subfolder : "", INDEX_NAME) == OCLM_OK)
+    if (strcmp(name, repo->weights.single) != 0)
+        return strcmp(name, repo->weights.index) != 0;
+    if (repo->weights.index[0] != '\0' &&
+        core_path_join(&index, repo->options->subfolder != NULL ? repo->options->subfolder : "", repo->weights.index) == OCLM_OK)
         sharded = hub_cache_has(&repo->shared.cache, repo->commit, index.data, &path);
     core_text_free(&index);
     core_text_free(&path);
@@ -191,10 +194,10 @@ static oclm_status add_shard(const char *name, void *user)
     return status == OCLM_OK ? list_add(user, name) : status;
 }
 
-static oclm_status get_shards(repository *repo, const char *index_path, hub_shard_reader read_shards)
+static oclm_status get_shards(repository *repo, const char *index_path)
 {
     name_list   names = { NULL, 0, 0 };
-    oclm_status status = read_shards(index_path, add_shard, &names);
+    oclm_status status = repo->reader->shards(index_path, add_shard, &names);
     if (status == OCLM_OK)
         status = get_all(repo, &names);
     list_free(&names);
@@ -208,17 +211,19 @@ static oclm_status no_weights(repository *repo)
     name_list   names = { NULL, 0, 0 };
     round       r = { NULL, 0 };
     const char *const id = repo->shared.id;
+    const bool        one = repo->weights.single[0] == '\0' || repo->weights.index[0] == '\0';
+    const char *const name = repo->weights.single[0] != '\0' ? repo->weights.single : repo->weights.index;
     oclm_status status = list_add_all(&names, pickles, COUNT(pickles));
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->commit, PROBED, &r);
     if (status == OCLM_OK && (has(&r.downloads[0]) || has(&r.downloads[1])))
-        status = core_fail(OCLM_ERR_NOT_FOUND, "%s has no " SINGLE_NAME ", only PyTorch's pickled weights (%s), which can run code when opened and which "
-                           "oclm does not read; look for a conversion among its pull requests (%s/%s/discussions, then --revision refs/pr/N), or "
-                           "convert it once in Python: AutoModelForCausalLM.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")", id,
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s has no %s, only PyTorch's pickled weights (%s), which can run code when opened and which oclm "
+                           "does not read; look for a conversion among its pull requests (%s/%s/discussions, then --revision refs/pr/N), or convert "
+                           "it once in Python: AutoModelForCausalLM.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")", id, name,
                            pickles[has(&r.downloads[0]) ? 0 : 1], repo->settings.endpoint, id, id);
     else if (status == OCLM_OK)
-        status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no weights that oclm reads: neither " SINGLE_NAME " nor " INDEX_NAME
-                           "; %s/%s/tree/%s lists its files", id, repo->revision, repo->settings.endpoint, id, repo->revision);
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no weights that oclm reads: no %s%s%s; %s/%s/tree/%s lists its files", id,
+                           repo->revision, repo->weights.single, one ? "" : ", no ", repo->weights.index, repo->settings.endpoint, id, repo->revision);
     round_free(&r);
     list_free(&names);
     return status;
@@ -229,6 +234,17 @@ static oclm_status no_weights(repository *repo)
 static bool wants(const repository *repo, uint32_t part)
 {
     return repo->options->parts == 0 || (repo->options->parts & part) != 0;
+}
+
+/* config.json may say what the weights are called. */
+static oclm_status name_weights(repository *repo, const char *config_path)
+{
+    core_text   folder = CORE_TEXT_INIT;
+    oclm_status status = core_text_printf(&folder, "%.*s", (int)(strlen(config_path) - strlen("/" CONFIG_NAME)), config_path);
+    if (status == OCLM_OK)
+        status = repo->reader->names(folder.data, repo->options->variant, &repo->weights);
+    core_text_free(&folder);
+    return status;
 }
 
 static oclm_status pin(repository *repo)
@@ -244,6 +260,8 @@ static oclm_status pin(repository *repo)
         if (wants(repo, OCLM_HUB_CONFIG) || wants(repo, OCLM_HUB_WEIGHTS) || repo->commit[0] == '\0')
             status = require(repo, config);
     }
+    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS))
+        status = name_weights(repo, r.downloads[0].path.data);
     round_free(&r);
     list_free(&names);
     return status;
@@ -257,12 +275,18 @@ static oclm_status second_round(repository *repo, round *r)
         status = list_add_all(&names, config_names, COUNT(config_names));
     if (status == OCLM_OK && wants(repo, OCLM_HUB_TOKENIZER))
         status = list_add_all(&names, tokenizer_names, COUNT(tokenizer_names));
-    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS))
-        status = list_add(&names, SINGLE_NAME);
+    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && repo->weights.single[0] != '\0')
+        status = list_add(&names, repo->weights.single);
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->commit, OPTIONAL, r);
     list_free(&names);
     return status;
+}
+
+/* "" is not there. */
+static const hub_download *find_weights(const round *r, const char *name)
+{
+    return name[0] != '\0' ? round_find(r, name) : NULL;
 }
 
 static oclm_status third_round(repository *repo, const round *second, round *r)
@@ -271,27 +295,35 @@ static oclm_status third_round(repository *repo, const round *second, round *r)
     oclm_status status = OCLM_OK;
     if (wants(repo, OCLM_HUB_TOKENIZER) && !has(round_find(second, tokenizer_names[0])))
         status = list_add_all(&names, slow_tokenizer_names, COUNT(slow_tokenizer_names));
-    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && !has(round_find(second, SINGLE_NAME)))
-        status = list_add(&names, INDEX_NAME);
+    if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && repo->weights.index[0] != '\0' && !has(find_weights(second, repo->weights.single)))
+        status = list_add(&names, repo->weights.index);
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->commit, OPTIONAL, r);
     list_free(&names);
     return status;
 }
 
-static oclm_status get_model(repository *repo, hub_shard_reader read_shards)
+static oclm_status get_weights(repository *repo, const round *second, const round *third)
+{
+    const hub_download *const single = find_weights(second, repo->weights.single);
+    const hub_download *const index = find_weights(third, repo->weights.index);
+    if (has(single))
+        return OCLM_OK;
+    if (has(index))
+        return get_shards(repo, index->path.data);
+    if ((single != NULL && single->outcome == HUB_NOT_CACHED) || (index != NULL && index->outcome == HUB_NOT_CACHED))
+        return not_cached(repo, single != NULL ? single->file : index->file);
+    return no_weights(repo);
+}
+
+static oclm_status get_model(repository *repo)
 {
     round       second = { NULL, 0 }, third = { NULL, 0 };
     oclm_status status;
     if ((status = pin(repo)) != OCLM_OK || (status = second_round(repo, &second)) != OCLM_OK || (status = third_round(repo, &second, &third)) != OCLM_OK)
         goto done;
-    const hub_download *const single = round_find(&second, SINGLE_NAME), *const index = round_find(&third, INDEX_NAME);
-    if (has(index))
-        status = get_shards(repo, index->path.data, read_shards);
-    else if (index != NULL && (index->outcome == HUB_NOT_CACHED || single->outcome == HUB_NOT_CACHED))
-        status = not_cached(repo, single->file);
-    else if (index != NULL)
-        status = no_weights(repo);
+    if (wants(repo, OCLM_HUB_WEIGHTS))
+        status = get_weights(repo, &second, &third);
 done:
     round_free(&second);
     round_free(&third);
@@ -426,7 +458,7 @@ static oclm_status tell_folder(const repository *repo, core_text *folder)
     return status == OCLM_OK && subfolder != NULL ? core_text_printf(folder, "/%s", subfolder) : status;
 }
 
-oclm_status hub_get(const char *id, const oclm_hub_options *options, hub_shard_reader read_shards, core_text *folder)
+oclm_status hub_get(const char *id, const oclm_hub_options *options, const hub_weight_reader *reader, core_text *folder)
 {
     repository       repo;
     oclm_hub_options mine = *options;
@@ -436,10 +468,11 @@ oclm_status hub_get(const char *id, const oclm_hub_options *options, hub_shard_r
     if (mine.subfolder != NULL && mine.subfolder[0] == '\0')
         mine.subfolder = NULL;
     repo.options = &mine;
+    repo.reader = reader;
     repo.revision = mine.revision != NULL ? mine.revision : DEFAULT_REVISION;
     if ((status = check(id, &repo)) != OCLM_OK || (status = open_all(id, &repo)) != OCLM_OK)
         goto done;
-    if ((status = by_patterns(&mine) ? get_matching(&repo) : get_model(&repo, read_shards)) != OCLM_OK)
+    if ((status = by_patterns(&mine) ? get_matching(&repo) : get_model(&repo)) != OCLM_OK)
         goto done;
     if (!repo.settings.offline && !repo.shared.down)
         hub_cache_write_ref(&repo.shared.cache, repo.revision, repo.commit);

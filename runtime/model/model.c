@@ -15,12 +15,12 @@ typedef struct opened {
     model_binding       binding;
 } opened;
 
-static oclm_status open_folder(const char *folder, opened *o)
+static oclm_status open_folder(const char *folder, const char *variant, opened *o)
 {
     oclm_status status;
     memset(o, 0, sizeof *o);
     if ((status = model_config_read(folder, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK ||
-        (status = ckpt_open(folder, &o->checkpoint)) != OCLM_OK)
+        (status = ckpt_open(folder, variant, &o->checkpoint)) != OCLM_OK)
         return status;
     return model_bind(o->family, &o->architecture, o->checkpoint, &o->binding);
 }
@@ -80,10 +80,10 @@ static void describe(const model_architecture *a, bool tied, uint64_t parameters
     };
 }
 
-oclm_status model_inspect(const char *folder, oclm_dtype dtype, oclm_model_info *info)
+oclm_status model_inspect(const char *folder, const char *variant, oclm_dtype dtype, oclm_model_info *info)
 {
     opened      o;
-    oclm_status status = open_folder(folder, &o);
+    oclm_status status = open_folder(folder, variant, &o);
     if (status == OCLM_OK) {
         describe(&o.architecture, o.binding.tied, o.binding.parameters, storage_of(&o, dtype), main_dtype(o.checkpoint), info);
         info->model_type = o.family->model_type; /* outlives this call */
@@ -92,15 +92,16 @@ oclm_status model_inspect(const char *folder, oclm_dtype dtype, oclm_model_info 
     return status;
 }
 
-static oclm_status load_into(const char *folder, oclm_dtype dtype, oclm_progress_callback progress, void *user, model_model *model)
+static oclm_status load_into(const char *folder, const model_load_options *options, model_model *model)
 {
     opened       o;
     const double start = core_seconds();
-    oclm_status  status = open_folder(folder, &o);
+    oclm_status  status = open_folder(folder, options->variant, &o);
     if (status == OCLM_OK) {
         model->architecture = o.architecture;
         model->checkpoint_dtype = main_dtype(o.checkpoint);
-        status = model_weights_load(model->device, &o.binding, storage_of(&o, dtype), progress, user, &model->weights);
+        status = model_weights_load(model->device, &o.binding, storage_of(&o, options->dtype), options->progress,
+                                    options->progress_user, &model->weights);
     }
     if (status == OCLM_OK)
         core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
@@ -109,8 +110,7 @@ static oclm_status load_into(const char *folder, oclm_dtype dtype, oclm_progress
     return status;
 }
 
-oclm_status model_load(const char *folder, dev_device *device, oclm_dtype dtype, oclm_progress_callback progress, void *user,
-                       model_model **model)
+oclm_status model_load(const char *folder, dev_device *device, const model_load_options *options, model_model **model)
 {
     oclm_status  status = OCLM_ERR_MEMORY;
     model_model *made = core_alloc_zero(1, sizeof *made, "a model");
@@ -121,7 +121,7 @@ oclm_status model_load(const char *folder, dev_device *device, oclm_dtype dtype,
     }
     made->device = device;
     if ((made->folder = core_copy_string(folder, "the name of a model's folder")) != NULL)
-        status = load_into(folder, dtype, progress, user, made);
+        status = load_into(folder, options, made);
     if (status != OCLM_OK) {
         model_free(made);
         return status;

@@ -12,13 +12,19 @@ typedef struct model_model {
     char               *folder;
 } model_model;
 
+typedef struct model_load_options {
+    const char *variant; /* of the weight files; NULL: none */
+    oclm_dtype  dtype;
+    oclm_progress_callback progress; /* NULL */
+    void       *progress_user;
+} model_load_options;
+
 /* Takes the device over: it is closed with the model, also where this fails. */
-oclm_status model_load(const char *folder, dev_device *device, oclm_dtype dtype, oclm_progress_callback progress, void *user,
-                       model_model **model);
+oclm_status model_load(const char *folder, dev_device *device, const model_load_options *options, model_model **model);
 void        model_free(model_model *model);
 /* Without loading: architecture, types and sizes, from config.json and the checkpoint's headers. `info` is filled but for the
  * device's members; strings are static. */
-oclm_status model_inspect(const char *folder, oclm_dtype dtype, oclm_model_info *info);
+oclm_status model_inspect(const char *folder, const char *variant, oclm_dtype dtype, oclm_model_info *info);
 void        model_get_info(const model_model *model, oclm_model_info *info);
 
 #endif

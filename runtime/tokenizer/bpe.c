@@ -7,6 +7,7 @@
 #include "tokenizer/model_read.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/unicode.h"
+#include "tokenizer/vocab_batch.h"
 
 /* ---- Symbols of a piece */
 
@@ -209,7 +210,8 @@ static oclm_status find_whole_pieces(tok_bpe *bpe, tok_scratch *scratch)
     const tok_vocab *vocab = &bpe->model.vocab;
     core_text        bytes = CORE_TEXT_INIT;
     tok_ids          ids = TOK_IDS_INIT;
-    oclm_status      status = OCLM_OK;
+    tok_vocab_batch  batch = TOK_VOCAB_BATCH_INIT(&bpe->whole);
+    oclm_status      status = tok_vocab_reserve(&bpe->whole, vocab->count);
     for (size_t i = 0; i < vocab->count && status == OCLM_OK; i++) {
         const char *piece = vocab->pool.data + vocab->entries[i].start;
         size_t      length = vocab->entries[i].length;
@@ -226,9 +228,12 @@ static oclm_status find_whole_pieces(tok_bpe *bpe, tok_scratch *scratch)
         status = is_whole(bpe, piece, length, vocab->entries[i].id, scratch, &ids, &whole);
         if (status == OCLM_OK && whole) {
             bpe->longest = length > bpe->longest ? length : bpe->longest;
-            status = tok_vocab_add(&bpe->whole, piece, length, vocab->entries[i].id);
+            status = tok_vocab_batch_add(&batch, piece, length, vocab->entries[i].id);
         }
     }
+    if (status == OCLM_OK)
+        status = tok_vocab_batch_end(&batch);
+    tok_vocab_batch_deinit(&batch);
     core_text_free(&bytes);
     tok_ids_free(&ids);
     return status;

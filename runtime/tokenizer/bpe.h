@@ -24,6 +24,8 @@ typedef struct tok_merges {
 
 /* The same pair again takes the later rank. `reserve` is a guess at how many will come. */
 oclm_status tok_merges_add(tok_merges *merges, int32_t left, int32_t right, uint32_t rank, int32_t result, size_t reserve);
+/* Asks memory for the place of a merge that is about to be added. */
+void        tok_merges_prefetch(const tok_merges *merges, int32_t left, int32_t right);
 void        tok_merges_deinit(tok_merges *merges);
 /* Merges until no pair has a merge, in place; returns how many symbols are left, or SIZE_MAX: no memory. */
 size_t      tok_merges_apply(const tok_merges *merges, int32_t *symbols, size_t count, struct tok_scratch *scratch);
@@ -81,6 +83,28 @@ oclm_status tok_bpe_spans(const tok_model *model, struct tok_scratch *scratch, c
 oclm_status tok_bpe_read(core_json_reader *reader, tok_model **model);
 /* An object of strings and ids. */
 oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader);
+/* ---- Merges by their texts (bpe_batch.c): init, add all, end. `where` is for messages. */
+#define TOK_MERGE_BATCH 32
+
+typedef struct tok_batched {
+    uint32_t left, right, result; /* lengths in the batch's text, where they follow one another; the result only if it is written otherwise */
+    uint32_t rank;
+} tok_batched;
+
+typedef struct tok_merge_batch {
+    tok_bpe    *bpe;
+    const char *where;
+    core_text   text;
+    tok_batched merges[TOK_MERGE_BATCH];
+    size_t      count;
+} tok_merge_batch;
+
+void        tok_merge_batch_init(tok_merge_batch *batch, tok_bpe *bpe, const char *where);
+oclm_status tok_merge_batch_add(tok_merge_batch *batch, const char *left, size_t left_length, const char *right, size_t right_length,
+                                uint32_t rank);
+oclm_status tok_merge_batch_add_line(tok_merge_batch *batch, const char *line, size_t length, uint32_t rank); /* "left right" */
+oclm_status tok_merge_batch_end(tok_merge_batch *batch);
+void        tok_merge_batch_deinit(tok_merge_batch *batch);
 /* One merge, "left right". `where` is for messages. */
 oclm_status tok_bpe_add_line(tok_bpe *bpe, const char *line, size_t length, uint32_t rank, const char *where);
 

@@ -41,8 +41,13 @@ static size_t find_cuts(const tok_vocab *vocab, const tok_merge_order *order, co
         if (may_be_part(order, right))
             cuts[count++] = (cut){ left, right };
     }
-    if (order->by_ids)
+    if (order->cuts == TOK_CUTS_BY_IDS)
         qsort(cuts, count, sizeof *cuts, compare_cuts);
+    for (size_t i = 0; order->cuts == TOK_CUTS_LONG_LEFT_FIRST && i < count / 2; i++) {
+        const cut first = cuts[i];
+        cuts[i] = cuts[count - 1 - i];
+        cuts[count - 1 - i] = first;
+    }
     return count;
 }
 
@@ -51,7 +56,7 @@ oclm_status tok_bpe_find_merges(tok_bpe *bpe, const tok_merge_order *order, cons
     const tok_vocab *vocab = &bpe->model.vocab;
     size_t longest = 0, length;
     uint64_t work = 0;
-    uint32_t rank = 0;
+    uint32_t         rank = order->first_rank;
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < order->count; i++) {
         if (tok_vocab_text(vocab, order->ids[i], &length) == NULL)

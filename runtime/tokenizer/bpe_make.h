@@ -4,11 +4,15 @@
 
 #include "tokenizer/bpe.h"
 
+/* The order of the merges that make one and the same token. */
+typedef enum tok_cut_order { TOK_CUTS_BY_IDS, TOK_CUTS_SHORT_LEFT_FIRST, TOK_CUTS_LONG_LEFT_FIRST } tok_cut_order;
+
 typedef struct tok_merge_order {
     const int32_t *ids; /* [count] the tokens that merges make, those merged first before others */
     size_t count;
     const bool *parts; /* [highest id + 1] which tokens may be a part of a merge; NULL: all */
-    bool by_ids;       /* a token's own merges in the order of (left id, right id); else shorter left parts first */
+    tok_cut_order  cuts;
+    uint32_t       first_rank; /* ranks below it are taken */
 } tok_merge_order;
 
 /* Adds a merge for every cut of each token into two tokens of the vocabulary. The ids must be indexed

@@ -16,10 +16,15 @@ static inline uint64_t pair_of(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
+static inline size_t first_slot(const tok_merges *merges, uint64_t pair)
+{
+    return (size_t)(tok_hash_mix(pair * TOK_HASH_ODD) >> 8) & (merges->slot_count - 1);
+}
+
 static inline tok_merge *slot_of(const tok_merges *merges, uint64_t pair)
 {
     const size_t mask = merges->slot_count - 1;
-    size_t       at = (size_t)(tok_hash_mix(pair * TOK_HASH_ODD) >> 8) & mask;
+    size_t       at = first_slot(merges, pair);
     while (merges->slots[at].pair != pair && merges->slots[at].pair != EMPTY)
         at = (at + 1) & mask;
     return &merges->slots[at];
@@ -52,6 +57,12 @@ oclm_status tok_merges_add(tok_merges *merges, int32_t left, int32_t right, uint
     merges->count += slot->pair == EMPTY;
     *slot = (tok_merge){ pair, rank, result };
     return OCLM_OK;
+}
+
+void tok_merges_prefetch(const tok_merges *merges, int32_t left, int32_t right)
+{
+    if (merges->slot_count > 0)
+        tok_prefetch(&merges->slots[first_slot(merges, pair_of(left, right))]);
 }
 
 void tok_merges_deinit(tok_merges *merges)

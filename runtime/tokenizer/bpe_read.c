@@ -15,76 +15,8 @@ oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader)
 
 /* ---- Merges */
 
-static oclm_status not_in_vocabulary(const char *text, size_t length, const char *where, uint32_t rank)
-{
-    return core_fail(OCLM_ERR_FORMAT, "%s: merge %" PRIu32 " needs the token \"%.*s\", which is not in the vocabulary", where, rank,
-                     (int)(length < 200 ? length : 200), text);
-}
-
-/* `joined` is left and right, one after the other. */
-static oclm_status add_merge(tok_bpe *bpe, const core_text *joined, size_t left_length, uint32_t rank, const char *where)
-{
-    const tok_vocab *vocab = &bpe->model.vocab;
-    const char      *right = joined->data + left_length;
-    const size_t     right_length = joined->length - left_length;
-    const int32_t    left_id = tok_vocab_find(vocab, joined->data, left_length);
-    const int32_t    right_id = tok_vocab_find(vocab, right, right_length);
-    if (left_id < 0)
-        return not_in_vocabulary(joined->data, left_length, where, rank);
-    if (right_id < 0)
-        return not_in_vocabulary(right, right_length, where, rank);
-    int32_t result;
-    if (bpe->prefix == NULL) {
-        result = tok_vocab_find(vocab, joined->data, joined->length);
-    } else { /* the right token's prefix goes */
-        const size_t prefix = strlen(bpe->prefix), cut = prefix < right_length ? prefix : right_length;
-        core_text    whole = CORE_TEXT_INIT;
-        oclm_status  status;
-        if ((status = core_text_add(&whole, joined->data, left_length)) != OCLM_OK ||
-            (status = core_text_add(&whole, right + cut, right_length - cut)) != OCLM_OK) {
-            core_text_free(&whole);
-            return status;
-        }
-        result = tok_vocab_find(vocab, whole.data, whole.length);
-        core_text_free(&whole);
-    }
-    if (result < 0)
-        return not_in_vocabulary(joined->data, joined->length, where, rank);
-    return tok_merges_add(&bpe->merges, left_id, right_id, rank, result, vocab->count * 2);
-}
-
-static bool is_version(const char *line, size_t length)
-{
-    return length >= 8 && memcmp(line, "#version", 8) == 0;
-}
-
-static oclm_status add_line(tok_bpe *bpe, const char *line, size_t length, uint32_t rank, const char *where, core_text *joined)
-{
-    oclm_status status;
-    if (is_version(line, length))
-        return OCLM_OK;
-    const char *space = memchr(line, ' ', length);
-    const size_t left = space != NULL ? (size_t)(space - line) : 0;
-    if (space == NULL || memchr(space + 1, ' ', length - left - 1) != NULL)
-        return core_fail(OCLM_ERR_FORMAT, "%s: merge %" PRIu32 " is \"%.*s\"; it must be two tokens with one space between", where,
-                         rank, (int)(length < 200 ? length : 200), line);
-    core_text_clear(joined);
-    if ((status = core_text_add(joined, line, left)) != OCLM_OK ||
-        (status = core_text_add(joined, space + 1, length - left - 1)) != OCLM_OK)
-        return status;
-    return add_merge(bpe, joined, left, rank, where);
-}
-
-oclm_status tok_bpe_add_line(tok_bpe *bpe, const char *line, size_t length, uint32_t rank, const char *where)
-{
-    core_text   joined = CORE_TEXT_INIT;
-    oclm_status status = add_line(bpe, line, length, rank, where, &joined);
-    core_text_free(&joined);
-    return status;
-}
-
 /* ["left", "right"] */
-static oclm_status read_pair(tok_bpe *bpe, core_json_reader *reader, uint32_t rank, core_text *joined)
+static oclm_status read_pair(tok_merge_batch *batch, core_json_reader *reader, uint32_t rank, core_text *joined)
 {
     bool        first = true, more;
     const char *text;
@@ -101,29 +33,35 @@ static oclm_status read_pair(tok_bpe *bpe, core_json_reader *reader, uint32_t ra
         return status;
     if (parts != 2)
         return core_json_error(reader, "merge %" PRIu32 " has %zu parts; it must have two", rank, parts);
-    return add_merge(bpe, joined, left, rank, reader->origin);
+    const char *both = joined->data != NULL ? joined->data : "";
+    return tok_merge_batch_add(batch, both, left, both + left, joined->length - left, rank);
 }
 
 static oclm_status read_merges(tok_bpe *bpe, core_json_reader *reader)
 {
-    bool           first = true, more;
-    core_json_kind kind;
-    const char    *text;
-    size_t         length;
-    uint32_t       rank = 0;
-    core_text      joined = CORE_TEXT_INIT;
-    oclm_status    status = core_json_enter(reader, CORE_JSON_ARRAY);
+    bool            first = true, more;
+    core_json_kind  kind;
+    const char     *text;
+    size_t          length;
+    uint32_t        rank = 0;
+    core_text       joined = CORE_TEXT_INIT;
+    tok_merge_batch batch;
+    oclm_status     status = core_json_enter(reader, CORE_JSON_ARRAY);
+    tok_merge_batch_init(&batch, bpe, reader->origin);
     while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_ARRAY, &first, &more)) == OCLM_OK && more) {
         if ((status = core_json_peek(reader, &kind)) != OCLM_OK)
             break;
         if (rank == TOK_MAX_MERGES)
             status = core_json_error(reader, "more than %d merges", TOK_MAX_MERGES);
         else if (kind == CORE_JSON_ARRAY)
-            status = read_pair(bpe, reader, rank, &joined);
+            status = read_pair(&batch, reader, rank, &joined);
         else if ((status = core_json_string(reader, &text, &length)) == OCLM_OK)
-            status = add_line(bpe, text, length, rank, reader->origin, &joined);
+            status = tok_merge_batch_add_line(&batch, text, length, rank);
         rank++;
     }
+    if (status == OCLM_OK)
+        status = tok_merge_batch_end(&batch);
+    tok_merge_batch_deinit(&batch);
     core_text_free(&joined);
     return status;
 }

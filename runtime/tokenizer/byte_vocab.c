@@ -44,7 +44,7 @@ static oclm_status add_pre_tokenizers(tok_chain *chain, const char *pattern, con
 
 oclm_status tok_byte_vocab_finish(tok_tokenizer *tokenizer, tok_bpe *bpe, const char *pattern, const char *origin)
 {
-    tok_merge_order order = { NULL, 0, NULL, true };
+    tok_merge_order order = { NULL, 0, NULL, TOK_CUTS_BY_IDS, 0 };
     int32_t *ids = NULL;
     oclm_status status;
     bpe->ignore_merges = true;

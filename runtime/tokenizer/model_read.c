@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "tokenizer/vocab_batch.h"
+
+#define BYTES_PER_ENTRY 64 /* of a tokenizer.json, roughly: 70 in Llama 3's, 72 in GPT-2's, 126 in Gemma 3's */
+
 bool tok_key_is(const char *key, size_t length, const char *name)
 {
     return length == strlen(name) && memcmp(key, name, length) == 0;
@@ -38,28 +42,32 @@ oclm_status tok_read_optional_bool(core_json_reader *reader, bool *value)
     return kind == CORE_JSON_NULL ? core_json_skip(reader) : core_json_bool(reader, value);
 }
 
-oclm_status tok_read_vocab(core_json_reader *reader, tok_vocab *vocab)
+static oclm_status read_entry(core_json_reader *reader, tok_vocab_batch *batch)
 {
-    bool        first = true, more;
     const char *text;
     size_t      length;
     int64_t     id;
-    oclm_status status = core_json_enter(reader, CORE_JSON_OBJECT);
-    core_text   key = CORE_TEXT_INIT;
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
-        if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
-            break;
-        if (text == reader->scratch.data) { /* reading on may reuse it */
-            core_text_clear(&key);
-            if ((status = core_text_add(&key, text, length)) != OCLM_OK)
-                break;
-            text = key.data;
-        }
-        if ((status = core_json_int(reader, 0, TOK_MAX_ID, &id)) == OCLM_OK)
-            status = tok_vocab_add(vocab, text, length, (int32_t)id);
-    }
-    core_text_free(&key);
-    return status == OCLM_OK ? tok_vocab_index_ids(vocab) : status;
+    oclm_status status;
+    if ((status = core_json_key(reader, &text, &length)) != OCLM_OK || (status = tok_vocab_batch_add(batch, text, length, -1)) != OCLM_OK)
+        return status;
+    if ((status = core_json_int(reader, 0, TOK_MAX_ID, &id)) == OCLM_OK)
+        batch->ids[batch->count - 1] = (int32_t)id; /* reading it may have reused the key's memory */
+    return status;
+}
+
+oclm_status tok_read_vocab(core_json_reader *reader, tok_vocab *vocab)
+{
+    bool            first = true, more;
+    tok_vocab_batch batch = TOK_VOCAB_BATCH_INIT(vocab);
+    oclm_status     status = core_json_enter(reader, CORE_JSON_OBJECT);
+    if (status == OCLM_OK)
+        status = tok_vocab_reserve(vocab, (size_t)(reader->end - reader->p) / BYTES_PER_ENTRY);
+    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
+        status = read_entry(reader, &batch);
+    if (status == OCLM_OK && (status = tok_vocab_batch_end(&batch)) == OCLM_OK)
+        status = tok_vocab_index_ids(vocab);
+    tok_vocab_batch_deinit(&batch);
+    return status;
 }
 
 void tok_find_byte_tokens(const tok_vocab *vocab, int32_t ids[256])

@@ -12,6 +12,9 @@ oclm_status tok_tiktoken_read(const char *text, size_t length, const char *path,
 /* Mistral's tekken.json (tekken.c). */
 oclm_status tok_tekken_read(const char *text, size_t length, const char *path, tok_tokenizer *tokenizer);
 
+/* A GGUF file (gguf.c). */
+oclm_status tok_gguf_read(const char *data, size_t length, const char *path, tok_tokenizer *tokenizer);
+
 /* A SentencePiece model (sentencepiece.c). */
 oclm_status tok_sentencepiece_read(const char *data, size_t length, const char *path, tok_tokenizer *tokenizer);
 

@@ -46,6 +46,11 @@ static oclm_status read_model(const tok_files *files, tok_tokenizer *tokenizer)
     return read_with(files->paths[0].data, read_model_file, tokenizer);
 }
 
+static oclm_status read_gguf(const tok_files *files, tok_tokenizer *tokenizer)
+{
+    return read_with(files->paths[0].data, tok_gguf_read, tokenizer);
+}
+
 static oclm_status read_tekken(const tok_files *files, tok_tokenizer *tokenizer)
 {
     return read_with(files->paths[0].data, tok_tekken_read, tokenizer);
@@ -60,6 +65,7 @@ static const tok_source sources[] = {
     { { "sentencepiece.bpe.model", NULL }, false, read_model },
     { { "tiktoken.model", NULL }, false, read_tiktoken },
     { { "*.tiktoken", NULL }, false, read_tiktoken },
+    { { "*.gguf", NULL }, true, read_gguf },
 };
 
 /* The first file by name that fits a pattern. */
@@ -89,6 +95,17 @@ static oclm_status find_file(const char *folder, const char *name, core_text *pa
         status = core_path_join(path, folder, found.best.length > 0 ? found.best.data : name);
     core_text_free(&found.best);
     return status;
+}
+
+/* The way of a file by its name; NULL where it is none. */
+static const tok_source *source_of_file(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    for (size_t i = 0; i < COUNT(sources); i++) {
+        if (sources[i].names[1] == NULL && core_name_matches(sources[i].names[0], name))
+            return &sources[i];
+    }
+    return NULL;
 }
 
 /* Whether the folder has all files of the way; their paths. */
@@ -125,6 +142,8 @@ static oclm_status none_found(const char *folder)
 oclm_status tok_files_find(const char *folder, tok_files *files)
 {
     memset(files, 0, sizeof *files);
+    if (core_path_is_file(folder) && (files->source = source_of_file(folder)) != NULL)
+        return core_text_add_string(&files->paths[0], folder);
     for (size_t i = 0; i < COUNT(sources); i++) {
         bool all;
         const oclm_status status = has_files(folder, &sources[i], files, &all);

@@ -11,7 +11,7 @@ struct tok_files;
 /* One way to keep a tokenizer (sources.c has the list, best first). */
 typedef struct tok_source {
     const char *names[TOK_SOURCE_FILES]; /* of the files, all needed; the rest NULL */
-    bool is_json;                        /* a whole tokenizer.json */
+    bool complete; /* it tells BOS, EOS and the rest: tokenizer_config.json's flags for them do not count */
     oclm_status (*read)(const struct tok_files *files, tok_tokenizer *tokenizer);
 } tok_source;
 
@@ -20,7 +20,7 @@ typedef struct tok_files {
     core_text paths[TOK_SOURCE_FILES]; /* of its files */
 } tok_files;
 
-/* OCLM_ERR_NOT_FOUND, naming what was looked for, where the folder has none. Free with tok_files_free() in any case. */
+/* `folder` may be one of the files itself. OCLM_ERR_NOT_FOUND, naming what was looked for, where the folder has none. Free with tok_files_free() in any case. */
 oclm_status tok_files_find(const char *folder, tok_files *files);
 void tok_files_free(tok_files *files);
 

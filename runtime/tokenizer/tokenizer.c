@@ -78,7 +78,7 @@ oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
         goto done;
     if ((status = tok_settings_prepare(&settings, &made->settings)) == OCLM_OK &&
         (status = files.source->read(&files, made)) == OCLM_OK)
-        status = tok_settings_apply(&settings, files.source->is_json, made);
+        status = tok_settings_apply(&settings, files.source->complete, made);
     status = hand_over(status, files.paths[0].data, made, tokenizer);
 done:
     tok_settings_files_free(&settings);

@@ -30,9 +30,8 @@ static uint64_t *slot_for(const tok_vocab *vocab, const char *text, size_t lengt
     }
 }
 
-static oclm_status grow_slots(tok_vocab *vocab)
+static oclm_status set_slot_count(tok_vocab *vocab, size_t count)
 {
-    const size_t count = vocab->slot_count == 0 ? FIRST_SLOTS : vocab->slot_count * 2;
     uint64_t    *slots = core_alloc_zero(count, sizeof *slots, "a vocabulary's table");
     if (slots == NULL)
         return OCLM_ERR_MEMORY;
@@ -50,6 +49,14 @@ static oclm_status grow_slots(tok_vocab *vocab)
     return OCLM_OK;
 }
 
+oclm_status tok_vocab_reserve(tok_vocab *vocab, size_t count)
+{
+    size_t slots = FIRST_SLOTS;
+    while (slots / 2 < count && slots < TOK_MAX_ID)
+        slots *= 2;
+    return slots > vocab->slot_count ? set_slot_count(vocab, slots) : OCLM_OK;
+}
+
 static oclm_status grow_entries(tok_vocab *vocab)
 {
     const size_t capacity = vocab->capacity == 0 ? FIRST_SLOTS : vocab->capacity * 2;
@@ -63,13 +70,17 @@ static oclm_status grow_entries(tok_vocab *vocab)
 
 oclm_status tok_vocab_add(tok_vocab *vocab, const char *text, size_t length, int32_t id)
 {
+    return tok_vocab_add_hashed(vocab, text, length, id, tok_hash(text, length));
+}
+
+oclm_status tok_vocab_add_hashed(tok_vocab *vocab, const char *text, size_t length, int32_t id, uint64_t hash)
+{
     oclm_status status;
     if (vocab->count >= TOK_MAX_ID || length > UINT32_MAX)
         return core_fail(OCLM_ERR_FORMAT, "a vocabulary of more than %d entries", TOK_MAX_ID);
-    if (vocab->count * 2 >= vocab->slot_count && (status = grow_slots(vocab)) != OCLM_OK)
+    if (vocab->count * 2 >= vocab->slot_count && (status = set_slot_count(vocab, vocab->slot_count == 0 ? FIRST_SLOTS : vocab->slot_count * 2)) != OCLM_OK)
         return status;
-    const uint64_t hash = tok_hash(text, length);
-    uint64_t      *slot = slot_for(vocab, text, length, hash);
+    uint64_t *slot = slot_for(vocab, text, length, hash);
     if (*slot != 0) {
         vocab->entries[(uint32_t)*slot - 1].id = id;
         return OCLM_OK;
@@ -121,6 +132,28 @@ int32_t tok_vocab_find_hashed(const tok_vocab *vocab, const char *text, size_t l
         return -1;
     const uint64_t slot = *slot_for(vocab, text, length, hash);
     return slot != 0 ? entry_at(vocab, slot)->id : -1;
+}
+
+void tok_vocab_find_all(const tok_vocab *vocab, tok_key *keys, size_t count)
+{
+    const size_t mask = vocab->slot_count - 1;
+    for (size_t i = 0; i < count; i++) {
+        keys[i].hash = tok_hash(keys[i].text, keys[i].length);
+        if (vocab->slot_count > 0)
+            tok_prefetch(&vocab->slots[(size_t)keys[i].hash & mask]);
+    }
+    for (size_t i = 0; i < count && vocab->slot_count > 0; i++) {
+        const uint64_t slot = vocab->slots[(size_t)keys[i].hash & mask];
+        if (slot != 0)
+            tok_prefetch(entry_at(vocab, slot));
+    }
+    for (size_t i = 0; i < count && vocab->slot_count > 0; i++) {
+        const uint64_t slot = vocab->slots[(size_t)keys[i].hash & mask];
+        if (slot != 0)
+            tok_prefetch(vocab->pool.data + entry_at(vocab, slot)->start);
+    }
+    for (size_t i = 0; i < count; i++)
+        keys[i].id = tok_vocab_find_hashed(vocab, keys[i].text, keys[i].length, keys[i].hash);
 }
 
 int32_t tok_vocab_find(const tok_vocab *vocab, const char *text, size_t length)

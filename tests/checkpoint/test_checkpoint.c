@@ -28,7 +28,7 @@ static void write_text(const char *name, const char *text)
 static ckpt_checkpoint *open_good(void)
 {
     ckpt_checkpoint *checkpoint;
-    if (ckpt_open(folder, &checkpoint) != OCLM_OK)
+    if (ckpt_open(folder, NULL, &checkpoint) != OCLM_OK)
         fail_msg("%s", oclm_last_error());
     return checkpoint;
 }
@@ -38,7 +38,7 @@ static void expect_refusal(const char *label, oclm_status want, const char *part
 {
     const size_t      live = core_memory_live();
     ckpt_checkpoint  *checkpoint = (ckpt_checkpoint *)folder;
-    const oclm_status status = ckpt_open(folder, &checkpoint);
+    const oclm_status status = ckpt_open(folder, NULL, &checkpoint);
     if (status != want || checkpoint != NULL || strstr(oclm_last_error(), folder) != oclm_last_error())
         fail_msg("%s: status %d, want %d; \"%s\"", label, (int)status, (int)want, oclm_last_error());
     for (const char *part = parts; *part != '\0';) {
@@ -256,7 +256,7 @@ static void a_folder_without_weights_says_what_is_there(void **state)
         { "pickled weights", "pytorch_model.bin",
           "only PyTorch's pickled weights (pytorch_model.bin), which can run code;safe_serialization=True" },
         { "an adapter, or a shard without index", "model-1.safetensors",
-          "but model-1.safetensors is:;rename it to " SINGLE ";download " INDEX " too" },
+          "but model-1.safetensors is:;rename it;download their index (" INDEX ") too;a variant" },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) { /* each goes before the former */
@@ -277,11 +277,11 @@ static void what_is_no_folder_is_told(void **state)
     ckpt_checkpoint *checkpoint;
     (void)state;
     write_text("file", "x");
-    assert_int_equal(ckpt_open(scratch_path(folder, "file"), &checkpoint), OCLM_ERR_NOT_FOUND);
+    assert_int_equal(ckpt_open(scratch_path(folder, "file"), NULL, &checkpoint), OCLM_ERR_NOT_FOUND);
     assert_non_null(strstr(oclm_last_error(), "/file: is a file; give the folder that holds config.json"));
-    assert_int_equal(ckpt_open(scratch_path(folder, "none"), &checkpoint), OCLM_ERR_NOT_FOUND);
+    assert_int_equal(ckpt_open(scratch_path(folder, "none"), NULL, &checkpoint), OCLM_ERR_NOT_FOUND);
     assert_non_null(strstr(oclm_last_error(), "/none: there is no such folder; give one that holds config.json"));
-    assert_int_equal(ckpt_open("", &checkpoint), OCLM_ERR_NOT_FOUND);
+    assert_int_equal(ckpt_open("", NULL, &checkpoint), OCLM_ERR_NOT_FOUND);
     assert_null(checkpoint);
 }
 
@@ -289,10 +289,10 @@ static int open_without_rights(void *user)
 {
     ckpt_checkpoint *checkpoint;
     (void)user;
-    if (ckpt_open(folder, &checkpoint) != OCLM_ERR_IO ||
+    if (ckpt_open(folder, NULL, &checkpoint) != OCLM_ERR_IO ||
         strstr(oclm_last_error(), "/" SINGLE ": cannot open: Permission denied") == NULL)
         return 1;
-    if (ckpt_open(scratch_path(folder, "closed/model"), &checkpoint) != OCLM_ERR_IO ||
+    if (ckpt_open(scratch_path(folder, "closed/model"), NULL, &checkpoint) != OCLM_ERR_IO ||
         strstr(oclm_last_error(), "/closed/model: cannot list: Permission denied") == NULL)
         return 2;
     return 0;
@@ -338,7 +338,7 @@ static size_t count_maps(void)
 
 static oclm_status open_folder(void *user)
 {
-    const oclm_status status = ckpt_open(folder, user);
+    const oclm_status status = ckpt_open(folder, NULL, user);
     if (status != OCLM_OK)
         assert_int_equal(count_maps(), 0);
     return status;

@@ -77,6 +77,12 @@ class Command(HubCase):
     def test_quiet(self):
         self.assertEqual(self.download("--quiet").err, "")
 
+    def test_the_environment_says_how_much_is_told(self):
+        for variable, word, told in (("HF_HUB_VERBOSITY", "debug", True), ("HF_DEBUG", "1", True), ("HF_HUB_VERBOSITY", "warning", False)):
+            result = self.download("--force", env={variable: word})
+            self.assertEqual("debug: hub: HEAD " in result.err, told, variable + word + result.err)
+        self.assertNotIn("debug: ", self.download("--force", "--quiet", env={"HF_DEBUG": "1"}).err)
+
     def test_progress_on_a_terminal(self):
         """Name, share, rate and time left; elsewhere no control characters."""
         self.assertNotIn("\x1b", self.download().err)

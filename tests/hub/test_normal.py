@@ -284,6 +284,34 @@ class Models(HubCase):
         self.download()
         self.assertEqual(self.hub.requests("*generation_config.json*"), [])
 
+    def test_N25_variant(self):
+        single = {"config.json": MODEL["config.json"], "model.fp16.safetensors": b"half", "model.safetensors": b"whole"}
+        repo = self.hub.repo("o/half", single)
+        self.download("--variant", "fp16", model="o/half")
+        self.assert_cached("model.fp16.safetensors", b"half", commit=repo.refs["main"], model="o/half")
+        self.assertEqual(self.hub.requests("*/model.safetensors"), [], "the weights without a variant were asked for")
+        index = {"metadata": {}, "weight_map": {"a": "model.fp16-00001-of-00001.safetensors"}}
+        shards = {"config.json": MODEL["config.json"], "model.safetensors.index.fp16.json": json.dumps(index).encode(),
+                  "model.fp16-00001-of-00001.safetensors": b"shard"}
+        repo = self.hub.repo("o/shards", shards)
+        self.download("--variant", "fp16", model="o/shards")
+        for path, data in shards.items():
+            self.assert_cached(path, data, commit=repo.refs["main"], model="o/shards")
+        self.refused("--variant", "bf16", model="o/half", status=NOT_FOUND, says=("model.bf16.safetensors", "model.safetensors.index.bf16.json"))
+        self.refused("--variant", "../x", model="o/half", status=USAGE, says=("variant", "../x"))
+
+    def test_weights_that_config_json_names(self):
+        config = {**json.loads(MODEL["config.json"]), "transformers_weights": "other.safetensors"}
+        repo = self.hub.repo("o/named", {"config.json": json.dumps(config).encode(), "other.safetensors": b"these", "model.safetensors": b"not these"})
+        self.download(model="o/named")
+        self.assert_cached("other.safetensors", b"these", commit=repo.refs["main"], model="o/named")
+        self.assertEqual(self.hub.requests("*/model.safetensors*"), [])
+        for name in ("../other.safetensors", "/etc/other.safetensors", "adapter_model.bin", "a/b.safetensors"):
+            config["transformers_weights"] = name
+            repo = self.hub.repo("o/lies", {"config.json": json.dumps(config).encode(), "model.safetensors": b"1"})
+            self.refused(model="o/lies", status=BROKEN, says=("transformers_weights", name))
+            subprocess.run(["rm", "-rf", self.cache], check=True)
+
     def test_N26_a_folder_of_that_name_wins(self):
         os.makedirs(os.path.join(self.work, "o"))
         os.symlink(STORIES, os.path.join(self.work, "o", "m"))

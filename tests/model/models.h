@@ -53,7 +53,7 @@ static inline dev_device *models_open(const place *where, uint64_t budget_bytes)
 static inline model_model *models_load(const char *path, const place *where, oclm_dtype dtype)
 {
     model_model *model = NULL;
-    if (model_load(path, models_open(where, 0), dtype, NULL, NULL, &model) != OCLM_OK)
+    if (model_load(path, models_open(where, 0), &(model_load_options){ .dtype = dtype }, &model) != OCLM_OK)
         fail_msg("%s: %s", path, oclm_last_error());
     return model;
 }

@@ -27,7 +27,7 @@ static oclm_status bind(const folder *f, bound_folder *b)
     log_text[0] = '\0';
     core_log_set(keep_log, NULL, OCLM_LOG_WARNING);
     if ((status = model_config_read(f->path, &b->family, &b->architecture, &dtype)) == OCLM_OK &&
-        (status = ckpt_open(f->path, &b->checkpoint)) == OCLM_OK)
+        (status = ckpt_open(f->path, NULL, &b->checkpoint)) == OCLM_OK)
         status = model_bind(b->family, &b->architecture, b->checkpoint, &b->binding);
     core_log_set(NULL, NULL, OCLM_LOG_ERROR);
     return status;

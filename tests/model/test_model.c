@@ -24,7 +24,7 @@ static void info_on_device(const place *where, void *user)
     oclm_model_info before = { .struct_size = sizeof before }, after = { .struct_size = sizeof after };
     (void)user;
     folder_new_llama(&f, CORE_BF16);
-    assert_ok(model_inspect(f.path, OCLM_DTYPE_FLOAT16, &before));
+    assert_ok(model_inspect(f.path, NULL, OCLM_DTYPE_FLOAT16, &before));
     assert_string_equal(before.model_type, "llama");
     assert_int_equal(before.dtype, OCLM_DTYPE_FLOAT16);
     assert_int_equal(before.checkpoint_dtype, OCLM_DTYPE_BFLOAT16);
@@ -64,7 +64,7 @@ static void gpt2_has_no_rope_type(void **state)
 {
     oclm_model_info info = { .struct_size = sizeof info };
     (void)state;
-    assert_ok(model_inspect(OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", OCLM_DTYPE_AUTO, &info));
+    assert_ok(model_inspect(OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", NULL, OCLM_DTYPE_AUTO, &info));
     assert_null(info.rope_type);
     assert_true(info.tie_word_embeddings);
 }
@@ -90,7 +90,7 @@ static void auto_means_config_then_checkpoint(void **state)
         folder_new(&f, config);
         folder_add_llama(&f, dtypes[i].in_file, NULL);
         folder_finish(&f);
-        assert_ok(model_inspect(f.path, dtypes[i].wish, &info));
+        assert_ok(model_inspect(f.path, NULL, dtypes[i].wish, &info));
         if (info.dtype != dtypes[i].want)
             fail_msg("config \"%s\", file %s, wish %d: %d, want %d", dtypes[i].in_config, core_dtype_name(dtypes[i].in_file),
                      (int)dtypes[i].wish, (int)info.dtype, (int)dtypes[i].want);
@@ -104,9 +104,12 @@ static void failure_on_device(const place *where, void *user)
     model_model *model = NULL;
     (void)user;
     const size_t live = core_memory_live();
-    assert_status(model_load("/nonexistent", models_open(where, 0), OCLM_DTYPE_AUTO, NULL, NULL, &model), OCLM_ERR_NOT_FOUND);
+    assert_status(
+        model_load("/nonexistent", models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model),
+        OCLM_ERR_NOT_FOUND);
     folder_new(&f, FOLDER_LLAMA_CONFIG);
-    assert_status(model_load(f.path, models_open(where, 0), OCLM_DTYPE_AUTO, NULL, NULL, &model), OCLM_ERR_NOT_FOUND);
+    assert_status(model_load(f.path, models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model),
+                  OCLM_ERR_NOT_FOUND);
     assert_null(model);
     folder_free(&f);
     assert_int_equal(core_memory_live(), live);

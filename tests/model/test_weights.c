@@ -31,7 +31,7 @@ static void sizes_on_device(const place *where, void *user)
         dev_device    *device = models_open(where, 0);
         const uint64_t before = dev_memory_used(device);
         model_model   *model = NULL;
-        assert_ok(model_load(llama.path, device, dtypes[i].wish, NULL, NULL, &model));
+        assert_ok(model_load(llama.path, device, &(model_load_options){ .dtype = dtypes[i].wish }, &model));
         assert_int_equal(model->weights.dtype, dtypes[i].stored);
         assert_int_equal(model->weights.parameters, FOLDER_LLAMA_PARAMETERS);
         assert_int_equal(dev_memory_used(device) - before,
@@ -93,12 +93,17 @@ static void budgets_on_device(const place *where, void *user)
     const uint64_t full = model_weights_bytes(&a, false, CORE_F32) + staging, half = model_weights_bytes(&a, false, CORE_F16) + staging;
     dev_close(device);
     assert_true(half < full);
-    assert_status(model_load(llama.path, models_open(where, full - 1), OCLM_DTYPE_FLOAT32, NULL, NULL, &model), OCLM_ERR_DEVICE_MEMORY);
+    assert_status(model_load(llama.path, models_open(where, full - 1),
+                             &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
+                  OCLM_ERR_DEVICE_MEMORY);
     assert_null(model);
     assert_non_null(strstr(oclm_last_error(), "as float16"));
-    assert_status(model_load(llama.path, models_open(where, half - 1), OCLM_DTYPE_FLOAT32, NULL, NULL, &model), OCLM_ERR_DEVICE_MEMORY);
+    assert_status(model_load(llama.path, models_open(where, half - 1),
+                             &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
+                  OCLM_ERR_DEVICE_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "more memory"));
-    assert_ok(model_load(llama.path, models_open(where, full), OCLM_DTYPE_FLOAT32, NULL, NULL, &model));
+    assert_ok(
+        model_load(llama.path, models_open(where, full), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model));
     model_free(model);
 }
 
@@ -130,7 +135,9 @@ static void progress_on_device(const place *where, void *user)
     watch        w = { 0 };
     model_model *model = NULL;
     (void)user;
-    assert_ok(model_load(llama.path, models_open(where, 0), OCLM_DTYPE_AUTO, watch_progress, &w, &model));
+    assert_ok(model_load(
+        llama.path, models_open(where, 0),
+        &(model_load_options){ .dtype = OCLM_DTYPE_AUTO, .progress = watch_progress, .progress_user = &w }, &model));
     model_free(model);
     assert_int_equal(w.last, w.total);
     assert_int_equal(w.total, 4 * FOLDER_LLAMA_PARAMETERS);
@@ -138,7 +145,11 @@ static void progress_on_device(const place *where, void *user)
     for (size_t stop_at = 1; stop_at <= calls; stop_at += where->slow ? 10 : 1) {
         const size_t live = core_memory_live();
         w = (watch){ .stop_at = stop_at };
-        assert_status(model_load(llama.path, models_open(where, 0), OCLM_DTYPE_AUTO, watch_progress, &w, &model), OCLM_ERR_CANCELLED);
+        assert_status(model_load(llama.path, models_open(where, 0),
+                                 &(model_load_options){
+                                     .dtype = OCLM_DTYPE_AUTO, .progress = watch_progress, .progress_user = &w },
+                                 &model),
+                      OCLM_ERR_CANCELLED);
         assert_null(model);
         assert_int_equal(w.calls, stop_at);
         assert_int_equal(core_memory_live(), live);
@@ -156,11 +167,11 @@ static void failures_on_device(const place *where, void *user)
     oclm_status status = OCLM_ERR_MEMORY;
     (void)user;
     for (size_t n = 1; status != OCLM_OK; n += where->slow ? 29 : 1) {
-        model_model *model = NULL;
+        model_model   *model = NULL;
         const size_t live = core_memory_live();
         dev_device  *device = models_open(where, 0);
         core_memory_fail_at(n, true);
-        status = model_load(llama.path, device, OCLM_DTYPE_AUTO, NULL, NULL, &model);
+        status = model_load(llama.path, device, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model);
         core_memory_fail_at(0, false);
         assert_true(status == OCLM_OK || status == OCLM_ERR_MEMORY);
         model_free(model);

@@ -2,7 +2,8 @@
 """Writes data/folders.jsonl.xz: folders of tokenizer files as repositories have them, and what transformers makes of each.
 
 A line is {"label", "files": {name: base64}, "named": special_tokens_map, "padding_side", "cases": [as in make_small_golden]}.
-Needs `pip install tokenizers==0.23.3 transformers==5.24.0 sentencepiece==0.2.3 protobuf tiktoken==0.14.0` (no torch); the seed is fixed.
+Needs `pip install tokenizers==0.23.3 transformers==5.24.0 sentencepiece==0.2.3 protobuf tiktoken==0.14.0
+gguf==0.19.0` (no torch); the seed is fixed.
 """
 import base64
 import json
@@ -11,8 +12,10 @@ import pathlib
 import random
 import tempfile
 
+import gguf
 import make_small_golden as small
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from transformers import AutoTokenizer
 from transformers.integrations.mistral.tokenizer import MistralConverter
 from transformers import TokenizersBackend
@@ -137,6 +140,78 @@ def spm_files():
     yield "SentencePiece unigram, symbols", "sentencepiece.bpe.model", spm(**T5 | {"user_defined_symbols": ["the", "<sep>"], "normalization_rule_name": "identity"}), {}
 
 
+def gguf_file(kind, tokens, types, **more):
+    with tempfile.TemporaryDirectory() as name:
+        writer = gguf.GGUFWriter(name + "/m.gguf", more.pop("architecture", "llama"))
+        writer.add_uint32("llama.block_count", 1)
+        writer.add_array("general.tags", ["text", "été"])
+        writer.add_tokenizer_model(kind)
+        writer.add_token_list([t if isinstance(t, bytes) else t.encode() for t in tokens])
+        writer.add_token_types(types)
+        for key, value in more.items():
+            getattr(writer, "add_" + key)(value)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        return pathlib.Path(name + "/m.gguf").read_bytes()
+
+
+def gguf_byte_level():
+    """Of each: a label, the file, the tokenizer.json that it stands for, names."""
+    tokens = [small.added("<s>", "s"), small.added("</s>", "s"), small.added("wd"), small.added("<é>", "s")]
+    model = small.byte_model()
+    n = len(model["vocab"])
+    vocab = [*model["vocab"], *(t["content"] for t in tokens)]
+    types = [1] * n + [3, 3, 4, 3]
+    common = {"token_merges": model["merges"], "bos_token_id": n, "eos_token_id": n + 1}
+    names = {"bos_token": "<s>", "eos_token": "</s>"}
+    bos = small.template(["<s>", "A"], {"<s>": [n]})
+    split = small.split
+    llama3 = small.sequence("pretokenizers", split({"Regex": small.LLAMA3}, "Isolated", False), small.MAP_ONLY)
+    qwen2 = small.sequence("pretokenizers", split({"Regex": small.LLAMA3.replace("{1,3}", "")}, "Isolated", False), small.MAP_ONLY)
+    smollm = small.sequence("pretokenizers", {"type": "Digits", "individual_digits": True}, small.PLAIN)
+    made = lambda pre, **more: small.file(model | more.pop("model", {}), pre, decoder=small.BYTE_DECODER, tokens=tokens, **more)
+    yield "GGUF, GPT-2", gguf_file("gpt2", vocab, types, tokenizer_pre="gpt-2", **common), made(small.PLAIN), names
+    yield "GGUF, no name of a rule", gguf_file("gpt2", vocab, types, add_bos_token=True, pad_token_id=n + 2, **common), made(small.PLAIN, post=bos), names | {"pad_token": "wd"}
+    yield "GGUF, Llama 3", gguf_file("gpt2", vocab, types, tokenizer_pre="llama-bpe", **common), made(llama3, post=bos, model={"ignore_merges": True}), names
+    yield "GGUF, Qwen 2", gguf_file("gpt2", vocab, types, tokenizer_pre="qwen2", add_bos_token=False, **common), made(qwen2, normalizer={"type": "NFC"}), names
+    yield "GGUF, SmolLM", gguf_file("gpt2", vocab, types, tokenizer_pre="smollm", **common), made(smollm), names
+    raw = [t if i >= n else bytes(b for c in t for b in [next(b for b, v in small.BYTES.items() if v == c)]) for i, t in enumerate(vocab)]
+    raw = [t if isinstance(t, str) else (t if t.isascii() and b" " in t else vocab[i]) for i, t in enumerate(raw)]
+    yield "GGUF, tokens with spaces as they are", gguf_file("gpt2", raw, types, tokenizer_pre="default", **common), made(small.PLAIN), names
+    whole = made(smollm)
+    yield "GGUF with a tokenizer.json", gguf_whole(vocab, types, whole), whole, {}
+
+
+def gguf_whole(tokens, types, config):
+    with tempfile.TemporaryDirectory() as name:
+        writer = gguf.GGUFWriter(name + "/m.gguf", "llama")
+        writer.add_tokenizer_model("gpt2")
+        writer.add_token_list(tokens)
+        writer.add_token_types(types)
+        writer.add_string("tokenizer.huggingface.json", json.dumps(config))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        return pathlib.Path(name + "/m.gguf").read_bytes()
+
+
+def gguf_spm():
+    """Of each: a label, the file, the SentencePiece model that it stands for, settings of transformers."""
+    for label, kind, options, settings in (("GGUF, Llama", "llama", LLAMA, {"add_bos_token": True}), ("GGUF, T5", "t5", T5, {"add_eos_token": True})):
+        model = spm(**options)
+        proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+        trainer = proto.trainer_spec
+        more = {"token_scores": [p.score for p in proto.pieces], "unk_token_id": trainer.unk_id, "eos_token_id": trainer.eos_id}
+        names = {"unk_token": trainer.unk_piece, "eos_token": trainer.eos_piece}
+        if trainer.bos_id >= 0:
+            more |= {"bos_token_id": trainer.bos_id}
+            names |= {"bos_token": trainer.bos_piece}
+        if kind == "t5":
+            more |= {"precompiled_charsmap": proto.normalizer_spec.precompiled_charsmap, "remove_extra_whitespaces": True, "add_space_prefix": True}
+        yield label, gguf_file(kind, [p.piece for p in proto.pieces], [p.type for p in proto.pieces], **more), model, CLASS | settings | names
+
+
 def write(folder, files):
     for name, content in files.items():
         data = content if isinstance(content, bytes) else (content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)).encode()
@@ -222,8 +297,22 @@ def compare_with_sentencepiece(label, model, tree):
     print(f"{label}: {same} of {len(cases)} texts have SentencePiece's own ids")
 
 
+def gguf_lines():
+    for label, file, config, names in gguf_byte_level():
+        def load(folder, config=config, names=names):
+            (pathlib.Path(folder) / "tokenizer.json").write_text(json.dumps(config))
+            return TokenizersBackend(tokenizer_file=folder + "/tokenizer.json", **names)
+        yield line(label, {"model.gguf": file}, load=load)
+    for label, file, model, settings in gguf_spm():
+        def load(folder, model=model, settings=settings):
+            (pathlib.Path(folder) / "tokenizer.model").write_bytes(model)
+            (pathlib.Path(folder) / "tokenizer_config.json").write_text(json.dumps(settings))
+            return AutoTokenizer.from_pretrained(folder)
+        yield line(label, {"model.gguf": file}, texts=spm_texts, load=load)
+
+
 def main():
-    made = list(lines())
+    made = [*lines(), *gguf_lines()]
     packed = lzma.compress("".join(made).encode(), preset=9 | lzma.PRESET_EXTREME)
     path = pathlib.Path(__file__).resolve().parent / "data" / "folders.jsonl.xz"
     path.write_bytes(packed)
