@@ -19,9 +19,14 @@ typedef struct arrival {
 } arrival;
 #define UNREACHED (-2)
 
+static inline bool is_better(const arrival *to, double score)
+{
+    return to->id == UNREACHED || score > to->score;
+}
+
 static inline void offer(arrival *to, double score, size_t from, int32_t id)
 {
-    if (to->id == UNREACHED || score > to->score)
+    if (is_better(to, score))
         *to = (arrival){ score, (uint32_t)from, id };
 }
 
@@ -54,7 +59,7 @@ static oclm_status find_ways(const tok_unigram *unigram, const char *text, size_
         }
         if (covered)
             continue;
-        if (unigram->unk_id < 0)
+        if (unigram->unk_id < 0 && is_better(&ways[at + size], unknown + here))
             return missing_unk();
         offer(&ways[at + size], unknown + here, at, unigram->unk_id);
     }

@@ -67,6 +67,20 @@ static void compare_text(const char *where, size_t line, const char *what, const
                  got != NULL ? got : "", got_length, (int)want_length, want, want_length);
 }
 
+/* Ids of the text where special tokens that occur in it are text. */
+static void check_split(const tok_tokenizer *tokenizer, const cJSON *tree, const char *text, size_t length, const char *where, size_t line)
+{
+    tok_ids     want;
+    tok_encoded got = TOK_ENCODED_INIT;
+    if (!core_json_has(tree, "ids_split"))
+        return;
+    want = golden_ids(core_json_member(tree, "ids_split"));
+    assert_int_equal(tok_encode_spans(tokenizer, text, length, true, false, &got), OCLM_OK);
+    compare_ids(where, line, "ids_split", text, &got.ids, &want);
+    tok_ids_free(&want);
+    tok_encoded_free(&got);
+}
+
 /* Ids of the text and text of the ids, without and with special tokens. */
 static inline void check_case(const tok_tokenizer *tokenizer, const cJSON *tree, const char *where, size_t line)
 {
@@ -87,6 +101,7 @@ static inline void check_case(const tok_tokenizer *tokenizer, const cJSON *tree,
         core_text_free(&decoded);
         core_free(want_text);
     }
+    check_split(tokenizer, tree, text, length, where, line);
     core_free(text);
 }
 

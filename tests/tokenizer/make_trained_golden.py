@@ -9,7 +9,7 @@ import lzma
 import pathlib
 import random
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from make_small_golden import SEED, added, case, file, merges_of, sequence, stream
 
@@ -161,8 +161,51 @@ def model_files():
         yield f"an old {label} without a type", file(dict(reversed(model.items())), SPACE)
 
 
+def like_models():
+    """Whole pipelines as well-known models have them, trained on the few sentences above."""
+    space, special = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}, ["<unk>", "<s>", "</s>", "<pad>"]
+    tokens = [added(each, "s") for each in special]
+    bert = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    bert.normalizer, bert.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    bert.train_from_iterator(CORPUS * 3, trainers.WordPieceTrainer(vocab_size=400, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False))
+    config = json.loads(bert.to_str())
+    yield "like BERT", config | {"decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True}, "post_processor": template_of(("[CLS]", 2), ("[SEP]", 3))}
+    uni = trained(models.Unigram(), trainers.UnigramTrainer(vocab_size=450, special_tokens=special, unk_token="<unk>", show_progress=False), pre_tokenizers.Metaspace())
+    yield "like ALBERT", file(uni, space, sequence("normalizers", {"type": "Replace", "pattern": {"String": "``"}, "content": '"'}, {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}),
+                              template_of(("<s>", 1), ("</s>", 2)), space, tokens)
+    yield "like XLM-R", file(uni, sequence("pretokenizers", {"type": "WhitespaceSplit"}, space), post=template_of(("<s>", 1), ("</s>", 2)), decoder=space, tokens=tokens)
+    clip = trained(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"), trainers.BpeTrainer(vocab_size=500, special_tokens=special, end_of_word_suffix="</w>", initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
+                   pre_tokenizers.ByteLevel(add_prefix_space=False))
+    yield "like CLIP", file(clip, sequence("pretokenizers", {"type": "Split", "pattern": {"Regex": r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"}, "behavior": "Removed", "invert": True}, BYTE_LEVEL | {"use_regex": False}),
+                            sequence("normalizers", {"type": "NFC"}, {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}),
+                            {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1], "trim_offsets": False, "add_prefix_space": False}, sequence("decoders", BYTE_LEVEL, {"type": "BPEDecoder", "suffix": "</w>"}), tokens)
+    gpt = trained(models.BPE(), trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False), pre_tokenizers.ByteLevel(add_prefix_space=True))
+    yield "like RoBERTa", file(gpt, BYTE_LEVEL | {"add_prefix_space": True}, post={"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1], "trim_offsets": True, "add_prefix_space": True}, decoder=BYTE_LEVEL, tokens=tokens)
+    yield "like StarCoder", file(gpt, sequence("pretokenizers", {"type": "Digits", "individual_digits": True}, BYTE_LEVEL), decoder=BYTE_LEVEL, post={"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False}, tokens=tokens)
+    llama = trained(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True), trainers.BpeTrainer(vocab_size=500, special_tokens=special + [f"<0x{b:02X}>" for b in range(256)], show_progress=False), pre_tokenizers.Metaspace(split=False))
+    decoder = sequence("decoders", {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    yield "like Llama 2", file(llama, normalizer=sequence("normalizers", {"type": "Prepend", "prepend": "▁"}, replace), post=template_of(("<s>", 1), None), decoder=decoder, tokens=tokens)
+    yield "like Llama 2, legacy off", file(llama, space | {"prepend_scheme": "first", "split": False}, post=template_of(("<s>", 1), None), decoder=decoder, tokens=tokens)
+    yield "like Gemma", file(llama, {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}, replace, template_of(("<s>", 1), None), sequence("decoders", *decoder["decoders"][:3]), tokens)
+    yield "merges that reach over words", file(llama | {"merges": llama["merges"] + [["e", "▁"], ["▁", "▁"], ["▁▁", "▁▁"]], "vocab": llama["vocab"] | {"e▁": 600, "▁▁": 601, "▁▁▁▁": 602}}, normalizer=replace, decoder=decoder, tokens=tokens)
+    words = trained(models.WordLevel(unk_token="<unk>"), trainers.WordLevelTrainer(vocab_size=90, special_tokens=special + ["|"], show_progress=False), pre_tokenizers.Split("", "isolated"))
+    yield "like wav2vec 2.0", file(words, {"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": False}, {"type": "Replace", "pattern": {"String": " "}, "content": "|"},
+                                   decoder={"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": True}, tokens=tokens)
+
+
+def template_of(first, last):
+    """[first] A [last], and [first] A [last] B [last] with type id 1."""
+    single = ([f"{first[0]}:0"] if first else []) + ["A:0"] + ([f"{last[0]}:0"] if last else [])
+    second = ["B:1"] + ([f"{last[0]}:1"] if last else [])
+    ids = {name: number for name, number in filter(None, (first, last))}
+    return {"type": "TemplateProcessing", "single": list(parts(" ".join(single), None)), "pair": list(parts(" ".join(single + second), None)),
+            "special_tokens": {name: {"id": name, "ids": [number], "tokens": [name]} for name, number in ids.items()}}
+
+
 def files():
     yield from model_files()
+    yield from like_models()
     special = [added("<s>", "s"), added("</s>", "s"), added("<pad>", "s"), added("new one", "n"), added("<0x42>", "")]
     for label, post in posts():
         yield "post-processor: " + label, file(wordlevel(), SPACE, post=post, decoder={"type": "Fuse"}, tokens=special)
@@ -205,7 +248,7 @@ def line(label, config):
     words = [w for w in tokenizer.get_vocab() if "\0" not in w][:200]
     some = list(dict.fromkeys(texts(r, words)))
     result = {"label": label, "tokenizer": text, "cases": [case_or_failure(tokenizer, t) for t in (some if model else some[:16])], "pairs": [], "decodings": [], "streams": []}
-    if "post-" in label:
+    if "post-" in label or "like" in label:
         for a, b in (("a .", None), ("", None), ("a . a", "hello"), ("", "b"), ("a", ""), ("", "")):
             result["pairs"] += [pair(tokenizer, a, b, special) for special in (False, True)]
     count = 60 if "decoder:" in label else 8

@@ -35,6 +35,22 @@ static void check_steps_only(const tok_tokenizer *tokenizer, const cJSON *tree, 
     core_text_free(&told);
 }
 
+/* tokenizer.json alone where there is one: tokenizer_config.json, which the golden data knows nothing of, may say otherwise. */
+static oclm_status open_tokenizer(const char *folder, tok_tokenizer **tokenizer)
+{
+    char        path[4200], *text;
+    size_t      length;
+    oclm_status status;
+    (void)snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    if (!core_path_is_file(path))
+        return tok_open(folder, tokenizer);
+    if ((status = core_read_file(path, (size_t)1 << 30, &text, &length)) != OCLM_OK)
+        return status;
+    status = tok_open_json(text, length, path, tokenizer);
+    core_free(text);
+    return status;
+}
+
 static void check_tokenizer(const char *folder, const char *name, const char *golden, const char *streams, bool joins_bytes)
 {
     char           path[4096];
@@ -42,7 +58,7 @@ static void check_tokenizer(const char *folder, const char *name, const char *go
     if (!unpack_tar(folder, name))
         fail_msg("%s/%s.tar.xz cannot be unpacked", folder, name);
     (void)snprintf(path, sizeof path, "%s/%s", unpack_folder, name);
-    if (tok_open(path, &tokenizer) != OCLM_OK)
+    if (open_tokenizer(path, &tokenizer) != OCLM_OK)
         fail_msg("%s", oclm_last_error());
     check_file(tokenizer, golden, 1000, check_case);
     check_file(tokenizer, streams, 60, joins_bytes ? check_stream : check_steps_only);
