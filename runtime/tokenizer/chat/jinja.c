@@ -12,6 +12,7 @@ void jinja_begin(jinja_run *run, const char *origin)
     run->texts.limit = JINJA_MAX_MEMORY / 2;
     run->origin = origin;
     run->now = JINJA_CLOCK;
+    run->max_work = JINJA_MAX_WORK;
 }
 
 oclm_status jinja_render(jinja_run *run, const char *source, size_t length, const jinja_dict *variables, core_text *out)
