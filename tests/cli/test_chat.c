@@ -122,7 +122,7 @@ static void each_line_is_a_turn(void **state)
     char    line[4096];
     (void)state;
     (void)snprintf(line, sizeof line, "Once upon\n\nThe end\n/save %s/nosuch/x\n", here);
-    p = run_on(CHAT, line, 2);
+    p = run_on(CHAT, line, 1);
     assert_non_null(strstr(p.err.data, "cannot write"));
     process_free(&p);
     (void)snprintf(line, sizeof line, "Once upon\nThe \\\nend\n/save %s/saved.json\n", here);
