@@ -156,7 +156,7 @@ jinja_ref jinja_lookup(jinja_run *run, jinja_ref name)
             if (!jinja_work(run, 1))
                 return NULL;
             else if (same(binding->name, name))
-                return binding->value;
+                return binding->value ? binding->value : jinja_undefined_name(run, name, NULL);
     if ((found = jinja_dict_get(run->variables, name->as.text.data, name->as.text.length)))
         return found;
     if ((found = jinja_global(run, name)) || run->status != OCLM_OK)

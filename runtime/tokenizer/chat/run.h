@@ -62,7 +62,7 @@ static inline void jinja_leave(jinja_run *run)
 /* ---- Scopes */
 bool      jinja_scope_push(jinja_run *run);
 void      jinja_scope_pop(jinja_run *run);
-bool      jinja_bind(jinja_run *run, jinja_ref name, jinja_ref value); /* in the innermost scope */
+bool      jinja_bind(jinja_run *run, jinja_ref name, jinja_ref value); /* in the innermost scope; NULL: undefined, whatever is outside */
 jinja_ref jinja_lookup(jinja_run *run, jinja_ref name);               /* never NULL without an error: undefined */
 
 #endif
