@@ -57,15 +57,15 @@ static oclm_status read_tekken(const tok_files *files, tok_tokenizer *tokenizer)
 }
 
 static const tok_source sources[] = {
-    { { "tokenizer.json", NULL }, true, read_json },
-    { { "vocab.json", "merges.txt" }, false, read_two },
-    { { "tekken.json", NULL }, false, read_tekken },
-    { { "tokenizer.model", NULL }, false, read_model },
-    { { "spiece.model", NULL }, false, read_model },
-    { { "sentencepiece.bpe.model", NULL }, false, read_model },
-    { { "tiktoken.model", NULL }, false, read_tiktoken },
-    { { "*.tiktoken", NULL }, false, read_tiktoken },
-    { { "*.gguf", NULL }, true, read_gguf },
+    { { "tokenizer.json", NULL }, true, NULL, read_json },
+    { { "vocab.json", "merges.txt" }, false, NULL, read_two },
+    { { "tekken.json", NULL }, false, NULL, read_tekken },
+    { { "tokenizer.model", NULL }, false, NULL, read_model },
+    { { "spiece.model", NULL }, false, NULL, read_model },
+    { { "sentencepiece.bpe.model", NULL }, false, NULL, read_model },
+    { { "tiktoken.model", NULL }, false, NULL, read_tiktoken },
+    { { "*.tiktoken", NULL }, false, NULL, read_tiktoken },
+    { { "*.gguf", NULL }, true, "GGUF", read_gguf },
 };
 
 /* The first file by name that fits a pattern. */
@@ -108,6 +108,15 @@ static const tok_source *source_of_file(const char *path)
     return NULL;
 }
 
+static bool begins_with(const char *path, const char *magic)
+{
+    core_map map = CORE_MAP_INIT;
+    const size_t length = strlen(magic);
+    const bool same = core_map_open(&map, path) == OCLM_OK && map.size >= length && memcmp(map.data, magic, length) == 0;
+    core_map_close(&map);
+    return same;
+}
+
 /* Whether the folder has all files of the way; their paths. */
 static oclm_status has_files(const char *folder, const tok_source *source, tok_files *files, bool *all)
 {
@@ -116,7 +125,8 @@ static oclm_status has_files(const char *folder, const tok_source *source, tok_f
         const oclm_status status = find_file(folder, source->names[i], &files->paths[i]);
         if (status != OCLM_OK)
             return status;
-        *all = core_path_is_file(files->paths[i].data);
+        *all = core_path_is_file(files->paths[i].data) &&
+               (source->magic == NULL || begins_with(files->paths[i].data, source->magic));
     }
     return OCLM_OK;
 }

@@ -12,6 +12,7 @@ struct tok_files;
 typedef struct tok_source {
     const char *names[TOK_SOURCE_FILES]; /* of the files, all needed; the rest NULL */
     bool complete; /* it tells BOS, EOS and the rest: tokenizer_config.json's flags for them do not count */
+    const char *magic; /* what the file begins with, for names that may be of other things; NULL: anything */
     oclm_status (*read)(const struct tok_files *files, tok_tokenizer *tokenizer);
 } tok_source;
 
