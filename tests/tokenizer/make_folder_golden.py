@@ -59,6 +59,12 @@ def with_json():
     yield "byte-level, spaces are not cleaned up", config, {"clean_up_tokenization_spaces": True}
     yield "byte-level, spaces are cleaned up all the same", config, {
         "clean_up_tokenization_spaces": True, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": True}
+    words = [w for w in "the token hello world don ' t . , ! ? n't 'm 's I a it ##s ##en b c 've 're 've".split()]
+    pieces = {w: i for i, w in enumerate(dict.fromkeys(["[UNK]", *words]))}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": pieces}
+    wordpiece = small.file(model, {"type": "WhitespaceSplit"}, decoder={"type": "WordPiece", "prefix": "##", "cleanup": False})
+    for clean in (True, False):
+        yield f"WordPiece, clean_up_tokenization_spaces {clean}", wordpiece, {"unk_token": "[UNK]", "clean_up_tokenization_spaces": clean}
     yield "special tokens are split", config, {"split_special_tokens": True, "bos_token": "<s>", "eos_token": "</s>", "extra_special_tokens": ["[AB]"]}
 
 
@@ -243,7 +249,7 @@ def line(label, files, extra_texts=(), load=AutoTokenizer.from_pretrained, texts
     return json.dumps(tree, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-SPACED = ["the token .", "don 't", "hello , world ! I 'm", "it ' s", "a n't b 've c 're"]
+SPACED = ["the token .", "don 't", "hello , world ! I 'm", "it ' s", "a n't b 've c 're", "the . , ! ? token ' t"]
 
 
 def load_tekken(name):
