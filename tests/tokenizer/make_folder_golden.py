@@ -138,6 +138,8 @@ def spm_files():
     yield "SentencePiece BPE, not legacy", "tokenizer.model", llama, bos | {"legacy": False, "add_eos_token": True}
     yield "SentencePiece BPE, more tokens", "tokenizer.model", llama, bos | {"added_tokens_decoder": {
         "0": token("<unk>", "sn"), "1": token("<s>", "sn"), "2": token("</s>", "sn"), "420": token("<|im_start|>", "sn"), "421": token("the", "n")}}
+    yield "SentencePiece BPE, renamed pieces", "tokenizer.model", llama, bos | {"added_tokens_decoder": {
+        "1": token("<s>", "s"), "300": token("<|user|>", "s"), "301": token("<|end|>", ""), "302": token("▁the", "s"), "5": token("hello", "")}}
     yield "SentencePiece BPE without bytes", "tokenizer.model", spm(**LLAMA | {"byte_fallback": False, "vocab_size": 130}), {}
     yield "SentencePiece BPE, extra spaces go", "tokenizer.model", spm(**LLAMA | {"remove_extra_whitespaces": True, "add_dummy_prefix": False}), {}
     yield "SentencePiece BPE, symbols", "tokenizer.model", spm(**LLAMA | {"user_defined_symbols": ["the", "<sep>", "then", "rl", "--"], "control_symbols": ["<ctl>"]}), {}
