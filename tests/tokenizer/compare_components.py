@@ -34,10 +34,13 @@ def scan_texts(width=48):
         yield "a" + "a ".join(map(chr, part)) + "e"
 
 
-def random_texts(seed, count):
+def random_texts(seed, count, own):
     r = random.Random(seed)
-    for _ in range(count):
-        yield random_text(r, components.PIECES)
+    for n in range(count):
+        if own and n % 2:
+            yield "".join(r.choice(own + list(" \nabé日")) for _ in range(r.randrange(1, 12)))
+        else:
+            yield random_text(r, components.PIECES + own)
 
 
 def sentencepiece_configs():
@@ -92,7 +95,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for label, config in itertools.chain(components.configs(), sentencepiece_configs()):
             if a.only is None or a.only in label:
-                texts = scan_texts() if a.scan else random_texts(a.seed, a.count)
+                texts = scan_texts() if a.scan else random_texts(a.seed, a.count, [token["content"] for token in config["added_tokens"]])
                 wrong += compare(label, config, pathlib.Path(folder), a.library, texts)
     print(f"tokenizers {tokenizers.__version__}: {wrong} texts differ")
     sys.exit(1 if wrong else 0)
