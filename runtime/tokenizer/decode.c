@@ -29,7 +29,7 @@ const char *tok_decode_string(const tok_tokenizer *tokenizer, int32_t id, size_t
 /* The reference skips a token whose decoded string is the content of a special one: so not one that normalising changed. */
 static bool is_special(const tok_added *added, const char *text, size_t length)
 {
-    const int32_t at = text != NULL ? tok_vocab_find(&added->by_content, text, length) : -1;
+    const int32_t at = tok_vocab_find(&added->by_content, text, length);
     return at >= 0 && added->tokens[at].special;
 }
 
@@ -44,7 +44,9 @@ oclm_status tok_decode_prepare(tok_tokenizer *tokenizer)
         tok_token_bytes *token = &tokenizer->token_bytes[i];
         size_t           length = 0;
         const char      *text = tok_decode_string(tokenizer, (int32_t)i, &length);
-        token->known = text != NULL;
+        if (text == NULL) /* most, where a file has few tokens and one with a huge id: nothing is written then */
+            continue;
+        token->known = true;
         token->special = is_special(&tokenizer->added, text, length);
     }
     return tok_decode_join_prepare(tokenizer);

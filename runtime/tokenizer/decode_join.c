@@ -42,14 +42,15 @@ static tok_joining plan(tok_tokenizer *tokenizer)
     return joining;
 }
 
-/* The strings of all tokens after a first one that counts as the text's beginning. */
+/* The strings of all known ids, in order, after a first one that counts as the text's beginning. */
 static oclm_status list_tokens(const tok_tokenizer *tokenizer, tok_strings *list)
 {
     oclm_status status = tok_strings_push(list, "", 0);
     for (size_t i = 0; i < tokenizer->vocab_size && status == OCLM_OK; i++) {
         size_t      length = 0;
-        const char *text = tok_decode_string(tokenizer, (int32_t)i, &length);
-        status = tok_strings_push(list, text, length);
+        const char *text = tokenizer->token_bytes[i].known ? tok_decode_string(tokenizer, (int32_t)i, &length) : NULL;
+        if (text != NULL)
+            status = tok_strings_push(list, text, length);
     }
     return status;
 }
@@ -82,16 +83,19 @@ static oclm_status add_token(tok_tokenizer *tokenizer, size_t id, const char *te
 
 oclm_status tok_decode_join_prepare(tok_tokenizer *tokenizer)
 {
-    tok_strings  lists[2], *made = NULL;
-    oclm_status  status;
+    tok_strings lists[2], *made = NULL;
+    size_t      at = 0;
+    oclm_status status;
     if ((tokenizer->joining = plan(tokenizer)) == TOK_JOIN_NOT)
         return OCLM_OK;
     memset(lists, 0, sizeof lists);
     if ((status = list_tokens(tokenizer, &lists[0])) == OCLM_OK)
         status = run_per_token(tokenizer, lists, &made);
     for (size_t i = 0; i < tokenizer->vocab_size && status == OCLM_OK; i++) {
-        size_t      length;
-        const char *text = tok_strings_at(made, i + 1, &length);
+        size_t length;
+        if (!tokenizer->token_bytes[i].known)
+            continue;
+        const char *text = tok_strings_at(made, ++at, &length);
         status = add_token(tokenizer, i, text != NULL ? text : "", length);
     }
     if (status == OCLM_OK) /* the last words are copied in blocks */
