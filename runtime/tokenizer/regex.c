@@ -16,7 +16,7 @@
 #define MAX_HEAP_KIB       (256u << 10) /* for backtracking */
 #define MAX_SECONDS        5.0          /* for one text, and so much for each byte: */
 #define MAX_SECONDS_A_BYTE 1e-5
-#define FIRST_WINDOW       256 /* starting places; then ever more while they take no time */
+#define FIRST_WINDOW       16  /* starting places; then ever more while they take no time */
 #define MAX_WINDOW         ((size_t)1 << 20)
 #define QUICK              1e-3 /* seconds */
 
