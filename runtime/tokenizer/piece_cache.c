@@ -23,6 +23,7 @@ oclm_status tok_encode_cached(const tok_model *model, tok_encode_function *encod
     cached->length = (uint8_t)length;
     cached->count = (uint8_t)count;
     memcpy(cached->text, text, length);
-    memcpy(cached->ids, ids->data + before, count * sizeof *cached->ids);
+    if (count > 0)
+        memcpy(cached->ids, ids->data + before, count * sizeof *cached->ids);
     return OCLM_OK;
 }
