@@ -317,7 +317,9 @@ __kernel void sample_advance(const __global ulong *restrict workspace, const uin
     for (uint row = (uint)get_local_id(0); row < rows; row += WG) {
         const __global ulong *const mine = workspace + row * WORDS(parts) + CANDIDATES(parts);
         ulong best = 0;
+#if WG > 1 // a lane keeps several loads in flight; vector code does so anyway, and warns that it was vectorised instead
 #pragma unroll 8
+#endif
         for (uint c = 0; c < candidates; c++)
             best = max(best, mine[c]);
         const int id = best == 0 ? -1 : (int)~(uint)best;

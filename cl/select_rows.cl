@@ -4,6 +4,8 @@
 // Launch    {min(x_stride, y_stride) / 16, count}: 16 elements a work-item; strides are multiples of 16; any local size
 // Test      tests/cl/test_select_rows.c
 
+#include "common.h"
+
 __kernel void select_rows(const __global float *restrict x, const uint x_stride, const __global int *restrict rows,
                           __global float *restrict y, const uint y_stride)
 {

@@ -155,6 +155,8 @@ def main():
         if block not in blocks:
             blocks.append(block)
         index.append(blocks.index(block))
+    if len(blocks) > 512:
+        raise SystemExit(f"{len(blocks)} blocks, more than TOK_CLASS_MAX_BLOCKS")
     out = [
         "/* unicode_table.c: the class of every code point, in two levels. Made by scripts/make_unicode_table.py; do not edit.",
         " * General categories, White_Space and scripts of Unicode 16.0, numbers of 17.0 for TOK_DIGIT, code points of 9.0 for",

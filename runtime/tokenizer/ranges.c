@@ -26,19 +26,37 @@ oclm_status tok_ranges_add_all(tok_ranges *ranges, const tok_range *data, size_t
     return status;
 }
 
-oclm_status tok_ranges_add_class(tok_ranges *ranges, bool (*test)(uint32_t kind, const void *context),
-                                 const void *context)
+/* What is known of a block of code points: many blocks are one and the same, and most are all in or all out. */
+enum { UNKNOWN, ALL, NONE, MIXED };
+
+static uint8_t look_at_block(uint32_t block, bool (*test)(uint32_t kind, const void *context), const void *context)
 {
-    uint32_t first = UINT32_MAX; /* of the range that is open */
+    const uint16_t *classes = tok_classes + (size_t)block * TOK_CLASS_BLOCK;
+    const bool      first = test(classes[0], context);
+    for (size_t i = 1; i < TOK_CLASS_BLOCK; i++) {
+        if (test(classes[i], context) != first)
+            return MIXED;
+    }
+    return first ? ALL : NONE;
+}
+
+oclm_status tok_ranges_add_class(tok_ranges *ranges, bool (*test)(uint32_t kind, const void *context), const void *context)
+{
+    uint8_t     known[TOK_CLASS_MAX_BLOCKS] = { 0 };
+    uint32_t    first = UINT32_MAX; /* of the range that is open */
     oclm_status status = OCLM_OK;
-    for (uint32_t c = 0; c <= TOK_LAST_CODE_POINT && status == OCLM_OK; c++) {
-        const bool in = test(tok_class_of(c), context);
+    for (uint32_t c = 0; c <= TOK_LAST_CODE_POINT && status == OCLM_OK;) {
+        const uint32_t block = tok_class_block[c / TOK_CLASS_BLOCK];
+        if (known[block] == UNKNOWN)
+            known[block] = look_at_block(block, test, context);
+        const bool in = known[block] == MIXED ? test(tok_class_of(c), context) : known[block] == ALL;
         if (in && first == UINT32_MAX)
             first = c;
         if (!in && first != UINT32_MAX) {
             status = tok_ranges_add(ranges, first, c - 1);
             first = UINT32_MAX;
         }
+        c = known[block] == MIXED ? c + 1 : (c / TOK_CLASS_BLOCK + 1) * TOK_CLASS_BLOCK;
     }
     return status == OCLM_OK && first != UINT32_MAX ? tok_ranges_add(ranges, first, TOK_LAST_CODE_POINT) : status;
 }

@@ -336,8 +336,11 @@ static oclm_status read_class(tok_rewrite *self, tok_ranges *ranges, uint32_t ne
     const bool invert = self->p < self->end && *self->p == '^';
     self->p += invert;
     /* A ']' that comes first stands for itself, if another one closes the class. */
-    if (self->p < self->end && *self->p == ']' && memchr(self->p + 1, ']', (size_t)(self->end - self->p) - 1) != NULL)
+    if (self->p < self->end && *self->p == ']') {
+        if (memchr(self->p + 1, ']', (size_t)(self->end - self->p) - 1) == NULL)
+            return tok_rewrite_fail(self, OCLM_ERR_FORMAT, "a class is empty");
         status = read_range(self, &part);
+    }
     while (status == OCLM_OK && self->p < self->end) {
         if (*self->p == ']') {
             self->p++;

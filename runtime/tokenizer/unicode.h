@@ -30,6 +30,7 @@ enum tok_class {
 };
 
 #define TOK_CLASS_BLOCK 128 /* code points in a block; block 0 is ASCII */
+#define TOK_CLASS_MAX_BLOCKS 512 /* different ones */
 extern const uint16_t tok_class_block[];
 extern const uint16_t tok_classes[];
 

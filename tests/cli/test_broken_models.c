@@ -90,7 +90,7 @@ static const change weights[] = {
 #define TOKENIZER(label, from, to, status, says) { label, "stories", "tokenizer.json", REPLACE, from, to, TEXT_PROMPT, status, "tokenizer.json: |" says }
 
 static const change tokenizers[] = {
-    { "no tokenizer", "stories", "tokenizer.json", REMOVE, "", "", TEXT_PROMPT, 3, "neither tokenizer.json nor vocab.json with merges.txt|token ids" },
+    { "no tokenizer", "stories", "tokenizer.json", REMOVE, "", "", TEXT_PROMPT, 3, "none of tokenizer.json, vocab.json with merges.txt, tekken.json|token ids" },
     { "a tokenizer cut short", "stories", "tokenizer.json", CUT, "", "5000", TEXT_PROMPT, 6, "tokenizer.json: byte 5000|cut short: download it again" },
     { "tokenize, cut short", "stories", "tokenizer.json", CUT, "", "5000", "tokenize @here x --json", 6, "tokenizer.json: byte 5000" },
     { "detokenize, cut short", "stories", "tokenizer.json", CUT, "", "5000", "detokenize @here 1", 6, "tokenizer.json: byte 5000" },

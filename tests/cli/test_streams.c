@@ -79,6 +79,12 @@ static void lines_are_answered_one_by_one(void **state)
         { "detokenize @stories --jsonl", "{\"ids\": [438, 449]}\r\n", "{\"text\": \"Once upon\"}\n" },
         { "detokenize @stories --jsonl --skip-special-tokens", "{\"ids\": [0, 438], \"more\": null}\n", "{\"text\": \"Once\"}\n" },
         { "tokenize @stories --jsonl", "{\"text\": \"\"}\n", "{\"ids\": []}\n" },
+        { "tokenize @stories --jsonl", "{\"text\": [\"Once\", \"Once upon\"]}\n", "{\"ids\": [[438], [438, 449]]}\n" },
+        { "tokenize @stories --jsonl --padding longest --pad-token-id 0 --padding-side left --offsets", "{\"text\": [\"Once\", \"Once upon\"]}\n",
+          "{\"ids\": [[0, 438], [438, 449]], \"type_ids\": [[0, 0], [0, 0]], \"attention_mask\": [[0, 1], [1, 1]], "
+          "\"special_tokens_mask\": [[1, 0], [0, 0]], \"offsets\": [[[0, 0], [0, 4]], [[0, 4], [4, 9]]]}\n" },
+        { "tokenize @stories --jsonl", "{\"text\": \"Once\", \"text_pair\": \" upon\"}\n",
+          "{\"ids\": [438, 449], \"type_ids\": [0, 1], \"attention_mask\": [1, 1], \"special_tokens_mask\": [0, 0]}\n" },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(asked); i++) {

@@ -21,7 +21,8 @@ import tokenizers
 from tokenizers import Tokenizer
 
 import components
-from compare_with_reference import Ours, random_text
+from compare_with_reference import Ours
+from random_texts import random_text
 
 
 def scan_texts(width=48):

@@ -38,7 +38,7 @@ static oclm_encode_options read_options(const cJSON *from)
     return (oclm_encode_options){
         .struct_size = sizeof(oclm_encode_options),
         .add_special_tokens = cJSON_IsTrue(core_json_member(from, "add_special_tokens")),
-        .return_offsets = false,
+        .return_offsets = true,
         .return_overflowing_tokens = cJSON_IsTrue(core_json_member(from, "return_overflowing_tokens")),
         .split_special_tokens = cJSON_IsTrue(core_json_member(from, "split_special_tokens")) ? OCLM_SWITCH_ON : OCLM_SWITCH_UNSET,
         .padding = (oclm_padding)word(from, "padding", paddings),
@@ -82,7 +82,7 @@ static void check_row(const tok_batch *batch, size_t index, const cJSON *want, c
             fail_msg("%s, row %zu: %zu tokens, want %zu", where, index, row->length, i);
     }
     i = 0;
-    if (batch->offsets != NULL) cJSON_ArrayForEach(item, core_json_member(want, "offsets"))
+    cJSON_ArrayForEach(item, core_json_member(want, "offsets"))
     {
         const oclm_span got = batch->offsets[row->start + i];
         const size_t    begin = (size_t)item->child->valueint, end = (size_t)item->child->next->valueint;
