@@ -9,7 +9,11 @@
 
 #include "tokenizer/golden.h"
 
-#define LENGTH ((size_t)1 << 18) /* bytes */
+/* Bytes of a text. */
+static size_t length_of_texts(void)
+{
+    return core_env("OCLM_TEST_QUICK") != NULL ? (size_t)1 << 14 : (size_t)1 << 18;
+}
 
 static const char *const files[] = { "bpe_bytes", "bpe_chars", "bpe_affixes", "unigram", "wordpiece", "wordlevel", "normalizers",
                                      "pre_tokenizers", "ctc", "splits", "metaspace" };
@@ -18,9 +22,10 @@ static const char *const patterns[] = { "a", "ab", " ", "\n", "the", "7", "-", "
 
 static void check_pattern(const tok_tokenizer *tokenizer, const char *label, const char *pattern)
 {
-    core_text   text = CORE_TEXT_INIT, decoded = CORE_TEXT_INIT;
-    tok_ids     ids = TOK_IDS_INIT;
-    while (text.length < LENGTH)
+    const size_t length = length_of_texts();
+    core_text    text = CORE_TEXT_INIT, decoded = CORE_TEXT_INIT;
+    tok_ids      ids = TOK_IDS_INIT;
+    while (text.length < length)
         assert_int_equal(core_text_add_string(&text, pattern), OCLM_OK);
     const oclm_status status = tok_encode(tokenizer, text.data, text.length, false, &ids);
     if (status != OCLM_OK)
@@ -35,10 +40,11 @@ static void check_pattern(const tok_tokenizer *tokenizer, const char *label, con
 
 static void check_letters(const tok_tokenizer *tokenizer)
 {
-    core_text text = CORE_TEXT_INIT;
-    tok_ids   ids = TOK_IDS_INIT;
-    uint32_t  state = 20;
-    while (text.length < LENGTH) {
+    const size_t length = length_of_texts();
+    core_text    text = CORE_TEXT_INIT;
+    tok_ids      ids = TOK_IDS_INIT;
+    uint32_t     state = 20;
+    while (text.length < length) {
         state = state * 1664525 + 1013904223;
         assert_int_equal(core_text_add_char(&text, (char)('a' + (state >> 16) % 26)), OCLM_OK);
     }
