@@ -4,12 +4,12 @@
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-debian_build="build-essential cmake pkg-config ocl-icd-opencl-dev opencl-headers libclblast-dev libcjson-dev libpcre2-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev"
+debian_build="build-essential cmake pkg-config ocl-icd-opencl-dev opencl-headers libclblast-dev libcjson-dev libpcre2-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev libedit-dev"
 debian_run="pocl-opencl-icd"
 debian_test="libcmocka-dev xz-utils python3 openssl"
-fedora="gcc cmake make pkgconf-pkg-config ocl-icd-devel opencl-headers clblast-devel cjson-devel pcre2-devel utf8proc-devel libcurl-devel openssl-devel pocl libcmocka-devel xz"
-arch="base-devel cmake ocl-icd opencl-headers clblast cjson pcre2 libutf8proc curl openssl pocl cmocka xz"
-brew="cmake pkg-config clblast cjson pcre2 utf8proc curl openssl@3 cmocka xz"
+fedora="gcc cmake make pkgconf-pkg-config ocl-icd-devel opencl-headers clblast-devel cjson-devel pcre2-devel utf8proc-devel libcurl-devel openssl-devel libedit-devel pocl libcmocka-devel xz"
+arch="base-devel cmake ocl-icd opencl-headers clblast cjson pcre2 libutf8proc curl openssl libedit pocl cmocka xz"
+brew="cmake pkg-config clblast cjson pcre2 utf8proc curl openssl@3 libedit cmocka xz"
 
 missing_debian() {
     for package in "$@"; do

@@ -459,6 +459,58 @@ OCLM_API oclm_status oclm_token_stream_push(oclm_token_stream *stream, int32_t i
 /* Gives what is still held back: half a character becomes U+FFFD.  Since 0.1. */
 OCLM_API oclm_status oclm_token_stream_flush(oclm_token_stream *stream, const char **text, size_t *length);
 
+/* ---- Conversations --------------------------------------------------------------------------------------------------
+ *
+ * A model made for conversations has a chat template, which turns messages into the prompt it was trained on: transformers'
+ * apply_chat_template(). Templates are programs (Jinja2) that come with the model: oclm runs them in a sandbox of its own, with
+ * limits on time and memory, and with no way to files or the network.
+ *
+ * Messages are JSON as everywhere: [{"role": "user", "content": "Hi"}, ...]; what else a message has ("tool_calls",
+ * "reasoning_content", content in parts) the template sees as it is. Members that are null are left out. */
+
+typedef struct oclm_chat_options {
+    size_t      struct_size;            /* set by oclm_chat_options_init() */
+    const char *tools_json;             /* NULL: none. A JSON list of tools, each an object with its JSON schema */
+    const char *documents_json;         /* NULL: none. A JSON list of objects, such as {"title": "...", "text": "..."} */
+    const char *variables_json;         /* NULL: none. A JSON object: what else the template shall see, as {"enable_thinking": false} */
+    const char *template_name;          /* NULL: "tool_use" where tools are given and there is one of that name, else "default" */
+    const char *template_text;          /* NULL: the model's own template. The text of another one; beats template_name */
+    bool        add_generation_prompt;  /* false; true: the prompt ends where the assistant's answer begins */
+    bool        continue_final_message; /* false; true: the prompt ends where the last message does, which the model goes on with */
+    const char *continue_field;         /* NULL: "content". Which part of the last message that is */
+} oclm_chat_options;
+
+OCLM_API void oclm_chat_options_init(oclm_chat_options *options, size_t struct_size);
+
+/* Whether a chat template came with the tokenizer.  Since 0.1. */
+OCLM_API bool oclm_tokenizer_has_chat_template(const oclm_tokenizer *tokenizer);
+
+/* Turns a conversation into the prompt's text.
+ *   messages_json   a JSON list of messages, NUL-ended; at least one
+ *   text, length    NUL-ended; free with oclm_free. `length` may be NULL
+ * Errors: OCLM_ERR_ARGUMENT (no messages; what the template itself refuses, in its words; options that contradict each other),
+ *         OCLM_ERR_FORMAT (JSON: at which byte; the template: in which line, and why, or which limit), OCLM_ERR_NOT_FOUND (no
+ *         template, or none of that name: which there are), OCLM_ERR_UNSUPPORTED, OCLM_ERR_MEMORY.
+ * Threads: any number at once.  Since 0.1. */
+OCLM_API oclm_status oclm_chat_render(const oclm_tokenizer *tokenizer, const char *messages_json, const oclm_chat_options *options, char **text,
+                                      size_t *length);
+
+/* The same as ids: the text encoded without further special tokens, since the template writes its own.
+ *   ids, count   an array; free with oclm_free
+ * Errors: as oclm_chat_render() and oclm_tokenizer_encode().  Since 0.1. */
+OCLM_API oclm_status oclm_chat_encode(const oclm_tokenizer *tokenizer, const char *messages_json, const oclm_chat_options *options,
+                                      int32_t **ids, size_t *count);
+
+typedef struct oclm_message {
+    const char *role;    /* "system", "user", "assistant", "tool" ... */
+    const char *content; /* NULL: none */
+} oclm_message;
+
+/* Plain messages as JSON, for the two calls above.
+ *   json   NUL-ended; free with oclm_free
+ * Errors: OCLM_ERR_ARGUMENT (a message without a role; text that is not UTF-8), OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_messages_to_json(const oclm_message *messages, size_t count, char **json);
+
 /* ---- Generation --------------------------------------------------------------------------------------------------- */
 
 #define OCLM_MAX_EOS_TOKENS 16
@@ -561,6 +613,16 @@ OCLM_API void        oclm_session_free(oclm_session *session);
 OCLM_API size_t      oclm_session_length(const oclm_session *session);
 /* Forgets all positions from `length` on; `length` <= oclm_session_length().  Since 0.1. */
 OCLM_API oclm_status oclm_session_rewind(oclm_session *session, size_t length);
+
+/* Continues a prompt of ids as oclm_generate() does, in a session of one sequence, which then holds the prompt and the new ids but
+ * the last. What the prompt has in common with what the session holds already is not read again: so a conversation is given
+ * whole at each turn, and only what is new costs time.
+ * A length limit beyond the session's max_positions ends there. The timing's prefill_tokens are those that were read.
+ * Errors: as oclm_generate(); OCLM_ERR_CAPACITY (the prompt and one more id do not fit the session). The session is then cut back to
+ *         what it shares with the prompt.
+ * Threads: one call at a time per session.  Since 0.1. */
+OCLM_API oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, size_t count, const oclm_generate_options *options,
+                                           oclm_generation **generation);
 
 /* Scores token ids: one forward pass, no sampling. Positions go on after what `session` has seen.
  *   ids      [batch][length], each < vocabulary size; `batch` is the session's; read before the call returns

@@ -6,7 +6,9 @@
 
 #include "core/text.h"
 #include "generation/config.h"
+#include "generation/generate.h"
 #include "model/forward.h"
+#include "tokenizer/chat/chat.h"
 #include "tokenizer/tokenizer.h"
 
 struct oclm_model {
@@ -16,6 +18,7 @@ struct oclm_model {
 
 struct oclm_tokenizer {
     tok_tokenizer *inside;
+    tok_templates  templates; /* for conversations; may be none */
 };
 
 /* Options come in: `options` (may be NULL) is copied over `mine`, which already holds this version's defaults. A caller built
@@ -38,6 +41,12 @@ oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_optio
 /* The folder of a model: a folder of that name, else the hub's, of which `parts` are fetched (where the options say nothing else). `mine`:
  * the options, checked, for what they say beyond that. */
 oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder, oclm_hub_options *mine);
+
+/* A generation from ids that are the call's to give away, also where it fails; `tokenizer` NULL: without text; `place` NULL: in a state of
+ * its own. `options` are a whole struct. */
+oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenizer, int32_t *prompt, size_t count,
+                         const oclm_generate_options *options, gen_place *place, oclm_generation **generation);
+extern const oclm_generate_options api_generate_defaults;
 
 /* Checks `count` ids against the vocabulary: which one is outside, and the range. */
 oclm_status api_check_ids(const oclm_model *model, const int32_t *ids, size_t count);

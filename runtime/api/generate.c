@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "generation/generate.h"
 
 /* The stream that makes new text sees the end of the prompt first: what a token reads as may depend on what stands before it. */
 #define STREAM_CONTEXT 32u
@@ -15,14 +14,14 @@ struct oclm_generation {
     char      *text, *new_text; /* NULL without a tokenizer */
 };
 
-static const oclm_generate_options defaults = {
-    .struct_size = sizeof defaults, .max_new_tokens = OCLM_UNSET, .max_length = OCLM_UNSET, .min_new_tokens = OCLM_UNSET,
+const oclm_generate_options api_generate_defaults = {
+    .struct_size = sizeof api_generate_defaults, .max_new_tokens = OCLM_UNSET, .max_length = OCLM_UNSET, .min_new_tokens = OCLM_UNSET,
     .temperature = NAN, .top_k = OCLM_UNSET, .top_p = NAN, .skip_special_tokens = true, .num_beams = OCLM_UNSET,
 };
 
 void oclm_generate_options_init(oclm_generate_options *options, size_t struct_size)
 {
-    api_options_write(&defaults, sizeof defaults, options, struct_size);
+    api_options_write(&api_generate_defaults, sizeof api_generate_defaults, options, struct_size);
 }
 
 /* ---- New ids on their way to the caller ---------------------------------------------------------------------------------- */
@@ -105,9 +104,8 @@ static oclm_status text_run_end(text_run *run, const tok_tokenizer *tokenizer, o
 
 /* ---- One call -------------------------------------------------------------------------------------------------------------- */
 
-/* Takes `prompt` over, also where it fails. `tokenizer` may be NULL. */
-static oclm_status generate(const oclm_model *model, const oclm_tokenizer *tokenizer, int32_t *prompt, size_t count,
-                            const oclm_generate_options *options, oclm_generation **generation)
+oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenizer, int32_t *prompt, size_t count,
+                         const oclm_generate_options *options, gen_place *place, oclm_generation **generation)
 {
     text_run         run = { .options = options, .status = OCLM_OK };
     gen_callbacks    callbacks = { options->on_tokens, options->progress, options->user, options->cancel };
@@ -125,12 +123,20 @@ static oclm_status generate(const oclm_model *model, const oclm_tokenizer *token
         goto done;
     if ((status = api_check_ids(model, prompt, count)) != OCLM_OK)
         goto done;
+    if (place && config.limit > place->state->max_positions) {
+        config.limit = place->state->max_positions;
+        if (count >= config.limit) {
+            status = core_fail(OCLM_ERR_CAPACITY, "the prompt has %zu ids, and the session has room for %u positions, new ones among them: open "
+                               "one with more max_positions, or shorten the prompt", count, config.limit);
+            goto done;
+        }
+    }
     if (tokenizer) {
         if ((status = text_run_begin(&run, tokenizer->inside, prompt, count)) != OCLM_OK)
             goto done;
         callbacks = (gen_callbacks){ on_tokens, options->progress ? on_progress : NULL, &run, options->cancel };
     }
-    if ((status = gen_generate(model->inside, prompt, count, &config, &callbacks, &made->result)) != OCLM_OK)
+    if ((status = gen_generate(model->inside, prompt, count, &config, &callbacks, place, &made->result)) != OCLM_OK)
         goto done;
     if ((status = run.status) == OCLM_OK && tokenizer)
         status = text_run_end(&run, tokenizer->inside, made);
@@ -148,7 +154,7 @@ done:
 oclm_status oclm_generate(const oclm_model *model, const int32_t *ids, size_t count, const oclm_generate_options *options,
                           oclm_generation **generation)
 {
-    oclm_generate_options mine = defaults;
+    oclm_generate_options mine = api_generate_defaults;
     int32_t              *prompt;
     size_t                bytes;
     oclm_status           status;
@@ -166,13 +172,13 @@ oclm_status oclm_generate(const oclm_model *model, const int32_t *ids, size_t co
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_generate: count is %zu, more ids than memory can hold", count);
     if (!(prompt = core_copy(ids, bytes, "the prompt")))
         return OCLM_ERR_MEMORY;
-    return generate(model, NULL, prompt, count, &mine, generation);
+    return api_generate(model, NULL, prompt, count, &mine, NULL, generation);
 }
 
 oclm_status oclm_generate_text(const oclm_model *model, const oclm_tokenizer *tokenizer, const char *prompt,
                                const oclm_generate_options *options, oclm_generation **generation)
 {
-    oclm_generate_options mine = defaults;
+    oclm_generate_options mine = api_generate_defaults;
     tok_ids               ids = TOK_IDS_INIT;
     oclm_status           status;
     if (!generation)
@@ -186,7 +192,7 @@ oclm_status oclm_generate_text(const oclm_model *model, const oclm_tokenizer *to
         tok_ids_free(&ids);
         return status;
     }
-    return generate(model, tokenizer, ids.data, ids.count, &mine, generation);
+    return api_generate(model, tokenizer, ids.data, ids.count, &mine, NULL, generation);
 }
 
 /* ---- The result ------------------------------------------------------------------------------------------------------------ */

@@ -13,6 +13,8 @@ struct oclm_session {
     model_piece      *pieces;     /* [batch] */
     uint32_t          batch;
     uint32_t          length;     /* positions of every sequence */
+    int32_t          *ids;        /* [max_positions] of what the sequence holds; of one sequence alone, else NULL */
+    uint32_t          known;      /* so many of them, the first: those that came from a buffer on the device nobody here knows */
     bool              has_logits; /* of the last position, in the first `batch` rows of state->logits */
 };
 
@@ -55,7 +57,9 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
     made->model = model;
     made->batch = mine.batch;
     made->pieces = core_alloc_zero(mine.batch, sizeof *made->pieces, "a session's pieces");
-    status = made->pieces ? model_state_new(model->inside, &state, &made->state) : OCLM_ERR_MEMORY;
+    if (mine.batch == 1)
+        made->ids = core_alloc_array(state.max_positions, sizeof *made->ids, "a session's ids");
+    status = made->pieces && (made->ids || mine.batch > 1) ? model_state_new(model->inside, &state, &made->state) : OCLM_ERR_MEMORY;
     if (status != OCLM_OK)
         oclm_session_free(made);
     else
@@ -71,6 +75,7 @@ void oclm_session_free(oclm_session *session)
         (void)dev_finish(session->state->queue);
     model_state_free(session->state);
     core_free(session->pieces);
+    core_free(session->ids);
     core_free(session);
 }
 
@@ -85,6 +90,17 @@ static void cut_back(oclm_session *session, uint32_t length)
     for (uint32_t s = 0; s < session->batch; s++)
         model_cache_truncate(&session->state->cache, s, length);
     session->length = length;
+    if (session->known > length)
+        session->known = length;
+}
+
+/* Remembers ids that stand from position `first` on. */
+static void remember(oclm_session *session, uint32_t first, const int32_t *ids, size_t count)
+{
+    if (!session->ids || !ids || session->known < first || count == 0)
+        return;
+    memcpy(session->ids + first, ids, count * sizeof *ids);
+    session->known = first + (uint32_t)count;
 }
 
 oclm_status oclm_session_rewind(oclm_session *session, size_t length)
@@ -171,6 +187,7 @@ static oclm_status run_passes(oclm_session *session, const input *in)
         make_pieces(session, in, done, rows);
         if ((status = model_forward(session->state, session->pieces, batch, want)) != OCLM_OK)
             return status;
+        remember(session, session->length, in->ids ? in->ids + done : NULL, rows);
         session->length += (uint32_t)rows;
         if (want == MODEL_LOGITS_ALL) {
             for (size_t b = 0; b < batch; b++)
@@ -248,6 +265,55 @@ oclm_status oclm_forward_last(oclm_session *session, const int32_t *ids, size_t 
     if (!logits)
         return api_missing("oclm_forward_last", "logits");
     return forward_ids("oclm_forward_last", session, ids, batch, length, MODEL_LOGITS_LAST, logits, capacity);
+}
+
+/* ---- Generating ------------------------------------------------------------------------------------------------------------- */
+
+/* How many ids a prompt begins with that the session holds already; never all, for the last one's logits are wanted. */
+static uint32_t shared_with(const oclm_session *session, const int32_t *ids, size_t count)
+{
+    uint32_t shared = 0;
+    while (shared < session->known && shared + 1 < count && session->ids[shared] == ids[shared])
+        shared++;
+    return shared;
+}
+
+oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, size_t count, const oclm_generate_options *options,
+                                  oclm_generation **generation)
+{
+    oclm_generate_options mine = api_generate_defaults;
+    int32_t              *prompt;
+    const int32_t        *made;
+    size_t                bytes, made_count;
+    oclm_status           status;
+    if (!generation)
+        return api_missing("oclm_session_generate", "generation");
+    *generation = NULL;
+    if (!session || (!ids && count > 0))
+        return api_missing("oclm_session_generate", session ? "ids" : "session");
+    if ((status = api_options_read(options, &mine, sizeof mine, "oclm_generate_options")) != OCLM_OK)
+        return status;
+    if (session->batch != 1)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: the session was opened for %u sequences; it must be one of 1", session->batch);
+    if (mine.on_text)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: on_text is set, but text needs a tokenizer; use on_tokens with an "
+                         "oclm_token_stream");
+    if (!core_mul_size(count, sizeof *ids, &bytes))
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: count is %zu, more ids than memory can hold", count);
+    if (!(prompt = core_copy(ids, bytes, "the prompt")))
+        return OCLM_ERR_MEMORY;
+    gen_place place = { .state = session->state, .held = shared_with(session, ids, count) };
+    session->has_logits = false;
+    cut_back(session, place.held);
+    status = api_generate(session->model, NULL, prompt, count, &mine, &place, generation);
+    session->length = place.held;
+    if (status != OCLM_OK)
+        return status;
+    remember(session, session->known, ids + session->known, (place.held < count ? place.held : count) - session->known);
+    made = oclm_generation_ids(*generation, 0, &made_count);
+    if (place.held > count)
+        remember(session, (uint32_t)count, made, place.held - count);
+    return OCLM_OK;
 }
 
 /* ---- On the device ---------------------------------------------------------------------------------------------------------- */

@@ -20,8 +20,8 @@ oclm_status oclm_tokenizer_load(const char *name, const oclm_hub_options *hub, o
         goto done;
     if (!(made = core_alloc_zero(1, sizeof *made, "a tokenizer")))
         status = OCLM_ERR_MEMORY;
-    else if ((status = tok_open(folder.data, &made->inside)) != OCLM_OK)
-        core_free(made);
+    else if ((status = tok_open(folder.data, &made->inside)) != OCLM_OK || (status = tok_templates_read(folder.data, &made->templates)) != OCLM_OK)
+        oclm_tokenizer_free(made);
     else
         *tokenizer = made;
 done:
@@ -34,6 +34,7 @@ void oclm_tokenizer_free(oclm_tokenizer *tokenizer)
     if (!tokenizer)
         return;
     tok_close(tokenizer->inside);
+    tok_templates_free(&tokenizer->templates);
     core_free(tokenizer);
 }
 

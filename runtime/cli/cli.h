@@ -38,6 +38,10 @@ typedef struct cli_args {
     oclm_switch split_special_tokens;
     uint32_t    padding, padding_side, truncation, truncation_side; /* index of the word given: oclm_padding, oclm_side, ... */
     uint32_t    pad_to_multiple_of, tokens_max_length, pad_token_id; /* OCLM_UNSET: the tokenizer's */
+    const char *chat, *tools, *documents, *chat_template, *chat_variables; /* files, the last JSON */
+    oclm_switch add_generation_prompt, continue_final_message;
+    const char *system;
+    uint32_t    context;
     uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;
     oclm_generate_options generate;     /* the options of the same names */
     bool        show_special_tokens;
@@ -59,7 +63,8 @@ typedef struct cli_command {
 } cli_command;
 
 enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
-       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_ANY = 511, CMD_LOADING = CMD_GENERATE | CMD_LOGITS | CMD_BENCH,
+       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_ANY = 1023, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
+       CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_BENCH,
        CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD };
 
 extern const cli_command cli_commands[];
@@ -75,6 +80,7 @@ int cmd_info(cli_args *args);
 int cmd_bench(cli_args *args);
 int cmd_download(cli_args *args);
 int cmd_cache(cli_args *args);
+int cmd_chat(cli_args *args);
 
 /* ---- Options (options.c). */
 void cli_args_init(cli_args *args);
@@ -124,6 +130,26 @@ bool cli_wants_batch(const cli_args *args); /* any of the options that ids alone
 int  cli_tokenize_pair(const cli_args *args, const oclm_tokenizer *tokenizer, const char *text, size_t length);
 int  cli_tokenize_line(const cli_args *args, const oclm_tokenizer *tokenizer, const char *line, size_t length, size_t number);
 
+/* ---- Conversations (chat_input.c): what the options say about messages and templates. Each prints its message. */
+typedef struct cli_chat {
+    oclm_chat_options options;                      /* point into what follows */
+    char             *messages;                     /* of --chat; NULL without */
+    char             *tools, *documents, *template; /* files' contents */
+} cli_chat;
+/* Reads the files; `prompt`: whether the generation prompt is added where no option says so. */
+int  cli_chat_read(const cli_args *args, bool prompt, cli_chat *chat);
+void cli_chat_free(cli_chat *chat);
+
+/* ---- Lines with editing (line.c) */
+typedef struct cli_lines cli_lines;
+/* On a terminal with editing, history and a prompt; elsewhere plain lines without one. NULL: out of memory. */
+cli_lines *cli_lines_begin(void);
+void       cli_lines_end(cli_lines *lines);
+bool       cli_lines_on_terminal(const cli_lines *lines);
+typedef enum cli_line_kind { CLI_LINE, CLI_LINE_INTERRUPTED, CLI_LINE_END } cli_line_kind;
+/* The next line, without its end; it lives until the next call. */
+cli_line_kind cli_lines_next(cli_lines *lines, const char *prompt, const char **line);
+
 /* ---- Output (output.c) */
 /* "oclm: <message>" on standard error; returns the exit status. */
 int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -160,6 +186,7 @@ void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t co
 
 /* ---- Ctrl-C (interrupt.c): once begun, the first asks to stop, the second ends the process. */
 void cli_interrupt_begin(void);
+void cli_interrupt_reset(void); /* the next Ctrl-C is the first one again */
 void cli_interrupt_end(void); /* nobody listens any more: Ctrl-C ends the process */
 bool cli_interrupted(void);
 extern volatile int cli_interrupt_flag; /* for oclm_generate_options.cancel */

@@ -97,7 +97,7 @@ static int begin_text(job *j)
     status = oclm_token_stream_new(j->tokenizer, skip, &j->stream);
     for (size_t i = first; i < j->prompt_count && status == OCLM_OK; i++)
         status = oclm_token_stream_push(j->stream, j->prompt[i], &text, &length);
-    if (status == OCLM_OK && !j->args->json)
+    if (status == OCLM_OK && !j->args->json && !j->args->chat) /* of a conversation, the answer alone */
         status = oclm_tokenizer_decode(j->tokenizer, j->prompt, j->prompt_count, skip, &j->prompt_text, &j->prompt_length);
     return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
 }

@@ -11,10 +11,13 @@ static void print_people(const oclm_tokenizer *tokenizer, const int32_t *ids, si
     }
 }
 
-static void print_json(const oclm_tokenizer *tokenizer, const int32_t *ids, size_t count)
+/* `text`: of a conversation; NULL: none. */
+static void print_json(const oclm_tokenizer *tokenizer, const char *text, size_t length, const int32_t *ids, size_t count)
 {
     cli_json json = cli_json_begin(stdout);
     cli_json_open(&json, NULL, '{');
+    if (text)
+        cli_json_string(&json, "text", text, length);
     cli_json_ids(&json, "ids", ids, count);
     cli_json_open(&json, "tokens", '[');
     for (size_t i = 0; i < count; i++)
@@ -59,26 +62,56 @@ static int tokenize_text(const cli_args *args, const oclm_tokenizer *tokenizer)
     if (status != OCLM_OK)
         return cli_fail_status(status);
     if (args->json)
-        print_json(tokenizer, ids, count);
+        print_json(tokenizer, NULL, 0, ids, count);
     else
         print_people(tokenizer, ids, count);
     oclm_free(ids);
     return EXIT_OK;
 }
 
+/* The prompt of a conversation: its text on a terminal, followed by its tokens; all in JSON. */
+static int tokenize_chat(const cli_args *args, const oclm_tokenizer *tokenizer)
+{
+    cli_chat    chat;
+    char       *text = NULL;
+    int32_t    *ids = NULL;
+    size_t      length = 0, count = 0;
+    oclm_status status = OCLM_OK;
+    int         result = cli_chat_read(args, false, &chat);
+    if (result == EXIT_OK && (status = oclm_chat_render(tokenizer, chat.messages, &chat.options, &text, &length)) == OCLM_OK)
+        status = oclm_tokenizer_encode(tokenizer, text, length, false, &ids, &count);
+    if (status != OCLM_OK)
+        result = cli_fail_status(status);
+    if (result == EXIT_OK && args->json) {
+        print_json(tokenizer, text, length, ids, count);
+    } else if (result == EXIT_OK) {
+        (void)fwrite(text, 1, length, stdout);
+        (void)puts("\n");
+        print_people(tokenizer, ids, count);
+    }
+    oclm_free(text);
+    oclm_free(ids);
+    cli_chat_free(&chat);
+    return result;
+}
+
 int cmd_tokenize(cli_args *args)
 {
     oclm_tokenizer *tokenizer;
     int             result;
+    if (args->chat && (args->text || args->file || args->text_pair || args->jsonl))
+        return cli_fail(EXIT_USAGE, "--chat takes the place of a text: give neither a text nor --jsonl with it");
+    if (!args->chat && (args->tools || args->documents || args->chat_template || args->chat_variables))
+        return cli_fail(EXIT_USAGE, "--tools, --documents and --chat-template belong to a conversation: give one with --chat FILE");
     if (args->jsonl && (args->text || args->file || args->text_pair || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither a text nor --json with it");
     if (args->text && args->file)
         return cli_fail(EXIT_USAGE, "both a text and --file are given; choose one");
-    if (!args->jsonl && !args->text && !args->file)
-        return cli_fail(EXIT_USAGE, "no text: give one, - for standard input, --file FILE, or --jsonl");
+    if (!args->jsonl && !args->text && !args->file && !args->chat)
+        return cli_fail(EXIT_USAGE, "no text: give one, - for standard input, --file FILE, --jsonl, or --chat FILE");
     if ((result = cli_load_tokenizer(args, false, &tokenizer)) != EXIT_OK)
         return result;
-    result = args->jsonl ? tokenize_lines(args, tokenizer) : tokenize_text(args, tokenizer);
+    result = args->chat ? tokenize_chat(args, tokenizer) : args->jsonl ? tokenize_lines(args, tokenizer) : tokenize_text(args, tokenizer);
     oclm_tokenizer_free(tokenizer);
     return result;
 }

@@ -13,13 +13,27 @@ const cli_command cli_commands[] = {
       "  oclm generate gpt2 \"Once upon a time\" --max-new-tokens 40\n"
       "  oclm generate path/to/model --do-sample --temperature 0.8 --top-p 0.95 --seed 7 - < prompt.txt\n"
       "  oclm generate path/to/model -- \"- a list begins so\"\n", CMD_GENERATE, 2, 0, cmd_generate },
+    { "chat", "MODEL", "have a conversation",
+      "For models with a chat template, such as HuggingFaceTB/SmolLM2-135M-Instruct. Answers come as they are made; Ctrl-C ends an\n"
+      "answer, Ctrl-D the conversation. A line that ends in a backslash goes on in the next one; three quotes (\"\"\") begin and end a\n"
+      "text of several lines. What was read before is not read again. Input from a pipe: a line is a turn, and no prompt is printed.\n\n"
+      "  /help              these commands\n"
+      "  /reset             begin again (the system text stays)\n"
+      "  /system [TEXT]     another system text, and begin again; without TEXT none\n"
+      "  /regen             another answer to the last message, drawn at random\n"
+      "  /save FILE         write the conversation, as JSON messages\n"
+      "  /load FILE         go on with one that was saved\n"
+      "  /exit              end\n\n"
+      "  oclm chat HuggingFaceTB/SmolLM2-135M-Instruct --system \"Answer in one sentence.\"\n", CMD_CHAT, 1, 0, cmd_chat },
     { "logits", "MODEL [PROMPT]", "score a prompt: the logits of every position",
       "Without --json: for each position the five likeliest next tokens. PROMPT as in oclm generate.\n", CMD_LOGITS, 2, 0, cmd_logits },
     { "tokenize", "MODEL [TEXT]", "turn text into token ids",
       "TEXT may be - for standard input, of which every byte counts. With --jsonl: lines {\"text\": \"...\"} in, {\"ids\": [...]}\n"
-      "out, the tokenizer loaded once; \"text\" may be a list, a batch, and \"text_pair\" may stand beside it.\n\n"
+      "out, the tokenizer loaded once; \"text\" may be a list, a batch, and \"text_pair\" may stand beside it. With --chat: what the\n"
+      "model's chat template makes of messages.\n\n"
       "  oclm tokenize gpt2 \"Once upon a time\" --offsets\n"
-      "  oclm tokenize MODEL --jsonl --padding longest --padding-side left < batches.jsonl\n", CMD_TOKENIZE, 2, OCLM_HUB_TOKENIZER, cmd_tokenize },
+      "  oclm tokenize MODEL --jsonl --padding longest --padding-side left < batches.jsonl\n"
+      "  oclm tokenize Qwen/Qwen3-0.6B --chat messages.json --tools tools.json --add-generation-prompt\n", CMD_TOKENIZE, 2, OCLM_HUB_TOKENIZER, cmd_tokenize },
     { "detokenize", "MODEL [1,2,3]", "turn token ids into text",
       "The ids may be - for standard input. With --jsonl: lines {\"ids\": [...]} in, {\"text\": \"...\"} out.\n", CMD_DETOKENIZE, 2, OCLM_HUB_TOKENIZER,
       cmd_detokenize },

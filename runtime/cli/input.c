@@ -124,11 +124,35 @@ static int encode(const oclm_tokenizer *tokenizer, const char *text, size_t leng
 
 int cli_check_prompt(const cli_args *args)
 {
+    const int given = (args->text != NULL) + (args->input_ids != NULL) + (args->chat != NULL);
+    if (args->chat && given > 1)
+        return cli_fail(EXIT_USAGE, "both --chat and a prompt are given; choose one");
+    if (args->chat)
+        return EXIT_OK;
+    if (args->tools || args->documents || args->chat_template || args->chat_variables)
+        return cli_fail(EXIT_USAGE, "--tools, --documents and --chat-template belong to a conversation: give one with --chat FILE");
     if (args->text && args->input_ids)
         return cli_fail(EXIT_USAGE, "both a text and --input-ids are given; choose one");
     if (!args->text && !args->input_ids)
         return cli_fail(EXIT_USAGE, "no prompt: give a text, - for standard input, or --input-ids 1,2,3");
     return EXIT_OK;
+}
+
+static int read_chat(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count)
+{
+    cli_chat    chat;
+    char       *text;
+    size_t      length;
+    oclm_status status;
+    int         result = cli_chat_read(args, true, &chat);
+    if (result == EXIT_OK && (status = oclm_chat_render(tokenizer, chat.messages, &chat.options, &text, &length)) != OCLM_OK)
+        result = cli_fail_status(status);
+    else if (result == EXIT_OK) {
+        result = encode(tokenizer, text, length, false, ids, count);
+        oclm_free(text);
+    }
+    cli_chat_free(&chat);
+    return result;
 }
 
 int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32_t **ids, size_t *count)
@@ -149,6 +173,8 @@ int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32
         free(text);
         return result;
     }
+    if (args->chat)
+        return read_chat(args, tokenizer, ids, count);
     if ((result = cli_read_text(args->text, &text, &length)) != EXIT_OK)
         return result;
     result = encode(tokenizer, text, length, !args->no_special_tokens, ids, count);

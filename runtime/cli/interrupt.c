@@ -1,6 +1,6 @@
 /* interrupt.c: Ctrl-C, and what else the command asks of the system. The first Ctrl-C sets a flag that the library looks at
- * between pieces of work; the second one ends the process as if nobody listened. Only downloads and generate listen: they have
- * something to keep. */
+ * between pieces of work; the second one ends the process as if nobody listened. Only downloads, generate and chat listen: they
+ * have something to keep. */
 #include <signal.h>
 #include <string.h>
 
@@ -40,6 +40,12 @@ void cli_interrupt_begin(void)
         (void)sigaction(SIGINT, &before, NULL); /* a shell's background job: it stays that way */
 }
 #endif
+
+void cli_interrupt_reset(void)
+{
+    cli_interrupt_flag = 0;
+    cli_interrupt_begin();
+}
 
 void cli_interrupt_end(void)
 {

@@ -58,7 +58,7 @@ static oclm_status prefill(bench *b, uint32_t count)
     bool        cancelled;
     oclm_status status;
     model_cache_truncate(&b->loop->state->cache, 0, 0);
-    if ((status = gen_loop_prefill(b->loop, b->prompt, count, NULL, NULL, NULL, &cancelled)) != OCLM_OK)
+    if ((status = gen_loop_prefill(b->loop, b->prompt, 0, count, NULL, NULL, NULL, &cancelled)) != OCLM_OK)
         return status;
     return gen_loop_drain(b->loop);
 }
@@ -131,7 +131,7 @@ static oclm_status measure_first_token(bench *b)
     const gen_config config = { .limit = 2, .temperature = 1, .top_p = 1 };
     gen_result       one;
     for (int i = 0; i < 2; i++) {
-        const oclm_status status = gen_generate(b->model, b->prompt, 1, &config, &none, &one);
+        const oclm_status status = gen_generate(b->model, b->prompt, 1, &config, &none, NULL, &one);
         if (status != OCLM_OK)
             return status;
         b->result->first_token_s = one.timing.prefill_s;
@@ -231,7 +231,7 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
     fill_prompt(b.prompt, limit, model->architecture.vocab_size);
     if ((status = measure_first_token(&b)) != OCLM_OK ||
         (status = dev_matmul_tune(model->device, model->weights.dtype)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
-        (status = gen_loop_new(model, &greedy, limit, limit, &b.loop)) != OCLM_OK ||
+        (status = gen_loop_new(model, &greedy, limit, limit, NULL, &b.loop)) != OCLM_OK ||
         (status = measure_prefill(&b)) != OCLM_OK || (status = measure_decode(&b)) != OCLM_OK ||
         (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)
         goto done;

@@ -143,11 +143,23 @@ static oclm_status decode(run *r, double start)
     return OCLM_OK;
 }
 
+/* What the place's sequence holds from now on: what was read of the prompt, and the new ids that a step has read. */
+static void settle(gen_place *place, const gen_loop *loop, uint32_t prompt, const gen_result *result, bool good, bool cancelled)
+{
+    uint32_t held = place->held;
+    if (good && cancelled)
+        held = loop->state->cache.lengths[0] > held ? loop->state->cache.lengths[0] : held;
+    else if (good)
+        held = prompt + (result->count > 0 ? (uint32_t)result->count - 1 : 0);
+    model_decode_end(place->state, 0, held);
+    place->held = held;
+}
+
 oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t count, const gen_config *config,
-                         const gen_callbacks *callbacks, gen_result *result)
+                         const gen_callbacks *callbacks, gen_place *place, gen_result *result)
 {
     const double   start = core_seconds();
-    const uint32_t prompt = (uint32_t)count;
+    const uint32_t prompt = (uint32_t)count, held = place ? place->held : 0;
     run            r = { .config = config, .callbacks = callbacks, .result = result, .batch_size = 1 };
     bool           cancelled = false;
     oclm_status    status;
@@ -156,17 +168,21 @@ oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t co
     r.total = config->limit - prompt;
     result->ids = core_alloc_array(r.total, sizeof *result->ids, "the new tokens");
     status = result->ids ? OCLM_OK : OCLM_ERR_MEMORY;
-    if (status == OCLM_OK && prompt >= TUNED_PROMPT)
+    if (status == OCLM_OK && prompt - held >= TUNED_PROMPT)
         status = dev_matmul_tune(model->device, model->weights.dtype);
     if (status == OCLM_OK)
-        status = gen_loop_new(model, config, prompt, config->limit, &r.loop);
+        status = gen_loop_new(model, config, prompt, config->limit, place ? place->state : NULL, &r.loop);
     if (status == OCLM_OK)
-        status = gen_loop_prefill(r.loop, ids, prompt, callbacks->progress, callbacks->user, callbacks->cancel, &cancelled);
+        status = gen_loop_prefill(r.loop, ids, held, prompt, callbacks->progress, callbacks->user, callbacks->cancel, &cancelled);
     if (status == OCLM_OK && cancelled)
         result->finish_reason = OCLM_FINISH_CANCELLED;
     else if (status == OCLM_OK)
         status = decode(&r, start);
-    result->timing.prefill_tokens = cancelled ? 0 : prompt;
+    result->timing.prefill_tokens = cancelled ? 0 : prompt - held;
+    if (r.loop && place) {
+        (void)gen_loop_drain(r.loop); /* nothing may still write to pages that are given back */
+        settle(place, r.loop, prompt, result, status == OCLM_OK, cancelled);
+    }
     gen_loop_free(r.loop); /* waits: what is still in flight writes to result->ids */
     while (r.flying > 0)
         clReleaseEvent(r.flight[--r.flying].ready);

@@ -19,9 +19,17 @@ typedef struct gen_callbacks {
     const volatile int    *cancel;
 } gen_callbacks;
 
-/* Continues one prompt. `ids` have been checked against the vocabulary. On failure `result` is empty. */
+/* Where a generation goes on: sequence 0 of a state that holds the prompt's first `held` ids, fewer than all. Afterwards `held` is
+ * what it holds then: the prompt as far as it was read, and the new ids but the last. */
+typedef struct gen_place {
+    model_state *state;
+    uint32_t     held;
+} gen_place;
+
+/* Continues one prompt. `ids` have been checked against the vocabulary. `place` NULL: in a state of its own. On failure `result` is
+ * empty, and the place's sequence is cut back to what it held. */
 oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t count, const gen_config *config,
-                         const gen_callbacks *callbacks, gen_result *result);
+                         const gen_callbacks *callbacks, gen_place *place, gen_result *result);
 void        gen_result_free(gen_result *result); /* leaves an empty one */
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "core/log.h"
 
-oclm_status gen_loop_new(const model_model *model, const gen_config *config, uint32_t prompt, uint32_t limit, gen_loop **out)
+oclm_status gen_loop_new(const model_model *model, const gen_config *config, uint32_t prompt, uint32_t limit, model_state *state, gen_loop **out)
 {
     const model_state_options options = { .sequences = 1, .max_positions = limit,
         .max_rows = prompt < MODEL_CHUNK_ROWS ? prompt : MODEL_CHUNK_ROWS, .max_logit_rows = 1 };
@@ -15,7 +15,9 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, uin
     if (!loop)
         return status;
     loop->limit = limit;
-    if ((status = model_state_new(model, &options, &loop->state)) != OCLM_OK)
+    loop->borrowed = state != NULL;
+    loop->state = state;
+    if (!state && (status = model_state_new(model, &options, &loop->state)) != OCLM_OK)
         goto done;
     if ((status = gen_sampler_new(model->device, loop->state->queue, config, 1, model->architecture.vocab_size,
                                   loop->state->logits_stride, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
@@ -41,7 +43,8 @@ void gen_loop_free(gen_loop *loop)
         dev_work_free(loop->step);
         dev_work_free(loop->choose);
         gen_sampler_free(loop->state->model->device, &loop->sampler);
-        model_state_free(loop->state);
+        if (!loop->borrowed)
+            model_state_free(loop->state);
     }
     core_free(loop);
 }
@@ -51,21 +54,22 @@ oclm_status gen_loop_drain(gen_loop *loop)
     return dev_finish(loop->state->queue);
 }
 
-oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t count, oclm_progress_callback progress, void *user,
+oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t first, uint32_t count, oclm_progress_callback progress, void *user,
                              const volatile int *cancel, bool *cancelled)
 {
     oclm_status status;
     *cancelled = false;
-    model_state_expect(loop->state, count);
-    for (uint32_t done = 0; done < count;) {
+    if (first == 0)
+        model_state_expect(loop->state, count);
+    for (uint32_t done = first; done < count;) {
         const uint32_t    left = count - done, rows = left < loop->state->max_rows ? left : loop->state->max_rows;
         const model_piece piece = { .sequence = 0, .first = done, .count = rows, .ids = ids + done };
         if (cancel && *cancel) {
             *cancelled = true;
             return OCLM_OK;
         }
-        if (progress && !progress("prefill", done, count, user))
-            return core_fail(OCLM_ERR_CANCELLED, "cancelled after %u of %u prompt tokens", done, count);
+        if (progress && !progress("prefill", done - first, count - first, user))
+            return core_fail(OCLM_ERR_CANCELLED, "cancelled after %u of %u prompt tokens", done - first, count - first);
         status = model_forward(loop->state, &piece, 1, rows == left ? MODEL_LOGITS_LAST : MODEL_LOGITS_NONE);
         if (status != OCLM_OK)
             return status;

@@ -12,6 +12,7 @@
 
 typedef struct gen_loop {
     model_state *state;
+    bool         borrowed; /* the state is the caller's */
     gen_sampler  sampler;
     dev_work    *choose;   /* a token from the logits of a prefill */
     dev_work    *step;     /* one decoding step: forward pass, choice, next position */
@@ -21,14 +22,16 @@ typedef struct gen_loop {
     uint32_t     chosen;   /* tokens chosen so far: the device's step counter, as the host foresees it */
 } gen_loop;
 
-/* Makes a state for one sequence of at most `limit` positions whose prompt has `prompt` of them, and records the choice.
+/* Makes a state for one sequence of at most `limit` positions whose prompt has `prompt` of them, and records the choice. Or, where
+ * `state` is not NULL, goes on in its sequence 0: `limit` is then at most its max_positions, and it must outlive the loop.
  * Errors: as model_state_new(). */
-oclm_status gen_loop_new(const model_model *model, const gen_config *config, uint32_t prompt, uint32_t limit, gen_loop **loop);
+oclm_status gen_loop_new(const model_model *model, const gen_config *config, uint32_t prompt, uint32_t limit, model_state *state, gen_loop **loop);
 void        gen_loop_free(gen_loop *loop); /* waits for what is enqueued; accepts NULL */
 
-/* Reads the prompt in chunks, waiting for each but the last: `progress` and `cancel` (may be NULL) are asked in between.
+/* Reads the prompt's ids from `first` on (those before are in the state) in chunks, waiting for each but the last: `progress` and
+ * `cancel` (may be NULL) are asked in between.
  * `*cancelled` says that `cancel` was set before the end. Errors: OCLM_ERR_CANCELLED if `progress` returned false. */
-oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t count, oclm_progress_callback progress, void *user,
+oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t first, uint32_t count, oclm_progress_callback progress, void *user,
                              const volatile int *cancel, bool *cancelled);
 
 /* Chooses the first token, and makes the sequence ready for steps up to `limit`. `*id` is written once `*ready` has come. */

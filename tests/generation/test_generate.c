@@ -46,7 +46,7 @@ static void check_golden(const char *name, const place *where)
         const size_t     new_ids = ids_of(core_json_member(p, "greedy_new_ids"), want, COUNT(want));
         const gen_config config = greedy((uint32_t)(count + new_ids));
         gen_result       result;
-        assert_ok(gen_generate(model, prompt, count, &config, &silent, &result));
+        assert_ok(gen_generate(model, prompt, count, &config, &silent, NULL, &result));
         assert_int_equal(result.count, new_ids);
         assert_int_equal(result.finish_reason, OCLM_FINISH_LENGTH);
         for (size_t i = 0; i < new_ids; i++)
@@ -103,7 +103,7 @@ static void each_stage(stage_visit visit)
 static gen_result generate(const stage *s, const gen_config *config, const gen_callbacks *callbacks)
 {
     gen_result result;
-    assert_ok(gen_generate(s->model, s->prompt, COUNT(s->prompt), config, callbacks, &result));
+    assert_ok(gen_generate(s->model, s->prompt, COUNT(s->prompt), config, callbacks, NULL, &result));
     return result;
 }
 
@@ -153,7 +153,7 @@ static void compare_chunks(stage *s, bool slow)
     for (uint32_t i = 0; i < count; i++)
         prompt[i] = (int32_t)(i * i % 70);
     models_logits(state, prompt, count, state->max_rows, logits);
-    assert_ok(gen_generate(s->model, prompt, count, &config, &silent, &result));
+    assert_ok(gen_generate(s->model, prompt, count, &config, &silent, NULL, &result));
     assert_int_equal(result.count, 1);
     assert_int_equal(result.ids[0], models_best(logits + (size_t)(count - 1) * 70, 70));
     assert_int_equal(result.timing.decode_tokens, 0);
@@ -271,7 +271,7 @@ static void stop_prefill(stage *s, bool slow)
     assert_int_equal(result.count, 0);
     assert_int_equal(result.finish_reason, OCLM_FINISH_CANCELLED);
     gen_result_free(&result);
-    assert_status(gen_generate(s->model, s->prompt, 7, &config, &refusing, &result), OCLM_ERR_CANCELLED);
+    assert_status(gen_generate(s->model, s->prompt, 7, &config, &refusing, NULL, &result), OCLM_ERR_CANCELLED);
     assert_int_equal(asked, 1);
     assert_null(result.ids);
 }
@@ -320,7 +320,7 @@ static void fail_each(stage *s, bool slow)
     gen_result_free(&result);
     for (size_t n = 1; status != OCLM_OK && n < 5000; n += step) {
         core_memory_fail_at(n, true);
-        status = gen_generate(s->model, s->prompt, 7, &config, &silent, &result);
+        status = gen_generate(s->model, s->prompt, 7, &config, &silent, NULL, &result);
         core_memory_fail_at(0, false);
         if (status != OCLM_OK && status != OCLM_ERR_MEMORY)
             fail_msg("request %zu failed: %s: %s", n, oclm_status_name(status), oclm_last_error());
