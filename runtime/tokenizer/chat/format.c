@@ -235,7 +235,7 @@ static bool add_char(percent *f, jinja_ref value, jinja_layout *layout)
     char bytes[4];
     if (value->kind == JINJA_STRING && value->as.text.chars == 1)
         return jinja_add_text(f->run, f->out, value, layout);
-    if (value->kind != JINJA_INT || value->as.integer < 0 || value->as.integer > 0x10FFFF ||
+    if ((value->kind != JINJA_INT && value->kind != JINJA_BOOL) || value->as.integer < 0 || value->as.integer > 0x10FFFF ||
         (value->as.integer >= 0xD800 && value->as.integer < 0xE000))
         return jinja_fail(f->run, "%%c requires int or char") != NULL;
     return jinja_add_field(f->run, f->out, "", bytes, core_utf8_write((uint32_t)value->as.integer, bytes), layout);

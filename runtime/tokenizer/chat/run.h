@@ -8,7 +8,7 @@
 #define JINJA_MAX_SOURCE ((size_t)4 << 20)   /* bytes of a template */
 #define JINJA_MAX_MEMORY ((size_t)512 << 20) /* bytes of values */
 #define JINJA_MAX_TEXT ((size_t)128 << 20)   /* bytes of the output, or of any one string */
-#define JINJA_MAX_WORK ((uint64_t)50000000) /* steps: a node evaluated, a value looked at, 16 bytes of text made or compared */
+#define JINJA_MAX_WORK ((uint64_t)30000000) /* steps: a node evaluated, a value looked at, 16 bytes of text made or compared */
 #define JINJA_MAX_NESTING 100u               /* of expressions and blocks in the source; CPython's own parser stops there too */
 #define JINJA_MAX_HEIGHT 400u                /* of the tree: a chain of operators is a branch as long */
 #define JINJA_MAX_DEPTH 1000u                /* of evaluation: nodes in nodes, macros in macros, lists in lists */

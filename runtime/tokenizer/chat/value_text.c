@@ -28,7 +28,7 @@ jinja_ref jinja_made(jinja_run *run, core_text *text, bool good)
 bool jinja_add(jinja_run *run, core_text *out, const char *data, size_t length)
 {
     oclm_status status;
-    if (!jinja_work(run, length / 16))
+    if (!jinja_work(run, 1 + length / 16))
         return false;
     if ((status = core_text_add(out, data, length)) == OCLM_OK)
         return true;
