@@ -15,8 +15,10 @@ static bool is_file(const char *path)
 /* A NUL would end the text early, unseen. */
 static int read_text(const char *path, char **text)
 {
-    size_t    length;
-    const int result = !path ? EXIT_OK : strcmp(path, "-") == 0 ? cli_read_stdin(text, &length) : cli_read_file(path, text, &length);
+    size_t length;
+    const int result = !path                    ? EXIT_OK
+                       : strcmp(path, "-") == 0 ? cli_read_stdin(text, &length)
+                                                : cli_read_file(path, text, &length);
     if (result == EXIT_OK && path && strlen(*text) != length)
         return cli_fail(EXIT_FORMAT, "%s: byte %zu is NUL; a text was expected", path, strlen(*text));
     return result;
@@ -27,7 +29,8 @@ int cli_chat_read(const cli_args *args, bool prompt, cli_chat *chat)
     int result;
     memset(chat, 0, sizeof *chat);
     oclm_chat_options_init(&chat->options, sizeof chat->options);
-    if ((result = read_text(args->chat, &chat->messages)) != EXIT_OK || (result = read_text(args->tools, &chat->tools)) != EXIT_OK ||
+    if ((result = read_text(args->chat, &chat->messages)) != EXIT_OK ||
+        (result = read_text(args->tools, &chat->tools)) != EXIT_OK ||
         (result = read_text(args->documents, &chat->documents)) != EXIT_OK)
         return result;
     if (args->chat_template && is_file(args->chat_template)) {
@@ -42,7 +45,8 @@ int cli_chat_read(const cli_args *args, bool prompt, cli_chat *chat)
     chat->options.variables_json = args->chat_variables;
     chat->options.continue_final_message = args->continue_final_message == OCLM_SWITCH_ON;
     prompt = prompt && !chat->options.continue_final_message;
-    chat->options.add_generation_prompt = args->add_generation_prompt == OCLM_SWITCH_UNSET ? prompt : args->add_generation_prompt == OCLM_SWITCH_ON;
+    chat->options.add_generation_prompt =
+        args->add_generation_prompt == OCLM_SWITCH_UNSET ? prompt : args->add_generation_prompt == OCLM_SWITCH_ON;
     return EXIT_OK;
 }
 

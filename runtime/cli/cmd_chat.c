@@ -1,5 +1,5 @@
-/* cmd_chat.c: oclm chat: a conversation on the terminal, or line by line on a pipe. The whole conversation is rendered at each turn; the
- * session reads only what it does not hold already. */
+/* cmd_chat.c: oclm chat: a conversation on the terminal, or line by line on a pipe. The whole conversation is rendered
+ * at each turn; the session reads only what it does not hold already. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,32 +7,35 @@
 #include "cli/history.h"
 
 #define DEFAULT_CONTEXT 4096u
-#define STREAM_CONTEXT 32 /* ids of the prompt's end that the stream sees first: a token may read differently after another */
+#define STREAM_CONTEXT                                                                                                 \
+    32 /* ids of the prompt's end that the stream sees first: a token may read differently after another */
 
 typedef struct talk {
-    const cli_args    *args;
-    oclm_tokenizer    *tokenizer;
-    oclm_model        *model;
-    oclm_session      *session;
-    cli_chat           chat;     /* template and tools */
-    cli_history        history;
-    cli_lines         *lines;
+    const cli_args *args;
+    oclm_tokenizer *tokenizer;
+    oclm_model *model;
+    oclm_session *session;
+    cli_chat chat; /* template and tools */
+    cli_history history;
+    cli_lines *lines;
     oclm_token_stream *stream;
-    char              *answer;   /* of this turn, so far */
-    size_t             length, capacity;
-    uint64_t           draws;    /* how often /regen was asked for in a row */
-    uint32_t           context;
-    bool               done;
-    int                result;   /* what went wrong while tokens arrived */
+    char *answer; /* of this turn, so far */
+    size_t length, capacity;
+    uint64_t draws; /* how often /regen was asked for in a row */
+    uint32_t context;
+    bool done;
+    int result; /* what went wrong while tokens arrived */
 } talk;
 
-/* ---- One answer ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- One answer
+ * -----------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool take(talk *t, const char *text, size_t length)
 {
     if (length >= t->capacity - t->length) {
         const size_t capacity = 2 * (t->length + length) + 256;
-        char        *moved = realloc(t->answer, capacity);
+        char *moved = realloc(t->answer, capacity);
         if (!moved) {
             t->result = cli_fail(EXIT_MEMORY, "out of memory after %zu bytes of an answer", t->length);
             return false;
@@ -53,8 +56,8 @@ static bool on_tokens(size_t sequence, const int32_t *ids, size_t count, void *u
     talk *t = user;
     (void)sequence;
     for (size_t i = 0; i < count; i++) {
-        const char       *text;
-        size_t            length;
+        const char *text;
+        size_t length;
         const oclm_status status = oclm_token_stream_push(t->stream, ids[i], &text, &length);
         if (status != OCLM_OK) {
             t->result = cli_fail_status(status);
@@ -70,7 +73,7 @@ static bool on_tokens(size_t sequence, const int32_t *ids, size_t count, void *u
 static oclm_status begin_stream(talk *t, const int32_t *ids, size_t count)
 {
     const char *text;
-    size_t      length;
+    size_t length;
     oclm_status status = oclm_token_stream_new(t->tokenizer, t->args->generate.skip_special_tokens, &t->stream);
     for (size_t i = count > STREAM_CONTEXT ? count - STREAM_CONTEXT : 0; i < count && status == OCLM_OK; i++)
         status = oclm_token_stream_push(t->stream, ids[i], &text, &length);
@@ -85,17 +88,18 @@ static void tell_timing(const talk *t, const oclm_generation *generation, size_t
         return;
     (void)fflush(stdout);
     (void)fprintf(stderr, "oclm: read %llu of %zu tokens in %.2f s; made %llu more in %.2f s (%.1f tokens/s)\n",
-                  (unsigned long long)timing.prefill_tokens, prompt, timing.prefill_s, (unsigned long long)timing.decode_tokens,
-                  timing.decode_s, timing.decode_s > 0 ? (double)timing.decode_tokens / timing.decode_s : 0);
+                  (unsigned long long)timing.prefill_tokens, prompt, timing.prefill_s,
+                  (unsigned long long)timing.decode_tokens, timing.decode_s,
+                  timing.decode_s > 0 ? (double)timing.decode_tokens / timing.decode_s : 0);
 }
 
 static oclm_status generate(talk *t, const int32_t *ids, size_t count)
 {
     oclm_generate_options options = t->args->generate;
-    oclm_generation      *generation = NULL;
-    const char           *text;
-    size_t                length;
-    oclm_status           status;
+    oclm_generation *generation = NULL;
+    const char *text;
+    size_t length;
+    oclm_status status;
     options.on_tokens = on_tokens;
     options.user = t;
     options.progress = cli_progress;
@@ -119,11 +123,11 @@ static oclm_status generate(talk *t, const int32_t *ids, size_t count)
 /* Answers the conversation as it stands, and adds the answer. After an error it stands as before. */
 static int answer(talk *t)
 {
-    int32_t    *ids = NULL;
-    size_t      count = 0;
-    char       *json;
+    int32_t *ids = NULL;
+    size_t count = 0;
+    char *json;
     oclm_status status;
-    int         result = cli_history_json(&t->history, &json);
+    int result = cli_history_json(&t->history, &json);
     if (result != EXIT_OK)
         return result;
     t->length = 0;
@@ -133,8 +137,10 @@ static int answer(talk *t)
         (status = begin_stream(t, ids, count)) == OCLM_OK)
         status = generate(t, ids, count);
     if (status == OCLM_ERR_CAPACITY || (status == OCLM_ERR_ARGUMENT && count >= t->context))
-        result = cli_fail(EXIT_USAGE, "the conversation has %zu tokens, and there is room for %u: /reset begins again, --context N gives more", count,
-                          t->context);
+        result = cli_fail(
+            EXIT_USAGE,
+            "the conversation has %zu tokens, and there is room for %u: /reset begins again, --context N gives more",
+            count, t->context);
     else if (status == OCLM_ERR_CANCELLED)
         t->length = 0;
     else if (status != OCLM_OK)
@@ -155,7 +161,7 @@ static int answer(talk *t)
 static int turn(talk *t, const char *text)
 {
     const size_t before = cli_history_count(&t->history);
-    int          result;
+    int result;
     t->draws = 0;
     if ((result = cli_history_add(&t->history, "user", text)) == EXIT_OK)
         result = answer(t);
@@ -164,7 +170,9 @@ static int turn(talk *t, const char *text)
     return result;
 }
 
-/* ---- Commands --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Commands
+ * ---------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* For people; on a pipe only answers are printed. */
 static void note(const talk *t, const char *text)
@@ -184,7 +192,8 @@ static int do_help(talk *t, const char *rest)
                "  /save FILE         write the conversation, as JSON messages\n"
                "  /load FILE         go on with one that was saved\n"
                "  /exit              end; so does Ctrl-D\n"
-               "Ctrl-C ends an answer. A line that ends in \\ goes on in the next one; \"\"\" begins and ends a text of several lines.");
+               "Ctrl-C ends an answer. A line that ends in \\ goes on in the next one; \"\"\" begins and ends a text "
+               "of several lines.");
     return EXIT_OK;
 }
 
@@ -197,7 +206,8 @@ static int do_reset(talk *t, const char *rest)
 
 static int do_system(talk *t, const char *rest)
 {
-    note(t, *rest ? "The conversation begins again with this system text." : "The conversation begins again without a system text.");
+    note(t, *rest ? "The conversation begins again with this system text."
+                  : "The conversation begins again without a system text.");
     return cli_history_reset(&t->history, rest);
 }
 
@@ -235,23 +245,30 @@ static int do_exit(talk *t, const char *rest)
     return EXIT_OK;
 }
 
-static const struct { const char *name; int (*run)(talk *, const char *); } commands[] = {
-    { "help", do_help }, { "reset", do_reset }, { "system", do_system }, { "regen", do_regen },
-    { "save", do_save }, { "load", do_load }, { "exit", do_exit }, { "quit", do_exit }, { "bye", do_exit },
+static const struct {
+    const char *name;
+    int (*run)(talk *, const char *);
+} commands[] = {
+    { "help", do_help }, { "reset", do_reset }, { "system", do_system }, { "regen", do_regen }, { "save", do_save },
+    { "load", do_load }, { "exit", do_exit },   { "quit", do_exit },     { "bye", do_exit },
 };
 
 static int command(talk *t, const char *line)
 {
     const size_t length = strcspn(line + 1, " \t");
-    const char  *rest = line + 1 + length;
+    const char *rest = line + 1 + length;
     rest += strspn(rest, " \t");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strlen(commands[i].name) == length && strncmp(commands[i].name, line + 1, length) == 0)
             return commands[i].run(t, rest);
-    return cli_fail(EXIT_USAGE, "unknown command /%.*s; /help lists them (a message that begins so: put a space before it)", (int)length, line + 1);
+    return cli_fail(EXIT_USAGE,
+                    "unknown command /%.*s; /help lists them (a message that begins so: put a space before it)",
+                    (int)length, line + 1);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Reading
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool append(char **text, size_t *length, const char *more, size_t more_length)
 {
@@ -282,10 +299,10 @@ static bool is_open(char *text, size_t *length)
 static cli_line_kind read_message(talk *t, char **message)
 {
     size_t length = 0;
-    char  *text = NULL;
+    char *text = NULL;
     *message = NULL;
     for (;;) {
-        const char         *line;
+        const char *line;
         const cli_line_kind kind = cli_lines_next(t->lines, text ? "... " : "> ", &line);
         if (kind != CLI_LINE) {
             if (kind == CLI_LINE_END && text)
@@ -315,17 +332,19 @@ static bool is_blank(const char *text)
     return !*text;
 }
 
-/* What ends the conversation: memory that is exhausted, a device that failed. A message that cannot be answered does not, on a terminal. */
+/* What ends the conversation: memory that is exhausted, a device that failed. A message that cannot be answered does
+ * not, on a terminal. */
 static bool is_fatal(const talk *t, int result)
 {
-    return result == EXIT_MEMORY || result == EXIT_DEVICE || (result != EXIT_OK && !cli_lines_on_terminal(t->lines)) || ferror(stdout);
+    return result == EXIT_MEMORY || result == EXIT_DEVICE || (result != EXIT_OK && !cli_lines_on_terminal(t->lines)) ||
+           ferror(stdout);
 }
 
 static int converse(talk *t)
 {
     int result = EXIT_OK;
     while (!t->done) {
-        char               *message;
+        char *message;
         const cli_line_kind kind = read_message(t, &message);
         if (kind == CLI_LINE_END)
             break;
@@ -341,15 +360,19 @@ static int converse(talk *t)
     return result;
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static int open_session(talk *t)
 {
     oclm_session_options options;
-    oclm_model_info      info = { .struct_size = sizeof info };
-    oclm_status          status;
+    oclm_model_info info = { .struct_size = sizeof info };
+    oclm_status status;
     (void)oclm_model_get_info(t->model, &info);
-    t->context = t->args->context ? t->args->context : info.max_position_embeddings < DEFAULT_CONTEXT ? info.max_position_embeddings : DEFAULT_CONTEXT;
+    t->context = t->args->context                                 ? t->args->context
+                 : info.max_position_embeddings < DEFAULT_CONTEXT ? info.max_position_embeddings
+                                                                  : DEFAULT_CONTEXT;
     oclm_session_options_init(&options, sizeof options);
     options.max_positions = t->context;
     status = oclm_session_new(t->model, &options, &t->session);
@@ -359,14 +382,18 @@ static int open_session(talk *t)
 static int begin(talk *t, cli_args *args)
 {
     double seconds;
-    int    result;
-    if ((result = cli_chat_read(args, true, &t->chat)) != EXIT_OK || (result = cli_load_tokenizer(args, false, &t->tokenizer)) != EXIT_OK)
+    int result;
+    if ((result = cli_chat_read(args, true, &t->chat)) != EXIT_OK ||
+        (result = cli_load_tokenizer(args, false, &t->tokenizer)) != EXIT_OK)
         return result;
     if (!args->chat_template && !oclm_tokenizer_has_chat_template(t->tokenizer))
-        return cli_fail(EXIT_NOT_FOUND, "%s has no chat template: it is not made for conversations (oclm generate continues a text), or give one with "
-                        "--chat-template FILE", args->model);
-    if ((result = cli_history_reset(&t->history, args->system)) != EXIT_OK || (result = cli_load_model(args, &t->model, &seconds)) != EXIT_OK ||
-        (result = open_session(t)) != EXIT_OK)
+        return cli_fail(EXIT_NOT_FOUND,
+                        "%s has no chat template: it is not made for conversations (oclm generate continues a text), "
+                        "or give one with "
+                        "--chat-template FILE",
+                        args->model);
+    if ((result = cli_history_reset(&t->history, args->system)) != EXIT_OK ||
+        (result = cli_load_model(args, &t->model, &seconds)) != EXIT_OK || (result = open_session(t)) != EXIT_OK)
         return result;
     return (t->lines = cli_lines_begin()) ? EXIT_OK : EXIT_MEMORY;
 }
@@ -374,9 +401,10 @@ static int begin(talk *t, cli_args *args)
 int cmd_chat(cli_args *args)
 {
     talk t = { .args = args };
-    int  result;
+    int result;
     if (args->json)
-        return cli_fail(EXIT_USAGE, "--json: a conversation is no single object; oclm generate --chat FILE --json answers one");
+        return cli_fail(EXIT_USAGE,
+                        "--json: a conversation is no single object; oclm generate --chat FILE --json answers one");
     cli_interrupt_begin();
     if ((result = begin(&t, args)) == EXIT_OK) {
         note(&t, "Type a message; /help lists commands, Ctrl-D ends.");

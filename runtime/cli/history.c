@@ -20,7 +20,7 @@ int cli_history_reset(cli_history *history, const char *system)
 {
     cJSON *fresh = cJSON_CreateArray();
     cJSON *before = history->messages;
-    int    result;
+    int result;
     if (!fresh)
         return no_memory();
     history->messages = fresh;
@@ -32,8 +32,8 @@ int cli_history_reset(cli_history *history, const char *system)
 int cli_history_add(cli_history *history, const char *role, const char *content)
 {
     cJSON *message = cJSON_CreateObject();
-    if (!message || !cJSON_AddStringToObject(message, "role", role) || !cJSON_AddStringToObject(message, "content", content) ||
-        !cJSON_AddItemToArray(history->messages, message)) {
+    if (!message || !cJSON_AddStringToObject(message, "role", role) ||
+        !cJSON_AddStringToObject(message, "content", content) || !cJSON_AddItemToArray(history->messages, message)) {
         cJSON_Delete(message);
         return no_memory();
     }
@@ -78,7 +78,7 @@ int cli_history_save(const cli_history *history, const char *path)
 {
     char *text = cJSON_Print(history->messages);
     FILE *file;
-    bool  good;
+    bool good;
     if (!text)
         return no_memory();
     if (!(file = fopen(path, "wb"))) {
@@ -107,18 +107,20 @@ static const char *fault_of(const cJSON *messages)
 
 int cli_history_load(cli_history *history, const char *path)
 {
-    char       *text;
-    size_t      length;
-    cJSON      *messages;
+    char *text;
+    size_t length;
+    cJSON *messages;
     const char *fault;
-    const int   result = cli_read_file(path, &text, &length);
+    const int result = cli_read_file(path, &text, &length);
     if (result != EXIT_OK)
         return result;
     messages = cJSON_ParseWithLength(text, length);
     free(text);
     if ((fault = fault_of(messages))) {
         cJSON_Delete(messages);
-        return cli_fail(EXIT_FORMAT, "%s: %s; it should be as /save writes it: [{\"role\": \"user\", \"content\": \"...\"}, ...]", path, fault);
+        return cli_fail(EXIT_FORMAT,
+                        "%s: %s; it should be as /save writes it: [{\"role\": \"user\", \"content\": \"...\"}, ...]",
+                        path, fault);
     }
     cJSON_Delete(history->messages);
     history->messages = messages;

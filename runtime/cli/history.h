@@ -1,4 +1,5 @@
-/* history.h: the messages of a conversation on the command line. Each function prints its message and returns the exit status. */
+/* history.h: the messages of a conversation on the command line. Each function prints its message and returns the exit
+ * status. */
 #ifndef OCLM_CLI_HISTORY_H
 #define OCLM_CLI_HISTORY_H
 
@@ -11,9 +12,9 @@ typedef struct cli_history {
 } cli_history;
 
 /* Begins again, with a system text (NULL or "": none). */
-int  cli_history_reset(cli_history *history, const char *system);
+int cli_history_reset(cli_history *history, const char *system);
 void cli_history_free(cli_history *history);
-int  cli_history_add(cli_history *history, const char *role, const char *content);
+int cli_history_add(cli_history *history, const char *role, const char *content);
 /* Removes the last message. */
 void cli_history_drop(cli_history *history);
 /* The role of the last message; "" if there is none. */
@@ -22,9 +23,9 @@ const char *cli_history_last_role(const cli_history *history);
 const char *cli_history_system(const cli_history *history);
 size_t cli_history_count(const cli_history *history);
 /* As JSON; free(). */
-int  cli_history_json(const cli_history *history, char **json);
-int  cli_history_save(const cli_history *history, const char *path);
+int cli_history_json(const cli_history *history, char **json);
+int cli_history_save(const cli_history *history, const char *path);
 /* Takes the place of what is there, if the file is a list of messages. */
-int  cli_history_load(cli_history *history, const char *path);
+int cli_history_load(cli_history *history, const char *path);
 
 #endif

@@ -1,5 +1,5 @@
-/* line.c: lines from a terminal, with editing and history by libedit where it was there to be built with, or from a pipe. While a line is
- * edited Ctrl-C is a key: it drops the line, and ends nothing. */
+/* line.c: lines from a terminal, with editing and history by libedit where it was there to be built with, or from a
+ * pipe. While a line is edited Ctrl-C is a key: it drops the line, and ends nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,15 +11,15 @@
 #endif
 
 struct cli_lines {
-    bool   terminal;
-    char  *line;
+    bool terminal;
+    char *line;
     size_t capacity;
 #if defined(OCLM_LINE_EDITING)
-    EditLine   *edit; /* NULL: plain lines */
-    History    *history;
-    HistEvent   event;
+    EditLine *edit; /* NULL: plain lines */
+    History *history;
+    HistEvent event;
     const char *prompt;
-    bool        interrupted;
+    bool interrupted;
 #endif
 };
 
@@ -68,9 +68,9 @@ static void end_editing(cli_lines *lines)
 
 static cli_line_kind edited(cli_lines *lines, const char *prompt, const char **line)
 {
-    int         count = 0;
+    int count = 0;
     const char *got;
-    char       *copy;
+    char *copy;
     lines->prompt = prompt;
     lines->interrupted = false;
     got = el_gets(lines->edit, &count);

@@ -5,8 +5,10 @@
 #include "device/devices.h"
 
 #define STORIES OCLM_SOURCE_DIR "/samples/models/stories"
-#define TEMPLATE "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{{ 'assistant:' if add_generation_prompt }}" \
-                 "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}{% for d in documents or [] %}({{ d.text }}){% endfor %}{{ x | default('') }}"
+#define TEMPLATE                                                                                                       \
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{{ 'assistant:' if add_generation_prompt }}"    \
+    "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}{% for d in documents or [] %}({{ d.text }}){% endfor %}{{ "  \
+    "x | default('') }}"
 #define ONE "[{\"role\": \"user\", \"content\": \"Once upon\"}]"
 
 static oclm_tokenizer *tokenizer;
@@ -35,8 +37,8 @@ static oclm_chat_options with_template(void)
 static void options_reach_the_template(void **state)
 {
     oclm_chat_options o = with_template();
-    char             *text;
-    size_t            length;
+    char *text;
+    size_t length;
     (void)state;
     assert_ok(oclm_chat_render(tokenizer, ONE, &o, &text, &length));
     assert_string_equal(text, "user: Once upon\n");
@@ -54,7 +56,7 @@ static void options_reach_the_template(void **state)
 static void the_last_message_can_be_gone_on_with(void **state)
 {
     oclm_chat_options o = with_template();
-    char             *text;
+    char *text;
     (void)state;
     o.continue_final_message = true;
     assert_ok(oclm_chat_render(tokenizer, ONE, &o, &text, NULL));
@@ -72,9 +74,9 @@ static void the_last_message_can_be_gone_on_with(void **state)
 static void ids_are_those_of_the_text_without_more(void **state)
 {
     oclm_chat_options o = with_template();
-    int32_t          *ids, *want;
-    size_t            count, want_count, length;
-    char             *text;
+    int32_t *ids, *want;
+    size_t count, want_count, length;
+    char *text;
     (void)state;
     assert_ok(oclm_chat_render(tokenizer, ONE, &o, &text, &length));
     assert_ok(oclm_tokenizer_encode(tokenizer, text, length, false, &want, &want_count));
@@ -88,11 +90,13 @@ static void ids_are_those_of_the_text_without_more(void **state)
 
 static void plain_messages_become_json(void **state)
 {
-    const oclm_message messages[] = { { "user", "a \"b\"\n\\é" }, { "assistant", NULL } }, nobody = { NULL, "x" }, bytes = { "user", "\xFF" };
-    char              *json;
+    const oclm_message messages[] = { { "user", "a \"b\"\n\\é" }, { "assistant", NULL } }, nobody = { NULL, "x" },
+                       bytes = { "user", "\xFF" };
+    char *json;
     (void)state;
     assert_ok(oclm_messages_to_json(messages, 2, &json));
-    assert_string_equal(json, "[{\"role\": \"user\", \"content\": \"a \\\"b\\\"\\n\\\\é\"}, {\"role\": \"assistant\"}]");
+    assert_string_equal(json,
+                        "[{\"role\": \"user\", \"content\": \"a \\\"b\\\"\\n\\\\é\"}, {\"role\": \"assistant\"}]");
     oclm_free(json);
     assert_ok(oclm_messages_to_json(NULL, 0, &json));
     assert_string_equal(json, "[]");
@@ -105,9 +109,9 @@ static void plain_messages_become_json(void **state)
 static void what_is_wrong_is_told(void **state)
 {
     oclm_chat_options o = with_template();
-    int32_t          *ids;
-    size_t            count;
-    char             *text;
+    int32_t *ids;
+    size_t count;
+    char *text;
     (void)state;
     assert_false(oclm_tokenizer_has_chat_template(tokenizer));
     assert_false(oclm_tokenizer_has_chat_template(NULL));

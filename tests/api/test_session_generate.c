@@ -1,14 +1,15 @@
-/* test_session_generate.c: a session that goes on: each answer is the one that a fresh start gives, and only what is new is read. */
+/* test_session_generate.c: a session that goes on: each answer is the one that a fresh start gives, and only what is
+ * new is read. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/folders.h"
 
 #define VOCAB 70u
-#define NEW 12u
+#define NEW   12u
 
 static oclm_model *model;
-static folder      made;
+static folder made;
 
 static int open_model(void **state)
 {
@@ -28,7 +29,7 @@ static int close_model(void **state)
 static oclm_session *open_session(uint32_t positions, uint32_t batch)
 {
     oclm_session_options o;
-    oclm_session        *session;
+    oclm_session *session;
     oclm_session_options_init(&o, sizeof o);
     o.max_positions = positions;
     o.batch = batch;
@@ -51,14 +52,14 @@ static void fill(int32_t *ids, size_t count, int32_t by)
         ids[i] = (int32_t)(((int32_t)i * by + 3) % (int32_t)VOCAB);
 }
 
-/* Generates in the session, expects what oclm_generate() gives, and that `read` ids of the prompt were read. Adds the new ids to the
- * prompt, and returns its new length. */
+/* Generates in the session, expects what oclm_generate() gives, and that `read` ids of the prompt were read. Adds the
+ * new ids to the prompt, and returns its new length. */
 static size_t go_on(oclm_session *session, int32_t *prompt, size_t count, size_t read, const char *label)
 {
     oclm_generate_options o = some(NEW);
-    oclm_generation      *got, *want;
-    oclm_timing           timing = { .struct_size = sizeof timing };
-    size_t                got_count, want_count;
+    oclm_generation *got, *want;
+    oclm_timing timing = { .struct_size = sizeof timing };
+    size_t got_count, want_count;
     assert_ok(oclm_session_generate(session, prompt, count, &o, &got));
     assert_ok(oclm_generate(model, prompt, count, &o, &want));
     const int32_t *a = oclm_generation_ids(got, 0, &got_count), *b = oclm_generation_ids(want, 0, &want_count);
@@ -66,9 +67,11 @@ static size_t go_on(oclm_session *session, int32_t *prompt, size_t count, size_t
         fail_msg("%s: %zu ids that are not those of a fresh start (%zu)", label, got_count, want_count);
     oclm_generation_get_timing(got, &timing);
     if (timing.prefill_tokens != read)
-        fail_msg("%s: %llu ids of the prompt were read, want %zu", label, (unsigned long long)timing.prefill_tokens, read);
+        fail_msg("%s: %llu ids of the prompt were read, want %zu", label, (unsigned long long)timing.prefill_tokens,
+                 read);
     if (oclm_session_length(session) != count + got_count - 1)
-        fail_msg("%s: the session holds %zu positions, want %zu", label, oclm_session_length(session), count + got_count - 1);
+        fail_msg("%s: the session holds %zu positions, want %zu", label, oclm_session_length(session),
+                 count + got_count - 1);
     memcpy(prompt + count, a, got_count * sizeof *a);
     oclm_generation_free(got);
     oclm_generation_free(want);
@@ -78,14 +81,15 @@ static size_t go_on(oclm_session *session, int32_t *prompt, size_t count, size_t
 static void a_conversation_is_read_once(void **state)
 {
     oclm_session *session = open_session(700, 1);
-    int32_t       ids[800];
-    size_t        count = 20;
+    int32_t ids[800];
+    size_t count = 20;
     (void)state;
     fill(ids, count, 7);
     count = go_on(session, ids, count, 20, "the first turn");
     for (int turn = 0; turn < 3; turn++) {
         fill(ids + count, 9, 5 + turn);
-        count = go_on(session, ids, count + 9, 10, "a turn: nine new ids, and the last of the answer, which nobody read yet");
+        count = go_on(session, ids, count + 9, 10,
+                      "a turn: nine new ids, and the last of the answer, which nobody read yet");
     }
     fill(ids + count, 580 - count, 11); /* more than one pass */
     count = go_on(session, ids, 580, 580 - count + 1, "a long turn");
@@ -100,7 +104,7 @@ static void a_conversation_is_read_once(void **state)
 static void forward_passes_count_too(void **state)
 {
     oclm_session *session = open_session(100, 1);
-    int32_t       ids[100];
+    int32_t ids[100];
     (void)state;
     fill(ids, 40, 7);
     assert_ok(oclm_forward(session, ids, 1, 30, NULL, 0));
@@ -121,12 +125,12 @@ static bool stop_at_once(size_t sequence, const int32_t *ids, size_t count, void
 
 static void what_is_stopped_can_go_on(void **state)
 {
-    oclm_session         *session = open_session(200, 1);
+    oclm_session *session = open_session(200, 1);
     oclm_generate_options o = some(100);
-    oclm_generation      *generation;
-    volatile int          cancel = 1;
-    int32_t               ids[200];
-    size_t                count;
+    oclm_generation *generation;
+    volatile int cancel = 1;
+    int32_t ids[200];
+    size_t count;
     (void)state;
     fill(ids, 40, 7);
     o.cancel = &cancel; /* before anything is read */
@@ -146,11 +150,11 @@ static void what_is_stopped_can_go_on(void **state)
 
 static void what_does_not_fit_is_refused(void **state)
 {
-    oclm_session         *session = open_session(50, 1), *two = open_session(50, 2);
+    oclm_session *session = open_session(50, 1), *two = open_session(50, 2);
     oclm_generate_options o = some(100);
-    oclm_generation      *generation;
-    int32_t               ids[100];
-    size_t                count;
+    oclm_generation *generation;
+    int32_t ids[100];
+    size_t count;
     (void)state;
     fill(ids, 100, 7);
     assert_ok(oclm_session_generate(session, ids, 30, &o, &generation)); /* ends where the session does */

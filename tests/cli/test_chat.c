@@ -1,12 +1,14 @@
-/* test_chat.c: conversations on the command line: oclm chat on a pipe and on a terminal, --chat of tokenize and generate. The model is the
- * sample that tells stories: what it answers does not matter here, that it is the same twice does. */
+/* test_chat.c: conversations on the command line: oclm chat on a pipe and on a terminal, --chat of tokenize and
+ * generate. The model is the sample that tells stories: what it answers does not matter here, that it is the same twice
+ * does. */
 #define _XOPEN_SOURCE 700
 
 #include "cli/cases.h"
 
 #include <termios.h>
 
-#define TEMPLATE "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{{ 'assistant:' if add_generation_prompt }}"
+#define TEMPLATE                                                                                                       \
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{{ 'assistant:' if add_generation_prompt }}"
 #define CHAT "chat @stories --chat-template @here/t.jinja -n 6 --eos-token-id none"
 
 static int begin(void **state)
@@ -33,8 +35,8 @@ static void put(const char *name, const char *text)
 static process run_on(const char *line, const char *input, int status)
 {
     const setting how = { .open_input = true };
-    words         w;
-    process       p;
+    words w;
+    process p;
     split_line(line, &w);
     p = process_start(w.list, &how);
     process_write(&p, input, strlen(input), true);
@@ -52,15 +54,18 @@ static cJSON *json_of(const process *p)
     return tree;
 }
 
-/* ---- --chat ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- --chat
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void tokenize_shows_the_prompt(void **state)
 {
-    process     p, q;
-    cJSON      *tree, *plain;
+    process p, q;
+    cJSON *tree, *plain;
     (void)state;
     put("m.json", "[{\"role\": \"user\", \"content\": \"Once upon\"}]");
-    p = run_on("tokenize @stories --chat @here/m.json --chat-template @here/t.jinja --add-generation-prompt --json", "", 0);
+    p = run_on("tokenize @stories --chat @here/m.json --chat-template @here/t.jinja --add-generation-prompt --json", "",
+               0);
     q = run_on("tokenize @stories 'user: Once upon\nassistant:' --json --no-special-tokens", "", 0);
     tree = json_of(&p);
     plain = json_of(&q);
@@ -71,7 +76,8 @@ static void tokenize_shows_the_prompt(void **state)
     cJSON_Delete(plain);
     process_free(&p);
     process_free(&q);
-    p = run_on("tokenize @stories --chat - --chat-template @here/t.jinja --continue-final-message", "[{\"role\": \"user\", \"content\": \"Once \"}]", 0);
+    p = run_on("tokenize @stories --chat - --chat-template @here/t.jinja --continue-final-message",
+               "[{\"role\": \"user\", \"content\": \"Once \"}]", 0);
     assert_non_null(strstr(p.out.data, "user: Once \n"));
     process_free(&p);
 }
@@ -81,7 +87,8 @@ static void generate_prints_the_answer_alone(void **state)
     process chat, plain;
     (void)state;
     put("m.json", "[{\"role\": \"user\", \"content\": \"Once upon\"}]");
-    chat = run_on("generate @stories --chat @here/m.json --chat-template @here/t.jinja -n 6 --eos-token-id none", "", 0);
+    chat =
+        run_on("generate @stories --chat @here/m.json --chat-template @here/t.jinja -n 6 --eos-token-id none", "", 0);
     plain = run_on("generate @stories 'user: Once upon\nassistant:' -n 6 --eos-token-id none", "", 0);
     assert_string_equal(strstr(plain.out.data, "assistant:") + strlen("assistant:"), chat.out.data);
     process_free(&chat);
@@ -92,15 +99,23 @@ static const command_case wrong[] = {
     { "a model without a template", "chat @stories", 3, "no chat template|--chat-template FILE", NULL },
     { "no model", "chat", 2, "which model? oclm chat MODEL", NULL },
     { "one JSON object of many answers", "chat @stories --json", 2, "oclm generate --chat FILE --json", NULL },
-    { "no such template", "tokenize @stories --chat @here/one.json --chat-template nosuch", 3, "chat_template is not set", NULL },
+    { "no such template", "tokenize @stories --chat @here/one.json --chat-template nosuch", 3,
+      "chat_template is not set", NULL },
     { "no such file", "tokenize @stories --chat @here/nosuch.json", 3, "nosuch.json", NULL },
-    { "no messages", "tokenize @stories --chat @here/empty.json --chat-template @here/t.jinja", 2, "at least one message", NULL },
-    { "no JSON", "tokenize @stories --chat @here/t.jinja --chat-template @here/t.jinja", 6, "the messages: byte", NULL },
-    { "a broken template", "tokenize @stories --chat @here/one.json --chat-template @here/broken.jinja", 6, "chat template, line 1|if", NULL },
-    { "a template that refuses", "generate @stories --chat @here/one.json --chat-template @here/refuse.jinja", 2, "not today", NULL },
-    { "both a text and a conversation", "tokenize @stories Once --chat @here/one.json", 2, "--chat takes the place of a text", NULL },
+    { "no messages", "tokenize @stories --chat @here/empty.json --chat-template @here/t.jinja", 2,
+      "at least one message", NULL },
+    { "no JSON", "tokenize @stories --chat @here/t.jinja --chat-template @here/t.jinja", 6, "the messages: byte",
+      NULL },
+    { "a broken template", "tokenize @stories --chat @here/one.json --chat-template @here/broken.jinja", 6,
+      "chat template, line 1|if", NULL },
+    { "a template that refuses", "generate @stories --chat @here/one.json --chat-template @here/refuse.jinja", 2,
+      "not today", NULL },
+    { "both a text and a conversation", "tokenize @stories Once --chat @here/one.json", 2,
+      "--chat takes the place of a text", NULL },
     { "tools without a conversation", "generate @stories Once --tools @here/one.json", 2, "--chat FILE", NULL },
-    { "variables that are none", "tokenize @stories --chat @here/one.json --chat-template @here/t.jinja --chat-template-kwargs 1", 2, "JSON object", NULL },
+    { "variables that are none",
+      "tokenize @stories --chat @here/one.json --chat-template @here/t.jinja --chat-template-kwargs 1", 2,
+      "JSON object", NULL },
 };
 
 static void what_is_wrong_is_told(void **state)
@@ -113,13 +128,15 @@ static void what_is_wrong_is_told(void **state)
     check_cases(wrong, COUNT(wrong));
 }
 
-/* ---- oclm chat on a pipe ------------------------------------------------------------------------------------------------------------------- */
+/* ---- oclm chat on a pipe
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void each_line_is_a_turn(void **state)
 {
     process p, again;
-    cJSON  *saved;
-    char    line[4096];
+    cJSON *saved;
+    char line[4096];
     (void)state;
     (void)snprintf(line, sizeof line, "Once upon\n\nThe end\n/save %s/nosuch/x\n", here);
     p = run_on(CHAT, line, 1);
@@ -130,15 +147,17 @@ static void each_line_is_a_turn(void **state)
     again = run_on(CHAT " --system 'Be good'", line, 0);
     assert_string_equal(p.out.data, again.out.data);
     process_free(&again);
-    char  *text = NULL;
-    FILE  *file = fopen(scratch_path(here, "saved.json"), "rb");
-    char   bytes[8192];
+    char *text = NULL;
+    FILE *file = fopen(scratch_path(here, "saved.json"), "rb");
+    char bytes[8192];
     assert_non_null(file);
     bytes[fread(bytes, 1, sizeof bytes - 1, file)] = '\0';
     fclose(file);
     assert_non_null(saved = cJSON_Parse(bytes));
     assert_int_equal(cJSON_GetArraySize(saved), 5);
-    static const char *const roles[] = { "system", "user", "assistant", "user", "assistant" }, *const contents[] = { "Be good", "Once upon", NULL, "The \nend", NULL };
+    static const char *const roles[] = { "system", "user", "assistant", "user", "assistant" }, *const contents[] = {
+        "Be good", "Once upon", NULL, "The \nend", NULL
+    };
     for (int i = 0; i < 5; i++) {
         const cJSON *message = cJSON_GetArrayItem(saved, i);
         assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(message, "role")), roles[i]);
@@ -155,7 +174,7 @@ static void each_line_is_a_turn(void **state)
 static void a_saved_conversation_goes_on(void **state)
 {
     process whole, rest;
-    char    input[4096];
+    char input[4096];
     (void)state;
     (void)snprintf(input, sizeof input, "Once upon\n/save %s/saved.json\nThe end\n", here);
     whole = run_on(CHAT, input, 0);
@@ -221,15 +240,17 @@ static void only_what_is_new_is_read(void **state)
     process_free(&p);
 }
 
-/* ---- On a terminal -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- On a terminal
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Starts it on a terminal of its own; p.out is what the terminal shows, p.in what is typed. */
 static process start_on_terminal(const char *line)
 {
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    words     w;
-    process   p = { .in = -1, .err.end = -1 };
-    char     *argv[MOST_ARGUMENTS + 2] = { (char[]){ OCLM_COMMAND } };
+    words w;
+    process p = { .in = -1, .err.end = -1 };
+    char *argv[MOST_ARGUMENTS + 2] = { (char[]){ OCLM_COMMAND } };
     scratch_check(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0, "a terminal");
     split_line(line, &w);
     for (size_t i = 0; w.list[i]; i++)

@@ -1,6 +1,6 @@
-/* chat_case.h: one line of a file of chat template cases, rendered: {"template", "messages", "tools", "documents", "kwargs", "special",
- * "now", ...}. "special" and "kwargs" are the template's variables; arguments of apply_chat_template stand among the latter. Values are
- * handed on as they are written: a tree would make 1 of 1.0. */
+/* chat_case.h: one line of a file of chat template cases, rendered: {"template", "messages", "tools", "documents",
+ * "kwargs", "special", "now", ...}. "special" and "kwargs" are the template's variables; arguments of
+ * apply_chat_template stand among the latter. Values are handed on as they are written: a tree would make 1 of 1.0. */
 #ifndef OCLM_TESTS_CHAT_CASE_H
 #define OCLM_TESTS_CHAT_CASE_H
 
@@ -26,13 +26,13 @@ static int64_t chat_case_time(const char *text)
 static char *chat_case_raw(const char *object, size_t size, const char *name)
 {
     core_json_reader reader;
-    char            *found = NULL;
-    bool             first, more;
+    char *found = NULL;
+    bool first, more;
     core_json_reader_init(&reader, object, size, "a case");
     if (core_json_enter(&reader, CORE_JSON_OBJECT) == OCLM_OK)
         for (first = true; !found && core_json_next(&reader, CORE_JSON_OBJECT, &first, &more) == OCLM_OK && more;) {
-            const char    *key, *begin;
-            size_t         length;
+            const char *key, *begin;
+            size_t length;
             core_json_kind kind = CORE_JSON_END;
             if (core_json_key(&reader, &key, &length) != OCLM_OK)
                 break;
@@ -42,7 +42,8 @@ static char *chat_case_raw(const char *object, size_t size, const char *name)
             begin = reader.p;
             if (core_json_skip(&reader) != OCLM_OK)
                 break;
-            if (same && kind != CORE_JSON_NULL && (found = core_alloc((size_t)(reader.p - begin) + 1, "a test")) != NULL) {
+            if (same && kind != CORE_JSON_NULL &&
+                (found = core_alloc((size_t)(reader.p - begin) + 1, "a test")) != NULL) {
                 memcpy(found, begin, (size_t)(reader.p - begin));
                 found[reader.p - begin] = '\0';
             }
@@ -68,11 +69,11 @@ static char *chat_case_merge(const char *a, const char *b)
 static oclm_status chat_case_render(const char *line, size_t length, core_text *out)
 {
     static const tok_templates none = TOK_TEMPLATES_INIT;
-    static const char *const   names[] = { "messages", "tools", "documents", "kwargs", "special" };
-    char            *raw[COUNT(names)], *variables;
-    cJSON           *tree = NULL;
+    static const char *const names[] = { "messages", "tools", "documents", "kwargs", "special" };
+    char *raw[COUNT(names)], *variables;
+    cJSON *tree = NULL;
     tok_chat_request request = { .templates = &none };
-    oclm_status      status = core_json_parse(line, length, "a case", &tree);
+    oclm_status status = core_json_parse(line, length, "a case", &tree);
     if (status != OCLM_OK)
         return status;
     for (size_t i = 0; i < COUNT(names); i++)

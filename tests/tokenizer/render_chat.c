@@ -1,4 +1,5 @@
-/* render_chat.c: for comparisons with the reference: cases of chat_case.h on standard input, a line each, give {"text"} or {"error"}. */
+/* render_chat.c: for comparisons with the reference: cases of chat_case.h on standard input, a line each, give {"text"}
+ * or {"error"}. */
 #include "tokenizer/chat_case.h"
 
 static char *read_line(char **line, size_t *capacity, size_t *length)
@@ -17,12 +18,12 @@ static char *read_line(char **line, size_t *capacity, size_t *length)
 
 int main(void)
 {
-    char  *line = NULL;
+    char *line = NULL;
     size_t capacity = 0, length;
     while (read_line(&line, &capacity, &length) != NULL) {
-        core_text         text = CORE_TEXT_INIT, answer = CORE_TEXT_INIT;
+        core_text text = CORE_TEXT_INIT, answer = CORE_TEXT_INIT;
         const oclm_status status = chat_case_render(line, length, &text);
-        const char       *said = status == OCLM_OK ? (text.data ? text.data : "") : oclm_last_error();
+        const char *said = status == OCLM_OK ? (text.data ? text.data : "") : oclm_last_error();
         (void)core_text_printf(&answer, "{\"status\": %d, \"%s\": ", (int)status, status == OCLM_OK ? "text" : "error");
         (void)core_json_add_string(&answer, said, status == OCLM_OK ? text.length : strlen(said));
         (void)fputs(answer.data, stdout);

@@ -14,10 +14,12 @@ static void put(const char *name, const char *text)
 /* Renders with the folder's templates; "" and the message where it fails. */
 static const char *rendered(const char *name, const char *tools)
 {
-    static char      text[256];
-    tok_templates    templates;
-    core_text        out = CORE_TEXT_INIT;
-    tok_chat_request request = { .templates = &templates, .messages = "[{\"role\": \"user\"}]", .tools = tools, .template_name = name, .now = 0 };
+    static char text[256];
+    tok_templates templates;
+    core_text out = CORE_TEXT_INIT;
+    tok_chat_request request = {
+        .templates = &templates, .messages = "[{\"role\": \"user\"}]", .tools = tools, .template_name = name, .now = 0
+    };
     assert_int_equal(tok_templates_read(folder, &templates), OCLM_OK);
     text[0] = '\0';
     if (tok_chat_render(&request, &out) == OCLM_OK)
@@ -48,7 +50,8 @@ static void a_string_in_the_configuration_is_the_default(void **state)
 static void of_several_tools_choose_theirs(void **state)
 {
     (void)state;
-    put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"d\"}, {\"name\": \"tool_use\", \"template\": \"t\"}, "
+    put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"d\"}, {\"name\": "
+                                 "\"tool_use\", \"template\": \"t\"}, "
                                  "{\"name\": \"rag\", \"template\": \"r\"}]}");
     assert_string_equal(rendered(NULL, NULL), "d");
     assert_string_equal(rendered(NULL, "[]"), "t");
@@ -61,7 +64,8 @@ static void of_several_tools_choose_theirs(void **state)
 static void several_without_a_default_must_be_chosen_from(void **state)
 {
     (void)state;
-    put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"a\", \"template\": \"A\"}, {\"name\": \"b\", \"template\": \"B\"}]}");
+    put("tokenizer_config.json",
+        "{\"chat_template\": [{\"name\": \"a\", \"template\": \"A\"}, {\"name\": \"b\", \"template\": \"B\"}]}");
     assert_string_equal(rendered(NULL, NULL), "");
     assert_non_null(strstr(oclm_last_error(), "multiple chat templates with no default"));
     assert_string_equal(rendered("b", NULL), "B");
@@ -70,7 +74,8 @@ static void several_without_a_default_must_be_chosen_from(void **state)
 static void files_take_the_place_of_the_configuration(void **state)
 {
     (void)state;
-    put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"d\"}, {\"name\": \"old\", \"template\": \"o\"}]}");
+    put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"d\"}, {\"name\": "
+                                 "\"old\", \"template\": \"o\"}]}");
     put("chat_template.jinja", "file\n");
     assert_string_equal(rendered(NULL, NULL), "file");
     assert_string_equal(rendered("old", NULL), "");
@@ -84,7 +89,9 @@ static void files_take_the_place_of_the_configuration(void **state)
 
 static void configurations_that_are_wrong_are_refused(void **state)
 {
-    static const struct { const char *text, *says; } cases[] = {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
         { "{\"chat_template\": 1}", "must be a string" },
         { "{\"chat_template\": [1]}", "no \"name\"" },
         { "{\"chat_template\": [{\"name\": \"a\"}]}", "no \"template\"" },
@@ -113,7 +120,8 @@ static void any_request_for_memory_may_fail(void **state)
 {
     tok_templates templates = TOK_TEMPLATES_INIT;
     (void)state;
-    put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"a\", \"template\": \"A\"}, {\"name\": \"b\", \"template\": \"B\"}]}");
+    put("tokenizer_config.json",
+        "{\"chat_template\": [{\"name\": \"a\", \"template\": \"A\"}, {\"name\": \"b\", \"template\": \"B\"}]}");
     fails_cleanly_at_every_request("templates of tokenizer_config.json", read_folder, free_read, &templates);
     put("chat_template.jinja", "file\n");
     fails_cleanly_at_every_request("chat_template.jinja", read_folder, free_read, &templates);

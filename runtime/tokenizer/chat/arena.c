@@ -1,13 +1,13 @@
 /* arena.c: blocks that double in size up to 1 MiB; what is larger gets a block of its own. */
 #include "tokenizer/chat/arena.h"
 
-#define FIRST_BLOCK ((size_t)16 << 10)
+#define FIRST_BLOCK   ((size_t)16 << 10)
 #define LARGEST_BLOCK ((size_t)1 << 20)
-#define ALIGNMENT ((size_t)8)
+#define ALIGNMENT     ((size_t)8)
 
 struct jinja_block {
     jinja_block *before;
-    size_t       size;
+    size_t size;
 };
 
 static size_t aligned(size_t bytes)
@@ -17,7 +17,7 @@ static size_t aligned(size_t bytes)
 
 static bool add_block(jinja_arena *arena, size_t bytes)
 {
-    size_t       size = arena->blocks ? arena->blocks->size * 2 : FIRST_BLOCK;
+    size_t size = arena->blocks ? arena->blocks->size * 2 : FIRST_BLOCK;
     jinja_block *block;
     if (size > LARGEST_BLOCK)
         size = LARGEST_BLOCK;
@@ -39,7 +39,7 @@ static bool add_block(jinja_arena *arena, size_t bytes)
 void *jinja_arena_take(jinja_arena *arena, size_t bytes)
 {
     const size_t whole = aligned(bytes ? bytes : 1);
-    char        *taken;
+    char *taken;
     if (bytes > arena->limit || (whole > arena->left && !add_block(arena, whole)))
         return NULL;
     taken = arena->next;

@@ -38,10 +38,10 @@ static bool take_named(jinja_run *run, const jinja_callable *row, const jinja_ar
     size_t count;
     for (size_t i = 0; i < arguments->named_count; i++) {
         const jinja_ref name = arguments->named[i].key;
-        const size_t    index = parameter_index(row->parameters, name, &count);
+        const size_t index = parameter_index(row->parameters, name, &count);
         if (index == SIZE_MAX)
-            return jinja_fail(run, "%s() got an unexpected keyword argument '%.*s'", row->name, (int)name->as.text.length,
-                              name->as.text.data) != NULL;
+            return jinja_fail(run, "%s() got an unexpected keyword argument '%.*s'", row->name,
+                              (int)name->as.text.length, name->as.text.data) != NULL;
         if (a[index])
             return jinja_fail(run, "%s() got multiple values for argument '%.*s'", row->name, (int)name->as.text.length,
                               name->as.text.data) != NULL;
@@ -53,12 +53,13 @@ static bool take_named(jinja_run *run, const jinja_callable *row, const jinja_ar
 jinja_ref jinja_call_row(jinja_run *run, const jinja_callable *row, jinja_ref self, const jinja_arguments *arguments)
 {
     jinja_ref a[JINJA_MAX_PARAMETERS] = { NULL };
-    size_t    count, length;
+    size_t count, length;
     if (!row->parameters)
         return row->call(run, self, a, arguments);
     (void)parameter_index(row->parameters, NULL, &count);
     if (arguments->count > count)
-        return jinja_fail(run, "%s() takes at most %zu argument%s (%zu given)", row->name, count, count == 1 ? "" : "s", arguments->count);
+        return jinja_fail(run, "%s() takes at most %zu argument%s (%zu given)", row->name, count, count == 1 ? "" : "s",
+                          arguments->count);
     for (size_t i = 0; i < arguments->count; i++)
         a[i] = arguments->items[i];
     if (!take_named(run, row, arguments, a))
@@ -91,8 +92,10 @@ bool jinja_is_callable(jinja_ref value)
     case JINJA_LOOP:
     case JINJA_FUNCTION:
     case JINJA_METHOD:
-    case JINJA_JOINER: return true;
-    default: return false;
+    case JINJA_JOINER:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -107,13 +110,19 @@ static jinja_ref call_joiner(jinja_ref joiner)
 jinja_ref jinja_call(jinja_run *run, jinja_ref callee, const jinja_arguments *arguments)
 {
     switch (callee->kind) {
-    case JINJA_UNDEFINED: return jinja_fail_undefined(run, callee);
-    case JINJA_MACRO: return jinja_call_macro(run, callee->as.macro, arguments);
-    case JINJA_LOOP: return jinja_call_loop(run, callee->as.loop, arguments);
+    case JINJA_UNDEFINED:
+        return jinja_fail_undefined(run, callee);
+    case JINJA_MACRO:
+        return jinja_call_macro(run, callee->as.macro, arguments);
+    case JINJA_LOOP:
+        return jinja_call_loop(run, callee->as.loop, arguments);
     case JINJA_FUNCTION:
-    case JINJA_METHOD: return jinja_call_row(run, callee->as.call.row, callee->as.call.self, arguments);
-    case JINJA_JOINER: return call_joiner(callee);
-    default: return jinja_fail(run, "'%s' object is not callable", jinja_type(callee));
+    case JINJA_METHOD:
+        return jinja_call_row(run, callee->as.call.row, callee->as.call.self, arguments);
+    case JINJA_JOINER:
+        return call_joiner(callee);
+    default:
+        return jinja_fail(run, "'%s' object is not callable", jinja_type(callee));
     }
 }
 
@@ -124,7 +133,8 @@ bool jinja_want_int(jinja_run *run, jinja_ref argument, const char *what, int64_
     if (argument->kind == JINJA_UNDEFINED)
         return jinja_fail_undefined(run, argument) != NULL;
     if (argument->kind != JINJA_INT && argument->kind != JINJA_BOOL)
-        return jinja_fail(run, "%s: '%s' object cannot be interpreted as an integer", what, jinja_type(argument)) != NULL;
+        return jinja_fail(run, "%s: '%s' object cannot be interpreted as an integer", what, jinja_type(argument)) !=
+               NULL;
     *value = argument->as.integer;
     return true;
 }

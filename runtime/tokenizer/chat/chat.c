@@ -5,24 +5,30 @@
 
 #include "tokenizer/special.h"
 
-/* ---- Choosing ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Choosing
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* "a", "b": the names there are, for a message. */
 static oclm_status unknown_name(const tok_templates *templates, const char *wanted)
 {
-    core_text   names = CORE_TEXT_INIT;
+    core_text names = CORE_TEXT_INIT;
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < templates->count && status == OCLM_OK; i++)
         status = core_text_printf(&names, "%s\"%s\"", i ? ", " : "", templates->items[i].name);
     if (status == OCLM_OK && templates->count == 0)
-        status = core_fail(OCLM_ERR_NOT_FOUND, "Cannot use chat template functions because tokenizer.chat_template is not set and no template "
-                           "argument was passed! The model has no chat_template.jinja, and its tokenizer_config.json no chat_template: it is "
-                           "not made for conversations, or its template must be given (--chat-template FILE)");
+        status =
+            core_fail(OCLM_ERR_NOT_FOUND,
+                      "Cannot use chat template functions because tokenizer.chat_template is not set and no template "
+                      "argument was passed! The model has no chat_template.jinja, and its tokenizer_config.json no "
+                      "chat_template: it is "
+                      "not made for conversations, or its template must be given (--chat-template FILE)");
     else if (status == OCLM_OK && wanted)
         status = core_fail(OCLM_ERR_NOT_FOUND, "the model has no chat template \"%s\"; it has %s", wanted, names.data);
     else if (status == OCLM_OK)
-        status = core_fail(OCLM_ERR_NOT_FOUND, "This model has multiple chat templates with no default specified! Choose one by its name: %s",
-                           names.data);
+        status = core_fail(
+            OCLM_ERR_NOT_FOUND,
+            "This model has multiple chat templates with no default specified! Choose one by its name: %s", names.data);
     core_text_free(&names);
     return status;
 }
@@ -45,7 +51,8 @@ static oclm_status choose(const tok_chat_request *request, tok_template *chosen)
     return OCLM_OK;
 }
 
-/* ---- What the template sees ------------------------------------------------------------------------------------------------------------- */
+/* ---- What the template sees
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static bool set(jinja_run *run, jinja_dict *dict, const char *key, jinja_ref value)
 {
@@ -58,8 +65,8 @@ static bool set_special_tokens(jinja_run *run, jinja_dict *dict, const tok_token
     const size_t count = tokenizer ? tok_special_named(tokenizer) : 0;
     for (size_t i = 0; i < count; i++) {
         const char *text;
-        size_t      length;
-        int32_t     id;
+        size_t length;
+        int32_t id;
         const char *key = tok_special_at(tokenizer, i, &text, &length, &id);
         if (!set(run, dict, key, jinja_part(run, text, length)))
             return false;
@@ -73,27 +80,32 @@ static bool set_variables(jinja_run *run, jinja_dict *dict, const char *json)
     if (!object || object->kind == JINJA_NONE)
         return object != NULL;
     if (object->kind != JINJA_DICT)
-        return jinja_fail_as(run, OCLM_ERR_ARGUMENT, "the variables must be a JSON object, such as {\"enable_thinking\": false}") != NULL;
+        return jinja_fail_as(run, OCLM_ERR_ARGUMENT,
+                             "the variables must be a JSON object, such as {\"enable_thinking\": false}") != NULL;
     for (size_t i = 0; i < object->as.dict->count; i++)
         if (!jinja_dict_set(run, dict, object->as.dict->pairs[i].key, object->as.dict->pairs[i].value))
             return false;
     return true;
 }
 
-/* ---- Rendering ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Rendering
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool render(jinja_run *run, const tok_chat_request *request, const tok_template *chosen, core_text *out)
 {
     const char *const field = request->continue_field ? request->continue_field : "content";
-    jinja_ref         messages = tok_chat_messages(run, request->messages), final = NULL;
-    jinja_dict       *dict = messages ? jinja_dict_new(run) : NULL;
-    core_text         text = CORE_TEXT_INIT;
-    bool              good;
+    jinja_ref messages = tok_chat_messages(run, request->messages), final = NULL;
+    jinja_dict *dict = messages ? jinja_dict_new(run) : NULL;
+    core_text text = CORE_TEXT_INIT;
+    bool good;
     if (!dict)
         return false;
-    if (request->continue_final_message && !(messages = tok_chat_mark(run, messages, field, chosen->text, chosen->length, &final)))
+    if (request->continue_final_message &&
+        !(messages = tok_chat_mark(run, messages, field, chosen->text, chosen->length, &final)))
         return false;
-    if (!set(run, dict, "messages", messages) || !set(run, dict, "tools", tok_chat_objects(run, request->tools, "the tools")) ||
+    if (!set(run, dict, "messages", messages) ||
+        !set(run, dict, "tools", tok_chat_objects(run, request->tools, "the tools")) ||
         !set(run, dict, "documents", tok_chat_objects(run, request->documents, "the documents")) ||
         !set(run, dict, "add_generation_prompt", jinja_bool(request->add_generation_prompt)) ||
         !set_special_tokens(run, dict, request->tokenizer) || !set_variables(run, dict, request->variables))
@@ -111,12 +123,15 @@ static bool render(jinja_run *run, const tok_chat_request *request, const tok_te
 oclm_status tok_chat_render(const tok_chat_request *request, core_text *out)
 {
     tok_template chosen = { NULL, NULL, 0 };
-    jinja_run    run;
-    oclm_status  status;
+    jinja_run run;
+    oclm_status status;
     if (request->continue_final_message && request->add_generation_prompt)
-        return core_fail(OCLM_ERR_ARGUMENT, "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when "
-                         "you want the model to continue the final message, and add_generation_prompt when you want to add a header that will "
-                         "prompt it to start a new assistant message instead.");
+        return core_fail(
+            OCLM_ERR_ARGUMENT,
+            "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when "
+            "you want the model to continue the final message, and add_generation_prompt when you want to add a header "
+            "that will "
+            "prompt it to start a new assistant message instead.");
     if ((status = choose(request, &chosen)) != OCLM_OK)
         return status;
     jinja_begin(&run, "chat template");

@@ -43,9 +43,13 @@ static uint64_t hash_text(const char *data, size_t length)
 static bool hash_of(jinja_run *run, jinja_ref key, uint64_t *hash)
 {
     switch (key->kind) {
-    case JINJA_STRING: *hash = hash_text(key->as.text.data, key->as.text.length); return jinja_work(run, key->as.text.length / 16);
+    case JINJA_STRING:
+        *hash = hash_text(key->as.text.data, key->as.text.length);
+        return jinja_work(run, key->as.text.length / 16);
     case JINJA_BOOL:
-    case JINJA_INT: *hash = mix(1, (uint64_t)key->as.integer); return true;
+    case JINJA_INT:
+        *hash = mix(1, (uint64_t)key->as.integer);
+        return true;
     case JINJA_FLOAT:
         if (key->as.real == floor(key->as.real) && fabs(key->as.real) < 9e18)
             *hash = mix(1, (uint64_t)(int64_t)key->as.real);
@@ -71,7 +75,9 @@ static bool hash_of(jinja_run *run, jinja_ref key, uint64_t *hash)
     case JINJA_SLICE:
         (void)jinja_fail(run, "unhashable type: '%s'", jinja_type(key));
         return false;
-    default: *hash = mix(2, (uint64_t)key->kind); return true;
+    default:
+        *hash = mix(2, (uint64_t)key->kind);
+        return true;
     }
 }
 
@@ -111,7 +117,7 @@ static void enter_slot(jinja_dict *dict, uint64_t hash, size_t index)
 static bool grow(jinja_run *run, jinja_dict *dict)
 {
     const size_t capacity = dict->capacity ? dict->capacity * 2 : 4;
-    jinja_pair  *pairs;
+    jinja_pair *pairs;
     if (capacity > UINT32_MAX / 4)
         return jinja_fail(run, "makes a dict of %zu keys; that is too many", dict->count) != NULL;
     if (!(pairs = jinja_take(run, capacity * sizeof *pairs)))
@@ -138,7 +144,7 @@ static bool grow(jinja_run *run, jinja_dict *dict)
 bool jinja_dict_set(jinja_run *run, jinja_dict *dict, jinja_ref key, jinja_ref value)
 {
     uint64_t hash;
-    size_t   index;
+    size_t index;
     if (!hash_of(run, key, &hash) || !find(run, dict, key, hash, &index))
         return false;
     if (index < dict->count) {
@@ -157,7 +163,7 @@ bool jinja_dict_set(jinja_run *run, jinja_dict *dict, jinja_ref key, jinja_ref v
 bool jinja_dict_find(jinja_run *run, const jinja_dict *dict, jinja_ref key, jinja_ref *value)
 {
     uint64_t hash;
-    size_t   index;
+    size_t index;
     *value = NULL;
     if (!hash_of(run, key, &hash) || !find(run, dict, key, hash, &index))
         return false;
@@ -179,7 +185,8 @@ jinja_ref jinja_dict_get(const jinja_dict *dict, const char *key, size_t length)
                 return dict->pairs[i].value;
         return NULL;
     }
-    for (size_t slot = hash_text(key, length) & (dict->slot_count - 1); dict->slots[slot] != 0; slot = (slot + 1) & (dict->slot_count - 1))
+    for (size_t slot = hash_text(key, length) & (dict->slot_count - 1); dict->slots[slot] != 0;
+         slot = (slot + 1) & (dict->slot_count - 1))
         if (is_key(dict->pairs[dict->slots[slot] - 1].key, key, length))
             return dict->pairs[dict->slots[slot] - 1].value;
     return NULL;

@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Arguments ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Arguments
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Positional ones, with those of *star behind. */
 static bool eval_positional(jinja_run *run, const jinja_node *node, jinja_arguments *arguments)
 {
     const jinja_ref *more = NULL;
-    size_t           more_count = 0;
-    jinja_ref       *items, star;
+    size_t more_count = 0;
+    jinja_ref *items, star;
     if (node->count == 0 && !node->star)
         return true;
     if (node->star && (!(star = jinja_eval(run, node->star)) || !jinja_items(run, star, &more, &more_count)))
@@ -30,10 +32,10 @@ static bool eval_positional(jinja_run *run, const jinja_node *node, jinja_argume
 
 static bool eval_named(jinja_run *run, const jinja_node *node, jinja_arguments *arguments)
 {
-    jinja_pair       *named;
+    jinja_pair *named;
     const jinja_dict *more = NULL;
-    size_t            count = node->more_count / 2;
-    jinja_ref         star;
+    size_t count = node->more_count / 2;
+    jinja_ref star;
     if (node->more_count == 0 && !node->star_star)
         return true;
     if (node->star_star) {
@@ -66,7 +68,9 @@ bool jinja_eval_arguments(jinja_run *run, const jinja_node *node, jinja_argument
     return eval_positional(run, node, arguments) && eval_named(run, node, arguments);
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Nodes
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_ref eval_items(jinja_run *run, const jinja_node *node, jinja_kind kind)
 {
@@ -93,7 +97,7 @@ static jinja_ref eval_dict(jinja_run *run, const jinja_node *node)
 static jinja_ref eval_slice(jinja_run *run, const jinja_node *node)
 {
     const jinja_node *parts[3] = { node->a, node->b, node->c };
-    jinja_ref        *items = jinja_array(run, 3);
+    jinja_ref *items = jinja_array(run, 3);
     if (!items)
         return NULL;
     for (size_t i = 0; i < 3; i++)
@@ -140,7 +144,7 @@ static jinja_ref eval_test(jinja_run *run, const jinja_node *node)
 {
     const jinja_ref value = jinja_eval(run, node->a);
     jinja_arguments arguments;
-    bool            result;
+    bool result;
     if (!value || !jinja_eval_arguments(run, node, &arguments))
         return NULL;
     return jinja_test(run, node->value, value, &arguments, &result) ? jinja_bool(result) : NULL;
@@ -149,7 +153,7 @@ static jinja_ref eval_test(jinja_run *run, const jinja_node *node)
 static jinja_ref eval_concat(jinja_run *run, const jinja_node *node)
 {
     core_text out = jinja_making(run);
-    bool      good = true;
+    bool good = true;
     for (size_t i = 0; i < node->count && good; i++) {
         const jinja_ref item = jinja_eval(run, node->items[i]);
         good = item && jinja_print(run, item, &out);
@@ -161,7 +165,7 @@ static jinja_ref eval_concat(jinja_run *run, const jinja_node *node)
 static jinja_ref eval_compare(jinja_run *run, const jinja_node *node)
 {
     jinja_ref left = jinja_eval(run, node->a);
-    bool      result = true;
+    bool result = true;
     for (size_t i = 0; left && i < node->count && result; i++) {
         const jinja_ref right = jinja_eval(run, node->items[i]);
         if (!right || !jinja_compare(run, node->signs[i], left, right, &result))
@@ -174,15 +178,17 @@ static jinja_ref eval_compare(jinja_run *run, const jinja_node *node)
 static jinja_ref eval_condition(jinja_run *run, const jinja_node *node)
 {
     const jinja_ref test = jinja_eval(run, node->b);
-    char            text[128];
-    jinja_ref       hint;
+    char text[128];
+    jinja_ref hint;
     if (!test)
         return NULL;
     if (jinja_truth(test))
         return jinja_eval(run, node->a);
     if (node->c)
         return jinja_eval(run, node->c);
-    (void)snprintf(text, sizeof text, "the inline if-expression on line %u evaluated to false and no else section was defined.", node->line);
+    (void)snprintf(text, sizeof text,
+                   "the inline if-expression on line %u evaluated to false and no else section was defined.",
+                   node->line);
     if (!(hint = jinja_text(run, text, strlen(text) + 1)))
         return NULL;
     return jinja_undefined_hint(run, hint->as.text.data, NULL);
@@ -202,20 +208,34 @@ static jinja_ref eval_inside(jinja_run *run, const jinja_node *node)
     jinja_ref a;
     run->line = node->line;
     switch ((jinja_node_kind)node->kind) {
-    case JINJA_N_CONST: return node->value;
-    case JINJA_N_NAME: return jinja_lookup(run, node->value);
-    case JINJA_N_LIST: return eval_items(run, node, JINJA_LIST);
-    case JINJA_N_TUPLE: return eval_items(run, node, JINJA_TUPLE);
-    case JINJA_N_DICT: return eval_dict(run, node);
-    case JINJA_N_SLICE: return eval_slice(run, node);
-    case JINJA_N_ITEM: return eval_item(run, node);
-    case JINJA_N_CALL: return eval_call(run, node);
-    case JINJA_N_TEST: return eval_test(run, node);
-    case JINJA_N_CONCAT: return eval_concat(run, node);
-    case JINJA_N_COMPARE: return eval_compare(run, node);
-    case JINJA_N_CONDITION: return eval_condition(run, node);
-    case JINJA_N_BINARY: return eval_binary(run, node);
-    default: break;
+    case JINJA_N_CONST:
+        return node->value;
+    case JINJA_N_NAME:
+        return jinja_lookup(run, node->value);
+    case JINJA_N_LIST:
+        return eval_items(run, node, JINJA_LIST);
+    case JINJA_N_TUPLE:
+        return eval_items(run, node, JINJA_TUPLE);
+    case JINJA_N_DICT:
+        return eval_dict(run, node);
+    case JINJA_N_SLICE:
+        return eval_slice(run, node);
+    case JINJA_N_ITEM:
+        return eval_item(run, node);
+    case JINJA_N_CALL:
+        return eval_call(run, node);
+    case JINJA_N_TEST:
+        return eval_test(run, node);
+    case JINJA_N_CONCAT:
+        return eval_concat(run, node);
+    case JINJA_N_COMPARE:
+        return eval_compare(run, node);
+    case JINJA_N_CONDITION:
+        return eval_condition(run, node);
+    case JINJA_N_BINARY:
+        return eval_binary(run, node);
+    default:
+        break;
     }
     if (!node->a)
         return jinja_fail_as(run, OCLM_ERR_INTERNAL, "node %u is no expression", node->kind);
@@ -223,14 +243,22 @@ static jinja_ref eval_inside(jinja_run *run, const jinja_node *node)
         return NULL;
     run->line = node->line;
     switch ((jinja_node_kind)node->kind) {
-    case JINJA_N_ATTRIBUTE: return jinja_get_attribute(run, a, node->value);
-    case JINJA_N_FILTER: return apply_filter(run, node, a);
-    case JINJA_N_NOT: return jinja_bool(!jinja_truth(a));
-    case JINJA_N_NEGATIVE: return jinja_negative(run, a, true);
-    case JINJA_N_POSITIVE: return jinja_negative(run, a, false);
-    case JINJA_N_AND: return jinja_truth(a) ? jinja_eval(run, node->b) : a;
-    case JINJA_N_OR: return jinja_truth(a) ? a : jinja_eval(run, node->b);
-    default: return jinja_fail_as(run, OCLM_ERR_INTERNAL, "node %u is no expression", node->kind);
+    case JINJA_N_ATTRIBUTE:
+        return jinja_get_attribute(run, a, node->value);
+    case JINJA_N_FILTER:
+        return apply_filter(run, node, a);
+    case JINJA_N_NOT:
+        return jinja_bool(!jinja_truth(a));
+    case JINJA_N_NEGATIVE:
+        return jinja_negative(run, a, true);
+    case JINJA_N_POSITIVE:
+        return jinja_negative(run, a, false);
+    case JINJA_N_AND:
+        return jinja_truth(a) ? jinja_eval(run, node->b) : a;
+    case JINJA_N_OR:
+        return jinja_truth(a) ? a : jinja_eval(run, node->b);
+    default:
+        return jinja_fail_as(run, OCLM_ERR_INTERNAL, "node %u is no expression", node->kind);
     }
 }
 

@@ -6,7 +6,7 @@
 
 jinja_ref jinja_capture(jinja_run *run, const jinja_node *body)
 {
-    core_text       out = jinja_making(run);
+    core_text out = jinja_making(run);
     core_text *const before = run->out;
     run->out = &out;
     const bool good = jinja_exec(run, body);
@@ -14,7 +14,9 @@ jinja_ref jinja_capture(jinja_run *run, const jinja_node *body)
     return jinja_made(run, &out, good);
 }
 
-/* ---- Assigning ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Assigning
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool assign_namespace(jinja_run *run, const jinja_node *target, jinja_ref value)
 {
@@ -24,15 +26,18 @@ static bool assign_namespace(jinja_run *run, const jinja_node *target, jinja_ref
     if (owner->kind != JINJA_NAMESPACE)
         return jinja_fail(run, "cannot assign attribute on non-namespace object") != NULL;
     if (target->other->as.text.data[0] == '_')
-        return jinja_fail(run, "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. Please rename the "
-                          "attribute.", (int)target->other->as.text.length, target->other->as.text.data) != NULL;
+        return jinja_fail(run,
+                          "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. "
+                          "Please rename the "
+                          "attribute.",
+                          (int)target->other->as.text.length, target->other->as.text.data) != NULL;
     return jinja_dict_set(run, owner->as.dict, target->other, value);
 }
 
 bool jinja_assign(jinja_run *run, const jinja_node *target, jinja_ref value)
 {
     const jinja_ref *items;
-    size_t           count;
+    size_t count;
     if (target->kind == JINJA_N_NAME)
         return jinja_bind(run, target->value, value);
     if (target->kind == JINJA_N_NSREF)
@@ -51,7 +56,9 @@ bool jinja_assign(jinja_run *run, const jinja_node *target, jinja_ref value)
     return true;
 }
 
-/* ---- Statements -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Statements
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool print_items(jinja_run *run, const jinja_node *node)
 {
@@ -119,7 +126,7 @@ static bool exec_scope(jinja_run *run, const jinja_node *body)
 static bool exec_with(jinja_run *run, const jinja_node *node)
 {
     jinja_ref *values = jinja_array(run, node->count);
-    bool       good = values != NULL;
+    bool good = values != NULL;
     for (size_t i = 1; good && i < node->count; i += 2)
         good = (values[i] = jinja_eval(run, node->items[i])) != NULL;
     if (!good || !jinja_scope_push(run))
@@ -144,8 +151,8 @@ static bool exec_call_block(jinja_run *run, const jinja_node *node)
     const jinja_ref caller = jinja_macro_new(run, node->b, NULL), word = jinja_word(run, "caller");
     const jinja_ref callee = caller && word ? jinja_eval(run, node->a->a) : NULL;
     jinja_arguments arguments;
-    jinja_pair     *named;
-    jinja_ref       result;
+    jinja_pair *named;
+    jinja_ref result;
     if (!callee || !jinja_eval_arguments(run, node->a, &arguments) ||
         !(named = jinja_take(run, (arguments.named_count + 1) * sizeof *named)))
         return false;
@@ -177,22 +184,38 @@ static bool exec_inside(jinja_run *run, const jinja_node *node)
 {
     run->line = node->line;
     switch ((jinja_node_kind)node->kind) {
-    case JINJA_N_BLOCK: return exec_block(run, node);
-    case JINJA_N_DATA: return jinja_add(run, run->out, node->value->as.text.data, node->value->as.text.length);
-    case JINJA_N_PRINT: return print_items(run, node);
-    case JINJA_N_IF: return exec_if(run, node);
-    case JINJA_N_FOR: return jinja_exec_for(run, node);
-    case JINJA_N_SET: return exec_set(run, node);
-    case JINJA_N_SET_BLOCK: return exec_set_block(run, node);
-    case JINJA_N_MACRO: return exec_macro(run, node);
-    case JINJA_N_CALL_BLOCK: return exec_call_block(run, node);
-    case JINJA_N_FILTER_BLOCK: return exec_filter_block(run, node);
-    case JINJA_N_WITH: return exec_with(run, node);
-    case JINJA_N_SCOPE: return exec_scope(run, node->c);
-    case JINJA_N_BREAK: return jump(run, JINJA_JUMP_BREAK);
-    case JINJA_N_CONTINUE: return jump(run, JINJA_JUMP_CONTINUE);
-    case JINJA_N_REFUSE: return jinja_fail(run, "%.*s", (int)node->value->as.text.length, node->value->as.text.data) != NULL;
-    default: return jinja_fail_as(run, OCLM_ERR_INTERNAL, "node %u is no statement", node->kind) != NULL;
+    case JINJA_N_BLOCK:
+        return exec_block(run, node);
+    case JINJA_N_DATA:
+        return jinja_add(run, run->out, node->value->as.text.data, node->value->as.text.length);
+    case JINJA_N_PRINT:
+        return print_items(run, node);
+    case JINJA_N_IF:
+        return exec_if(run, node);
+    case JINJA_N_FOR:
+        return jinja_exec_for(run, node);
+    case JINJA_N_SET:
+        return exec_set(run, node);
+    case JINJA_N_SET_BLOCK:
+        return exec_set_block(run, node);
+    case JINJA_N_MACRO:
+        return exec_macro(run, node);
+    case JINJA_N_CALL_BLOCK:
+        return exec_call_block(run, node);
+    case JINJA_N_FILTER_BLOCK:
+        return exec_filter_block(run, node);
+    case JINJA_N_WITH:
+        return exec_with(run, node);
+    case JINJA_N_SCOPE:
+        return exec_scope(run, node->c);
+    case JINJA_N_BREAK:
+        return jump(run, JINJA_JUMP_BREAK);
+    case JINJA_N_CONTINUE:
+        return jump(run, JINJA_JUMP_CONTINUE);
+    case JINJA_N_REFUSE:
+        return jinja_fail(run, "%.*s", (int)node->value->as.text.length, node->value->as.text.data) != NULL;
+    default:
+        return jinja_fail_as(run, OCLM_ERR_INTERNAL, "node %u is no statement", node->kind) != NULL;
     }
 }
 

@@ -1,11 +1,13 @@
 /* filters.c: a filter by its name; those that are known but not here say so. */
 #include "tokenizer/chat/call.h"
 
-static const char *const not_here[] = { "filesizeformat", "pprint", "random", "striptags", "urlencode", "urlize", "wordwrap", "xmlattr" };
+static const char *const not_here[] = { "filesizeformat", "pprint", "random",   "striptags",
+                                        "urlencode",      "urlize", "wordwrap", "xmlattr" };
 
 jinja_ref jinja_filter(jinja_run *run, jinja_ref name, jinja_ref value, const jinja_arguments *arguments)
 {
-    const jinja_table *const tables[] = { &jinja_text_filters, &jinja_list_filters, &jinja_select_filters, &jinja_number_filters };
+    const jinja_table *const tables[] = { &jinja_text_filters, &jinja_list_filters, &jinja_select_filters,
+                                          &jinja_number_filters };
     for (size_t i = 0; i < COUNT(tables); i++) {
         const jinja_callable *row = jinja_find(tables[i], name);
         if (row)

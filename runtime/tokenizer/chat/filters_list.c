@@ -1,10 +1,12 @@
-/* filters_list.c: filters of lists and dicts. Where Python gives a generator, these give an iterator, which is read once. */
+/* filters_list.c: filters of lists and dicts. Where Python gives a generator, these give an iterator, which is read
+ * once. */
 #include <string.h>
 
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define FILTER(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define FILTER(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 static bool truth(jinja_ref argument)
@@ -25,7 +27,7 @@ FILTER(filter_length)
 FILTER(filter_first)
 {
     const jinja_ref *items;
-    size_t           count;
+    size_t count;
     UNUSED(a);
     UNUSED(all);
     if (self->kind == JINJA_ITERATOR) { /* takes one, leaves the rest */
@@ -41,7 +43,7 @@ FILTER(filter_first)
 FILTER(filter_last)
 {
     const jinja_ref *items;
-    size_t           count;
+    size_t count;
     UNUSED(a);
     UNUSED(all);
     if (self->kind == JINJA_ITERATOR || !jinja_is_iterable(self))
@@ -53,10 +55,10 @@ FILTER(filter_last)
 
 FILTER(filter_join)
 {
-    const jinja_ref  separator = a[0] ? jinja_str(run, a[0]) : &jinja_empty;
+    const jinja_ref separator = a[0] ? jinja_str(run, a[0]) : &jinja_empty;
     const jinja_ref *items;
-    jinja_ref       *found;
-    size_t           count;
+    jinja_ref *found;
+    size_t count;
     UNUSED(all);
     if (!separator || !jinja_items(run, self, &items, &count))
         return NULL;
@@ -73,7 +75,7 @@ FILTER(filter_join)
 FILTER(filter_list)
 {
     const jinja_ref *items;
-    size_t           count;
+    size_t count;
     UNUSED(a);
     UNUSED(all);
     return jinja_items(run, self, &items, &count) ? jinja_sequence(run, JINJA_LIST, items, count) : NULL;
@@ -82,8 +84,8 @@ FILTER(filter_list)
 FILTER(filter_reverse)
 {
     const jinja_ref *items;
-    jinja_ref       *turned, list;
-    size_t           count;
+    jinja_ref *turned, list;
+    size_t count;
     UNUSED(a);
     UNUSED(all);
     if (!jinja_is_iterable(self))
@@ -98,13 +100,15 @@ FILTER(filter_reverse)
     return self->kind == JINJA_ITERATOR || !list ? list : jinja_iterator(run, turned, count, "list_reverseiterator");
 }
 
-/* ---- Order ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Order
+ * -----------------------------------------------------------------------------------------------------------------------------
+ */
 
 FILTER(filter_sort)
 {
     const jinja_sort_order order = { .attribute = a[2], .lower = !truth(a[1]), .reverse = truth(a[0]), .listed = true };
-    const jinja_ref       *items;
-    size_t                 count;
+    const jinja_ref *items;
+    size_t count;
     UNUSED(all);
     if (!jinja_items(run, self, &items, &count) || !(items = jinja_sorted(run, items, count, &order)))
         return NULL;
@@ -114,15 +118,15 @@ FILTER(filter_sort)
 static jinja_ref items_of(jinja_run *run, jinja_ref dict)
 {
     const jinja_arguments none = { NULL, 0, NULL, 0 };
-    const jinja_ref       name = jinja_word(run, "items");
+    const jinja_ref name = jinja_word(run, "items");
     return name ? jinja_call_row(run, jinja_find_method(dict, name), dict, &none) : NULL;
 }
 
 FILTER(filter_dictsort)
 {
-    const bool       by_value = a[1] && jinja_is_text(a[1], "value");
+    const bool by_value = a[1] && jinja_is_text(a[1], "value");
     jinja_sort_order order = { .lower = !truth(a[0]), .reverse = truth(a[2]) };
-    jinja_ref        pairs;
+    jinja_ref pairs;
     const jinja_ref *items;
     UNUSED(all);
     if (a[1] && !by_value && !jinja_is_text(a[1], "key"))
@@ -146,7 +150,8 @@ FILTER(filter_items)
         return jinja_iterator(run, NULL, 0, "generator");
     if (self->kind != JINJA_DICT)
         return jinja_fail(run, "Can only get item pairs from a mapping.");
-    return (pairs = items_of(run, self)) ? jinja_iterator(run, pairs->as.view.items, pairs->as.view.count, "generator") : NULL;
+    return (pairs = items_of(run, self)) ? jinja_iterator(run, pairs->as.view.items, pairs->as.view.count, "generator")
+                                         : NULL;
 }
 
 static jinja_ref key_of(jinja_run *run, jinja_ref item, jinja_ref attribute, jinja_ref otherwise, bool case_sensitive)
@@ -158,18 +163,19 @@ static jinja_ref key_of(jinja_run *run, jinja_ref item, jinja_ref attribute, jin
 static jinja_ref extreme(jinja_run *run, jinja_ref self, const jinja_ref *a, bool largest)
 {
     const jinja_ref *items;
-    jinja_ref        best = NULL, best_key = NULL;
-    size_t           count;
+    jinja_ref best = NULL, best_key = NULL;
+    size_t count;
     if (!jinja_items(run, self, &items, &count))
         return NULL;
     if (count == 0)
         return jinja_undefined_hint(run, "No aggregated item, sequence was empty.", NULL);
     for (size_t i = 0; i < count; i++) {
         const jinja_ref key = key_of(run, items[i], a[1], NULL, truth(a[0]));
-        bool            better = true;
+        bool better = true;
         if (!key)
             return NULL;
-        if (best && !(largest ? jinja_less(run, best_key, key, ">", &better) : jinja_less(run, key, best_key, "<", &better)))
+        if (best &&
+            !(largest ? jinja_less(run, best_key, key, ">", &better) : jinja_less(run, key, best_key, "<", &better)))
             return NULL;
         if (better) {
             best = items[i];
@@ -179,21 +185,29 @@ static jinja_ref extreme(jinja_run *run, jinja_ref self, const jinja_ref *a, boo
     return best;
 }
 
-FILTER(filter_min) { UNUSED(all); return extreme(run, self, a, false); }
-FILTER(filter_max) { UNUSED(all); return extreme(run, self, a, true); }
+FILTER(filter_min)
+{
+    UNUSED(all);
+    return extreme(run, self, a, false);
+}
+FILTER(filter_max)
+{
+    UNUSED(all);
+    return extreme(run, self, a, true);
+}
 
 FILTER(filter_unique)
 {
     const jinja_ref *items;
-    jinja_ref       *kept;
-    jinja_dict      *seen = jinja_dict_new(run);
-    size_t           count, kept_count = 0;
+    jinja_ref *kept;
+    jinja_dict *seen = jinja_dict_new(run);
+    size_t count, kept_count = 0;
     UNUSED(all);
     if (!seen || !jinja_items(run, self, &items, &count) || !(kept = jinja_array(run, count)))
         return NULL;
     for (size_t i = 0; i < count; i++) {
         const jinja_ref key = key_of(run, items[i], a[1], NULL, truth(a[0]));
-        const size_t    before = seen->count;
+        const size_t before = seen->count;
         if (!key || !jinja_dict_set(run, seen, key, &jinja_none))
             return NULL;
         if (seen->count > before)
@@ -202,11 +216,13 @@ FILTER(filter_unique)
     return jinja_iterator(run, kept, kept_count, "generator");
 }
 
-/* ---- Parts ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Parts
+ * -----------------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_ref group_of(jinja_run *run, jinja_ref key, const jinja_ref *items, size_t count)
 {
-    jinja_ref   *two = jinja_array(run, 2);
+    jinja_ref *two = jinja_array(run, 2);
     jinja_value *group = jinja_take(run, sizeof *group);
     if (!two || !group || !(two[1] = jinja_sequence(run, JINJA_LIST, items, count)))
         return NULL;
@@ -221,13 +237,14 @@ static jinja_ref group_of(jinja_run *run, jinja_ref key, const jinja_ref *items,
 
 FILTER(filter_groupby)
 {
-    const bool       exact = truth(a[2]);
+    const bool exact = truth(a[2]);
     jinja_sort_order order = { .lower = !exact };
     const jinja_ref *items, *sorted;
-    jinja_ref       *keyed, *groups;
-    size_t           count, group_count = 0, begin = 0;
+    jinja_ref *keyed, *groups;
+    size_t count, group_count = 0, begin = 0;
     UNUSED(all);
-    if (!jinja_items(run, self, &items, &count) || !(keyed = jinja_array(run, count)) || !(groups = jinja_array(run, count)))
+    if (!jinja_items(run, self, &items, &count) || !(keyed = jinja_array(run, count)) ||
+        !(groups = jinja_array(run, count)))
         return NULL;
     for (size_t i = 0; i < count; i++) { /* pairs of key and item, sorted by their first */
         jinja_ref *two = jinja_array(run, 2);
@@ -240,7 +257,7 @@ FILTER(filter_groupby)
     if (!(order.attribute = jinja_int(run, 0)) || !(sorted = jinja_sorted(run, keyed, count, &order)))
         return NULL;
     for (size_t i = 1; i <= count; i++) {
-        bool       equal = false;
+        bool equal = false;
         jinja_ref *members;
         if (i < count) {
             const jinja_ref one = key_of(run, sorted[begin]->as.list.items[0], NULL, NULL, exact);
@@ -277,9 +294,9 @@ static jinja_ref part_of(jinja_run *run, const jinja_ref *items, size_t count, s
 FILTER(filter_batch)
 {
     const jinja_ref *items;
-    jinja_ref       *parts;
-    size_t           count, part_count = 0;
-    int64_t          width = 0;
+    jinja_ref *parts;
+    size_t count, part_count = 0;
+    int64_t width = 0;
     UNUSED(all);
     if (!jinja_want_int(run, a[0], "batch", &width) || !jinja_items(run, self, &items, &count))
         return NULL;
@@ -300,9 +317,9 @@ FILTER(filter_batch)
 FILTER(filter_slice)
 {
     const jinja_ref *items;
-    jinja_ref       *parts;
-    size_t           count, from = 0;
-    int64_t          slices = 0;
+    jinja_ref *parts;
+    size_t count, from = 0;
+    int64_t slices = 0;
     UNUSED(all);
     if (!jinja_want_int(run, a[0], "slice", &slices) || !jinja_items(run, self, &items, &count))
         return NULL;
@@ -313,7 +330,10 @@ FILTER(filter_slice)
     const size_t each = count / (size_t)slices, longer = count % (size_t)slices;
     for (size_t i = 0; i < (size_t)slices; i++) {
         const size_t here = each + (i < longer);
-        if (!(parts[i] = part_of(run, items + from, here, i >= longer ? each + 1 : here, longer ? a[1] : i >= longer ? a[1] : NULL)))
+        if (!(parts[i] = part_of(run, items + from, here, i >= longer ? each + 1 : here,
+                                 longer        ? a[1]
+                                 : i >= longer ? a[1]
+                                               : NULL)))
             return NULL;
         from += here;
     }

@@ -8,7 +8,8 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define FILTER(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define FILTER(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 FILTER(filter_default)
@@ -34,18 +35,21 @@ FILTER(filter_attr)
     return found;
 }
 
-/* ---- Numbers from text ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Numbers from text
+ * ------------------------------------------------------------------------------------------------------------------ */
 
-/* The text without white space around it and without underscores between digits; false: too long for a number, or odd underscores. */
+/* The text without white space around it and without underscores between digits; false: too long for a number, or odd
+ * underscores. */
 static bool bare_number(jinja_run *run, jinja_ref text, char *out, size_t size)
 {
     const jinja_ref bare = jinja_strip(run, text, NULL, true, true);
-    size_t          used = 0;
+    size_t used = 0;
     if (!bare || bare->as.text.length >= size)
         return false;
     for (size_t i = 0; i < bare->as.text.length; i++) {
         const char c = bare->as.text.data[i];
-        if (c == '\0' || (c == '_' && (used == 0 || i + 1 >= bare->as.text.length || out[used - 1] == '_' || bare->as.text.data[i + 1] == '_')))
+        if (c == '\0' || (c == '_' && (used == 0 || i + 1 >= bare->as.text.length || out[used - 1] == '_' ||
+                                       bare->as.text.data[i + 1] == '_')))
             return false;
         if (c != '_')
             out[used++] = c;
@@ -56,8 +60,13 @@ static bool bare_number(jinja_run *run, jinja_ref text, char *out, size_t size)
 
 static bool parse_double(const char *text, double *value)
 {
-    static const struct { const char *name; double value; } words[] = {
-        { "inf", INFINITY }, { "infinity", INFINITY }, { "nan", NAN },
+    static const struct {
+        const char *name;
+        double value;
+    } words[] = {
+        { "inf", INFINITY },
+        { "infinity", INFINITY },
+        { "nan", NAN },
     };
     const char *p = text + (*text == '+' || *text == '-');
     for (size_t i = 0; i < COUNT(words); i++) {
@@ -75,16 +84,20 @@ static bool parse_double(const char *text, double *value)
 /* int(text, base): false where it is no int; `*large` where it is one of more than 64 bits. */
 static bool parse_int(const char *text, int64_t base, int64_t *value, bool *large)
 {
-    const bool  negative = *text == '-';
+    const bool negative = *text == '-';
     const char *p = text + (*text == '-' || *text == '+');
-    uint64_t    number = 0;
+    uint64_t number = 0;
     *large = false;
-    if (p[0] == '0' && p[1] && ((base == 16 && (p[1] | 0x20) == 'x') || (base == 8 && (p[1] | 0x20) == 'o') || (base == 2 && (p[1] | 0x20) == 'b')))
+    if (p[0] == '0' && p[1] &&
+        ((base == 16 && (p[1] | 0x20) == 'x') || (base == 8 && (p[1] | 0x20) == 'o') ||
+         (base == 2 && (p[1] | 0x20) == 'b')))
         p += 2;
     if (!*p)
         return false;
     for (; *p; p++) {
-        const int digit = *p >= '0' && *p <= '9' ? *p - '0' : (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z' ? (*p | 0x20) - 'a' + 10 : 99;
+        const int digit = *p >= '0' && *p <= '9'                     ? *p - '0'
+                          : (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z' ? (*p | 0x20) - 'a' + 10
+                                                                     : 99;
         if (digit >= base)
             return false;
         if (number > ((uint64_t)INT64_MAX - (uint64_t)digit) / (uint64_t)base)
@@ -109,10 +122,10 @@ static jinja_ref int_of_double(jinja_run *run, double value, jinja_ref otherwise
 FILTER(filter_int)
 {
     const jinja_ref otherwise = a[0] ? a[0] : jinja_int(run, 0);
-    int64_t         base = 10, whole;
-    double          real;
-    char            text[512];
-    bool            large;
+    int64_t base = 10, whole;
+    double real;
+    char text[512];
+    bool large;
     UNUSED(all);
     if (!otherwise || !jinja_want_int(run, a[1], "int", &base))
         return NULL;
@@ -127,15 +140,16 @@ FILTER(filter_int)
     if (self->kind != JINJA_STRING || !bare_number(run, self, text, sizeof text))
         return run->status == OCLM_OK ? otherwise : NULL;
     if (parse_int(text, base, &whole, &large))
-        return large ? jinja_fail(run, "an int of more than 64 bits; oclm's end at %lld", (long long)INT64_MAX) : jinja_int(run, whole);
+        return large ? jinja_fail(run, "an int of more than 64 bits; oclm's end at %lld", (long long)INT64_MAX)
+                     : jinja_int(run, whole);
     return parse_double(text, &real) ? int_of_double(run, real, otherwise) : otherwise;
 }
 
 FILTER(filter_float)
 {
     const jinja_ref otherwise = a[0] ? a[0] : jinja_float(run, 0.0);
-    double          real;
-    char            text[512];
+    double real;
+    char text[512];
     UNUSED(all);
     if (!otherwise)
         return NULL;
@@ -148,7 +162,9 @@ FILTER(filter_float)
     return jinja_float(run, real);
 }
 
-/* ---- Arithmetic -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Arithmetic
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
 
 FILTER(filter_abs)
 {
@@ -191,7 +207,7 @@ static jinja_ref round_int(jinja_run *run, int64_t value, int64_t precision)
 
 static double round_double(double value, int64_t precision)
 {
-    char   text[512];
+    char text[512];
     double unit;
     if (!isfinite(value) || precision > 300)
         return value;
@@ -227,8 +243,8 @@ FILTER(filter_round)
 FILTER(filter_sum)
 {
     const jinja_ref *items;
-    jinja_ref        sum = a[1] ? a[1] : jinja_int(run, 0);
-    size_t           count;
+    jinja_ref sum = a[1] ? a[1] : jinja_int(run, 0);
+    size_t count;
     UNUSED(all);
     if (sum && sum->kind == JINJA_STRING)
         return jinja_fail(run, "sum() can't sum strings [use ''.join(seq) instead]");

@@ -1,7 +1,9 @@
-/* filters_select.c: map, select, reject, selectattr and rejectattr: filters that apply a filter or a test to each item. */
+/* filters_select.c: map, select, reject, selectattr and rejectattr: filters that apply a filter or a test to each item.
+ */
 #include "tokenizer/chat/call.h"
 
-#define FILTER(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define FILTER(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 /* The arguments behind the first `skip` ones. */
@@ -17,15 +19,16 @@ static jinja_arguments behind(const jinja_arguments *all, size_t skip)
 static jinja_ref map_attribute(jinja_run *run, jinja_ref self, const jinja_arguments *all)
 {
     const jinja_ref *items;
-    jinja_ref       *made, path = NULL, otherwise = NULL;
-    size_t           count;
+    jinja_ref *made, path = NULL, otherwise = NULL;
+    size_t count;
     for (size_t i = 0; i < all->named_count; i++)
         if (jinja_is_text(all->named[i].key, "attribute"))
             path = all->named[i].value;
         else if (jinja_is_text(all->named[i].key, "default"))
             otherwise = all->named[i].value->kind == JINJA_NONE ? NULL : all->named[i].value;
         else
-            return jinja_fail(run, "Unexpected keyword argument '%.*s'", (int)all->named[i].key->as.text.length, all->named[i].key->as.text.data);
+            return jinja_fail(run, "Unexpected keyword argument '%.*s'", (int)all->named[i].key->as.text.length,
+                              all->named[i].key->as.text.data);
     if (!path)
         return jinja_fail(run, "map requires a filter argument");
     if (!jinja_items(run, self, &items, &count) || !(made = jinja_array(run, count)))
@@ -39,8 +42,8 @@ static jinja_ref map_attribute(jinja_run *run, jinja_ref self, const jinja_argum
 FILTER(filter_map)
 {
     const jinja_ref *items;
-    jinja_ref       *made;
-    size_t           count;
+    jinja_ref *made;
+    size_t count;
     UNUSED(a);
     if (!jinja_truth(self))
         return jinja_iterator(run, NULL, 0, "generator");
@@ -59,15 +62,15 @@ FILTER(filter_map)
 
 static jinja_ref choose(jinja_run *run, jinja_ref self, const jinja_arguments *all, bool by_attribute, bool wanted)
 {
-    const size_t     skip = by_attribute ? 1 : 0;
+    const size_t skip = by_attribute ? 1 : 0;
     const jinja_ref *items;
-    jinja_ref       *kept;
-    size_t           count, kept_count = 0;
+    jinja_ref *kept;
+    size_t count, kept_count = 0;
     if (!jinja_truth(self))
         return jinja_iterator(run, NULL, 0, "generator");
     if (all->count < skip)
         return jinja_fail(run, "Missing parameter for attribute name");
-    const jinja_ref       path = by_attribute ? all->items[0] : NULL, test = all->count > skip ? all->items[skip] : NULL;
+    const jinja_ref path = by_attribute ? all->items[0] : NULL, test = all->count > skip ? all->items[skip] : NULL;
     const jinja_arguments rest = behind(all, all->count > skip ? skip + 1 : skip);
     if (test && test->kind != JINJA_STRING)
         return jinja_fail(run, "the name of a test must be a string");
@@ -75,7 +78,7 @@ static jinja_ref choose(jinja_run *run, jinja_ref self, const jinja_arguments *a
         return NULL;
     for (size_t i = 0; i < count; i++) {
         const jinja_ref value = jinja_follow(run, items[i], path, NULL);
-        bool            result;
+        bool result;
         if (!value || !jinja_work(run, 1))
             return NULL;
         result = jinja_truth(value);
@@ -87,10 +90,26 @@ static jinja_ref choose(jinja_run *run, jinja_ref self, const jinja_arguments *a
     return jinja_iterator(run, kept, kept_count, "generator");
 }
 
-FILTER(filter_select) { UNUSED(a); return choose(run, self, all, false, true); }
-FILTER(filter_reject) { UNUSED(a); return choose(run, self, all, false, false); }
-FILTER(filter_selectattr) { UNUSED(a); return choose(run, self, all, true, true); }
-FILTER(filter_rejectattr) { UNUSED(a); return choose(run, self, all, true, false); }
+FILTER(filter_select)
+{
+    UNUSED(a);
+    return choose(run, self, all, false, true);
+}
+FILTER(filter_reject)
+{
+    UNUSED(a);
+    return choose(run, self, all, false, false);
+}
+FILTER(filter_selectattr)
+{
+    UNUSED(a);
+    return choose(run, self, all, true, true);
+}
+FILTER(filter_rejectattr)
+{
+    UNUSED(a);
+    return choose(run, self, all, true, false);
+}
 
 static const jinja_callable rows[] = {
     { "map", NULL, 0, filter_map },

@@ -4,7 +4,8 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define FILTER(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define FILTER(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 static jinja_ref cased(jinja_run *run, jinja_ref self, jinja_case how)
@@ -13,10 +14,30 @@ static jinja_ref cased(jinja_run *run, jinja_ref self, jinja_case how)
     return text ? jinja_change_case(run, text, how) : NULL;
 }
 
-FILTER(filter_upper) { UNUSED(a); UNUSED(all); return cased(run, self, JINJA_UPPER); }
-FILTER(filter_lower) { UNUSED(a); UNUSED(all); return cased(run, self, JINJA_LOWER); }
-FILTER(filter_capitalize) { UNUSED(a); UNUSED(all); return cased(run, self, JINJA_CAPITALIZE); }
-FILTER(filter_string) { UNUSED(a); UNUSED(all); return jinja_str(run, self); }
+FILTER(filter_upper)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return cased(run, self, JINJA_UPPER);
+}
+FILTER(filter_lower)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return cased(run, self, JINJA_LOWER);
+}
+FILTER(filter_capitalize)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return cased(run, self, JINJA_CAPITALIZE);
+}
+FILTER(filter_string)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return jinja_str(run, self);
+}
 
 FILTER(filter_trim)
 {
@@ -29,13 +50,13 @@ FILTER(filter_trim)
 FILTER(filter_title)
 {
     const jinja_ref text = jinja_str(run, self);
-    core_text       out = jinja_making(run);
-    const char     *p, *end;
-    bool            good = text && jinja_work(run, text->as.text.length / 4), begins = true;
+    core_text out = jinja_making(run);
+    const char *p, *end;
+    bool good = text && jinja_work(run, text->as.text.length / 4), begins = true;
     UNUSED(a);
     UNUSED(all);
     for (p = good ? text->as.text.data : "", end = p + (good ? text->as.text.length : 0); p < end && good;) {
-        size_t         length;
+        size_t length;
         const uint32_t c = tok_char_at(p, &length);
         good = jinja_add_cased(run, &out, c, begins ? JINJA_UPPER : JINJA_LOWER);
         begins = jinja_is_space(c) || (c && c < 0x80 && strchr("-({[<", (int)c));
@@ -47,7 +68,7 @@ FILTER(filter_title)
 FILTER(filter_replace)
 {
     const jinja_ref text = jinja_str(run, self), old = jinja_str(run, a[0]), with = jinja_str(run, a[1]);
-    int64_t         count = -1;
+    int64_t count = -1;
     UNUSED(all);
     if (!text || !old || !with || !jinja_want_int(run, a[2], "replace", &count))
         return NULL;
@@ -71,15 +92,16 @@ static bool indent_lines(jinja_run *run, jinja_ref lines, jinja_ref by, bool fir
 FILTER(filter_indent)
 {
     const jinja_ref newline = jinja_word(run, "\n"), space = jinja_word(run, " ");
-    int64_t         width = 4;
-    jinja_ref       by, text, lines;
-    core_text       out;
+    int64_t width = 4;
+    jinja_ref by, text, lines;
+    core_text out;
     UNUSED(all);
     if (!newline || !space)
         return NULL;
     if (a[0] && a[0]->kind == JINJA_STRING)
         by = a[0];
-    else if (!jinja_want_int(run, a[0], "indent", &width) || !(by = jinja_pad(run, &jinja_empty, width > 0 ? (size_t)width : 0, NULL, true, false)))
+    else if (!jinja_want_int(run, a[0], "indent", &width) ||
+             !(by = jinja_pad(run, &jinja_empty, width > 0 ? (size_t)width : 0, NULL, true, false)))
         return NULL;
     if (!(text = jinja_binary(run, 0, self, newline)) || !(lines = jinja_split_lines(run, text, false)))
         return NULL;
@@ -91,7 +113,7 @@ FILTER(filter_indent)
 FILTER(filter_center)
 {
     const jinja_ref text = jinja_str(run, self);
-    int64_t         width = 80;
+    int64_t width = 80;
     UNUSED(all);
     if (!text || !jinja_want_int(run, a[0], "center", &width))
         return NULL;
@@ -100,11 +122,12 @@ FILTER(filter_center)
 
 FILTER(filter_truncate)
 {
-    int64_t   length = 255, leeway = 5;
-    size_t    chars = 0;
+    int64_t length = 255, leeway = 5;
+    size_t chars = 0;
     jinja_ref end = a[2] ? a[2] : jinja_word(run, "..."), space = jinja_word(run, " "), head;
     UNUSED(all);
-    if (!end || !space || !jinja_want_int(run, a[0], "truncate", &length) || !jinja_want_int(run, a[3], "truncate", &leeway))
+    if (!end || !space || !jinja_want_int(run, a[0], "truncate", &length) ||
+        !jinja_want_int(run, a[3], "truncate", &leeway))
         return NULL;
     if (end->kind != JINJA_STRING || !jinja_length(self, &chars))
         return jinja_fail(run, "object of type '%s' has no len()", jinja_type(end->kind != JINJA_STRING ? end : self));
@@ -120,7 +143,8 @@ FILTER(filter_truncate)
         return NULL;
     if (!a[1] || !jinja_truth(a[1])) {
         size_t at;
-        if (!jinja_text_find_last(run, head, space, &at) || (at != SIZE_MAX && !(head = jinja_part(run, head->as.text.data, at))))
+        if (!jinja_text_find_last(run, head, space, &at) ||
+            (at != SIZE_MAX && !(head = jinja_part(run, head->as.text.data, at))))
             return NULL;
     }
     return jinja_join2(run, head, end);
@@ -129,14 +153,14 @@ FILTER(filter_truncate)
 FILTER(filter_wordcount)
 {
     const jinja_ref text = jinja_str(run, self);
-    int64_t         words = 0;
-    bool            in_word = false;
+    int64_t words = 0;
+    bool in_word = false;
     UNUSED(a);
     UNUSED(all);
     if (!text || !jinja_work(run, text->as.text.length / 8))
         return NULL;
     for (const char *p = text->as.text.data, *end = p + text->as.text.length; p < end;) {
-        size_t     length;
+        size_t length;
         const bool is_word = (tok_class_of(tok_char_at(p, &length)) & TOK_WORD) != 0;
         words += is_word && !in_word;
         in_word = is_word;
@@ -169,8 +193,8 @@ FILTER(filter_escape)
 FILTER(filter_format)
 {
     const jinja_ref text = jinja_str(run, self);
-    jinja_dict     *dict;
-    jinja_ref       values;
+    jinja_dict *dict;
+    jinja_ref values;
     UNUSED(a);
     if (!text)
         return NULL;
@@ -209,8 +233,8 @@ FILTER(filter_tojson)
 {
     jinja_json_style style = { .ascii = a[0] && jinja_truth(a[0]), .sort = a[3] && jinja_truth(a[3]) };
     const jinja_ref *separators;
-    size_t           count;
-    core_text        out;
+    size_t count;
+    core_text out;
     UNUSED(all);
     if (!json_indent(run, a[1], &style.indent))
         return NULL;

@@ -8,7 +8,9 @@
 #include "core/platform.h"
 #include "tokenizer/chat/text.h"
 
-/* ---- Fields ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Fields
+ * ----------------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool add_fill(jinja_run *run, core_text *out, const jinja_layout *layout, size_t times)
 {
@@ -18,7 +20,8 @@ static bool add_fill(jinja_run *run, core_text *out, const jinja_layout *layout,
     return true;
 }
 
-bool jinja_add_field(jinja_run *run, core_text *out, const char *sign, const char *body, size_t length, const jinja_layout *layout)
+bool jinja_add_field(jinja_run *run, core_text *out, const char *sign, const char *body, size_t length,
+                     const jinja_layout *layout)
 {
     size_t chars = strlen(sign), missing, before;
     for (size_t i = 0; i < length; i++)
@@ -26,7 +29,8 @@ bool jinja_add_field(jinja_run *run, core_text *out, const char *sign, const cha
     missing = layout->width > 0 && (size_t)layout->width > chars ? (size_t)layout->width - chars : 0;
     before = layout->align == '>' || layout->align == '=' ? missing : layout->align == '^' ? missing / 2 : 0;
     if (layout->align == '=')
-        return jinja_add_word(run, out, sign) && add_fill(run, out, layout, before) && jinja_add(run, out, body, length);
+        return jinja_add_word(run, out, sign) && add_fill(run, out, layout, before) &&
+               jinja_add(run, out, body, length);
     return add_fill(run, out, layout, before) && jinja_add_word(run, out, sign) && jinja_add(run, out, body, length) &&
            add_fill(run, out, layout, missing - before);
 }
@@ -48,12 +52,15 @@ static void group(char *text, size_t size, char mark)
 
 bool jinja_add_int(jinja_run *run, core_text *out, int64_t value, const jinja_layout *layout)
 {
-    const unsigned base = layout->type == 'b' ? 2 : layout->type == 'o' ? 8 : layout->type == 'x' || layout->type == 'X' ? 16 : 10;
-    const char    *digits = layout->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-    uint64_t       rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    char           reversed[80], text[128];
-    size_t         used = 0, length = 0;
-    char           sign[4] = { 0 };
+    const unsigned base = layout->type == 'b'                          ? 2
+                          : layout->type == 'o'                        ? 8
+                          : layout->type == 'x' || layout->type == 'X' ? 16
+                                                                       : 10;
+    const char *digits = layout->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char reversed[80], text[128];
+    size_t used = 0, length = 0;
+    char sign[4] = { 0 };
     do {
         reversed[used++] = digits[rest % base];
         rest /= base;
@@ -66,7 +73,11 @@ bool jinja_add_int(jinja_run *run, core_text *out, int64_t value, const jinja_la
     if (layout->grouping)
         group(text, sizeof text, layout->grouping);
     (void)snprintf(sign, sizeof sign, "%s%s", sign_of(value < 0, layout),
-                   !layout->alternate || base == 10 ? "" : base == 2 ? "0b" : base == 8 ? "0o" : layout->type == 'X' ? "0X" : "0x");
+                   !layout->alternate || base == 10 ? ""
+                   : base == 2                      ? "0b"
+                   : base == 8                      ? "0o"
+                   : layout->type == 'X'            ? "0X"
+                                                    : "0x");
     return jinja_add_field(run, out, sign, text, strlen(text), layout);
 }
 
@@ -81,8 +92,8 @@ static void print_c(char *out, size_t size, const char *format, ...)
 bool jinja_add_float(jinja_run *run, core_text *out, double value, const jinja_layout *layout)
 {
     const bool percent = layout->type == '%';
-    const int  precision = layout->precision < 0 ? 6 : layout->precision > 400 ? 400 : (int)layout->precision;
-    char       format[16], text[1200];
+    const int precision = layout->precision < 0 ? 6 : layout->precision > 400 ? 400 : (int)layout->precision;
+    char format[16], text[1200];
     const bool upper = layout->type == 'E' || layout->type == 'G' || layout->type == 'F';
     if (isnan(value) || isinf(value)) {
         (void)strcpy(text, isnan(value) ? (upper ? "NAN" : "nan") : upper ? "INF" : "inf");
@@ -105,15 +116,17 @@ bool jinja_add_text(jinja_run *run, core_text *out, jinja_ref text, const jinja_
     return jinja_add_field(run, out, "", text->as.text.data, text->as.text.length, layout);
 }
 
-/* ---- "..." % values ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- "..." % values
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct percent {
-    jinja_run  *run;
+    jinja_run *run;
     const char *p, *end;
-    jinja_ref   values;
-    size_t      next;   /* of a tuple; of a single value: 0 or 1 */
-    bool        by_name; /* a name was used */
-    core_text  *out;
+    jinja_ref values;
+    size_t next;  /* of a tuple; of a single value: 0 or 1 */
+    bool by_name; /* a name was used */
+    core_text *out;
 } percent;
 
 static jinja_ref next_value(percent *f)
@@ -129,8 +142,8 @@ static jinja_ref next_value(percent *f)
 static bool named_value(percent *f, jinja_ref *value)
 {
     const char *begin = ++f->p;
-    jinja_ref   name;
-    int         depth = 1;
+    jinja_ref name;
+    int depth = 1;
     if (f->values->kind != JINJA_DICT)
         return jinja_fail(f->run, "format requires a mapping") != NULL;
     for (; f->p < f->end; f->p++) {
@@ -140,7 +153,8 @@ static bool named_value(percent *f, jinja_ref *value)
     }
     if (f->p >= f->end)
         return jinja_fail(f->run, "incomplete format key") != NULL;
-    if (!(name = jinja_part(f->run, begin, (size_t)(f->p - begin))) || !jinja_dict_find(f->run, f->values->as.dict, name, value))
+    if (!(name = jinja_part(f->run, begin, (size_t)(f->p - begin))) ||
+        !jinja_dict_find(f->run, f->values->as.dict, name, value))
         return false;
     f->p++;
     f->by_name = true;
@@ -166,7 +180,8 @@ static bool read_number(percent *f, int64_t *number)
             *number = *number * 10 + (*f->p - '0');
     }
     if (*number > JINJA_MAX_WIDTH || *number < -JINJA_MAX_WIDTH)
-        return jinja_fail(f->run, "a format's width or precision is above %d, which is the limit", JINJA_MAX_WIDTH) != NULL;
+        return jinja_fail(f->run, "a format's width or precision is above %d, which is the limit", JINJA_MAX_WIDTH) !=
+               NULL;
     return true;
 }
 
@@ -235,8 +250,8 @@ static bool add_char(percent *f, jinja_ref value, jinja_layout *layout)
     char bytes[4];
     if (value->kind == JINJA_STRING && value->as.text.chars == 1)
         return jinja_add_text(f->run, f->out, value, layout);
-    if (value->kind != JINJA_INT || value->as.integer < 0 || value->as.integer > 0x10FFFF ||
-        (value->as.integer >= 0xD800 && value->as.integer < 0xE000))
+    if ((value->kind != JINJA_INT && value->kind != JINJA_BOOL) || value->as.integer < 0 ||
+        value->as.integer > 0x10FFFF || (value->as.integer >= 0xD800 && value->as.integer < 0xE000))
         return jinja_fail(f->run, "%%c requires int or char") != NULL;
     return jinja_add_field(f->run, f->out, "", bytes, core_utf8_write((uint32_t)value->as.integer, bytes), layout);
 }
@@ -245,7 +260,7 @@ static bool add_char(percent *f, jinja_ref value, jinja_layout *layout)
 static bool convert(percent *f)
 {
     jinja_layout layout = { .precision = -1, .sign = '-' };
-    jinja_ref    value = NULL, text;
+    jinja_ref value = NULL, text;
     if (f->p < f->end && *f->p == '(' && !named_value(f, &value))
         return false;
     if (!read_layout(f, &layout))
@@ -266,18 +281,21 @@ static bool convert(percent *f)
     case 'u':
     case 'o':
     case 'x':
-    case 'X': return add_whole(f, value, &layout);
+    case 'X':
+        return add_whole(f, value, &layout);
     case 'e':
     case 'E':
     case 'f':
     case 'F':
     case 'g':
-    case 'G': return add_real(f, value, &layout);
+    case 'G':
+        return add_real(f, value, &layout);
     case 'c':
         layout.align = layout.align == '=' ? '>' : layout.align;
         return add_char(f, value, &layout);
     default:
-        return jinja_fail(f->run, "unsupported format character '%c' (0x%x)", layout.type, (unsigned char)layout.type) != NULL;
+        return jinja_fail(f->run, "unsupported format character '%c' (0x%x)", layout.type,
+                          (unsigned char)layout.type) != NULL;
     }
 }
 
@@ -302,8 +320,8 @@ static bool format(percent *f)
 
 jinja_ref jinja_format(jinja_run *run, jinja_ref text, jinja_ref values)
 {
-    core_text  out = jinja_making(run);
-    percent    f = { run, text->as.text.data, text->as.text.data + text->as.text.length, values, 0, false, &out };
+    core_text out = jinja_making(run);
+    percent f = { run, text->as.text.data, text->as.text.data + text->as.text.length, values, 0, false, &out };
     const bool good = format(&f);
     return jinja_made(run, &out, good);
 }

@@ -7,21 +7,23 @@
 #include "tokenizer/chat/text.h"
 
 typedef struct fields {
-    jinja_run             *run;
+    jinja_run *run;
     const jinja_arguments *arguments;
-    size_t                 next;      /* of {} */
-    bool                   numbered, automatic;
+    size_t next; /* of {} */
+    bool numbered, automatic;
 } fields;
 
 static bool expand(fields *f, const char *p, const char *end, unsigned level, core_text *out);
 
-/* ---- One value by its specification ------------------------------------------------------------------------------------------------------ */
+/* ---- One value by its specification
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool read_number(jinja_run *run, const char **p, const char *end, int64_t *number)
 {
     for (*number = 0; *p < end && **p >= '0' && **p <= '9'; (*p)++)
         if ((*number = *number * 10 + (**p - '0')) > JINJA_MAX_WIDTH)
-            return jinja_fail(run, "a format's width or precision is above %d, which is the limit", JINJA_MAX_WIDTH) != NULL;
+            return jinja_fail(run, "a format's width or precision is above %d, which is the limit", JINJA_MAX_WIDTH) !=
+                   NULL;
     return true;
 }
 
@@ -29,7 +31,7 @@ static bool read_number(jinja_run *run, const char **p, const char *end, int64_t
 static bool read_specification(jinja_run *run, jinja_ref text, bool number, jinja_layout *layout)
 {
     const char *p = text->as.text.data, *const end = p + text->as.text.length;
-    size_t      length = 0;
+    size_t length = 0;
     *layout = (jinja_layout){ .sign = '-', .precision = -1, .align = number ? '>' : '<' };
     if (p < end)
         (void)tok_char_at(p, &length);
@@ -70,7 +72,7 @@ static bool read_specification(jinja_run *run, jinja_ref text, bool number, jinj
 static bool add_number(jinja_run *run, core_text *out, jinja_ref value, jinja_layout *layout)
 {
     const bool whole = value->kind != JINJA_FLOAT;
-    char       text[32];
+    char text[32];
     if (whole && (!layout->type || (layout->type != 'c' && strchr("dbxXon", layout->type)))) {
         if (layout->precision >= 0)
             return jinja_fail(run, "Precision not allowed in integer format specifier") != NULL;
@@ -80,16 +82,20 @@ static bool add_number(jinja_run *run, core_text *out, jinja_ref value, jinja_la
         return jinja_add_float(run, out, jinja_as_double(value), layout);
     if (!whole && !layout->type && layout->precision < 0) {
         jinja_float_text(fabs(value->as.real), text);
-        return jinja_add_field(run, out, signbit(value->as.real) ? "-" : layout->sign == '-' ? "" : layout->sign == '+' ? "+" : " ", text, strlen(text),
-                               layout);
+        return jinja_add_field(run, out,
+                               signbit(value->as.real) ? "-"
+                               : layout->sign == '-'   ? ""
+                               : layout->sign == '+'   ? "+"
+                                                       : " ",
+                               text, strlen(text), layout);
     }
-    return jinja_fail_as(run, OCLM_ERR_UNSUPPORTED, "format code '%c' for object of type '%s' is not supported", layout->type ? layout->type : '.',
-                         jinja_type(value)) != NULL;
+    return jinja_fail_as(run, OCLM_ERR_UNSUPPORTED, "format code '%c' for object of type '%s' is not supported",
+                         layout->type ? layout->type : '.', jinja_type(value)) != NULL;
 }
 
 static bool add_value(jinja_run *run, core_text *out, jinja_ref value, jinja_ref specification)
 {
-    const bool   number = value->kind == JINJA_INT || value->kind == JINJA_FLOAT || value->kind == JINJA_BOOL;
+    const bool number = value->kind == JINJA_INT || value->kind == JINJA_FLOAT || value->kind == JINJA_BOOL;
     jinja_layout layout;
     if (specification->as.text.length == 0)
         return jinja_print(run, value, out);
@@ -106,7 +112,9 @@ static bool add_value(jinja_run *run, core_text *out, jinja_ref value, jinja_ref
     return jinja_add_text(run, out, value, &layout);
 }
 
-/* ---- Fields -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Fields
+ * --------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_ref positional(fields *f, size_t index)
 {
@@ -131,12 +139,15 @@ static jinja_ref first_value(fields *f, const char *p, size_t length)
         index = index * 10 + (size_t)(p[i] - '0');
         if (i + 1 == length) {
             f->numbered = true;
-            return f->automatic ? jinja_fail(f->run, "cannot switch from automatic field numbering to manual field specification")
-                                : positional(f, index);
+            return f->automatic
+                       ? jinja_fail(f->run,
+                                    "cannot switch from automatic field numbering to manual field specification")
+                       : positional(f, index);
         }
     }
     for (size_t i = 0; i < f->arguments->named_count; i++)
-        if (f->arguments->named[i].key->as.text.length == length && memcmp(f->arguments->named[i].key->as.text.data, p, length) == 0)
+        if (f->arguments->named[i].key->as.text.length == length &&
+            memcmp(f->arguments->named[i].key->as.text.data, p, length) == 0)
             return f->arguments->named[i].value;
     return jinja_fail(f->run, "'%.*s'", (int)length, p);
 }
@@ -145,9 +156,9 @@ static jinja_ref first_value(fields *f, const char *p, size_t length)
 static jinja_ref rest_of(fields *f, jinja_ref value, const char *p, const char *end)
 {
     while (p < end && value) {
-        const bool  item = *p == '[';
+        const bool item = *p == '[';
         const char *begin = p + 1, *stop = begin;
-        jinja_ref   name;
+        jinja_ref name;
         while (stop < end && (item ? *stop != ']' : *stop != '.' && *stop != '['))
             stop++;
         if ((*p != '.' && !item) || stop == begin || (item && stop >= end))
@@ -172,9 +183,9 @@ static jinja_ref field_value(fields *f, const char *p, const char *end)
 static bool add_field(fields *f, const char *p, const char *end, unsigned level, core_text *out)
 {
     const char *stop = p, *specification;
-    char        conversion = 0;
-    jinja_ref   value, text;
-    core_text   expanded;
+    char conversion = 0;
+    jinja_ref value, text;
+    core_text expanded;
     while (stop < end && *stop != ':' && *stop != '!')
         stop++;
     if (!(value = field_value(f, p, stop)))
@@ -200,7 +211,7 @@ static bool expand(fields *f, const char *p, const char *end, unsigned level, co
         return jinja_fail(f->run, "Max string recursion exceeded") != NULL;
     while (p < end) {
         const char *stop = p;
-        int         depth = 0;
+        int depth = 0;
         while (stop < end && *stop != '{' && *stop != '}')
             stop++;
         if (!jinja_add(f->run, out, p, (size_t)(stop - p)))
@@ -231,8 +242,8 @@ static bool expand(fields *f, const char *p, const char *end, unsigned level, co
 
 jinja_ref jinja_format_method(jinja_run *run, jinja_ref format, const jinja_arguments *arguments)
 {
-    fields     f = { run, arguments, 0, false, false };
-    core_text  out = jinja_making(run);
+    fields f = { run, arguments, 0, false, false };
+    core_text out = jinja_making(run);
     const bool good = expand(&f, format->as.text.data, format->as.text.data + format->as.text.length, 0, &out);
     return jinja_made(run, &out, good);
 }

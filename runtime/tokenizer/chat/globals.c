@@ -5,7 +5,8 @@
 #include "core/platform.h"
 #include "tokenizer/chat/call.h"
 
-#define GLOBAL(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define GLOBAL(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 #define MAX_RANGE 100000 /* Jinja's sandbox */
@@ -20,14 +21,15 @@ GLOBAL(raise_exception)
 
 GLOBAL(range)
 {
-    int64_t    part[3] = { 0, 0, 1 };
-    uint64_t   count = 0;
+    int64_t part[3] = { 0, 0, 1 };
+    uint64_t count = 0;
     jinja_ref *items, made;
     UNUSED(self);
     UNUSED(all);
     for (size_t i = 0; i < 3; i++)
         if (a[i] && (a[i]->kind == JINJA_NONE || !jinja_want_int(run, a[i], "range", &part[i])))
-            return run->status == OCLM_OK ? jinja_fail(run, "'NoneType' object cannot be interpreted as an integer") : NULL;
+            return run->status == OCLM_OK ? jinja_fail(run, "'NoneType' object cannot be interpreted as an integer")
+                                          : NULL;
     if (!a[1]) {
         part[1] = part[0];
         part[0] = 0;
@@ -56,16 +58,17 @@ GLOBAL(range)
 /* What dict(pairs, a=1) makes. */
 static jinja_dict *collect(jinja_run *run, const jinja_arguments *all, const char *what)
 {
-    jinja_dict      *dict = jinja_dict_new(run);
+    jinja_dict *dict = jinja_dict_new(run);
     const jinja_ref *items, *two;
-    size_t           count, two_count;
+    size_t count, two_count;
     if (!dict)
         return NULL;
     if (all->count > 1)
         return jinja_fail(run, "%s expected at most 1 argument, got %zu", what, all->count);
     if (all->count == 1 && all->items[0]->kind == JINJA_DICT) {
         for (size_t i = 0; i < all->items[0]->as.dict->count; i++)
-            if (!jinja_dict_set(run, dict, all->items[0]->as.dict->pairs[i].key, all->items[0]->as.dict->pairs[i].value))
+            if (!jinja_dict_set(run, dict, all->items[0]->as.dict->pairs[i].key,
+                                all->items[0]->as.dict->pairs[i].value))
                 return NULL;
     } else if (all->count == 1) {
         if (!jinja_items(run, all->items[0], &items, &count))
@@ -74,7 +77,8 @@ static jinja_dict *collect(jinja_run *run, const jinja_arguments *all, const cha
             if (!jinja_items(run, items[i], &two, &two_count))
                 return NULL;
             if (two_count != 2)
-                return jinja_fail(run, "dictionary update sequence element #%zu has length %zu; 2 is required", i, two_count);
+                return jinja_fail(run, "dictionary update sequence element #%zu has length %zu; 2 is required", i,
+                                  two_count);
             if (!jinja_dict_set(run, dict, two[0], two[1]))
                 return NULL;
         }
@@ -101,8 +105,11 @@ GLOBAL(make_namespace)
     for (size_t i = 0; dict && i < dict->count; i++) {
         const jinja_ref key = dict->pairs[i].key;
         if (key->kind == JINJA_STRING && key->as.text.length > 0 && key->as.text.data[0] == '_')
-            return jinja_fail(run, "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. Please rename the "
-                              "attribute.", (int)key->as.text.length, key->as.text.data);
+            return jinja_fail(run,
+                              "Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
+                              "'%.*s'. Please rename the "
+                              "attribute.",
+                              (int)key->as.text.length, key->as.text.data);
     }
     return dict ? jinja_dict_value(run, JINJA_NAMESPACE, dict) : NULL;
 }
@@ -110,7 +117,7 @@ GLOBAL(make_namespace)
 GLOBAL(make_cycler)
 {
     jinja_value *value = jinja_take(run, sizeof *value);
-    size_t      *position = jinja_take(run, sizeof *position);
+    size_t *position = jinja_take(run, sizeof *position);
     UNUSED(self);
     UNUSED(a);
     if (!value || !position)
@@ -129,8 +136,8 @@ GLOBAL(make_cycler)
 GLOBAL(make_joiner)
 {
     jinja_value *value = jinja_take(run, sizeof *value);
-    bool        *used = jinja_take(run, sizeof *used);
-    jinja_ref    separator = a[0] ? a[0] : jinja_word(run, ", ");
+    bool *used = jinja_take(run, sizeof *used);
+    jinja_ref separator = a[0] ? a[0] : jinja_word(run, ", ");
     UNUSED(self);
     UNUSED(all);
     if (!value || !used || !separator)
@@ -151,7 +158,9 @@ GLOBAL(lipsum)
     return jinja_fail_as(run, OCLM_ERR_UNSUPPORTED, "lipsum() makes random text and is not supported");
 }
 
-/* ---- strftime_now -------------------------------------------------------------------------------------------------------------------- */
+/* ---- strftime_now
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The run's time, broken down: the local one, or a fixed one as if it were local. */
 static bool local_time(jinja_run *run, struct tm *out)
@@ -167,10 +176,10 @@ static bool local_time(jinja_run *run, struct tm *out)
 
 GLOBAL(strftime_now)
 {
-    core_text    out = jinja_making(run);
+    core_text out = jinja_making(run);
     core_locale *before;
-    struct tm    now;
-    bool         good = true;
+    struct tm now;
+    bool good = true;
     UNUSED(self);
     UNUSED(all);
     if (a[0]->kind != JINJA_STRING)
@@ -180,7 +189,7 @@ GLOBAL(strftime_now)
     before = core_locale_enter(); /* "Mar", whatever language the program speaks */
     for (const char *p = a[0]->as.text.data, *end = p + a[0]->as.text.length; p < end && good;) {
         const char *percent = memchr(p, '%', (size_t)(end - p));
-        char        format[3] = { '%', 0, 0 }, text[256];
+        char format[3] = { '%', 0, 0 }, text[256];
         good = jinja_add(run, &out, p, (size_t)((percent ? percent : end) - p));
         if (!percent || !good)
             break;
@@ -215,7 +224,7 @@ static const jinja_table globals = { rows, COUNT(rows) };
 jinja_ref jinja_global(jinja_run *run, jinja_ref name)
 {
     const jinja_callable *row = jinja_find(&globals, name);
-    jinja_dict           *empty;
+    jinja_dict *empty;
     if (jinja_is_text(name, "self")) /* the template's blocks, of which it has none */
         return (empty = jinja_dict_new(run)) ? jinja_dict_value(run, JINJA_NAMESPACE, empty) : NULL;
     return row ? jinja_method(run, row, NULL) : NULL;

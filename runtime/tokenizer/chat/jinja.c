@@ -19,12 +19,13 @@ void jinja_begin(jinja_run *run, const char *origin)
 oclm_status jinja_render(jinja_run *run, const char *source, size_t length, const jinja_dict *variables, core_text *out)
 {
     static const jinja_dict none = { NULL, 0, 0, NULL, 0 };
-    jinja_node             *tree;
-    core_text               text = jinja_making(run);
+    jinja_node *tree;
+    core_text text = jinja_making(run);
     if (run->status != OCLM_OK)
         return run->status;
     run->variables = variables ? variables : &none;
-    if ((tree = jinja_parse(run, source, length)) && jinja_resolve_names(run, tree) && jinja_scope_push(run) && jinja_hide(run, tree)) {
+    if ((tree = jinja_parse(run, source, length)) && jinja_resolve_names(run, tree) && jinja_scope_push(run) &&
+        jinja_hide(run, tree)) {
         run->out = &text;
         if (jinja_exec(run, tree))
             run->status = core_text_add(out, text.data ? text.data : "", text.length);

@@ -1,5 +1,5 @@
-/* lexer.c: text and tags. Outside of tags all is data up to the next "{{", "{%" or "{#", whose sign (-, +) and kind say how much of
- * the white space before goes; the end of a tag says the same of what follows. */
+/* lexer.c: text and tags. Outside of tags all is data up to the next "{{", "{%" or "{#", whose sign (-, +) and kind say
+ * how much of the white space before goes; the end of a tag says the same of what follows. */
 #include "tokenizer/chat/lexer.h"
 
 #include <string.h>
@@ -9,12 +9,12 @@
 #include "tokenizer/unicode.h"
 
 typedef struct lexer {
-    jinja_run    *run;
-    const char   *p, *end;
+    jinja_run *run;
+    const char *p, *end;
     jinja_tokens *tokens;
-    bool          line_start;    /* the text at p begins a line */
-    char          brackets[JINJA_MAX_NESTING]; /* that are to be closed */
-    size_t        bracket_count;
+    bool line_start;                  /* the text at p begins a line */
+    char brackets[JINJA_MAX_NESTING]; /* that are to be closed */
+    size_t bracket_count;
 } lexer;
 
 static jinja_token *add(lexer *lex, jinja_token_kind kind)
@@ -63,12 +63,15 @@ static bool starts(const lexer *lex, const char *p, const char *word)
     return (size_t)(lex->end - p) >= length && memcmp(p, word, length) == 0;
 }
 
-/* ---- Data ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Data
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
-/* Adds the data from `begin` to `tag`, less what the tag's sign takes; `variable`: "{{", which takes nothing without one. */
+/* Adds the data from `begin` to `tag`, less what the tag's sign takes; `variable`: "{{", which takes nothing without
+ * one. */
 static bool add_data(lexer *lex, const char *begin, const char *tag, char sign, bool variable)
 {
-    const char  *end = tag;
+    const char *end = tag;
     jinja_token *token;
     if (sign == '-') {
         end = before_space(begin, tag);
@@ -121,7 +124,8 @@ static bool skip_comment(lexer *lex)
     return jinja_fail(lex->run, "Missing end of comment tag") != NULL;
 }
 
-/* Where "{% word %}" at p ends inside its tag, before "%}"; NULL where it is another tag. `*sign` is that of its beginning. */
+/* Where "{% word %}" at p ends inside its tag, before "%}"; NULL where it is another tag. `*sign` is that of its
+ * beginning. */
 static const char *match_tag(const lexer *lex, const char *p, const char *word, char *sign)
 {
     if (!starts(lex, p, "{%"))
@@ -137,9 +141,10 @@ static bool lex_raw(lexer *lex)
 {
     const char *const begin = lex->p;
     for (const char *p = begin; p < lex->end; p++) {
-        char        sign;
+        char sign;
         const char *inside, *to;
-        if (*p != '{' || !(inside = match_tag(lex, p, "endraw", &sign)) || inside >= lex->end || !(to = after_end(lex, inside, '%')))
+        if (*p != '{' || !(inside = match_tag(lex, p, "endraw", &sign)) || inside >= lex->end ||
+            !(to = after_end(lex, inside, '%')))
             continue;
         if (!add_data(lex, begin, p, sign, false))
             return false;
@@ -149,7 +154,8 @@ static bool lex_raw(lexer *lex)
     return jinja_fail(lex->run, "Missing end of raw directive") != NULL;
 }
 
-/* ---- Inside a tag ------------------------------------------------------------------------------------------------------------ */
+/* ---- Inside a tag
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_digit(char c)
 {
@@ -180,13 +186,14 @@ static bool plain_number(const char *begin, const char *end, char *out, size_t s
 
 static bool lex_float(lexer *lex, const char *to)
 {
-    char         text[400];
-    double       value;
+    char text[400];
+    double value;
     jinja_token *token = add(lex, JINJA_T_FLOAT);
     if (!token)
         return false;
     if (!plain_number(lex->p, to, text, sizeof text) || !core_parse_double(text, &value))
-        return jinja_fail(lex->run, "the number %.*s is too long or too large", (int)(to - lex->p < 40 ? to - lex->p : 40), lex->p) != NULL;
+        return jinja_fail(lex->run, "the number %.*s is too long or too large",
+                          (int)(to - lex->p < 40 ? to - lex->p : 40), lex->p) != NULL;
     advance(lex, to);
     return (token->value = jinja_float(lex->run, value)) != NULL;
 }
@@ -198,10 +205,10 @@ static int digit_value(char c)
 
 static bool lex_int(lexer *lex)
 {
-    const char  *p = lex->p;
-    const char   letter = p[0] == '0' && p + 2 < lex->end ? (char)(p[1] | 0x20) : '\0';
-    const int    base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
-    int64_t      value = 0;
+    const char *p = lex->p;
+    const char letter = p[0] == '0' && p + 2 < lex->end ? (char)(p[1] | 0x20) : '\0';
+    const int base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
+    int64_t value = 0;
     jinja_token *token = add(lex, JINJA_T_INT);
     if (!token)
         return false;
@@ -211,7 +218,8 @@ static bool lex_int(lexer *lex)
     while (p < lex->end && (digit_value(*p) < used || (*p == '_' && p + 1 < lex->end && digit_value(p[1]) < used))) {
         const int digit = *p == '_' ? -1 : digit_value(*p);
         if (digit >= 0 && value > (INT64_MAX - digit) / used)
-            return jinja_fail(lex->run, "a number of more than 63 bits; oclm's ints end at %lld", (long long)INT64_MAX) != NULL;
+            return jinja_fail(lex->run, "a number of more than 63 bits; oclm's ints end at %lld",
+                              (long long)INT64_MAX) != NULL;
         value = digit < 0 ? value : value * used + digit;
         p++;
         if (used == 10 && lex->p[0] == '0' && value > 0) { /* 01: Jinja reads 0, then 1 */
@@ -228,7 +236,7 @@ static bool lex_int(lexer *lex)
 static const char *match_float(const lexer *lex)
 {
     const char *p = digits(lex->p, lex->end), *exponent;
-    bool        is_float = false;
+    bool is_float = false;
     if (p > lex->p && lex->tokens->count > 0 && lex->p[-1] == '.')
         return NULL;
     if (p + 1 < lex->end && *p == '.' && is_digit(p[1])) {
@@ -247,7 +255,7 @@ static const char *match_float(const lexer *lex)
 
 static bool lex_name(lexer *lex)
 {
-    const char  *p = tok_run_of(lex->p, lex->end, TOK_WORD);
+    const char *p = tok_run_of(lex->p, lex->end, TOK_WORD);
     jinja_token *token = add(lex, JINJA_T_NAME);
     if (!token || !(token->value = jinja_part(lex->run, lex->p, (size_t)(p - lex->p))))
         return false;
@@ -257,15 +265,16 @@ static bool lex_name(lexer *lex)
 
 static bool lex_string(lexer *lex)
 {
-    const char   quote = *lex->p;
-    const char  *p = lex->p + 1;
+    const char quote = *lex->p;
+    const char *p = lex->p + 1;
     jinja_token *token = add(lex, JINJA_T_STRING);
     if (!token)
         return false;
     while (p < lex->end && *p != quote)
         p += *p == '\\' && p + 1 < lex->end ? 2 : 1;
     if (p >= lex->end)
-        return jinja_fail(lex->run, "unexpected char %s: a text without its closing quote", quote == '"' ? "'\"'" : "\"'\"") != NULL;
+        return jinja_fail(lex->run, "unexpected char %s: a text without its closing quote",
+                          quote == '"' ? "'\"'" : "\"'\"") != NULL;
     if (!(token->value = jinja_literal(lex->run, lex->p + 1, (size_t)(p - lex->p - 1))))
         return false;
     advance(lex, p + 1);
@@ -275,16 +284,18 @@ static bool lex_string(lexer *lex)
 static bool balance(lexer *lex, char sign)
 {
     static const char opening[] = "([{", closing[] = ")]}";
-    const char       *known = strchr(opening, sign);
+    const char *known = strchr(opening, sign);
     if (known) {
         if (lex->bracket_count == sizeof lex->brackets)
-            return jinja_fail(lex->run, "more than %u brackets in brackets, which is the limit", JINJA_MAX_NESTING) != NULL;
+            return jinja_fail(lex->run, "more than %u brackets in brackets, which is the limit", JINJA_MAX_NESTING) !=
+                   NULL;
         lex->brackets[lex->bracket_count++] = closing[known - opening];
     } else if (strchr(closing, sign)) {
         if (lex->bracket_count == 0)
             return jinja_fail(lex->run, "unexpected '%c'", sign) != NULL;
         if (lex->brackets[--lex->bracket_count] != sign)
-            return jinja_fail(lex->run, "unexpected '%c', expected '%c'", sign, lex->brackets[lex->bracket_count]) != NULL;
+            return jinja_fail(lex->run, "unexpected '%c', expected '%c'", sign, lex->brackets[lex->bracket_count]) !=
+                   NULL;
     }
     return true;
 }
@@ -292,8 +303,8 @@ static bool balance(lexer *lex, char sign)
 static bool lex_operator(lexer *lex)
 {
     static const char *const two[] = { "//", "**", "==", "!=", ">=", "<=" };
-    size_t                   length = 0;
-    jinja_token             *token;
+    size_t length = 0;
+    jinja_token *token;
     for (size_t i = 0; i < COUNT(two); i++)
         if (starts(lex, lex->p, two[i]))
             length = 2;
@@ -316,7 +327,7 @@ static bool lex_tag(lexer *lex, bool variable)
     lex->bracket_count = 0;
     for (;;) {
         const char *to;
-        size_t      length;
+        size_t length;
         if (lex->p >= lex->end)
             return true; /* the parser says what is missing */
         if (lex->bracket_count == 0 && (*lex->p == '-' || *lex->p == '+' || *lex->p == '%' || *lex->p == '}') &&
@@ -346,12 +357,13 @@ static bool lex_tag(lexer *lex, bool variable)
     }
 }
 
-/* ---- The whole --------------------------------------------------------------------------------------------------------------- */
+/* ---- The whole
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* From a tag's beginning at `tag` through its end; the data before it first. */
 static bool lex_from_tag(lexer *lex, const char *begin, const char *tag)
 {
-    char        sign = tag + 2 < lex->end && (tag[2] == '-' || tag[2] == '+') ? tag[2] : '\0';
+    char sign = tag + 2 < lex->end && (tag[2] == '-' || tag[2] == '+') ? tag[2] : '\0';
     const char *inside, *to;
     if (!add_data(lex, begin, tag, sign, tag[1] == '{'))
         return false;
@@ -359,7 +371,9 @@ static bool lex_from_tag(lexer *lex, const char *begin, const char *tag)
     if (tag[1] == '#')
         return skip_comment(lex);
     if ((inside = match_tag(lex, tag, "raw", &sign)) && inside < lex->end) {
-        to = starts(lex, inside, "-%}") ? after_space(inside + 3, lex->end) : starts(lex, inside, "%}") ? inside + 2 : NULL;
+        to = starts(lex, inside, "-%}")  ? after_space(inside + 3, lex->end)
+             : starts(lex, inside, "%}") ? inside + 2
+                                         : NULL;
         if (to) {
             pass_end(lex, to);
             return lex_raw(lex);
@@ -378,7 +392,7 @@ bool jinja_lex(jinja_run *run, const char *source, size_t length, jinja_tokens *
     run->line = 1;
     while (lex.p < lex.end) {
         const char *const begin = lex.p;
-        const char       *tag = begin;
+        const char *tag = begin;
         while (tag + 1 < lex.end && !(tag[0] == '{' && (tag[1] == '{' || tag[1] == '%' || tag[1] == '#')))
             tag++;
         if (tag + 1 >= lex.end) {

@@ -5,20 +5,29 @@
 #include "tokenizer/chat/run.h"
 
 typedef enum jinja_token_kind {
-    JINJA_T_END, JINJA_T_DATA, JINJA_T_BLOCK_BEGIN, JINJA_T_BLOCK_END, JINJA_T_VARIABLE_BEGIN, JINJA_T_VARIABLE_END,
-    JINJA_T_NAME, JINJA_T_STRING, JINJA_T_INT, JINJA_T_FLOAT, JINJA_T_OPERATOR
+    JINJA_T_END,
+    JINJA_T_DATA,
+    JINJA_T_BLOCK_BEGIN,
+    JINJA_T_BLOCK_END,
+    JINJA_T_VARIABLE_BEGIN,
+    JINJA_T_VARIABLE_END,
+    JINJA_T_NAME,
+    JINJA_T_STRING,
+    JINJA_T_INT,
+    JINJA_T_FLOAT,
+    JINJA_T_OPERATOR
 } jinja_token_kind;
 
 typedef struct jinja_token {
     jinja_token_kind kind;
-    uint32_t         line;
-    jinja_ref        value;   /* DATA, NAME, STRING, INT, FLOAT */
-    char             sign[3]; /* OPERATOR: "+", "**" ..., NUL-ended */
+    uint32_t line;
+    jinja_ref value; /* DATA, NAME, STRING, INT, FLOAT */
+    char sign[3];    /* OPERATOR: "+", "**" ..., NUL-ended */
 } jinja_token;
 
 typedef struct jinja_tokens {
     jinja_token *items; /* the last is END */
-    size_t       count, capacity;
+    size_t count, capacity;
 } jinja_tokens;
 
 /* Tokens in the run's arena; false: the error is set. `source` is valid UTF-8 and lives as long as the run. */

@@ -9,9 +9,11 @@ static const char *number(const char *p, const char *end, size_t most, uint32_t 
 {
     *value = 0;
     for (size_t i = 0; i < most && p < end; i++, p++) {
-        const char     c = *p;
-        const uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
-                               : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10 : 99;
+        const char c = *p;
+        const uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+                               : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
+                               : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
+                                                      : 99;
         if (digit >= base)
             break;
         *value = *value * base + digit;
@@ -23,7 +25,7 @@ static const char *number(const char *p, const char *end, size_t most, uint32_t 
 static size_t numbered(jinja_run *run, const char *p, const char *end, uint32_t *c)
 {
     const size_t most = *p == 'x' ? 2 : *p == 'u' ? 4 : *p == 'U' ? 8 : 0;
-    const char  *to;
+    const char *to;
     if (*p >= '0' && *p <= '7')
         return (size_t)(number(p, end, 3, 8, c) - p);
     if (most == 0)
@@ -47,9 +49,9 @@ static bool unescape(jinja_run *run, const char *p, const char *end, core_text *
         const char *backslash = memchr(p, '\\', (size_t)(end - p));
         const char *plain_end = backslash ? backslash : end;
         const char *known;
-        uint32_t    c = 0;
-        size_t      length;
-        char        bytes[4];
+        uint32_t c = 0;
+        size_t length;
+        char bytes[4];
         if (!jinja_add(run, out, p, (size_t)(plain_end - p)))
             return false;
         if (!backslash || backslash + 1 >= end)

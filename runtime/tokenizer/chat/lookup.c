@@ -1,4 +1,5 @@
-/* lookup.c: x.name, x[key], x[a:b:c]. Names reach methods first, brackets items first; what is missing is undefined, not an error. */
+/* lookup.c: x.name, x[key], x[a:b:c]. Names reach methods first, brackets items first; what is missing is undefined,
+ * not an error. */
 #include <string.h>
 
 #include "tokenizer/chat/call.h"
@@ -7,7 +8,8 @@
 static bool is_dunder(jinja_ref name)
 {
     const size_t length = name->as.text.length;
-    return length > 4 && memcmp(name->as.text.data, "__", 2) == 0 && memcmp(name->as.text.data + length - 2, "__", 2) == 0;
+    return length > 4 && memcmp(name->as.text.data, "__", 2) == 0 &&
+           memcmp(name->as.text.data + length - 2, "__", 2) == 0;
 }
 
 static jinja_ref unsafe(jinja_run *run, jinja_ref owner, jinja_ref name)
@@ -23,8 +25,8 @@ static bool is_mutation(jinja_ref owner, jinja_ref name)
 {
     static const char *const of_list[] = { "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove" };
     static const char *const of_dict[] = { "clear", "pop", "popitem", "setdefault", "update" };
-    const char *const       *names = owner->kind == JINJA_LIST ? of_list : of_dict;
-    const size_t             count = owner->kind == JINJA_LIST ? COUNT(of_list) : COUNT(of_dict);
+    const char *const *names = owner->kind == JINJA_LIST ? of_list : of_dict;
+    const size_t count = owner->kind == JINJA_LIST ? COUNT(of_list) : COUNT(of_dict);
     if (owner->kind != JINJA_LIST && owner->kind != JINJA_DICT)
         return false;
     for (size_t i = 0; i < count; i++)
@@ -39,12 +41,14 @@ static jinja_ref attribute(jinja_run *run, jinja_ref owner, jinja_ref name)
     const jinja_callable *row;
     if (owner->kind == JINJA_NAMESPACE)
         return is_dunder(name) && !jinja_dict_get(owner->as.dict, name->as.text.data, name->as.text.length)
-                   ? NULL : jinja_dict_get(owner->as.dict, name->as.text.data, name->as.text.length);
+                   ? NULL
+                   : jinja_dict_get(owner->as.dict, name->as.text.data, name->as.text.length);
     if (is_dunder(name) || is_mutation(owner, name))
         return unsafe(run, owner, name);
     if (owner->kind == JINJA_LOOP)
         return jinja_loop_attribute(run, owner, name);
-    if (owner->kind == JINJA_TUPLE && owner->is_group && (jinja_is_text(name, "grouper") || jinja_is_text(name, "list")))
+    if (owner->kind == JINJA_TUPLE && owner->is_group &&
+        (jinja_is_text(name, "grouper") || jinja_is_text(name, "list")))
         return owner->as.list.items[jinja_is_text(name, "list")];
     if (owner->kind == JINJA_CYCLER && jinja_is_text(name, "current"))
         return owner->as.cycler.items[*owner->as.cycler.position];
@@ -69,9 +73,10 @@ static bool position(jinja_ref key, size_t count, size_t *index)
 static jinja_ref item(jinja_run *run, jinja_ref owner, jinja_ref key)
 {
     const bool is_int = key->kind == JINJA_INT || key->kind == JINJA_BOOL;
-    size_t     index;
+    size_t index;
     switch (owner->kind) {
-    case JINJA_UNDEFINED: return jinja_fail_undefined(run, owner);
+    case JINJA_UNDEFINED:
+        return jinja_fail_undefined(run, owner);
     case JINJA_DICT: {
         jinja_ref found;
         if (key->kind == JINJA_LIST || key->kind == JINJA_DICT || key->kind == JINJA_SLICE)
@@ -80,9 +85,13 @@ static jinja_ref item(jinja_run *run, jinja_ref owner, jinja_ref key)
     }
     case JINJA_LIST:
     case JINJA_TUPLE:
-    case JINJA_RANGE: return is_int && position(key, owner->as.list.count, &index) ? owner->as.list.items[index] : NULL;
-    case JINJA_STRING: return is_int && position(key, owner->as.text.chars, &index) ? jinja_substring(run, owner, index, index + 1) : NULL;
-    default: return NULL;
+    case JINJA_RANGE:
+        return is_int && position(key, owner->as.list.count, &index) ? owner->as.list.items[index] : NULL;
+    case JINJA_STRING:
+        return is_int && position(key, owner->as.text.chars, &index) ? jinja_substring(run, owner, index, index + 1)
+                                                                     : NULL;
+    default:
+        return NULL;
     }
 }
 
@@ -101,7 +110,8 @@ jinja_ref jinja_get_attribute(jinja_run *run, jinja_ref owner, jinja_ref name)
 jinja_ref jinja_get_item(jinja_run *run, jinja_ref owner, jinja_ref key)
 {
     jinja_ref found;
-    if (key->kind == JINJA_SLICE && (owner->kind == JINJA_STRING || owner->kind == JINJA_LIST || owner->kind == JINJA_TUPLE))
+    if (key->kind == JINJA_SLICE &&
+        (owner->kind == JINJA_STRING || owner->kind == JINJA_LIST || owner->kind == JINJA_TUPLE))
         return jinja_get_slice(run, owner, key);
     if ((found = item(run, owner, key)) || run->status != OCLM_OK)
         return found;
@@ -110,14 +120,17 @@ jinja_ref jinja_get_item(jinja_run *run, jinja_ref owner, jinja_ref key)
     return jinja_undefined_name(run, key, owner);
 }
 
-/* ---- Slices ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Slices
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct span {
     int64_t start, step;
-    size_t  count;
+    size_t count;
 } span;
 
-static bool bound(jinja_run *run, jinja_ref part, int64_t absent, int64_t low, int64_t high, int64_t count, int64_t *value)
+static bool bound(jinja_run *run, jinja_ref part, int64_t absent, int64_t low, int64_t high, int64_t count,
+                  int64_t *value)
 {
     if (part->kind == JINJA_NONE) {
         *value = absent;
@@ -139,8 +152,8 @@ static bool bound(jinja_run *run, jinja_ref part, int64_t absent, int64_t low, i
 static bool indices(jinja_run *run, jinja_ref slice, size_t length, span *out)
 {
     const jinja_ref *parts = slice->as.list.items;
-    const int64_t    count = (int64_t)length;
-    int64_t          stop = 0;
+    const int64_t count = (int64_t)length;
+    int64_t stop = 0;
     out->step = 1;
     if (parts[2]->kind != JINJA_NONE) {
         if (parts[2]->kind != JINJA_INT && parts[2]->kind != JINJA_BOOL)
@@ -165,9 +178,9 @@ static bool indices(jinja_run *run, jinja_ref slice, size_t length, span *out)
 static jinja_ref slice_text(jinja_run *run, jinja_ref owner, const span *of)
 {
     const jinja_ref *chars;
-    size_t           count;
-    core_text        out;
-    bool             good = true;
+    size_t count;
+    core_text out;
+    bool good = true;
     if (of->count == 0)
         return &jinja_empty;
     if (of->step == 1)
@@ -182,16 +195,20 @@ static jinja_ref slice_text(jinja_run *run, jinja_ref owner, const span *of)
 
 jinja_ref jinja_get_slice(jinja_run *run, jinja_ref owner, jinja_ref slice)
 {
-    span   of = { 0, 1, 0 };
+    span of = { 0, 1, 0 };
     size_t length;
     switch (owner->kind) {
-    case JINJA_UNDEFINED: return jinja_fail_undefined(run, owner);
+    case JINJA_UNDEFINED:
+        return jinja_fail_undefined(run, owner);
     case JINJA_STRING:
     case JINJA_LIST:
     case JINJA_TUPLE:
-    case JINJA_RANGE: break;
-    case JINJA_DICT: return jinja_fail(run, "unhashable type: 'slice'");
-    default: return jinja_fail(run, "'%s' object is not subscriptable", jinja_type(owner));
+    case JINJA_RANGE:
+        break;
+    case JINJA_DICT:
+        return jinja_fail(run, "unhashable type: 'slice'");
+    default:
+        return jinja_fail(run, "'%s' object is not subscriptable", jinja_type(owner));
     }
     (void)jinja_length(owner, &length);
     if (!indices(run, slice, length, &of))
@@ -206,7 +223,9 @@ jinja_ref jinja_get_slice(jinja_run *run, jinja_ref owner, jinja_ref slice)
     return jinja_sequence(run, owner->kind == JINJA_RANGE ? JINJA_LIST : owner->kind, items, of.count);
 }
 
-/* ---- Paths -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Paths
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* A part of a path: digits are an index. */
 static jinja_ref path_part(jinja_run *run, const char *text, size_t length)
@@ -234,7 +253,7 @@ jinja_ref jinja_follow(jinja_run *run, jinja_ref value, jinja_ref path, jinja_re
     p = path->as.text.data;
     end = p + path->as.text.length;
     for (;;) {
-        const char     *dot = p < end ? memchr(p, '.', (size_t)(end - p)) : NULL;
+        const char *dot = p < end ? memchr(p, '.', (size_t)(end - p)) : NULL;
         const jinja_ref part = path_part(run, p, (size_t)((dot ? dot : end) - p));
         if (!part || !(value = jinja_get_item(run, value, part)))
             return NULL;

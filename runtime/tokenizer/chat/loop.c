@@ -6,11 +6,11 @@
 
 struct jinja_loop {
     const jinja_node *node;
-    jinja_scope      *scope;   /* outside of it: where a recursive call begins */
-    const jinja_ref  *items;
-    size_t            count, index;
-    uint32_t          depth;   /* of recursion, from 0 */
-    jinja_ref         changed; /* what changed() saw last: a tuple; NULL */
+    jinja_scope *scope; /* outside of it: where a recursive call begins */
+    const jinja_ref *items;
+    size_t count, index;
+    uint32_t depth;    /* of recursion, from 0 */
+    jinja_ref changed; /* what changed() saw last: a tuple; NULL */
 };
 
 size_t jinja_loop_length(const jinja_loop *loop)
@@ -18,7 +18,9 @@ size_t jinja_loop_length(const jinja_loop *loop)
     return loop->count;
 }
 
-/* ---- loop.x ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- loop.x
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_ref loop_cycle(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 {
@@ -31,7 +33,7 @@ static jinja_ref loop_cycle(jinja_run *run, jinja_ref self, const jinja_ref *a, 
 static jinja_ref loop_changed(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 {
     const jinja_ref now = jinja_sequence(run, JINJA_TUPLE, all->items, all->count);
-    bool            equal = false;
+    bool equal = false;
     (void)a;
     if (!now || (self->as.loop->changed && !jinja_equal(run, self->as.loop->changed, now, &equal)))
         return NULL;
@@ -47,11 +49,19 @@ static const jinja_table loop_methods = { loop_rows, COUNT(loop_rows) };
 
 jinja_ref jinja_loop_attribute(jinja_run *run, jinja_ref value, jinja_ref name)
 {
-    const jinja_loop     *loop = value->as.loop;
+    const jinja_loop *loop = value->as.loop;
     const jinja_callable *row = jinja_find(&loop_methods, name);
-    const struct { const char *name; size_t value; } numbers[] = {
-        { "index", loop->index + 1 }, { "index0", loop->index }, { "revindex", loop->count - loop->index },
-        { "revindex0", loop->count - loop->index - 1 }, { "length", loop->count }, { "depth", loop->depth + 1u }, { "depth0", loop->depth },
+    const struct {
+        const char *name;
+        size_t value;
+    } numbers[] = {
+        { "index", loop->index + 1 },
+        { "index0", loop->index },
+        { "revindex", loop->count - loop->index },
+        { "revindex0", loop->count - loop->index - 1 },
+        { "length", loop->count },
+        { "depth", loop->depth + 1u },
+        { "depth0", loop->depth },
     };
     if (row)
         return jinja_method(run, row, value);
@@ -63,19 +73,23 @@ jinja_ref jinja_loop_attribute(jinja_run *run, jinja_ref value, jinja_ref name)
     if (jinja_is_text(name, "last"))
         return jinja_bool(loop->index + 1 >= loop->count);
     if (jinja_is_text(name, "previtem"))
-        return loop->index > 0 ? loop->items[loop->index - 1] : jinja_undefined_hint(run, "there is no previous item", NULL);
+        return loop->index > 0 ? loop->items[loop->index - 1]
+                               : jinja_undefined_hint(run, "there is no previous item", NULL);
     if (jinja_is_text(name, "nextitem"))
-        return loop->index + 1 < loop->count ? loop->items[loop->index + 1] : jinja_undefined_hint(run, "there is no next item", NULL);
+        return loop->index + 1 < loop->count ? loop->items[loop->index + 1]
+                                             : jinja_undefined_hint(run, "there is no next item", NULL);
     return NULL;
 }
 
-/* ---- The loop ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- The loop
+ * -----------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The items that the loop's own filter lets pass; each is tried in a scope with the target alone. */
 static bool filter_items(jinja_run *run, const jinja_node *node, const jinja_ref **items, size_t *count)
 {
     jinja_ref *kept = jinja_array(run, *count);
-    size_t     kept_count = 0;
+    size_t kept_count = 0;
     if (!kept)
         return false;
     for (size_t i = 0; i < *count; i++) {
@@ -100,8 +114,8 @@ static bool run_body(jinja_run *run, const jinja_node *node, jinja_ref word, jin
     bool good;
     if (!jinja_scope_push(run))
         return false;
-    good = jinja_hide(run, node->c) && jinja_bind(run, word, loop) && jinja_assign(run, node->a, loop->as.loop->items[loop->as.loop->index]) &&
-           jinja_exec(run, node->c);
+    good = jinja_hide(run, node->c) && jinja_bind(run, word, loop) &&
+           jinja_assign(run, node->a, loop->as.loop->items[loop->as.loop->index]) && jinja_exec(run, node->c);
     jinja_scope_pop(run);
     return good;
 }
@@ -109,9 +123,9 @@ static bool run_body(jinja_run *run, const jinja_node *node, jinja_ref word, jin
 static bool run_loop(jinja_run *run, const jinja_node *node, jinja_ref over, uint32_t depth)
 {
     jinja_value *value = jinja_take(run, sizeof *value);
-    jinja_loop  *loop = value ? jinja_take(run, sizeof *loop) : NULL;
-    jinja_ref    word = loop ? jinja_word(run, "loop") : NULL;
-    bool         good = true, broken = false;
+    jinja_loop *loop = value ? jinja_take(run, sizeof *loop) : NULL;
+    jinja_ref word = loop ? jinja_word(run, "loop") : NULL;
+    bool good = true, broken = false;
     if (!word)
         return false;
     memset(value, 0, sizeof *value);
@@ -121,7 +135,8 @@ static bool run_loop(jinja_run *run, const jinja_node *node, jinja_ref over, uin
     loop->node = node;
     loop->scope = run->scope;
     loop->depth = depth;
-    if (!jinja_items(run, over, &loop->items, &loop->count) || (node->filter && !filter_items(run, node, &loop->items, &loop->count)))
+    if (!jinja_items(run, over, &loop->items, &loop->count) ||
+        (node->filter && !filter_items(run, node, &loop->items, &loop->count)))
         return false;
     run->loop_depth++;
     for (; good && !broken && loop->index < loop->count; loop->index++) {
@@ -149,10 +164,10 @@ bool jinja_exec_for(jinja_run *run, const jinja_node *node)
 jinja_ref jinja_call_loop(jinja_run *run, jinja_loop *loop, const jinja_arguments *arguments)
 {
     jinja_scope *const scope = run->scope;
-    core_text   *const before = run->out;
-    const uint32_t     loop_depth = run->loop_depth;
-    core_text          out = jinja_making(run);
-    bool               good;
+    core_text *const before = run->out;
+    const uint32_t loop_depth = run->loop_depth;
+    core_text out = jinja_making(run);
+    bool good;
     if (!loop->node->flag)
         return jinja_fail(run, "The loop must have the 'recursive' marker to be called recursively.");
     if (arguments->count != 1 || arguments->named_count != 0)

@@ -1,4 +1,5 @@
-/* macro.c: {% macro %} and the callers of {% call %}: a body, the scope it was defined in, and how arguments meet parameters. */
+/* macro.c: {% macro %} and the callers of {% call %}: a body, the scope it was defined in, and how arguments meet
+ * parameters. */
 #include "tokenizer/chat/eval.h"
 #include "tokenizer/chat/names.h"
 
@@ -7,8 +8,8 @@
 
 struct jinja_macro {
     const jinja_node *node;
-    jinja_scope      *scope;
-    jinja_ref         name;
+    jinja_scope *scope;
+    jinja_ref name;
 };
 
 jinja_ref jinja_macro_name(const jinja_macro *macro)
@@ -63,10 +64,10 @@ static jinja_ref take_named(const jinja_arguments *arguments, jinja_ref name, bo
 /* What a parameter has that was not given: its default, which may use those before it, or undefined. */
 static jinja_ref default_of(jinja_run *run, const jinja_node *node, size_t index)
 {
-    const size_t    first = node->count - node->more_count;
+    const size_t first = node->count - node->more_count;
     const jinja_ref name = node->items[index]->value;
-    core_text       out;
-    jinja_ref       hint;
+    core_text out;
+    jinja_ref hint;
     if (index >= first)
         return jinja_eval(run, node->more[index - first]);
     out = jinja_making(run);
@@ -81,7 +82,7 @@ static bool bind_parameters(jinja_run *run, const jinja_node *node, const jinja_
 {
     for (size_t i = 0; i < node->count; i++) {
         const jinja_ref name = node->items[i]->value;
-        jinja_ref       value = i < arguments->count ? arguments->items[i] : take_named(arguments, name, used);
+        jinja_ref value = i < arguments->count ? arguments->items[i] : take_named(arguments, name, used);
         if (!value)
             value = default_of(run, node, i);
         if (!value || !jinja_bind(run, name, value))
@@ -99,7 +100,7 @@ static bool bind_word(jinja_run *run, const char *word, jinja_ref value)
 static bool bind_caller(jinja_run *run, const jinja_arguments *arguments, bool *used)
 {
     const jinja_ref word = jinja_word(run, "caller");
-    jinja_ref       caller = word ? take_named(arguments, word, used) : NULL;
+    jinja_ref caller = word ? take_named(arguments, word, used) : NULL;
     if (word && (!caller || caller->kind == JINJA_NONE))
         caller = jinja_undefined_hint(run, "No caller defined", word);
     return bind_word(run, "caller", caller);
@@ -126,8 +127,9 @@ static bool check_rest(jinja_run *run, const jinja_macro *macro, const jinja_arg
 {
     for (size_t i = 0; i < arguments->named_count && !(macro->node->sign & JINJA_USES_KWARGS); i++)
         if (!used[i])
-            return jinja_fail(run, "macro '%.*s' takes no keyword argument '%.*s'", name_length(macro), name_text(macro),
-                              (int)arguments->named[i].key->as.text.length, arguments->named[i].key->as.text.data) != NULL;
+            return jinja_fail(run, "macro '%.*s' takes no keyword argument '%.*s'", name_length(macro),
+                              name_text(macro), (int)arguments->named[i].key->as.text.length,
+                              arguments->named[i].key->as.text.data) != NULL;
     if (arguments->count > macro->node->count && !(macro->node->sign & JINJA_USES_VARARGS))
         return jinja_fail(run, "macro '%.*s' takes not more than %zu argument(s)", name_length(macro), name_text(macro),
                           macro->node->count) != NULL;
@@ -137,7 +139,7 @@ static bool check_rest(jinja_run *run, const jinja_macro *macro, const jinja_arg
 static jinja_ref run_macro(jinja_run *run, const jinja_macro *macro, const jinja_arguments *arguments)
 {
     const jinja_node *node = macro->node;
-    bool             *used = jinja_take(run, arguments->named_count);
+    bool *used = jinja_take(run, arguments->named_count);
     if (!used)
         return NULL;
     memset(used, 0, arguments->named_count);
@@ -157,8 +159,8 @@ static jinja_ref run_macro(jinja_run *run, const jinja_macro *macro, const jinja
 jinja_ref jinja_call_macro(jinja_run *run, const jinja_macro *macro, const jinja_arguments *arguments)
 {
     jinja_scope *const scope = run->scope;
-    const uint32_t     line = run->line, loop_depth = run->loop_depth;
-    jinja_ref          result = NULL;
+    const uint32_t line = run->line, loop_depth = run->loop_depth;
+    jinja_ref result = NULL;
     if (!jinja_enter(run))
         return NULL;
     run->scope = macro->scope;

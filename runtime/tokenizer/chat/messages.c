@@ -14,7 +14,7 @@ static jinja_ref member(jinja_ref dict, const char *name)
 
 jinja_ref tok_chat_with(jinja_run *run, jinja_ref dict, const char *key, jinja_ref value)
 {
-    jinja_dict     *copy = jinja_dict_new(run);
+    jinja_dict *copy = jinja_dict_new(run);
     const jinja_ref name = jinja_word(run, key);
     if (!copy || !name || !value)
         return NULL;
@@ -40,14 +40,15 @@ static jinja_ref without_null(jinja_run *run, jinja_ref message)
 /* {"thinking": r, **message, "reasoning_content": r} */
 static jinja_ref with_reasoning(jinja_run *run, jinja_ref message)
 {
-    jinja_ref   reasoning = NULL;
+    jinja_ref reasoning = NULL;
     jinja_dict *dict;
-    jinja_ref   name;
+    jinja_ref name;
     for (size_t i = 0; i < COUNT(reasoning_names) && !reasoning; i++)
         reasoning = member(message, reasoning_names[i]);
     if (!reasoning)
         return message;
-    if (!(dict = jinja_dict_new(run)) || !(name = jinja_word(run, "thinking")) || !jinja_dict_set(run, dict, name, reasoning))
+    if (!(dict = jinja_dict_new(run)) || !(name = jinja_word(run, "thinking")) ||
+        !jinja_dict_set(run, dict, name, reasoning))
         return NULL;
     for (size_t i = 0; i < message->as.dict->count; i++)
         if (!jinja_dict_set(run, dict, message->as.dict->pairs[i].key, message->as.dict->pairs[i].value))
@@ -64,7 +65,8 @@ static jinja_ref read_list(jinja_run *run, const char *json, const char *what)
     if (!list || list->kind == JINJA_NONE)
         return list;
     if (list->kind != JINJA_LIST)
-        return jinja_fail_as(run, OCLM_ERR_ARGUMENT, "%s must be a JSON list of objects, not of type %s", what, jinja_type(list));
+        return jinja_fail_as(run, OCLM_ERR_ARGUMENT, "%s must be a JSON list of objects, not of type %s", what,
+                             jinja_type(list));
     for (size_t i = 0; i < list->as.list.count; i++)
         if (list->as.list.items[i]->kind != JINJA_DICT)
             return jinja_fail_as(run, OCLM_ERR_ARGUMENT, "%s: item %zu is no JSON object, but of type %s", what, i,
@@ -80,11 +82,12 @@ jinja_ref tok_chat_objects(jinja_run *run, const char *json, const char *what)
 jinja_ref tok_chat_messages(jinja_run *run, const char *json)
 {
     const jinja_ref list = read_list(run, json, "the messages");
-    jinja_ref      *items;
+    jinja_ref *items;
     if (!list)
         return NULL;
     if (list->kind == JINJA_NONE || list->as.list.count == 0)
-        return jinja_fail_as(run, OCLM_ERR_ARGUMENT, "Cannot apply chat template to an empty conversation. Provide at least one message.");
+        return jinja_fail_as(run, OCLM_ERR_ARGUMENT,
+                             "Cannot apply chat template to an empty conversation. Provide at least one message.");
     if (!(items = jinja_array(run, list->as.list.count)))
         return NULL;
     for (size_t i = 0; i < list->as.list.count; i++) {

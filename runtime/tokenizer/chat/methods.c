@@ -1,9 +1,11 @@
-/* methods.c: the methods of dict, list, tuple, float and cycler. What would change them in place is refused in lookup.c. */
+/* methods.c: the methods of dict, list, tuple, float and cycler. What would change them in place is refused in
+ * lookup.c. */
 #include <math.h>
 
 #include "tokenizer/chat/call.h"
 
-#define METHOD(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define METHOD(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 static jinja_ref pair_of(jinja_run *run, const jinja_pair *pair)
@@ -21,13 +23,15 @@ enum { KEYS, VALUES, ITEMS };
 static jinja_ref view(jinja_run *run, jinja_ref self, int what)
 {
     static const char *const names[] = { "dict_keys", "dict_values", "dict_items" };
-    const jinja_dict        *dict = self->as.dict;
-    jinja_ref               *items = jinja_array(run, dict->count);
-    jinja_value             *value = jinja_take(run, sizeof *value);
+    const jinja_dict *dict = self->as.dict;
+    jinja_ref *items = jinja_array(run, dict->count);
+    jinja_value *value = jinja_take(run, sizeof *value);
     if (!items || !value)
         return NULL;
     for (size_t i = 0; i < dict->count; i++)
-        if (!(items[i] = what == KEYS ? dict->pairs[i].key : what == VALUES ? dict->pairs[i].value : pair_of(run, &dict->pairs[i])))
+        if (!(items[i] = what == KEYS     ? dict->pairs[i].key
+                         : what == VALUES ? dict->pairs[i].value
+                                          : pair_of(run, &dict->pairs[i])))
             return NULL;
     *value = (jinja_value){ .kind = JINJA_VIEW };
     value->as.view.items = items;
@@ -36,10 +40,31 @@ static jinja_ref view(jinja_run *run, jinja_ref self, int what)
     return value;
 }
 
-METHOD(dict_items) { UNUSED(a); UNUSED(all); return view(run, self, ITEMS); }
-METHOD(dict_keys) { UNUSED(a); UNUSED(all); return view(run, self, KEYS); }
-METHOD(dict_values) { UNUSED(a); UNUSED(all); return view(run, self, VALUES); }
-METHOD(copy) { UNUSED(a); UNUSED(all); UNUSED(run); return self; }
+METHOD(dict_items)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return view(run, self, ITEMS);
+}
+METHOD(dict_keys)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return view(run, self, KEYS);
+}
+METHOD(dict_values)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return view(run, self, VALUES);
+}
+METHOD(copy)
+{
+    UNUSED(a);
+    UNUSED(all);
+    UNUSED(run);
+    return self;
+}
 
 METHOD(dict_get)
 {
@@ -67,7 +92,9 @@ METHOD(list_index)
             return jinja_int(run, i);
     }
     const jinja_ref shown = jinja_repr(run, a[0]);
-    return shown ? jinja_fail(run, "%.*s is not in %s", (int)shown->as.text.length, shown->as.text.data, jinja_type(self)) : NULL;
+    return shown
+               ? jinja_fail(run, "%.*s is not in %s", (int)shown->as.text.length, shown->as.text.data, jinja_type(self))
+               : NULL;
 }
 
 METHOD(list_count)
@@ -111,28 +138,39 @@ METHOD(cycler_reset)
 }
 
 static const jinja_callable dict_rows[] = {
-    { "items", "", 0, dict_items }, { "keys", "", 0, dict_keys }, { "values", "", 0, dict_values },
+    { "items", "", 0, dict_items },        { "keys", "", 0, dict_keys }, { "values", "", 0, dict_values },
     { "get", "key default", 1, dict_get }, { "copy", "", 0, copy },
 };
-static const jinja_callable list_rows[] = { { "index", "value start stop", 1, list_index }, { "count", "value", 1, list_count }, { "copy", "", 0, copy } };
-static const jinja_callable tuple_rows[] = { { "index", "value start stop", 1, list_index }, { "count", "value", 1, list_count } };
+static const jinja_callable list_rows[] = { { "index", "value start stop", 1, list_index },
+                                            { "count", "value", 1, list_count },
+                                            { "copy", "", 0, copy } };
+static const jinja_callable tuple_rows[] = { { "index", "value start stop", 1, list_index },
+                                             { "count", "value", 1, list_count } };
 static const jinja_callable float_rows[] = { { "is_integer", "", 0, float_is_integer } };
 static const jinja_callable cycler_rows[] = { { "next", "", 0, cycler_next }, { "reset", "", 0, cycler_reset } };
 
 static const jinja_table dict_table = { dict_rows, COUNT(dict_rows) }, list_table = { list_rows, COUNT(list_rows) },
-                         tuple_table = { tuple_rows, COUNT(tuple_rows) }, float_table = { float_rows, COUNT(float_rows) },
+                         tuple_table = { tuple_rows, COUNT(tuple_rows) },
+                         float_table = { float_rows, COUNT(float_rows) },
                          cycler_table = { cycler_rows, COUNT(cycler_rows) };
 
 const jinja_callable *jinja_find_method(jinja_ref owner, jinja_ref name)
 {
     switch (owner->kind) {
-    case JINJA_STRING: return jinja_find(&jinja_text_methods, name);
-    case JINJA_DICT: return jinja_find(&dict_table, name);
-    case JINJA_LIST: return jinja_find(&list_table, name);
+    case JINJA_STRING:
+        return jinja_find(&jinja_text_methods, name);
+    case JINJA_DICT:
+        return jinja_find(&dict_table, name);
+    case JINJA_LIST:
+        return jinja_find(&list_table, name);
     case JINJA_TUPLE:
-    case JINJA_RANGE: return jinja_find(&tuple_table, name);
-    case JINJA_FLOAT: return jinja_find(&float_table, name);
-    case JINJA_CYCLER: return jinja_find(&cycler_table, name);
-    default: return NULL;
+    case JINJA_RANGE:
+        return jinja_find(&tuple_table, name);
+    case JINJA_FLOAT:
+        return jinja_find(&float_table, name);
+    case JINJA_CYCLER:
+        return jinja_find(&cycler_table, name);
+    default:
+        return NULL;
     }
 }

@@ -4,7 +4,8 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define METHOD(name) static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+#define METHOD(name)                                                                                                   \
+    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
 #define UNUSED(x) ((void)(x))
 
 /* An argument that must be a text. */
@@ -20,14 +21,51 @@ static jinja_ref change(jinja_run *run, jinja_ref self, jinja_case how)
     return jinja_change_case(run, self, how);
 }
 
-METHOD(text_upper) { UNUSED(a); UNUSED(all); return change(run, self, JINJA_UPPER); }
-METHOD(text_lower) { UNUSED(a); UNUSED(all); return change(run, self, JINJA_LOWER); }
-METHOD(text_title) { UNUSED(a); UNUSED(all); return change(run, self, JINJA_TITLE); }
-METHOD(text_capitalize) { UNUSED(a); UNUSED(all); return change(run, self, JINJA_CAPITALIZE); }
-METHOD(text_swapcase) { UNUSED(a); UNUSED(all); return change(run, self, JINJA_SWAP); }
-METHOD(text_strip) { UNUSED(all); return jinja_strip(run, self, a[0], true, true); }
-METHOD(text_lstrip) { UNUSED(all); return jinja_strip(run, self, a[0], true, false); }
-METHOD(text_rstrip) { UNUSED(all); return jinja_strip(run, self, a[0], false, true); }
+METHOD(text_upper)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return change(run, self, JINJA_UPPER);
+}
+METHOD(text_lower)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return change(run, self, JINJA_LOWER);
+}
+METHOD(text_title)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return change(run, self, JINJA_TITLE);
+}
+METHOD(text_capitalize)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return change(run, self, JINJA_CAPITALIZE);
+}
+METHOD(text_swapcase)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return change(run, self, JINJA_SWAP);
+}
+METHOD(text_strip)
+{
+    UNUSED(all);
+    return jinja_strip(run, self, a[0], true, true);
+}
+METHOD(text_lstrip)
+{
+    UNUSED(all);
+    return jinja_strip(run, self, a[0], true, false);
+}
+METHOD(text_rstrip)
+{
+    UNUSED(all);
+    return jinja_strip(run, self, a[0], false, true);
+}
 
 METHOD(text_split)
 {
@@ -43,13 +81,18 @@ METHOD(text_rsplit)
     return jinja_want_int(run, a[1], "rsplit", &most) ? jinja_split(run, self, a[0], most, true) : NULL;
 }
 
-METHOD(text_splitlines) { UNUSED(all); return jinja_split_lines(run, self, a[0] && jinja_truth(a[0])); }
+METHOD(text_splitlines)
+{
+    UNUSED(all);
+    return jinja_split_lines(run, self, a[0] && jinja_truth(a[0]));
+}
 
 METHOD(text_replace)
 {
     int64_t count = -1;
     UNUSED(all);
-    if (!want_text(run, a[0], "replace") || !want_text(run, a[1], "replace") || !jinja_want_int(run, a[2], "replace", &count))
+    if (!want_text(run, a[0], "replace") || !want_text(run, a[1], "replace") ||
+        !jinja_want_int(run, a[2], "replace", &count))
         return NULL;
     return jinja_replace(run, self, a[0], a[1], count);
 }
@@ -57,7 +100,7 @@ METHOD(text_replace)
 METHOD(text_join)
 {
     const jinja_ref *items;
-    size_t           count;
+    size_t count;
     UNUSED(all);
     if (!jinja_is_iterable(a[0]))
         return jinja_fail(run, "can only join an iterable");
@@ -69,13 +112,15 @@ METHOD(text_join)
     return jinja_join(run, self, items, count);
 }
 
-/* ---- Searching ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- Searching
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The part that start and end name, as slices do; false also where start is behind the end, with `*part` NULL then. */
 static bool cut(jinja_run *run, jinja_ref self, jinja_ref start, jinja_ref end, size_t *from, jinja_ref *part)
 {
     const int64_t chars = (int64_t)self->as.text.chars;
-    int64_t       first = 0, last = chars;
+    int64_t first = 0, last = chars;
     *part = NULL;
     *from = 0;
     if (!jinja_want_int(run, start, "start", &first) || !jinja_want_int(run, end, "end", &last))
@@ -99,9 +144,10 @@ static bool ends_match(jinja_ref text, jinja_ref what, bool at_end)
 static jinja_ref starts_or_ends(jinja_run *run, jinja_ref self, const jinja_ref *a, bool at_end)
 {
     jinja_ref part;
-    size_t    from;
+    size_t from;
     if (a[0]->kind != JINJA_STRING && a[0]->kind != JINJA_TUPLE)
-        return jinja_fail(run, "%s first arg must be str or a tuple of str, not %s", at_end ? "endswith" : "startswith", jinja_type(a[0]));
+        return jinja_fail(run, "%s first arg must be str or a tuple of str, not %s", at_end ? "endswith" : "startswith",
+                          jinja_type(a[0]));
     if (!cut(run, self, a[1], a[2], &from, &part))
         return NULL;
     if (!part)
@@ -117,13 +163,21 @@ static jinja_ref starts_or_ends(jinja_run *run, jinja_ref self, const jinja_ref 
     return &jinja_false;
 }
 
-METHOD(text_startswith) { UNUSED(all); return starts_or_ends(run, self, a, false); }
-METHOD(text_endswith) { UNUSED(all); return starts_or_ends(run, self, a, true); }
+METHOD(text_startswith)
+{
+    UNUSED(all);
+    return starts_or_ends(run, self, a, false);
+}
+METHOD(text_endswith)
+{
+    UNUSED(all);
+    return starts_or_ends(run, self, a, true);
+}
 
 static jinja_ref find(jinja_run *run, jinja_ref self, const jinja_ref *a, bool last, bool must)
 {
     jinja_ref part;
-    size_t    from, at = SIZE_MAX;
+    size_t from, at = SIZE_MAX;
     if (!want_text(run, a[0], "find") || !cut(run, self, a[1], a[2], &from, &part))
         return NULL;
     if (part && !(last ? jinja_text_find_last(run, part, a[0], &at) : jinja_text_find(run, part, a[0], 0, &at)))
@@ -133,16 +187,32 @@ static jinja_ref find(jinja_run *run, jinja_ref self, const jinja_ref *a, bool l
     return jinja_int(run, (int64_t)(from + jinja_char_index(part, at)));
 }
 
-METHOD(text_find) { UNUSED(all); return find(run, self, a, false, false); }
-METHOD(text_rfind) { UNUSED(all); return find(run, self, a, true, false); }
-METHOD(text_index) { UNUSED(all); return find(run, self, a, false, true); }
-METHOD(text_rindex) { UNUSED(all); return find(run, self, a, true, true); }
+METHOD(text_find)
+{
+    UNUSED(all);
+    return find(run, self, a, false, false);
+}
+METHOD(text_rfind)
+{
+    UNUSED(all);
+    return find(run, self, a, true, false);
+}
+METHOD(text_index)
+{
+    UNUSED(all);
+    return find(run, self, a, false, true);
+}
+METHOD(text_rindex)
+{
+    UNUSED(all);
+    return find(run, self, a, true, true);
+}
 
 METHOD(text_count)
 {
     jinja_ref part;
-    size_t    from, at, next = 0;
-    int64_t   count = 0;
+    size_t from, at, next = 0;
+    int64_t count = 0;
     UNUSED(all);
     if (!want_text(run, a[0], "count") || !cut(run, self, a[1], a[2], &from, &part))
         return NULL;
@@ -161,7 +231,7 @@ METHOD(text_count)
 static jinja_ref partition(jinja_run *run, jinja_ref self, jinja_ref separator, bool last)
 {
     jinja_ref *items = jinja_array(run, 3);
-    size_t     at;
+    size_t at;
     if (!items || !want_text(run, separator, "partition"))
         return NULL;
     if (separator->as.text.length == 0)
@@ -181,8 +251,16 @@ static jinja_ref partition(jinja_run *run, jinja_ref self, jinja_ref separator, 
     return items[0] && items[2] ? jinja_sequence(run, JINJA_TUPLE, items, 3) : NULL;
 }
 
-METHOD(text_partition) { UNUSED(all); return partition(run, self, a[0], false); }
-METHOD(text_rpartition) { UNUSED(all); return partition(run, self, a[0], true); }
+METHOD(text_partition)
+{
+    UNUSED(all);
+    return partition(run, self, a[0], false);
+}
+METHOD(text_rpartition)
+{
+    UNUSED(all);
+    return partition(run, self, a[0], true);
+}
 
 METHOD(text_removeprefix)
 {
@@ -199,10 +277,14 @@ METHOD(text_removesuffix)
     UNUSED(all);
     if (!want_text(run, a[0], "removesuffix"))
         return NULL;
-    return ends_match(self, a[0], true) ? jinja_part(run, self->as.text.data, self->as.text.length - a[0]->as.text.length) : self;
+    return ends_match(self, a[0], true)
+               ? jinja_part(run, self->as.text.data, self->as.text.length - a[0]->as.text.length)
+               : self;
 }
 
-/* ---- Padding -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Padding
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_ref pad(jinja_run *run, jinja_ref self, const jinja_ref *a, bool left, bool right)
 {
@@ -214,17 +296,29 @@ static jinja_ref pad(jinja_run *run, jinja_ref self, const jinja_ref *a, bool le
     return jinja_pad(run, self, width > 0 ? (size_t)width : 0, a[1], left, right);
 }
 
-METHOD(text_center) { UNUSED(all); return pad(run, self, a, true, true); }
-METHOD(text_ljust) { UNUSED(all); return pad(run, self, a, false, true); }
-METHOD(text_rjust) { UNUSED(all); return pad(run, self, a, true, false); }
+METHOD(text_center)
+{
+    UNUSED(all);
+    return pad(run, self, a, true, true);
+}
+METHOD(text_ljust)
+{
+    UNUSED(all);
+    return pad(run, self, a, false, true);
+}
+METHOD(text_rjust)
+{
+    UNUSED(all);
+    return pad(run, self, a, true, false);
+}
 
 METHOD(text_zfill)
 {
-    const char     *data = self->as.text.data;
-    const size_t    sign = self->as.text.length > 0 && (data[0] == '+' || data[0] == '-');
+    const char *data = self->as.text.data;
+    const size_t sign = self->as.text.length > 0 && (data[0] == '+' || data[0] == '-');
     const jinja_ref zero = jinja_word(run, "0");
-    jinja_ref       head, digits;
-    int64_t         width = 0;
+    jinja_ref head, digits;
+    int64_t width = 0;
     UNUSED(all);
     if (!zero || !jinja_want_int(run, a[0], "width", &width) || !(head = jinja_part(run, data, sign)) ||
         !(digits = jinja_part(run, data + sign, self->as.text.length - sign)))
@@ -234,29 +328,37 @@ METHOD(text_zfill)
     return digits ? jinja_join2(run, head, digits) : NULL;
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Asking
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 typedef enum question { IS_ALPHA, IS_DECIMAL, IS_DIGIT, IS_NUMERIC, IS_ALNUM, IS_SPACE } question;
 
 static bool answers(uint32_t c, question what)
 {
     const uint32_t class = tok_class_of(c), category = class & TOK_CATEGORY;
-    const bool     digit = category == TOK_ND || c == 0xB2 || c == 0xB3 || c == 0xB9 || c == 0x2070 || (c >= 0x2074 && c <= 0x2079) ||
-                       (c >= 0x2080 && c <= 0x2089) || (c >= 0x2460 && c <= 0x2468);
+    const bool digit = category == TOK_ND || c == 0xB2 || c == 0xB3 || c == 0xB9 || c == 0x2070 ||
+                       (c >= 0x2074 && c <= 0x2079) || (c >= 0x2080 && c <= 0x2089) || (c >= 0x2460 && c <= 0x2468);
     switch (what) {
-    case IS_ALPHA: return (class & TOK_LETTER) != 0;
-    case IS_DECIMAL: return category == TOK_ND;
-    case IS_DIGIT: return digit;
-    case IS_NUMERIC: return (class & TOK_NUMBER) != 0;
-    case IS_ALNUM: return (class & (TOK_LETTER | TOK_NUMBER)) != 0;
-    default: return jinja_is_space(c);
+    case IS_ALPHA:
+        return (class & TOK_LETTER) != 0;
+    case IS_DECIMAL:
+        return category == TOK_ND;
+    case IS_DIGIT:
+        return digit;
+    case IS_NUMERIC:
+        return (class & TOK_NUMBER) != 0;
+    case IS_ALNUM:
+        return (class & (TOK_LETTER | TOK_NUMBER)) != 0;
+    default:
+        return jinja_is_space(c);
     }
 }
 
 static jinja_ref ask(jinja_run *run, jinja_ref self, question what)
 {
     const char *p = self->as.text.data, *const end = p + self->as.text.length;
-    size_t      length;
+    size_t length;
     if (!jinja_work(run, self->as.text.length / 8))
         return NULL;
     for (; p < end; p += length)
@@ -265,20 +367,56 @@ static jinja_ref ask(jinja_run *run, jinja_ref self, question what)
     return jinja_bool(self->as.text.length > 0);
 }
 
-METHOD(text_isalpha) { UNUSED(a); UNUSED(all); return ask(run, self, IS_ALPHA); }
-METHOD(text_isdecimal) { UNUSED(a); UNUSED(all); return ask(run, self, IS_DECIMAL); }
-METHOD(text_isdigit) { UNUSED(a); UNUSED(all); return ask(run, self, IS_DIGIT); }
-METHOD(text_isnumeric) { UNUSED(a); UNUSED(all); return ask(run, self, IS_NUMERIC); }
-METHOD(text_isalnum) { UNUSED(a); UNUSED(all); return ask(run, self, IS_ALNUM); }
-METHOD(text_isspace) { UNUSED(a); UNUSED(all); return ask(run, self, IS_SPACE); }
-METHOD(text_isascii) { UNUSED(a); UNUSED(all); UNUSED(run); return jinja_bool(self->as.text.chars == self->as.text.length); }
+METHOD(text_isalpha)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask(run, self, IS_ALPHA);
+}
+METHOD(text_isdecimal)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask(run, self, IS_DECIMAL);
+}
+METHOD(text_isdigit)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask(run, self, IS_DIGIT);
+}
+METHOD(text_isnumeric)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask(run, self, IS_NUMERIC);
+}
+METHOD(text_isalnum)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask(run, self, IS_ALNUM);
+}
+METHOD(text_isspace)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask(run, self, IS_SPACE);
+}
+METHOD(text_isascii)
+{
+    UNUSED(a);
+    UNUSED(all);
+    UNUSED(run);
+    return jinja_bool(self->as.text.chars == self->as.text.length);
+}
 
 /* Whether all letters with a case have this one, and there is one. */
 static jinja_ref ask_case(jinja_run *run, jinja_ref self, uint32_t wanted)
 {
     const char *p = self->as.text.data, *const end = p + self->as.text.length;
-    size_t      length;
-    bool        any = false;
+    size_t length;
+    bool any = false;
     if (!jinja_work(run, self->as.text.length / 8))
         return NULL;
     for (; p < end; p += length) {
@@ -291,21 +429,31 @@ static jinja_ref ask_case(jinja_run *run, jinja_ref self, uint32_t wanted)
     return jinja_bool(any);
 }
 
-METHOD(text_islower) { UNUSED(a); UNUSED(all); return ask_case(run, self, TOK_LL); }
-METHOD(text_isupper) { UNUSED(a); UNUSED(all); return ask_case(run, self, TOK_LU); }
+METHOD(text_islower)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask_case(run, self, TOK_LL);
+}
+METHOD(text_isupper)
+{
+    UNUSED(a);
+    UNUSED(all);
+    return ask_case(run, self, TOK_LU);
+}
 
 METHOD(text_istitle)
 {
     const char *p = self->as.text.data, *const end = p + self->as.text.length;
-    size_t      length;
-    bool        any = false, in_word = false;
+    size_t length;
+    bool any = false, in_word = false;
     UNUSED(a);
     UNUSED(all);
     if (!jinja_work(run, self->as.text.length / 8))
         return NULL;
     for (; p < end; p += length) {
         const uint32_t category = tok_class_of(tok_char_at(p, &length)) & TOK_CATEGORY;
-        const bool     upper = category == TOK_LU || category == TOK_LT, lower = category == TOK_LL;
+        const bool upper = category == TOK_LU || category == TOK_LT, lower = category == TOK_LL;
         if ((upper && in_word) || (lower && !in_word))
             return &jinja_false;
         any = any || upper || lower;
@@ -314,7 +462,11 @@ METHOD(text_istitle)
     return jinja_bool(any);
 }
 
-METHOD(text_format) { UNUSED(a); return jinja_format_method(run, self, all); }
+METHOD(text_format)
+{
+    UNUSED(a);
+    return jinja_format_method(run, self, all);
+}
 
 METHOD(not_here)
 {

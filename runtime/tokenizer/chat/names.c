@@ -1,21 +1,21 @@
-/* names.c: which names of a block are its own before they are set. Jinja2 decides by the source, not by what happens: a name that a block
- * (the template, a loop's body, a macro) sets before it reads it is undefined until then, also for blocks inside, even where the caller
- * gave a variable of that name. One that is set under an if, or read first, begins with the value from outside. (compiler.py, idtracking.py) */
+/* names.c: which names of a block are its own before they are set. Jinja2 decides by the source, not by what happens: a
+ * name that a block (the template, a loop's body, a macro) sets before it reads it is undefined until then, also for
+ * blocks inside, even where the caller gave a variable of that name. One that is set under an if, or read first, begins
+ * with the value from outside. (compiler.py, idtracking.py) */
 #include "tokenizer/chat/names.h"
-
-
 
 typedef struct frame {
     const struct frame *outer;
-    jinja_run          *run;
-    jinja_dict         *known;  /* names read or set here: true where the first was an unconditional set */
-    uint32_t            ifs;    /* that the walk is in */
+    jinja_run *run;
+    jinja_dict *known; /* names read or set here: true where the first was an unconditional set */
+    uint32_t ifs;      /* that the walk is in */
 } frame;
 
 static bool walk(frame *f, const jinja_node *node);
 static bool enter_blocks(jinja_run *run, const frame *outer, const jinja_node *node);
 
-/* ---- One frame: what it reads and sets, in the order of the source ------------------------------------------------------------------------ */
+/* ---- One frame: what it reads and sets, in the order of the source
+ * ------------------------------------------------------------------------ */
 
 static bool is_known(const frame *f, jinja_ref name)
 {
@@ -79,23 +79,36 @@ static bool walk(frame *f, const jinja_node *node)
         return false;
     switch ((jinja_node_kind)node->kind) {
     case JINJA_N_NAME:
-    case JINJA_N_NSREF: return note(f, node->value, false);
-    case JINJA_N_IF: return walk_if(f, node);
-    case JINJA_N_SET: return walk(f, node->b) && walk_target(f, node->a, false);
-    case JINJA_N_SET_BLOCK: return walk_target(f, node->a, false);
-    case JINJA_N_MACRO: return note(f, node->value, true);
-    case JINJA_N_FOR: return walk(f, node->b);
-    case JINJA_N_CALL_BLOCK: return walk(f, node->a);
-    case JINJA_N_FILTER_BLOCK: return walk(f, node->b);
-    case JINJA_N_WITH: return walk_all(f, node->items, node->count, 1, 2);
-    case JINJA_N_SCOPE: return true;
+    case JINJA_N_NSREF:
+        return note(f, node->value, false);
+    case JINJA_N_IF:
+        return walk_if(f, node);
+    case JINJA_N_SET:
+        return walk(f, node->b) && walk_target(f, node->a, false);
+    case JINJA_N_SET_BLOCK:
+        return walk_target(f, node->a, false);
+    case JINJA_N_MACRO:
+        return note(f, node->value, true);
+    case JINJA_N_FOR:
+        return walk(f, node->b);
+    case JINJA_N_CALL_BLOCK:
+        return walk(f, node->a);
+    case JINJA_N_FILTER_BLOCK:
+        return walk(f, node->b);
+    case JINJA_N_WITH:
+        return walk_all(f, node->items, node->count, 1, 2);
+    case JINJA_N_SCOPE:
+        return true;
     default:
-        return walk(f, node->a) && walk(f, node->b) && walk(f, node->c) && walk_all(f, node->items, node->count, 0, 1) &&
-               walk_all(f, node->more, node->more_count, 1, 2) && walk(f, node->star) && walk(f, node->star_star);
+        return walk(f, node->a) && walk(f, node->b) && walk(f, node->c) &&
+               walk_all(f, node->items, node->count, 0, 1) && walk_all(f, node->more, node->more_count, 1, 2) &&
+               walk(f, node->star) && walk(f, node->star_star);
     }
 }
 
-/* ---- The frames inside ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- The frames inside
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Writes what the frame hides to its body, and goes on inside. */
 static bool finish(const frame *f, jinja_node *body)
@@ -117,11 +130,11 @@ static bool finish(const frame *f, jinja_node *body)
 }
 
 /* A frame of `body`, whose parameters are the names of `targets` (with step: of every second). */
-static bool make_frame(jinja_run *run, const frame *outer, jinja_node *body, jinja_node *const *targets, size_t count, size_t step,
-                       const jinja_node *defaults)
+static bool make_frame(jinja_run *run, const frame *outer, jinja_node *body, jinja_node *const *targets, size_t count,
+                       size_t step, const jinja_node *defaults)
 {
     frame f = { outer, run, jinja_dict_new(run), 0 };
-    bool  good = f.known != NULL;
+    bool good = f.known != NULL;
     if (!body || !good)
         return good;
     for (size_t i = 0; good && i < count; i += step)
@@ -140,14 +153,21 @@ static bool enter_inside(jinja_run *run, const frame *outer, const jinja_node *n
             if (!enter_blocks(run, outer, node->items[i]))
                 return false;
         return !node->c || enter_blocks(run, outer, node->c);
-    case JINJA_N_FOR: return make_frame(run, outer, node->c, &node->a, 1, 1, NULL) && make_frame(run, outer, node->otherwise, NULL, 0, 1, NULL);
-    case JINJA_N_MACRO: return make_frame(run, outer, node->c, node->items, node->count, 1, node);
-    case JINJA_N_CALL_BLOCK: return make_frame(run, outer, node->b->c, node->b->items, node->b->count, 1, node->b);
-    case JINJA_N_WITH: return make_frame(run, outer, node->c, node->items, node->count, 2, NULL);
+    case JINJA_N_FOR:
+        return make_frame(run, outer, node->c, &node->a, 1, 1, NULL) &&
+               make_frame(run, outer, node->otherwise, NULL, 0, 1, NULL);
+    case JINJA_N_MACRO:
+        return make_frame(run, outer, node->c, node->items, node->count, 1, node);
+    case JINJA_N_CALL_BLOCK:
+        return make_frame(run, outer, node->b->c, node->b->items, node->b->count, 1, node->b);
+    case JINJA_N_WITH:
+        return make_frame(run, outer, node->c, node->items, node->count, 2, NULL);
     case JINJA_N_SET_BLOCK:
     case JINJA_N_FILTER_BLOCK:
-    case JINJA_N_SCOPE: return make_frame(run, outer, node->c, NULL, 0, 1, NULL);
-    default: return true;
+    case JINJA_N_SCOPE:
+        return make_frame(run, outer, node->c, NULL, 0, 1, NULL);
+    default:
+        return true;
     }
 }
 

@@ -1,5 +1,5 @@
-/* operators.c: arithmetic, comparison and `in`, with Python's results and Python's errors. Ints have 64 bits: what does not fit is an
- * error, not a wrong number. */
+/* operators.c: arithmetic, comparison and `in`, with Python's results and Python's errors. Ints have 64 bits: what does
+ * not fit is an error, not a wrong number. */
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@ static const char *const signs[] = { "+", "-", "*", "/", "//", "%", "** or pow()
 
 static jinja_ref refuse(jinja_run *run, unsigned sign, jinja_ref a, jinja_ref b)
 {
-    return jinja_fail(run, "unsupported operand type(s) for %s: '%s' and '%s'", signs[sign], jinja_type(a), jinja_type(b));
+    return jinja_fail(run, "unsupported operand type(s) for %s: '%s' and '%s'", signs[sign], jinja_type(a),
+                      jinja_type(b));
 }
 
 static jinja_ref too_large(jinja_run *run)
@@ -19,7 +20,9 @@ static jinja_ref too_large(jinja_run *run)
     return jinja_fail(run, "an int of more than 64 bits; oclm's end at %lld", (long long)INT64_MAX);
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_ref int_pow(jinja_run *run, int64_t base, int64_t exponent)
 {
@@ -41,12 +44,18 @@ static jinja_ref int_binary(jinja_run *run, unsigned sign, int64_t a, int64_t b)
 {
     int64_t result;
     switch (sign) {
-    case JINJA_ADD: return __builtin_add_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
-    case JINJA_SUB: return __builtin_sub_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
-    case JINJA_MUL: return __builtin_mul_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
-    case JINJA_DIV: return b == 0 ? jinja_fail(run, "division by zero") : jinja_float(run, (double)a / (double)b);
-    case JINJA_POW: return int_pow(run, a, b);
-    default: break;
+    case JINJA_ADD:
+        return __builtin_add_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
+    case JINJA_SUB:
+        return __builtin_sub_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
+    case JINJA_MUL:
+        return __builtin_mul_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
+    case JINJA_DIV:
+        return b == 0 ? jinja_fail(run, "division by zero") : jinja_float(run, (double)a / (double)b);
+    case JINJA_POW:
+        return int_pow(run, a, b);
+    default:
+        break;
     }
     if (b == 0)
         return jinja_fail(run, sign == JINJA_MOD ? "integer modulo by zero" : "integer division or modulo by zero");
@@ -80,10 +89,14 @@ static jinja_ref float_mod(jinja_run *run, double a, double b, bool floor_divisi
 static jinja_ref float_binary(jinja_run *run, unsigned sign, double a, double b)
 {
     switch (sign) {
-    case JINJA_ADD: return jinja_float(run, a + b);
-    case JINJA_SUB: return jinja_float(run, a - b);
-    case JINJA_MUL: return jinja_float(run, a * b);
-    case JINJA_DIV: return b == 0 ? jinja_fail(run, "float division by zero") : jinja_float(run, a / b);
+    case JINJA_ADD:
+        return jinja_float(run, a + b);
+    case JINJA_SUB:
+        return jinja_float(run, a - b);
+    case JINJA_MUL:
+        return jinja_float(run, a * b);
+    case JINJA_DIV:
+        return b == 0 ? jinja_fail(run, "float division by zero") : jinja_float(run, a / b);
     case JINJA_POW:
         if (a == 0 && b < 0)
             return jinja_fail(run, "0.0 cannot be raised to a negative power");
@@ -92,11 +105,13 @@ static jinja_ref float_binary(jinja_run *run, unsigned sign, double a, double b)
         if (isinf(pow(a, b)) && !isinf(a) && !isinf(b))
             return jinja_fail(run, "(34, 'Numerical result out of range')");
         return jinja_float(run, pow(a, b));
-    default: return float_mod(run, a, b, sign == JINJA_FLOOR_DIV);
+    default:
+        return float_mod(run, a, b, sign == JINJA_FLOOR_DIV);
     }
 }
 
-/* ---- Texts and lists ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Texts and lists
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static jinja_ref add_texts(jinja_run *run, jinja_ref a, jinja_ref b)
 {
@@ -113,7 +128,7 @@ static jinja_ref add_texts(jinja_run *run, jinja_ref a, jinja_ref b)
 static jinja_ref add_lists(jinja_run *run, jinja_ref a, jinja_ref b)
 {
     const size_t count = a->as.list.count + b->as.list.count;
-    jinja_ref   *items = jinja_array(run, count);
+    jinja_ref *items = jinja_array(run, count);
     if (!items)
         return NULL;
     if (a->as.list.count > 0)
@@ -130,14 +145,15 @@ static jinja_ref add(jinja_run *run, jinja_ref a, jinja_ref b)
     if (a->kind == b->kind && (a->kind == JINJA_LIST || a->kind == JINJA_TUPLE))
         return add_lists(run, a, b);
     if (a->kind == JINJA_STRING || a->kind == JINJA_LIST || a->kind == JINJA_TUPLE)
-        return jinja_fail(run, "can only concatenate %s (not \"%s\") to %s", jinja_type(a), jinja_type(b), jinja_type(a));
+        return jinja_fail(run, "can only concatenate %s (not \"%s\") to %s", jinja_type(a), jinja_type(b),
+                          jinja_type(a));
     return refuse(run, JINJA_ADD, a, b);
 }
 
 static jinja_ref repeat_text(jinja_run *run, jinja_ref text, uint64_t times)
 {
     core_text out = jinja_making(run);
-    bool      good = true;
+    bool good = true;
     if (text->as.text.length > 0 && times > JINJA_MAX_TEXT / text->as.text.length)
         return jinja_fail(run, "makes a text of more than %zu bytes, which is the limit", JINJA_MAX_TEXT);
     for (uint64_t i = 0; i < times && text->as.text.length > 0 && good; i++)
@@ -148,11 +164,12 @@ static jinja_ref repeat_text(jinja_run *run, jinja_ref text, uint64_t times)
 static jinja_ref repeat_list(jinja_run *run, jinja_ref list, uint64_t times)
 {
     const size_t count = list->as.list.count;
-    jinja_ref   *items;
+    jinja_ref *items;
     if (count == 0)
         times = 0;
     if (count > 0 && times > JINJA_MAX_MEMORY / sizeof(jinja_ref) / count)
-        return jinja_fail(run, "makes a list of more than %zu items, which is the limit", JINJA_MAX_MEMORY / sizeof(jinja_ref));
+        return jinja_fail(run, "makes a list of more than %zu items, which is the limit",
+                          JINJA_MAX_MEMORY / sizeof(jinja_ref));
     if (!(items = jinja_array(run, count * (size_t)times)))
         return NULL;
     for (size_t i = 0; i < times; i++)
@@ -162,7 +179,7 @@ static jinja_ref repeat_list(jinja_run *run, jinja_ref list, uint64_t times)
 
 static jinja_ref multiply(jinja_run *run, jinja_ref a, jinja_ref b)
 {
-    const bool      left = a->kind == JINJA_STRING || a->kind == JINJA_LIST || a->kind == JINJA_TUPLE;
+    const bool left = a->kind == JINJA_STRING || a->kind == JINJA_LIST || a->kind == JINJA_TUPLE;
     const jinja_ref what = left ? a : b, times = left ? b : a;
     if (what->kind != JINJA_STRING && what->kind != JINJA_LIST && what->kind != JINJA_TUPLE)
         return refuse(run, JINJA_MUL, a, b);
@@ -203,13 +220,15 @@ jinja_ref jinja_negative(jinja_run *run, jinja_ref a, bool negate)
     return jinja_int(run, negate ? -a->as.integer : a->as.integer);
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Comparing
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 bool jinja_contains(jinja_run *run, jinja_ref container, jinja_ref item, bool *result)
 {
     const jinja_ref *items;
-    size_t           count, at;
-    jinja_ref        found;
+    size_t count, at;
+    jinja_ref found;
     *result = false;
     if (container->kind == JINJA_STRING) {
         if (item->kind != JINJA_STRING)
@@ -239,13 +258,16 @@ bool jinja_compare(jinja_run *run, unsigned sign, jinja_ref a, jinja_ref b, bool
 {
     bool good = true, other = false;
     switch (sign) {
-    case JINJA_EQ: return jinja_equal(run, a, b, result);
+    case JINJA_EQ:
+        return jinja_equal(run, a, b, result);
     case JINJA_NE:
         good = jinja_equal(run, a, b, result);
         *result = !*result;
         return good;
-    case JINJA_LT: return jinja_less(run, a, b, "<", result);
-    case JINJA_GT: return jinja_less(run, b, a, ">", result);
+    case JINJA_LT:
+        return jinja_less(run, a, b, "<", result);
+    case JINJA_GT:
+        return jinja_less(run, b, a, ">", result);
     case JINJA_LE:
     case JINJA_GE:
         good = sign == JINJA_LE ? jinja_less(run, a, b, "<=", result) : jinja_less(run, b, a, ">=", result);
@@ -254,7 +276,8 @@ bool jinja_compare(jinja_run *run, unsigned sign, jinja_ref a, jinja_ref b, bool
         good = jinja_equal(run, a, b, &other);
         *result = other;
         return good;
-    case JINJA_IN: return jinja_contains(run, b, a, result);
+    case JINJA_IN:
+        return jinja_contains(run, b, a, result);
     default:
         good = jinja_contains(run, b, a, result);
         *result = !*result;

@@ -34,7 +34,8 @@ static jinja_node *leaf(jinja_parser *p, jinja_node_kind kind, jinja_ref value)
     return jinja_node_done(p, node);
 }
 
-/* ---- Primaries --------------------------------------------------------------------------------------------------------------- */
+/* ---- Primaries
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static bool at_tuple_end(const jinja_parser *p, const char *end)
 {
@@ -44,8 +45,11 @@ static bool at_tuple_end(const jinja_parser *p, const char *end)
 
 static jinja_node *parse_name(jinja_parser *p)
 {
-    static const struct { const char *name; const jinja_value *value; } constants[] = {
-        { "true", &jinja_true }, { "True", &jinja_true }, { "false", &jinja_false },
+    static const struct {
+        const char *name;
+        const jinja_value *value;
+    } constants[] = {
+        { "true", &jinja_true },   { "True", &jinja_true }, { "false", &jinja_false },
         { "False", &jinja_false }, { "none", &jinja_none }, { "None", &jinja_none },
     };
     const jinja_ref name = p->token->value;
@@ -71,9 +75,9 @@ static jinja_node *parse_string(jinja_parser *p)
 /* What stands between [ ] or { }, which were passed; the closing one is passed too. */
 static jinja_node *parse_display(jinja_parser *p, bool dict)
 {
-    jinja_node  *node = jinja_node_new(p, dict ? JINJA_N_DICT : JINJA_N_LIST);
-    const char  *closing = dict ? "}" : "]";
-    jinja_nodes  items = JINJA_NODES_INIT;
+    jinja_node *node = jinja_node_new(p, dict ? JINJA_N_DICT : JINJA_N_LIST);
+    const char *closing = dict ? "}" : "]";
+    jinja_nodes items = JINJA_NODES_INIT;
     if (!node)
         return NULL;
     while (!jinja_at_sign(p, closing)) {
@@ -106,7 +110,7 @@ static jinja_node *tuple_of(jinja_parser *p, const jinja_nodes *items)
 static jinja_node *parse_tuple_of(jinja_parser *p, jinja_node *(*parse)(jinja_parser *), const char *end, bool empty)
 {
     jinja_nodes items = JINJA_NODES_INIT;
-    bool        is_tuple = false;
+    bool is_tuple = false;
     for (;;) {
         if (items.count > 0 && !jinja_expect_sign(p, ","))
             return NULL;
@@ -133,13 +137,18 @@ jinja_node *jinja_parse_tuple(jinja_parser *p, bool condition, const char *end)
 static jinja_node *parse_primary(jinja_parser *p)
 {
     const jinja_token *token = p->token;
-    jinja_node        *node;
+    jinja_node *node;
     switch (token->kind) {
-    case JINJA_T_NAME: return parse_name(p);
-    case JINJA_T_STRING: return parse_string(p);
+    case JINJA_T_NAME:
+        return parse_name(p);
+    case JINJA_T_STRING:
+        return parse_string(p);
     case JINJA_T_INT:
-    case JINJA_T_FLOAT: p->token++; return leaf(p, JINJA_N_CONST, token->value);
-    default: break;
+    case JINJA_T_FLOAT:
+        p->token++;
+        return leaf(p, JINJA_N_CONST, token->value);
+    default:
+        break;
     }
     if (jinja_skip_sign(p, "(")) {
         node = parse_tuple_of(p, jinja_parse_expression, NULL, true);
@@ -152,7 +161,9 @@ static jinja_node *parse_primary(jinja_parser *p)
     return jinja_unexpected(p, "an expression");
 }
 
-/* ---- Targets ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Targets
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static jinja_node *parse_target_name(jinja_parser *p)
 {
@@ -162,7 +173,7 @@ static jinja_node *parse_target_name(jinja_parser *p)
 static jinja_node *parse_target_or_ns(jinja_parser *p)
 {
     const jinja_ref name = p->token->kind == JINJA_T_NAME ? p->token->value : NULL;
-    jinja_node     *node;
+    jinja_node *node;
     if (!name || p->token[1].kind != JINJA_T_OPERATOR || strcmp(p->token[1].sign, ".") != 0)
         return parse_primary(p);
     p->token += 2;
@@ -189,17 +200,20 @@ jinja_node *jinja_parse_target(jinja_parser *p, const char *end, bool ns)
     jinja_node *node = parse_tuple_of(p, ns ? parse_target_or_ns : parse_target_name, end, false);
     if (node && !can_assign(node)) {
         p->run->line = node->line;
-        return jinja_fail(p->run, "can't assign to what stands there: it must be a name, names with commas between, or namespace.name");
+        return jinja_fail(
+            p->run,
+            "can't assign to what stands there: it must be a name, names with commas between, or namespace.name");
     }
     return node;
 }
 
-/* ---- What follows a primary ----------------------------------------------------------------------------------------------------- */
+/* ---- What follows a primary
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool parse_arguments(jinja_parser *p, jinja_node *call)
 {
     jinja_nodes items = JINJA_NODES_INIT, named = JINJA_NODES_INIT;
-    bool        comma = false;
+    bool comma = false;
     if (!jinja_expect_sign(p, "("))
         return false;
     while (!jinja_at_sign(p, ")")) {
@@ -279,7 +293,7 @@ static jinja_node *parse_brackets(jinja_parser *p, jinja_node *owner)
 static jinja_node *parse_dot(jinja_parser *p, jinja_node *owner)
 {
     const jinja_token *token = p->token++;
-    jinja_node        *node;
+    jinja_node *node;
     if (token->kind == JINJA_T_INT)
         return binary(p, JINJA_N_ITEM, JINJA_ADD, owner, leaf(p, JINJA_N_CONST, token->value));
     if (token->kind != JINJA_T_NAME) {
@@ -341,17 +355,20 @@ jinja_node *jinja_parse_filters(jinja_parser *p, jinja_node *node, bool inline_f
 static bool at_bare_argument(const jinja_parser *p)
 {
     switch (p->token->kind) {
-    case JINJA_T_NAME: return !jinja_at_name(p, "else") && !jinja_at_name(p, "or") && !jinja_at_name(p, "and");
+    case JINJA_T_NAME:
+        return !jinja_at_name(p, "else") && !jinja_at_name(p, "or") && !jinja_at_name(p, "and");
     case JINJA_T_STRING:
     case JINJA_T_INT:
-    case JINJA_T_FLOAT: return true;
-    default: return jinja_at_sign(p, "[") || jinja_at_sign(p, "{");
+    case JINJA_T_FLOAT:
+        return true;
+    default:
+        return jinja_at_sign(p, "[") || jinja_at_sign(p, "{");
     }
 }
 
 static jinja_node *parse_test(jinja_parser *p, jinja_node *node)
 {
-    const bool  negated = jinja_skip_name(p, "not");
+    const bool negated = jinja_skip_name(p, "not");
     jinja_node *test = jinja_node_new(p, JINJA_N_TEST);
     if (!test || !(test->value = parse_dotted(p)))
         return NULL;
@@ -387,7 +404,8 @@ static jinja_node *parse_filter_expression(jinja_parser *p, jinja_node *node)
     return node;
 }
 
-/* ---- Operators, the strongest first ---------------------------------------------------------------------------------------------- */
+/* ---- Operators, the strongest first
+ * ---------------------------------------------------------------------------------------------- */
 
 static jinja_node *parse_unary_inside(jinja_parser *p, bool with_filter)
 {
@@ -469,8 +487,12 @@ static jinja_node *parse_sum(jinja_parser *p)
 /* A comparison's sign, if one follows; it is passed. */
 static bool comparison(jinja_parser *p, jinja_sign *sign)
 {
-    static const struct { const char *text; jinja_sign sign; } signs[] = {
-        { "==", JINJA_EQ }, { "!=", JINJA_NE }, { "<", JINJA_LT }, { "<=", JINJA_LE }, { ">", JINJA_GT }, { ">=", JINJA_GE },
+    static const struct {
+        const char *text;
+        jinja_sign sign;
+    } signs[] = {
+        { "==", JINJA_EQ }, { "!=", JINJA_NE }, { "<", JINJA_LT },
+        { "<=", JINJA_LE }, { ">", JINJA_GT },  { ">=", JINJA_GE },
     };
     for (size_t i = 0; i < COUNT(signs); i++)
         if (jinja_skip_sign(p, signs[i].text)) {
@@ -491,8 +513,8 @@ static jinja_node *parse_compare(jinja_parser *p)
 {
     jinja_node *first = parse_sum(p), *node;
     jinja_nodes items = JINJA_NODES_INIT;
-    uint8_t     signs[JINJA_MAX_NESTING];
-    jinja_sign  sign;
+    uint8_t signs[JINJA_MAX_NESTING];
+    jinja_sign sign;
     while (first && comparison(p, &sign)) {
         if (items.count == sizeof signs)
             return jinja_fail(p->run, "more than %u comparisons in a row", JINJA_MAX_NESTING);
@@ -551,7 +573,8 @@ jinja_node *jinja_parse_expression(jinja_parser *p)
         if (!condition)
             return NULL;
         condition->a = node;
-        if (!(condition->b = jinja_parse_or(p)) || (jinja_skip_name(p, "else") && !(condition->c = jinja_parse_expression(p))))
+        if (!(condition->b = jinja_parse_or(p)) ||
+            (jinja_skip_name(p, "else") && !(condition->c = jinja_parse_expression(p))))
             return NULL;
         node = jinja_node_done(p, condition);
     }

@@ -1,10 +1,12 @@
-/* parser.c: statements: text, prints and blocks, after Jinja2's own parser. Deviations are refusals: what loads other templates
- * fails when it is reached (there is no loader, in the reference neither), {% block %} and {% autoescape %} when they are read. */
+/* parser.c: statements: text, prints and blocks, after Jinja2's own parser. Deviations are refusals: what loads other
+ * templates fails when it is reached (there is no loader, in the reference neither), {% block %} and {% autoescape %}
+ * when they are read. */
 #include "tokenizer/chat/parser.h"
 
 #include <string.h>
 
-/* ---- What both halves share ------------------------------------------------------------------------------------------------------ */
+/* ---- What both halves share
+ * ------------------------------------------------------------------------------------------------------ */
 
 jinja_node *jinja_node_new(jinja_parser *p, jinja_node_kind kind)
 {
@@ -25,8 +27,10 @@ static void raise(uint32_t *height, const jinja_node *below)
 
 jinja_node *jinja_node_done(jinja_parser *p, jinja_node *node)
 {
-    const jinja_node *below[] = { node->a, node->b, node->c, node->filter, node->otherwise, node->star, node->star_star };
-    uint32_t          height = 0;
+    const jinja_node *below[] = {
+        node->a, node->b, node->c, node->filter, node->otherwise, node->star, node->star_star
+    };
+    uint32_t height = 0;
     for (size_t i = 0; i < COUNT(below); i++)
         raise(&height, below[i]);
     for (size_t i = 0; i < node->count; i++)
@@ -34,7 +38,8 @@ jinja_node *jinja_node_done(jinja_parser *p, jinja_node *node)
     for (size_t i = 0; i < node->more_count; i++)
         raise(&height, node->more[i]);
     if (height >= JINJA_MAX_HEIGHT)
-        return jinja_fail(p->run, "an expression of more than %u operators in a row or nested, which is the limit", JINJA_MAX_HEIGHT);
+        return jinja_fail(p->run, "an expression of more than %u operators in a row or nested, which is the limit",
+                          JINJA_MAX_HEIGHT);
     node->height = (uint16_t)(height + 1);
     return node;
 }
@@ -86,16 +91,25 @@ void *jinja_unexpected(jinja_parser *p, const char *wanted)
     const jinja_token *token = p->token;
     p->run->line = token->line;
     switch (token->kind) {
-    case JINJA_T_END: return jinja_fail(p->run, "unexpected end of template, expected '%s'.", wanted);
-    case JINJA_T_BLOCK_END: return jinja_fail(p->run, "expected token '%s', got 'end of statement block'", wanted);
-    case JINJA_T_VARIABLE_END: return jinja_fail(p->run, "expected token '%s', got 'end of print statement'", wanted);
-    case JINJA_T_OPERATOR: return jinja_fail(p->run, "expected token '%s', got '%s'", wanted, token->sign);
+    case JINJA_T_END:
+        return jinja_fail(p->run, "unexpected end of template, expected '%s'.", wanted);
+    case JINJA_T_BLOCK_END:
+        return jinja_fail(p->run, "expected token '%s', got 'end of statement block'", wanted);
+    case JINJA_T_VARIABLE_END:
+        return jinja_fail(p->run, "expected token '%s', got 'end of print statement'", wanted);
+    case JINJA_T_OPERATOR:
+        return jinja_fail(p->run, "expected token '%s', got '%s'", wanted, token->sign);
     case JINJA_T_NAME:
-        return jinja_fail(p->run, "expected token '%s', got '%.*s'", wanted, (int)token->value->as.text.length, token->value->as.text.data);
-    case JINJA_T_STRING: return jinja_fail(p->run, "expected token '%s', got 'string'", wanted);
-    case JINJA_T_INT: return jinja_fail(p->run, "expected token '%s', got 'integer'", wanted);
-    case JINJA_T_FLOAT: return jinja_fail(p->run, "expected token '%s', got 'float'", wanted);
-    default: return jinja_fail(p->run, "expected token '%s', got template text", wanted);
+        return jinja_fail(p->run, "expected token '%s', got '%.*s'", wanted, (int)token->value->as.text.length,
+                          token->value->as.text.data);
+    case JINJA_T_STRING:
+        return jinja_fail(p->run, "expected token '%s', got 'string'", wanted);
+    case JINJA_T_INT:
+        return jinja_fail(p->run, "expected token '%s', got 'integer'", wanted);
+    case JINJA_T_FLOAT:
+        return jinja_fail(p->run, "expected token '%s', got 'float'", wanted);
+    default:
+        return jinja_fail(p->run, "expected token '%s', got template text", wanted);
     }
 }
 
@@ -119,12 +133,15 @@ jinja_ref jinja_expect_any_name(jinja_parser *p)
 bool jinja_deeper(jinja_parser *p)
 {
     if (p->nesting >= JINJA_MAX_NESTING)
-        return jinja_fail(p->run, "expressions or blocks nested more than %u deep, which is the limit", JINJA_MAX_NESTING) != NULL;
+        return jinja_fail(p->run, "expressions or blocks nested more than %u deep, which is the limit",
+                          JINJA_MAX_NESTING) != NULL;
     p->nesting++;
     return true;
 }
 
-/* ---- Statements ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Statements
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* What ends a body: up to three names, NULL-ended. */
 typedef const char *const ends[4];
@@ -146,9 +163,9 @@ static jinja_node *parse_statements(jinja_parser *p, ends until, const char *inn
 
 static jinja_node *parse_if(jinja_parser *p)
 {
-    static ends  until = { "elif", "else", "endif" }, until_end = { "endif" };
-    jinja_node  *node = jinja_node_new(p, JINJA_N_IF);
-    jinja_nodes  items = JINJA_NODES_INIT;
+    static ends until = { "elif", "else", "endif" }, until_end = { "endif" };
+    jinja_node *node = jinja_node_new(p, JINJA_N_IF);
+    jinja_nodes items = JINJA_NODES_INIT;
     if (!node)
         return NULL;
     do
@@ -265,7 +282,8 @@ static jinja_node *parse_filter_block(jinja_parser *p)
 {
     static ends until = { "endfilter" };
     jinja_node *node = jinja_node_new(p, JINJA_N_FILTER_BLOCK);
-    if (!node || !(node->b = jinja_parse_filters(p, NULL, true)) || !(node->c = parse_statements(p, until, "filter", true)))
+    if (!node || !(node->b = jinja_parse_filters(p, NULL, true)) ||
+        !(node->c = parse_statements(p, until, "filter", true)))
         return NULL;
     return jinja_node_done(p, node);
 }
@@ -278,8 +296,9 @@ static jinja_node *parse_with(jinja_parser *p)
     if (!node)
         return NULL;
     while (p->token->kind != JINJA_T_BLOCK_END)
-        if ((items.count > 0 && !jinja_expect_sign(p, ",")) || !jinja_nodes_add(p, &items, jinja_parse_target(p, NULL, false)) ||
-            !jinja_expect_sign(p, "=") || !jinja_nodes_add(p, &items, jinja_parse_expression(p)))
+        if ((items.count > 0 && !jinja_expect_sign(p, ",")) ||
+            !jinja_nodes_add(p, &items, jinja_parse_target(p, NULL, false)) || !jinja_expect_sign(p, "=") ||
+            !jinja_nodes_add(p, &items, jinja_parse_expression(p)))
             return NULL;
     node->items = items.items;
     node->count = items.count;
@@ -332,28 +351,48 @@ static jinja_node *parse_loading(jinja_parser *p)
 
 static jinja_node *parse_unsupported(jinja_parser *p)
 {
-    return jinja_fail_as(p->run, OCLM_ERR_UNSUPPORTED, "{%% block %%} and {%% autoescape %%} are not supported; no chat template needs them");
+    return jinja_fail_as(p->run, OCLM_ERR_UNSUPPORTED,
+                         "{%% block %%} and {%% autoescape %%} are not supported; no chat template needs them");
 }
 
 static jinja_node *unknown_tag(jinja_parser *p, jinja_ref name, ends until, const char *innermost)
 {
-    const int   length = (int)name->as.text.length;
+    const int length = (int)name->as.text.length;
     const char *text = name->as.text.data;
     if (!until)
         return jinja_fail(p->run, "Encountered unknown tag '%.*s'.", length, text);
-    return jinja_fail(p->run, "Encountered unknown tag '%.*s'. Jinja was looking for the following tags: '%s'%s%s%s%s%s%s. The innermost block "
-                      "that needs to be closed is '%s'.", length, text, until[0], until[1] ? " or '" : "", until[1] ? until[1] : "",
-                      until[1] ? "'" : "", until[1] && until[2] ? " or '" : "", until[1] && until[2] ? until[2] : "",
+    return jinja_fail(p->run,
+                      "Encountered unknown tag '%.*s'. Jinja was looking for the following tags: '%s'%s%s%s%s%s%s. The "
+                      "innermost block "
+                      "that needs to be closed is '%s'.",
+                      length, text, until[0], until[1] ? " or '" : "", until[1] ? until[1] : "", until[1] ? "'" : "",
+                      until[1] && until[2] ? " or '" : "", until[1] && until[2] ? until[2] : "",
                       until[1] && until[2] ? "'" : "", innermost);
 }
 
 static jinja_node *parse_statement(jinja_parser *p, ends until, const char *innermost)
 {
-    static const struct { const char *name; jinja_node *(*parse)(jinja_parser *); } statements[] = {
-        { "if", parse_if }, { "for", parse_for }, { "set", parse_set }, { "macro", parse_macro }, { "generation", parse_generation },
-        { "break", parse_break }, { "continue", parse_continue }, { "call", parse_call_block }, { "filter", parse_filter_block },
-        { "with", parse_with }, { "print", parse_print }, { "include", parse_loading }, { "import", parse_loading },
-        { "from", parse_loading }, { "extends", parse_loading }, { "block", parse_unsupported }, { "autoescape", parse_unsupported },
+    static const struct {
+        const char *name;
+        jinja_node *(*parse)(jinja_parser *);
+    } statements[] = {
+        { "if", parse_if },
+        { "for", parse_for },
+        { "set", parse_set },
+        { "macro", parse_macro },
+        { "generation", parse_generation },
+        { "break", parse_break },
+        { "continue", parse_continue },
+        { "call", parse_call_block },
+        { "filter", parse_filter_block },
+        { "with", parse_with },
+        { "print", parse_print },
+        { "include", parse_loading },
+        { "import", parse_loading },
+        { "from", parse_loading },
+        { "extends", parse_loading },
+        { "block", parse_unsupported },
+        { "autoescape", parse_unsupported },
     };
     p->run->line = p->token->line;
     if (p->token->kind != JINJA_T_NAME)
@@ -408,7 +447,7 @@ static jinja_node *parse_body(jinja_parser *p, ends until, const char *innermost
 {
     jinja_node *block = jinja_node_new(p, JINJA_N_BLOCK), *piece = NULL;
     jinja_nodes items = JINJA_NODES_INIT;
-    bool        ended = false;
+    bool ended = false;
     if (!block || !jinja_deeper(p))
         return NULL;
     while (p->token->kind != JINJA_T_END && (piece = parse_piece(p, until, innermost, &ended)))
@@ -417,15 +456,20 @@ static jinja_node *parse_body(jinja_parser *p, ends until, const char *innermost
     if (p->run->status != OCLM_OK)
         return NULL;
     if (until && !ended)
-        return jinja_fail(p->run, "Unexpected end of template. Jinja was looking for the following tags: '%s'. The innermost block that needs "
-                          "to be closed is '%s'.", until[0], innermost);
+        return jinja_fail(p->run,
+                          "Unexpected end of template. Jinja was looking for the following tags: '%s'. The innermost "
+                          "block that needs "
+                          "to be closed is '%s'.",
+                          until[0], innermost);
     p->nesting--;
     block->items = items.items;
     block->count = items.count;
     return jinja_node_done(p, block);
 }
 
-/* ---- The whole -------------------------------------------------------------------------------------------------------------------- */
+/* ---- The whole
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Line ends become "\n", and one at the end of the template goes. */
 static bool normalize_lines(jinja_run *run, const char **source, size_t *length)
@@ -452,7 +496,7 @@ jinja_node *jinja_parse(jinja_run *run, const char *source, size_t length)
 {
     jinja_parser p = { .run = run };
     jinja_tokens tokens;
-    size_t       bad;
+    size_t bad;
     if (length > JINJA_MAX_SOURCE)
         return jinja_fail(run, "has %zu bytes; a template may have %zu", length, JINJA_MAX_SOURCE);
     if ((bad = core_utf8_check(source, length)) != SIZE_MAX)

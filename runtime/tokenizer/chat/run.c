@@ -48,10 +48,10 @@ void *jinja_failed(jinja_run *run, oclm_status status)
 void *jinja_fail_undefined(jinja_run *run, jinja_ref undefined)
 {
     const jinja_ref name = undefined->as.undefined.name, owner = undefined->as.undefined.owner;
-    jinja_ref       shown;
+    jinja_ref shown;
     if (undefined->as.undefined.unsafe)
-        return jinja_fail(run, "access to attribute '%.*s' of '%s' object is unsafe.", (int)name->as.text.length, name->as.text.data,
-                          jinja_type(owner));
+        return jinja_fail(run, "access to attribute '%.*s' of '%s' object is unsafe.", (int)name->as.text.length,
+                          name->as.text.data, jinja_type(owner));
     if (undefined->as.undefined.hint)
         return jinja_fail(run, "%s", undefined->as.undefined.hint);
     if (!(shown = jinja_repr(run, name)))
@@ -99,18 +99,21 @@ bool jinja_enter(jinja_run *run)
     if (!jinja_work(run, 1))
         return false;
     if (run->depth >= JINJA_MAX_DEPTH) {
-        (void)jinja_fail(run, "goes more than %u levels deep, which is the limit: does a macro call itself without an end?", JINJA_MAX_DEPTH);
+        (void)jinja_fail(run,
+                         "goes more than %u levels deep, which is the limit: does a macro call itself without an end?",
+                         JINJA_MAX_DEPTH);
         return false;
     }
     run->depth++;
     return true;
 }
 
-/* ---- Scopes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Scopes
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 struct jinja_binding {
     jinja_binding *next;
-    jinja_ref      name, value;
+    jinja_ref name, value;
 };
 
 bool jinja_scope_push(jinja_run *run)
@@ -130,7 +133,8 @@ void jinja_scope_pop(jinja_run *run)
 
 static bool same(jinja_ref a, jinja_ref b)
 {
-    return a == b || (a->as.text.length == b->as.text.length && memcmp(a->as.text.data, b->as.text.data, a->as.text.length) == 0);
+    return a == b ||
+           (a->as.text.length == b->as.text.length && memcmp(a->as.text.data, b->as.text.data, a->as.text.length) == 0);
 }
 
 bool jinja_bind(jinja_run *run, jinja_ref name, jinja_ref value)

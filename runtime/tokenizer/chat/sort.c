@@ -16,10 +16,10 @@ jinja_ref jinja_lowered(jinja_run *run, jinja_ref value)
 /* The key of "a.b,c": a list of two; of one path, its value, in a list if that is wanted. */
 static jinja_ref key_of(jinja_run *run, jinja_ref item, const jinja_sort_order *order)
 {
-    const jinja_ref  path = order->attribute, comma = jinja_word(run, ",");
+    const jinja_ref path = order->attribute, comma = jinja_word(run, ",");
     const jinja_ref *paths;
-    jinja_ref       *keys, list;
-    size_t           count;
+    jinja_ref *keys, list;
+    size_t count;
     if (!comma)
         return NULL;
     if (!path || path->kind != JINJA_STRING || !memchr(path->as.text.data, ',', path->as.text.length)) {
@@ -31,7 +31,8 @@ static jinja_ref key_of(jinja_run *run, jinja_ref item, const jinja_sort_order *
         keys[0] = key;
         return jinja_sequence(run, JINJA_LIST, keys, 1);
     }
-    if (!(list = jinja_split(run, path, comma, -1, false)) || !jinja_items(run, list, &paths, &count) || !(keys = jinja_array(run, count)))
+    if (!(list = jinja_split(run, path, comma, -1, false)) || !jinja_items(run, list, &paths, &count) ||
+        !(keys = jinja_array(run, count)))
         return NULL;
     for (size_t i = 0; i < count; i++) {
         keys[i] = jinja_follow(run, item, paths[i], NULL);
@@ -49,7 +50,8 @@ static bool merge(jinja_run *run, const entry *from, size_t left, size_t count, 
     size_t a = 0, b = left;
     for (size_t i = 0; i < count; i++) {
         bool right_first = a == left;
-        if (a < left && b < count && (!jinja_work(run, 1) || !jinja_less(run, from[b].key, from[a].key, "<", &right_first)))
+        if (a < left && b < count &&
+            (!jinja_work(run, 1) || !jinja_less(run, from[b].key, from[a].key, "<", &right_first)))
             return false;
         to[i] = right_first ? from[b++] : from[a++];
     }
@@ -72,7 +74,7 @@ static bool sort(jinja_run *run, entry *entries, entry *spare, size_t count)
 
 const jinja_ref *jinja_sorted(jinja_run *run, const jinja_ref *items, size_t count, const jinja_sort_order *order)
 {
-    entry     *entries = jinja_take(run, (count + 1) * 2 * sizeof *entries);
+    entry *entries = jinja_take(run, (count + 1) * 2 * sizeof *entries);
     jinja_ref *sorted = jinja_array(run, count);
     if (!entries || !sorted)
         return NULL;
@@ -90,7 +92,7 @@ const jinja_ref *jinja_sorted(jinja_run *run, const jinja_ref *items, size_t cou
 
 const jinja_pair *jinja_sorted_pairs(jinja_run *run, const jinja_dict *dict)
 {
-    entry      *entries = jinja_take(run, (dict->count + 1) * 2 * sizeof *entries);
+    entry *entries = jinja_take(run, (dict->count + 1) * 2 * sizeof *entries);
     jinja_pair *pairs = jinja_take(run, (dict->count + 1) * sizeof *pairs);
     if (!entries || !pairs)
         return NULL;

@@ -1,11 +1,12 @@
-/* templates.c: where the templates of a model are. Files of their own take the place of what tokenizer_config.json says. */
+/* templates.c: where the templates of a model are. Files of their own take the place of what tokenizer_config.json
+ * says. */
 #include <string.h>
 
 #include "core/platform.h"
 #include "tokenizer/chat/chat.h"
 
 #define MOST_TEMPLATES 64u
-#define SUFFIX ".jinja"
+#define SUFFIX         ".jinja"
 
 void tok_templates_free(tok_templates *templates)
 {
@@ -28,7 +29,7 @@ const tok_template *tok_templates_find(const tok_templates *templates, const cha
 /* Adds one; `text` is taken over, also where that fails. A name that is there already gets the new text. */
 static oclm_status add(tok_templates *templates, const char *name, size_t name_length, char *text, size_t length)
 {
-    char         *copy = core_alloc(name_length + 1, "a template's name");
+    char *copy = core_alloc(name_length + 1, "a template's name");
     tok_template *items;
     if (!copy)
         goto failed;
@@ -55,25 +56,26 @@ failed:
 
 static oclm_status add_file(tok_templates *templates, const char *path, const char *name, size_t name_length)
 {
-    char       *text;
-    size_t      length;
+    char *text;
+    size_t length;
     oclm_status status = core_read_file(path, JINJA_MAX_SOURCE, &text, &length);
     return status == OCLM_OK ? add(templates, name, name_length, text, length) : status;
 }
 
-/* ---- Files of their own ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Files of their own
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct reading {
-    const char    *folder;
+    const char *folder;
     tok_templates *templates;
-    oclm_status    status;
+    oclm_status status;
 } reading;
 
 static bool visit(const char *name, void *user)
 {
-    reading     *r = user;
+    reading *r = user;
     const size_t length = strlen(name), suffix = strlen(SUFFIX);
-    core_text    path = CORE_TEXT_INIT;
+    core_text path = CORE_TEXT_INIT;
     if (length <= suffix || strcmp(name + length - suffix, SUFFIX) != 0)
         return true;
     if (r->templates->count >= MOST_TEMPLATES)
@@ -86,8 +88,8 @@ static bool visit(const char *name, void *user)
 
 static oclm_status read_files(const char *folder, tok_templates *templates)
 {
-    core_text   path = CORE_TEXT_INIT;
-    reading     r = { .templates = templates, .status = OCLM_OK };
+    core_text path = CORE_TEXT_INIT;
+    reading r = { .templates = templates, .status = OCLM_OK };
     oclm_status status = core_path_join(&path, folder, "chat_template.jinja");
     if (status == OCLM_OK && core_path_is_file(path.data))
         status = add_file(templates, path.data, "default", strlen("default"));
@@ -102,12 +104,14 @@ static oclm_status read_files(const char *folder, tok_templates *templates)
     return status;
 }
 
-/* ---- tokenizer_config.json ------------------------------------------------------------------------------------------------------------------- */
+/* ---- tokenizer_config.json
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static oclm_status add_member(tok_templates *templates, const char *name, const char *text)
 {
     const size_t length = strlen(text);
-    char        *copy = core_copy(text, length + 1, "a chat template");
+    char *copy = core_copy(text, length + 1, "a chat template");
     return copy ? add(templates, name, strlen(name), copy, length) : OCLM_ERR_MEMORY;
 }
 
@@ -115,12 +119,14 @@ static oclm_status add_member(tok_templates *templates, const char *name, const 
 static oclm_status add_list(tok_templates *templates, const cJSON *list, const char *path)
 {
     const cJSON *item;
-    oclm_status  status;
+    oclm_status status;
     cJSON_ArrayForEach(item, list)
     {
         const cJSON *name = core_json_member(item, "name"), *text = core_json_member(item, "template");
         if (!cJSON_IsString(name) || !cJSON_IsString(text))
-            return core_fail(OCLM_ERR_FORMAT, "%s: an entry of \"chat_template\" has no \"name\" or no \"template\"; both must be strings", path);
+            return core_fail(
+                OCLM_ERR_FORMAT,
+                "%s: an entry of \"chat_template\" has no \"name\" or no \"template\"; both must be strings", path);
         if (templates->count >= MOST_TEMPLATES)
             return core_fail(OCLM_ERR_FORMAT, "%s: \"chat_template\" has more than %u entries", path, MOST_TEMPLATES);
         if ((status = add_member(templates, name->valuestring, text->valuestring)) != OCLM_OK)
@@ -131,10 +137,10 @@ static oclm_status add_list(tok_templates *templates, const cJSON *list, const c
 
 static oclm_status read_config(const char *folder, tok_templates *templates)
 {
-    core_text    path = CORE_TEXT_INIT;
-    cJSON       *tree = NULL;
+    core_text path = CORE_TEXT_INIT;
+    cJSON *tree = NULL;
     const cJSON *member;
-    oclm_status  status = core_path_join(&path, folder, "tokenizer_config.json");
+    oclm_status status = core_path_join(&path, folder, "tokenizer_config.json");
     if (status != OCLM_OK || !core_path_is_file(path.data))
         goto done;
     if ((status = core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &tree)) != OCLM_OK)
@@ -145,7 +151,8 @@ static oclm_status read_config(const char *folder, tok_templates *templates)
     else if (cJSON_IsArray(member))
         status = add_list(templates, member, path.data);
     else if (member)
-        status = core_fail(OCLM_ERR_FORMAT, "%s: \"chat_template\" must be a string, or a list of names and templates", path.data);
+        status = core_fail(OCLM_ERR_FORMAT, "%s: \"chat_template\" must be a string, or a list of names and templates",
+                           path.data);
 done:
     cJSON_Delete(tree);
     core_text_free(&path);

@@ -1,4 +1,5 @@
-/* text.c: searching, cutting and joining texts. Work is counted where it may be more than linear, so no text can stop the machine. */
+/* text.c: searching, cutting and joining texts. Work is counted where it may be more than linear, so no text can stop
+ * the machine. */
 #include "tokenizer/chat/text.h"
 
 #include <string.h>
@@ -39,7 +40,7 @@ jinja_ref jinja_substring(jinja_run *run, jinja_ref text, size_t from, size_t to
 bool jinja_text_find(jinja_run *run, jinja_ref text, jinja_ref what, size_t from, size_t *at)
 {
     const size_t length = text->as.text.length, wanted = what->as.text.length;
-    const char  *data = text->as.text.data, *p;
+    const char *data = text->as.text.data, *p;
     *at = SIZE_MAX;
     if (from > length || wanted > length - from)
         return true;
@@ -84,7 +85,9 @@ bool jinja_text_find_last(jinja_run *run, jinja_ref text, jinja_ref what, size_t
     return true;
 }
 
-/* ---- Stripping --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Stripping
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_one_of(uint32_t c, jinja_ref chars)
 {
@@ -106,7 +109,7 @@ jinja_ref jinja_strip(jinja_run *run, jinja_ref text, jinja_ref chars, bool left
 {
     const char *p = text->as.text.data, *end = p + text->as.text.length;
     const uint64_t cost = chars && chars->kind == JINJA_STRING ? chars->as.text.length : 1;
-    size_t      length;
+    size_t length;
     if (chars && chars->kind != JINJA_NONE && chars->kind != JINJA_STRING)
         return jinja_fail(run, "strip arg must be None or str");
     for (; left && p < end && is_one_of(tok_char_at(p, &length), chars); p += length)
@@ -120,7 +123,9 @@ jinja_ref jinja_strip(jinja_run *run, jinja_ref text, jinja_ref chars, bool left
     return (size_t)(end - p) == text->as.text.length ? text : jinja_part(run, p, (size_t)(end - p));
 }
 
-/* ---- Replacing ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Replacing
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Between all characters, and at both ends. */
 static bool replace_empty(jinja_run *run, jinja_ref text, jinja_ref with, int64_t count, core_text *out)
@@ -160,24 +165,25 @@ static bool replace(jinja_run *run, jinja_ref text, jinja_ref old, jinja_ref wit
 
 jinja_ref jinja_replace(jinja_run *run, jinja_ref text, jinja_ref old, jinja_ref with, int64_t count)
 {
-    core_text  out = jinja_making(run);
+    core_text out = jinja_making(run);
     const bool good = replace(run, text, old, with, count, &out);
     return jinja_made(run, &out, good);
 }
 
-/* ---- Splitting and joining ------------------------------------------------------------------------------------------------------------- */
+/* ---- Splitting and joining
+ * ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct parts {
     jinja_run *run;
     jinja_ref *items;
-    size_t     count, capacity;
+    size_t count, capacity;
 } parts;
 
 static bool add_part(parts *list, const char *begin, const char *end)
 {
     if (list->count == list->capacity) {
         const size_t capacity = list->capacity ? list->capacity * 2 : 8;
-        jinja_ref   *items = jinja_array(list->run, capacity);
+        jinja_ref *items = jinja_array(list->run, capacity);
         if (!items)
             return false;
         if (list->count > 0)
@@ -191,7 +197,7 @@ static bool add_part(parts *list, const char *begin, const char *end)
 static bool split_space(parts *list, jinja_ref text, int64_t most)
 {
     const char *p = text->as.text.data, *const end = p + text->as.text.length;
-    size_t      length;
+    size_t length;
     for (;;) {
         const char *begin;
         while (p < end && jinja_is_space(tok_char_at(p, &length)))
@@ -212,8 +218,8 @@ static bool split_space(parts *list, jinja_ref text, int64_t most)
 static bool split_space_right(parts *list, jinja_ref text, int64_t most)
 {
     const char *const begin = text->as.text.data;
-    const char       *p = begin + text->as.text.length;
-    size_t            length;
+    const char *p = begin + text->as.text.length;
+    size_t length;
     for (;;) {
         const char *end;
         while (p > begin && jinja_is_space(tok_char_at(tok_char_before(begin, p), &length)))
@@ -234,7 +240,7 @@ static bool split_space_right(parts *list, jinja_ref text, int64_t most)
 static bool split_by(parts *list, jinja_ref text, jinja_ref separator, int64_t most)
 {
     const char *data = text->as.text.data;
-    size_t      from = 0, at;
+    size_t from = 0, at;
     for (; most != 0; most -= most > 0) {
         if (!jinja_text_find(list->run, text, separator, from, &at))
             return false;
@@ -250,8 +256,8 @@ static bool split_by(parts *list, jinja_ref text, jinja_ref separator, int64_t m
 static bool split_by_right(parts *list, jinja_ref text, jinja_ref separator, int64_t most)
 {
     const char *data = text->as.text.data;
-    jinja_ref   rest = text;
-    size_t      at;
+    jinja_ref rest = text;
+    size_t at;
     for (; most != 0; most -= most > 0) {
         if (!jinja_text_find_last(list->run, rest, separator, &at))
             return false;
@@ -278,7 +284,7 @@ static void turn_around(parts *list)
 jinja_ref jinja_split(jinja_run *run, jinja_ref text, jinja_ref separator, int64_t most, bool from_right)
 {
     parts list = { run, NULL, 0, 0 };
-    bool  good;
+    bool good;
     if (!separator || separator->kind == JINJA_NONE) {
         good = from_right ? split_space_right(&list, text, most) : split_space(&list, text, most);
     } else {
@@ -302,9 +308,9 @@ static bool is_line_end(uint32_t c)
 jinja_ref jinja_split_lines(jinja_run *run, jinja_ref text, bool keep_ends)
 {
     const char *p = text->as.text.data, *const end = p + text->as.text.length, *begin = p;
-    parts       list = { run, NULL, 0, 0 };
+    parts list = { run, NULL, 0, 0 };
     while (p < end) {
-        size_t         length;
+        size_t length;
         const uint32_t c = tok_char_at(p, &length);
         if (is_line_end(c)) {
             const char *next = p + length + (c == '\r' && p + 1 < end && p[1] == '\n');
@@ -324,13 +330,15 @@ jinja_ref jinja_split_lines(jinja_run *run, jinja_ref text, bool keep_ends)
 jinja_ref jinja_join(jinja_run *run, jinja_ref separator, const jinja_ref *items, size_t count)
 {
     core_text out = jinja_making(run);
-    bool      good = true;
+    bool good = true;
     for (size_t i = 0; i < count && good; i++)
         good = jinja_work(run, 1) && (i == 0 || jinja_print(run, separator, &out)) && jinja_print(run, items[i], &out);
     return jinja_made(run, &out, good);
 }
 
-/* ---- Padding, HTML ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- Padding, HTML
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool add_times(jinja_run *run, core_text *out, jinja_ref fill, size_t times)
 {
@@ -347,17 +355,21 @@ jinja_ref jinja_pad(jinja_run *run, jinja_ref text, size_t width, jinja_ref fill
 {
     const size_t missing = width > text->as.text.chars ? width - text->as.text.chars : 0;
     const size_t before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0;
-    core_text    out;
+    core_text out;
     if (missing == 0)
         return text;
     out = jinja_making(run);
-    const bool good = add_times(run, &out, fill, before) && jinja_print(run, text, &out) && add_times(run, &out, fill, missing - before);
+    const bool good = add_times(run, &out, fill, before) && jinja_print(run, text, &out) &&
+                      add_times(run, &out, fill, missing - before);
     return jinja_made(run, &out, good);
 }
 
 static bool add_escaped(jinja_run *run, jinja_ref text, core_text *out)
 {
-    static const struct { char c; const char *text; } known[] = {
+    static const struct {
+        char c;
+        const char *text;
+    } known[] = {
         { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '\'', "&#39;" }, { '"', "&#34;" },
     };
     for (size_t i = 0; i < text->as.text.length; i++) {
@@ -373,8 +385,8 @@ static bool add_escaped(jinja_run *run, jinja_ref text, core_text *out)
 
 jinja_ref jinja_escape(jinja_run *run, jinja_ref text)
 {
-    core_text       out = jinja_making(run);
-    const bool      good = add_escaped(run, text, &out);
+    core_text out = jinja_making(run);
+    const bool good = add_escaped(run, text, &out);
     const jinja_ref made = jinja_made(run, &out, good);
     return made ? jinja_markup(run, made) : NULL;
 }

@@ -82,7 +82,7 @@ jinja_ref jinja_join2(jinja_run *run, jinja_ref a, jinja_ref b)
 {
     const size_t left = a->as.text.length, right = b->as.text.length;
     jinja_value *value;
-    char        *data;
+    char *data;
     if (left == 0)
         return b;
     if (right == 0)
@@ -92,7 +92,8 @@ jinja_ref jinja_join2(jinja_run *run, jinja_ref a, jinja_ref b)
     if (!jinja_work(run, right / 16) || !(value = make(run, JINJA_STRING)))
         return NULL;
     if (jinja_arena_extend(&run->texts, a->as.text.data, left, right)) {
-        memcpy((char *)(uintptr_t)a->as.text.data + left, b->as.text.data, right); /* behind the bytes of `a`, which nobody has */
+        memcpy((char *)(uintptr_t)a->as.text.data + left, b->as.text.data,
+               right); /* behind the bytes of `a`, which nobody has */
         value->as.text.data = a->as.text.data;
     } else {
         if (!jinja_work(run, left / 16) || !(data = jinja_take_bytes(run, left + right)))
@@ -120,7 +121,8 @@ jinja_ref *jinja_array(jinja_run *run, size_t count)
 {
     size_t bytes;
     if (!core_mul_size(count, sizeof(jinja_ref), &bytes) || bytes > JINJA_MAX_MEMORY)
-        return jinja_fail(run, "makes a list of %zu items; the limit is %zu", count, JINJA_MAX_MEMORY / sizeof(jinja_ref));
+        return jinja_fail(run, "makes a list of %zu items; the limit is %zu", count,
+                          JINJA_MAX_MEMORY / sizeof(jinja_ref));
     return jinja_take(run, bytes);
 }
 
@@ -137,7 +139,7 @@ jinja_ref jinja_sequence(jinja_run *run, jinja_kind kind, const jinja_ref *items
 jinja_ref jinja_iterator(jinja_run *run, const jinja_ref *items, size_t count, const char *type)
 {
     jinja_value *value = make(run, JINJA_ITERATOR);
-    size_t      *next = jinja_take(run, sizeof *next);
+    size_t *next = jinja_take(run, sizeof *next);
     if (!value || !next)
         return NULL;
     *next = 0;
@@ -168,31 +170,52 @@ jinja_ref jinja_undefined_hint(jinja_run *run, const char *hint, jinja_ref name)
     return value;
 }
 
-/* ---- Asking them ------------------------------------------------------------------------------------------------------------ */
+/* ---- Asking them
+ * ------------------------------------------------------------------------------------------------------------ */
 
 const char *jinja_type(jinja_ref value)
 {
     switch (value->kind) {
-    case JINJA_UNDEFINED: return "Undefined";
-    case JINJA_NONE: return "NoneType";
-    case JINJA_BOOL: return "bool";
-    case JINJA_INT: return "int";
-    case JINJA_FLOAT: return "float";
-    case JINJA_STRING: return value->markup ? "Markup" : "str";
-    case JINJA_LIST: return "list";
-    case JINJA_TUPLE: return "tuple";
-    case JINJA_DICT: return "dict";
-    case JINJA_RANGE: return "range";
-    case JINJA_VIEW: return value->as.view.type;
-    case JINJA_ITERATOR: return value->as.iterator.type;
-    case JINJA_SLICE: return "slice";
-    case JINJA_NAMESPACE: return "TemplateNamespace";
-    case JINJA_MACRO: return "Macro";
-    case JINJA_LOOP: return "LoopContext";
-    case JINJA_FUNCTION: return "function";
-    case JINJA_METHOD: return "builtin_function_or_method";
-    case JINJA_CYCLER: return "Cycler";
-    case JINJA_JOINER: return "Joiner";
+    case JINJA_UNDEFINED:
+        return "Undefined";
+    case JINJA_NONE:
+        return "NoneType";
+    case JINJA_BOOL:
+        return "bool";
+    case JINJA_INT:
+        return "int";
+    case JINJA_FLOAT:
+        return "float";
+    case JINJA_STRING:
+        return value->markup ? "Markup" : "str";
+    case JINJA_LIST:
+        return "list";
+    case JINJA_TUPLE:
+        return "tuple";
+    case JINJA_DICT:
+        return "dict";
+    case JINJA_RANGE:
+        return "range";
+    case JINJA_VIEW:
+        return value->as.view.type;
+    case JINJA_ITERATOR:
+        return value->as.iterator.type;
+    case JINJA_SLICE:
+        return "slice";
+    case JINJA_NAMESPACE:
+        return "TemplateNamespace";
+    case JINJA_MACRO:
+        return "Macro";
+    case JINJA_LOOP:
+        return "LoopContext";
+    case JINJA_FUNCTION:
+        return "function";
+    case JINJA_METHOD:
+        return "builtin_function_or_method";
+    case JINJA_CYCLER:
+        return "Cycler";
+    case JINJA_JOINER:
+        return "Joiner";
     }
     return "object";
 }
@@ -216,15 +239,28 @@ bool jinja_is_text(jinja_ref value, const char *literal)
 bool jinja_length(jinja_ref value, size_t *length)
 {
     switch (value->kind) {
-    case JINJA_UNDEFINED: *length = 0; return true;
-    case JINJA_STRING: *length = value->as.text.chars; return true;
+    case JINJA_UNDEFINED:
+        *length = 0;
+        return true;
+    case JINJA_STRING:
+        *length = value->as.text.chars;
+        return true;
     case JINJA_LIST:
     case JINJA_TUPLE:
-    case JINJA_RANGE: *length = value->as.list.count; return true;
-    case JINJA_VIEW: *length = value->as.view.count; return true;
-    case JINJA_DICT: *length = value->as.dict->count; return true;
-    case JINJA_LOOP: *length = jinja_loop_length(value->as.loop); return true;
-    default: return false;
+    case JINJA_RANGE:
+        *length = value->as.list.count;
+        return true;
+    case JINJA_VIEW:
+        *length = value->as.view.count;
+        return true;
+    case JINJA_DICT:
+        *length = value->as.dict->count;
+        return true;
+    case JINJA_LOOP:
+        *length = jinja_loop_length(value->as.loop);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -232,11 +268,15 @@ bool jinja_truth(jinja_ref value)
 {
     size_t length;
     switch (value->kind) {
-    case JINJA_NONE: return false;
+    case JINJA_NONE:
+        return false;
     case JINJA_BOOL:
-    case JINJA_INT: return value->as.integer != 0;
-    case JINJA_FLOAT: return value->as.real != 0.0;
-    default: return !jinja_length(value, &length) || length > 0;
+    case JINJA_INT:
+        return value->as.integer != 0;
+    case JINJA_FLOAT:
+        return value->as.real != 0.0;
+    default:
+        return !jinja_length(value, &length) || length > 0;
     }
 }
 
@@ -251,15 +291,17 @@ bool jinja_is_iterable(jinja_ref value)
     case JINJA_DICT:
     case JINJA_VIEW:
     case JINJA_ITERATOR:
-    case JINJA_LOOP: return true;
-    default: return false;
+    case JINJA_LOOP:
+        return true;
+    default:
+        return false;
     }
 }
 
 static bool characters(jinja_run *run, jinja_ref text, const jinja_ref **items, size_t *count)
 {
     const char *p = text->as.text.data, *const end = p + text->as.text.length;
-    jinja_ref  *array = jinja_array(run, text->as.text.chars);
+    jinja_ref *array = jinja_array(run, text->as.text.chars);
     if (!array)
         return false;
     for (size_t i = 0; i < text->as.text.chars; i++) {
@@ -281,8 +323,10 @@ bool jinja_items(jinja_run *run, jinja_ref value, const jinja_ref **items, size_
     *items = nothing;
     *count = 0;
     switch (value->kind) {
-    case JINJA_UNDEFINED: return true;
-    case JINJA_STRING: return characters(run, value, items, count);
+    case JINJA_UNDEFINED:
+        return true;
+    case JINJA_STRING:
+        return characters(run, value, items, count);
     case JINJA_LIST:
     case JINJA_TUPLE:
     case JINJA_RANGE:
@@ -312,7 +356,8 @@ bool jinja_items(jinja_run *run, jinja_ref value, const jinja_ref **items, size_
     }
 }
 
-/* ---- Comparing -------------------------------------------------------------------------------------------------------------- */
+/* ---- Comparing
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* Three ways: exact also between an int and a float. NaN is told apart by the callers. */
 static int compare_numbers(jinja_ref a, jinja_ref b)
@@ -323,7 +368,7 @@ static int compare_numbers(jinja_ref a, jinja_ref b)
             return (x > y) - (x < y);
         if (fabs(x) >= 9007199254740992.0) { /* the int was rounded */
             const int64_t whole = a->kind == JINJA_FLOAT ? b->as.integer : a->as.integer;
-            const int     way = a->kind == JINJA_FLOAT ? 1 : -1;
+            const int way = a->kind == JINJA_FLOAT ? 1 : -1;
             if (x >= 9223372036854775808.0)
                 return way;
             return way * (((int64_t)x > whole) - ((int64_t)x < whole));
@@ -379,17 +424,25 @@ bool jinja_equal(jinja_run *run, jinja_ref a, jinja_ref b, bool *equal)
         return false;
     switch (a->kind) {
     case JINJA_UNDEFINED:
-    case JINJA_NONE: *equal = true; break;
+    case JINJA_NONE:
+        *equal = true;
+        break;
     case JINJA_STRING:
-        *equal = a->as.text.length == b->as.text.length && memcmp(a->as.text.data, b->as.text.data, a->as.text.length) == 0;
+        *equal =
+            a->as.text.length == b->as.text.length && memcmp(a->as.text.data, b->as.text.data, a->as.text.length) == 0;
         good = jinja_work(run, a->as.text.length / 64);
         break;
     case JINJA_LIST:
     case JINJA_TUPLE:
     case JINJA_RANGE:
-    case JINJA_SLICE: good = equal_items(run, a, b, equal); break;
-    case JINJA_DICT: good = equal_dicts(run, a->as.dict, b->as.dict, equal); break;
-    default: break;
+    case JINJA_SLICE:
+        good = equal_items(run, a, b, equal);
+        break;
+    case JINJA_DICT:
+        good = equal_dicts(run, a->as.dict, b->as.dict, equal);
+        break;
+    default:
+        break;
     }
     jinja_leave(run);
     return good;
@@ -419,7 +472,7 @@ bool jinja_less(jinja_run *run, jinja_ref a, jinja_ref b, const char *sign, bool
     }
     if (a->kind == JINJA_STRING && b->kind == JINJA_STRING) { /* by code point, which is UTF-8's order too */
         const size_t shared = a->as.text.length < b->as.text.length ? a->as.text.length : b->as.text.length;
-        const int    order = shared ? memcmp(a->as.text.data, b->as.text.data, shared) : 0;
+        const int order = shared ? memcmp(a->as.text.data, b->as.text.data, shared) : 0;
         *less = order < 0 || (order == 0 && a->as.text.length < b->as.text.length);
         return jinja_work(run, 1 + shared / 64);
     }
@@ -428,7 +481,8 @@ bool jinja_less(jinja_run *run, jinja_ref a, jinja_ref b, const char *sign, bool
         return false;
     }
     if (a->kind != b->kind || (a->kind != JINJA_LIST && a->kind != JINJA_TUPLE)) {
-        (void)jinja_fail(run, "'%s' not supported between instances of '%s' and '%s'", sign, jinja_type(a), jinja_type(b));
+        (void)jinja_fail(run, "'%s' not supported between instances of '%s' and '%s'", sign, jinja_type(a),
+                         jinja_type(b));
         return false;
     }
     if (!jinja_enter(run))

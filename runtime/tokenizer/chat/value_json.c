@@ -7,19 +7,21 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/unicode.h"
 
-/* ---- Writing ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Writing
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static bool write_escape(jinja_run *run, core_text *out, uint32_t c)
 {
     static const char from[] = "\"\\\n\r\t\f\b", to[] = "\"\\nrtfb";
-    char              text[16];
-    const char       *named = c < 0x80 && c ? strchr(from, (int)c) : NULL;
+    char text[16];
+    const char *named = c < 0x80 && c ? strchr(from, (int)c) : NULL;
     if (named)
         (void)snprintf(text, sizeof text, "\\%c", to[named - from]);
     else if (c < 0x10000)
         (void)snprintf(text, sizeof text, "\\u%04x", (unsigned)c);
     else
-        (void)snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + (unsigned)((c - 0x10000) >> 10), 0xDC00 + (unsigned)(c & 0x3FF));
+        (void)snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + (unsigned)((c - 0x10000) >> 10),
+                       0xDC00 + (unsigned)(c & 0x3FF));
     return jinja_add_word(run, out, text);
 }
 
@@ -29,7 +31,7 @@ static bool write_text(jinja_run *run, const char *data, size_t size, bool ascii
     if (!jinja_add_word(run, out, "\""))
         return false;
     while (p < end) {
-        size_t         length;
+        size_t length;
         const uint32_t c = tok_char_at(p, &length);
         if (c == '"' || c == '\\' || c < 0x20 || (ascii && c >= 0x7F && c != 0x7F)) {
             if (!jinja_add(run, out, plain, (size_t)(p - plain)) || !write_escape(run, out, c))
@@ -45,24 +47,31 @@ static bool write_text(jinja_run *run, const char *data, size_t size, bool ascii
 static bool scalar_text(jinja_ref value, char text[32])
 {
     switch (value->kind) {
-    case JINJA_NONE: (void)strcpy(text, "null"); return true;
-    case JINJA_BOOL: (void)strcpy(text, value->as.integer ? "true" : "false"); return true;
-    case JINJA_INT: (void)snprintf(text, 32, "%" PRId64, value->as.integer); return true;
+    case JINJA_NONE:
+        (void)strcpy(text, "null");
+        return true;
+    case JINJA_BOOL:
+        (void)strcpy(text, value->as.integer ? "true" : "false");
+        return true;
+    case JINJA_INT:
+        (void)snprintf(text, 32, "%" PRId64, value->as.integer);
+        return true;
     case JINJA_FLOAT:
         if (isnan(value->as.real) || isinf(value->as.real))
             (void)strcpy(text, isnan(value->as.real) ? "NaN" : value->as.real < 0 ? "-Infinity" : "Infinity");
         else
             jinja_float_text(value->as.real, text);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
 typedef struct writer {
-    jinja_run              *run;
+    jinja_run *run;
     const jinja_json_style *style;
-    core_text              *out;
-    size_t                  level;
+    core_text *out;
+    size_t level;
 } writer;
 
 static bool line_break(writer *w)
@@ -124,7 +133,8 @@ static bool write_dict(writer *w, const jinja_dict *dict)
     w->level++;
     for (size_t i = 0; i < dict->count; i++)
         if (!between(w, i == 0) || !write_key(w, pairs[i].key) ||
-            !(w->style->after_key ? jinja_print(w->run, w->style->after_key, w->out) : jinja_add_word(w->run, w->out, ": ")) ||
+            !(w->style->after_key ? jinja_print(w->run, w->style->after_key, w->out)
+                                  : jinja_add_word(w->run, w->out, ": ")) ||
             !write_value(w, pairs[i].value))
             return false;
     w->level--;
@@ -137,11 +147,15 @@ static bool write_inside(writer *w, jinja_ref value)
     if (scalar_text(value, text))
         return jinja_add_word(w->run, w->out, text);
     switch (value->kind) {
-    case JINJA_STRING: return write_text(w->run, value->as.text.data, value->as.text.length, w->style->ascii, w->out);
+    case JINJA_STRING:
+        return write_text(w->run, value->as.text.data, value->as.text.length, w->style->ascii, w->out);
     case JINJA_LIST:
-    case JINJA_TUPLE: return write_list(w, value);
-    case JINJA_DICT: return write_dict(w, value->as.dict);
-    default: return jinja_fail(w->run, "Object of type %s is not JSON serializable", jinja_type(value)) != NULL;
+    case JINJA_TUPLE:
+        return write_list(w, value);
+    case JINJA_DICT:
+        return write_dict(w, value->as.dict);
+    default:
+        return jinja_fail(w->run, "Object of type %s is not JSON serializable", jinja_type(value)) != NULL;
     }
 }
 
@@ -161,15 +175,16 @@ bool jinja_print_json(jinja_run *run, jinja_ref value, const jinja_json_style *s
     return write_value(&w, value);
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Reading
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static jinja_ref read_value(jinja_run *run, core_json_reader *reader);
 
 static jinja_ref read_list(jinja_run *run, core_json_reader *reader)
 {
-    jinja_ref  *items = NULL;
-    size_t      count = 0, capacity = 0;
-    bool        first, more;
+    jinja_ref *items = NULL;
+    size_t count = 0, capacity = 0;
+    bool first, more;
     oclm_status status;
     if ((status = core_json_enter(reader, CORE_JSON_ARRAY)) != OCLM_OK)
         return jinja_failed(run, status);
@@ -191,7 +206,7 @@ static jinja_ref read_list(jinja_run *run, core_json_reader *reader)
 static jinja_ref read_dict(jinja_run *run, core_json_reader *reader)
 {
     jinja_dict *dict = jinja_dict_new(run);
-    bool        first, more;
+    bool first, more;
     oclm_status status;
     if (!dict)
         return NULL;
@@ -199,11 +214,12 @@ static jinja_ref read_dict(jinja_run *run, core_json_reader *reader)
         return jinja_failed(run, status);
     for (first = true; (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more;) {
         const char *text;
-        size_t      length;
-        jinja_ref   key, value;
+        size_t length;
+        jinja_ref key, value;
         if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
             return jinja_failed(run, status);
-        if (!(key = jinja_text(run, text, length)) || !(value = read_value(run, reader)) || !jinja_dict_set(run, dict, key, value))
+        if (!(key = jinja_text(run, text, length)) || !(value = read_value(run, reader)) ||
+            !jinja_dict_set(run, dict, key, value))
             return NULL;
     }
     return status == OCLM_OK ? jinja_dict_value(run, JINJA_DICT, dict) : jinja_failed(run, status);
@@ -213,8 +229,8 @@ static jinja_ref read_dict(jinja_run *run, core_json_reader *reader)
 static jinja_ref read_number(jinja_run *run, core_json_reader *reader)
 {
     const char *p = reader->p;
-    double      real;
-    int64_t     whole;
+    double real;
+    int64_t whole;
     oclm_status status;
     while (p < reader->end && strchr(" \t\r\n", *p) && *p)
         p++;
@@ -231,19 +247,23 @@ static jinja_ref read_number(jinja_run *run, core_json_reader *reader)
 static jinja_ref read_inside(jinja_run *run, core_json_reader *reader)
 {
     core_json_kind kind = CORE_JSON_END;
-    const char    *text;
-    size_t         length;
-    oclm_status    status = core_json_peek(reader, &kind);
+    const char *text;
+    size_t length;
+    oclm_status status = core_json_peek(reader, &kind);
     if (status != OCLM_OK)
         return jinja_failed(run, status);
     switch (kind) {
-    case CORE_JSON_ARRAY: return read_list(run, reader);
-    case CORE_JSON_OBJECT: return read_dict(run, reader);
-    case CORE_JSON_NUMBER: return read_number(run, reader);
+    case CORE_JSON_ARRAY:
+        return read_list(run, reader);
+    case CORE_JSON_OBJECT:
+        return read_dict(run, reader);
+    case CORE_JSON_NUMBER:
+        return read_number(run, reader);
     case CORE_JSON_STRING:
         status = core_json_string(reader, &text, &length);
         return status == OCLM_OK ? jinja_text(run, text, length) : jinja_failed(run, status);
-    case CORE_JSON_END: return jinja_failed(run, core_json_error(reader, "the text ends where a value should stand"));
+    case CORE_JSON_END:
+        return jinja_failed(run, core_json_error(reader, "the text ends where a value should stand"));
     default:
         if ((status = core_json_skip(reader)) != OCLM_OK)
             return jinja_failed(run, status);
@@ -264,8 +284,8 @@ static jinja_ref read_value(jinja_run *run, core_json_reader *reader)
 jinja_ref jinja_from_json(jinja_run *run, const char *text, size_t length, const char *origin)
 {
     core_json_reader reader;
-    core_json_kind   kind = CORE_JSON_END;
-    jinja_ref        value;
+    core_json_kind kind = CORE_JSON_END;
+    jinja_ref value;
     core_json_reader_init(&reader, text, length, origin);
     value = read_value(run, &reader);
     if (value) {

@@ -28,7 +28,7 @@ jinja_ref jinja_made(jinja_run *run, core_text *text, bool good)
 bool jinja_add(jinja_run *run, core_text *out, const char *data, size_t length)
 {
     oclm_status status;
-    if (!jinja_work(run, length / 16))
+    if (!jinja_work(run, 1 + length / 16))
         return false;
     if ((status = core_text_add(out, data, length)) == OCLM_OK)
         return true;
@@ -42,7 +42,8 @@ bool jinja_add_word(jinja_run *run, core_text *out, const char *literal)
     return jinja_add(run, out, literal, strlen(literal));
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void print_c(char *out, size_t size, const char *format, ...)
 {
@@ -56,7 +57,7 @@ static void print_c(char *out, size_t size, const char *format, ...)
 void jinja_float_text(double value, char text[32])
 {
     char digits[32];
-    int  exponent, precision = 1;
+    int exponent, precision = 1;
     if (isnan(value) || isinf(value)) {
         (void)strcpy(text, isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
         return;
@@ -79,7 +80,9 @@ void jinja_float_text(double value, char text[32])
     }
 }
 
-/* ---- repr ------------------------------------------------------------------------------------------------------------------- */
+/* ---- repr
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_printable(uint32_t c)
 {
@@ -90,9 +93,12 @@ static bool is_printable(uint32_t c)
     case TOK_CO:
     case TOK_CS:
     case TOK_ZL:
-    case TOK_ZP: return false;
-    case TOK_ZS: return c == ' ';
-    default: return true;
+    case TOK_ZP:
+        return false;
+    case TOK_ZS:
+        return c == ' ';
+    default:
+        return true;
     }
 }
 
@@ -111,15 +117,16 @@ static bool escape(jinja_run *run, core_text *out, uint32_t c, char quote)
 static bool repr_text(jinja_run *run, jinja_ref value, core_text *out)
 {
     const char *p = value->as.text.data, *const end = p + value->as.text.length;
-    const char  quote = memchr(p, '\'', value->as.text.length) && !memchr(p, '"', value->as.text.length) ? '"' : '\'';
+    const char quote = memchr(p, '\'', value->as.text.length) && !memchr(p, '"', value->as.text.length) ? '"' : '\'';
     if (value->markup && !jinja_add_word(run, out, "Markup("))
         return false;
     if (!jinja_add(run, out, &quote, 1))
         return false;
     while (p < end) {
-        size_t         length;
+        size_t length;
         const uint32_t c = tok_char_at(p, &length);
-        if (c == '\\' || c == (unsigned char)quote || !is_printable(c) ? !escape(run, out, c, quote) : !jinja_add(run, out, p, length))
+        if (c == '\\' || c == (unsigned char)quote || !is_printable(c) ? !escape(run, out, c, quote)
+                                                                       : !jinja_add(run, out, p, length))
             return false;
         p += length;
     }
@@ -152,15 +159,17 @@ static bool repr_dict(jinja_run *run, const jinja_dict *dict, core_text *out)
 /* What only Python knows the address of. */
 static bool repr_object(jinja_run *run, jinja_ref value, core_text *out)
 {
-    return jinja_add_word(run, out, "<") && jinja_add_word(run, out, jinja_type(value)) && jinja_add_word(run, out, " object>");
+    return jinja_add_word(run, out, "<") && jinja_add_word(run, out, jinja_type(value)) &&
+           jinja_add_word(run, out, " object>");
 }
 
 static bool repr_range(jinja_run *run, jinja_ref value, core_text *out)
 {
-    char          text[80];
+    char text[80];
     const int64_t first = value->as.list.count ? value->as.list.items[0]->as.integer : 0, step = value->as.list.step;
-    (void)snprintf(text, sizeof text, step == 1 ? "range(%" PRId64 ", %" PRId64 ")" : "range(%" PRId64 ", %" PRId64 ", %" PRId64 ")", first,
-                   value->as.list.stop, step);
+    (void)snprintf(text, sizeof text,
+                   step == 1 ? "range(%" PRId64 ", %" PRId64 ")" : "range(%" PRId64 ", %" PRId64 ", %" PRId64 ")",
+                   first, value->as.list.stop, step);
     return jinja_add_word(run, out, text);
 }
 
@@ -168,28 +177,42 @@ static bool print_inside(jinja_run *run, jinja_ref value, core_text *out)
 {
     char text[32];
     switch (value->kind) {
-    case JINJA_UNDEFINED: return jinja_add_word(run, out, "Undefined");
-    case JINJA_NONE: return jinja_add_word(run, out, "None");
-    case JINJA_BOOL: return jinja_add_word(run, out, value->as.integer ? "True" : "False");
-    case JINJA_INT: (void)snprintf(text, sizeof text, "%" PRId64, value->as.integer); return jinja_add_word(run, out, text);
-    case JINJA_FLOAT: jinja_float_text(value->as.real, text); return jinja_add_word(run, out, text);
-    case JINJA_STRING: return repr_text(run, value, out);
-    case JINJA_LIST: return repr_items(run, value->as.list.items, value->as.list.count, "[]", out);
-    case JINJA_TUPLE: return repr_items(run, value->as.list.items, value->as.list.count, "()", out);
-    case JINJA_DICT: return repr_dict(run, value->as.dict, out);
-    case JINJA_RANGE: return repr_range(run, value, out);
+    case JINJA_UNDEFINED:
+        return jinja_add_word(run, out, "Undefined");
+    case JINJA_NONE:
+        return jinja_add_word(run, out, "None");
+    case JINJA_BOOL:
+        return jinja_add_word(run, out, value->as.integer ? "True" : "False");
+    case JINJA_INT:
+        (void)snprintf(text, sizeof text, "%" PRId64, value->as.integer);
+        return jinja_add_word(run, out, text);
+    case JINJA_FLOAT:
+        jinja_float_text(value->as.real, text);
+        return jinja_add_word(run, out, text);
+    case JINJA_STRING:
+        return repr_text(run, value, out);
+    case JINJA_LIST:
+        return repr_items(run, value->as.list.items, value->as.list.count, "[]", out);
+    case JINJA_TUPLE:
+        return repr_items(run, value->as.list.items, value->as.list.count, "()", out);
+    case JINJA_DICT:
+        return repr_dict(run, value->as.dict, out);
+    case JINJA_RANGE:
+        return repr_range(run, value, out);
     case JINJA_VIEW:
         return jinja_add_word(run, out, value->as.view.type) && jinja_add_word(run, out, "(") &&
                repr_items(run, value->as.view.items, value->as.view.count, "[]", out) && jinja_add_word(run, out, ")");
     case JINJA_NAMESPACE:
-        return jinja_add_word(run, out, "<Namespace ") && repr_dict(run, value->as.dict, out) && jinja_add_word(run, out, ">");
+        return jinja_add_word(run, out, "<Namespace ") && repr_dict(run, value->as.dict, out) &&
+               jinja_add_word(run, out, ">");
     case JINJA_MACRO: {
         jinja_ref name = jinja_macro_name(value->as.macro);
         if (!name)
             return jinja_add_word(run, out, "<Macro anonymous>");
         return jinja_add_word(run, out, "<Macro ") && repr_text(run, name, out) && jinja_add_word(run, out, ">");
     }
-    default: return repr_object(run, value, out);
+    default:
+        return repr_object(run, value, out);
     }
 }
 
@@ -226,7 +249,7 @@ jinja_ref jinja_str(jinja_run *run, jinja_ref value)
 
 jinja_ref jinja_repr(jinja_run *run, jinja_ref value)
 {
-    core_text  out = jinja_making(run);
+    core_text out = jinja_making(run);
     const bool good = jinja_print_repr(run, value, &out);
     return jinja_made(run, &out, good);
 }
