@@ -44,7 +44,8 @@ static void refuse(const char *label, const char *source, const char *says)
 static const struct { const char *label, *source, *says; } endless[] = {
     { "a macro that calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "levels deep" },
     { "macros that call each other", "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}x{{ f() }}{% endmacro %}{{ f() }}", "levels deep" },
-    { "loops in loops", "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}", "steps" },
+    { "loops in loops", "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}", "limit" },
+    { "a condition that is always false, in loops", "{% for a in range(100000) %}{% for b in range(100000) if false %}{% endfor %}{% endfor %}", "limit" },
     { "a text that doubles", "{% set n = namespace(s='abcdefgh') %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}", "limit" },
     { "a list that doubles", "{% set n = namespace(s=[1, 2]) %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}", "limit" },
     { "a list that holds itself twice, printed", "{% set n = namespace(s=[1]) %}{% for i in range(60) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s }}", "limit" },
@@ -136,7 +137,7 @@ static void messages_that_are_none_are_refused(void **state)
         { "null", NULL, NULL, "at least one message" },
         { "{}", NULL, NULL, "JSON list" },
         { "[1]", NULL, NULL, "item 0" },
-        { "[{\"role\": \"user\"}] x", NULL, NULL, "more text" },
+        { "[{\"role\": \"user\"}] x", NULL, NULL, "byte 19" },
         { "[{\"role\": \"\xFF\"}]", NULL, NULL, "UTF-8" },
         { "[{}]", "{}", NULL, "the tools" },
         { "[{}]", "[\"f\"]", NULL, "the tools" },

@@ -65,9 +65,11 @@ struct jinja_node {
     size_t       more_count;
     jinja_node  *star, *star_star; /* *args and **kwargs of a call */
     uint8_t     *signs;
+    const jinja_ref *hidden; /* of a BLOCK with a scope of its own: names.c */
+    size_t       hidden_count;
 };
 
 /* The tree of a template; NULL: the error is set. `source` is checked here and lives as long as the run. */
-const jinja_node *jinja_parse(jinja_run *run, const char *source, size_t length);
+jinja_node *jinja_parse(jinja_run *run, const char *source, size_t length);
 
 #endif

@@ -121,6 +121,8 @@ oclm_status tok_chat_render(const tok_chat_request *request, core_text *out)
         return status;
     jinja_begin(&run, "chat template");
     run.now = request->now;
+    if (request->max_work)
+        run.max_work = request->max_work;
     if (!render(&run, request, &chosen, out) && run.status == OCLM_OK)
         run.status = core_fail(OCLM_ERR_INTERNAL, "a chat template failed without a reason");
     status = run.status;

@@ -39,6 +39,7 @@ typedef struct tok_chat_request {
     bool        continue_final_message;
     const char *continue_field;     /* NULL: "content" */
     int64_t     now;                /* JINJA_CLOCK: the real time */
+    uint64_t    max_work;           /* 0: JINJA_MAX_WORK */
 } tok_chat_request;
 
 /* Adds the prompt to `out`. Errors: OCLM_ERR_ARGUMENT (what the template refuses, or a caller did wrong), OCLM_ERR_FORMAT (JSON, the

@@ -1,5 +1,6 @@
 /* exec.c: statements. */
 #include "tokenizer/chat/eval.h"
+#include "tokenizer/chat/names.h"
 
 #include <stdio.h>
 
@@ -87,7 +88,7 @@ static jinja_ref capture_in_scope(jinja_run *run, const jinja_node *body)
     jinja_ref text;
     if (!jinja_scope_push(run))
         return NULL;
-    text = jinja_capture(run, body);
+    text = jinja_hide(run, body) ? jinja_capture(run, body) : NULL;
     jinja_scope_pop(run);
     return text;
 }
@@ -109,7 +110,7 @@ static bool exec_scope(jinja_run *run, const jinja_node *body)
     bool good;
     if (!jinja_scope_push(run))
         return false;
-    good = jinja_exec(run, body);
+    good = jinja_hide(run, body) && jinja_exec(run, body);
     jinja_scope_pop(run);
     return good;
 }
@@ -123,6 +124,7 @@ static bool exec_with(jinja_run *run, const jinja_node *node)
         good = (values[i] = jinja_eval(run, node->items[i])) != NULL;
     if (!good || !jinja_scope_push(run))
         return false;
+    good = jinja_hide(run, node->c);
     for (size_t i = 1; good && i < node->count; i += 2)
         good = jinja_assign(run, node->items[i - 1], values[i]);
     good = good && jinja_exec(run, node->c);

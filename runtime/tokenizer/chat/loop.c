@@ -1,5 +1,6 @@
 /* loop.c: {% for %}, what `loop` knows in it, and loop(...) of a recursive one. */
 #include "tokenizer/chat/eval.h"
+#include "tokenizer/chat/names.h"
 
 #include <string.h>
 
@@ -99,7 +100,7 @@ static bool run_body(jinja_run *run, const jinja_node *node, jinja_ref word, jin
     bool good;
     if (!jinja_scope_push(run))
         return false;
-    good = jinja_bind(run, word, loop) && jinja_assign(run, node->a, loop->as.loop->items[loop->as.loop->index]) &&
+    good = jinja_hide(run, node->c) && jinja_bind(run, word, loop) && jinja_assign(run, node->a, loop->as.loop->items[loop->as.loop->index]) &&
            jinja_exec(run, node->c);
     jinja_scope_pop(run);
     return good;
@@ -133,7 +134,7 @@ static bool run_loop(jinja_run *run, const jinja_node *node, jinja_ref over, uin
         return good;
     if (!jinja_scope_push(run))
         return false;
-    good = jinja_exec(run, node->otherwise);
+    good = jinja_hide(run, node->otherwise) && jinja_exec(run, node->otherwise);
     jinja_scope_pop(run);
     return good;
 }

@@ -1,5 +1,6 @@
 /* macro.c: {% macro %} and the callers of {% call %}: a body, the scope it was defined in, and how arguments meet parameters. */
 #include "tokenizer/chat/eval.h"
+#include "tokenizer/chat/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -116,7 +117,8 @@ static bool bind_kwargs(jinja_run *run, const jinja_arguments *arguments, const 
 static bool bind_varargs(jinja_run *run, const jinja_node *node, const jinja_arguments *arguments)
 {
     const size_t taken = arguments->count < node->count ? arguments->count : node->count;
-    return bind_word(run, "varargs", jinja_sequence(run, JINJA_TUPLE, arguments->items + taken, arguments->count - taken));
+    const size_t left = arguments->count - taken;
+    return bind_word(run, "varargs", jinja_sequence(run, JINJA_TUPLE, left ? arguments->items + taken : NULL, left));
 }
 
 /* What is left over must be wanted. */
@@ -139,7 +141,7 @@ static jinja_ref run_macro(jinja_run *run, const jinja_macro *macro, const jinja
     if (!used)
         return NULL;
     memset(used, 0, arguments->named_count);
-    if (!bind_parameters(run, node, arguments, used))
+    if (!jinja_hide(run, node->c) || !bind_parameters(run, node, arguments, used))
         return NULL;
     if ((node->sign & JINJA_USES_CALLER) && !has_parameter(node, "caller") && !bind_caller(run, arguments, used))
         return NULL;

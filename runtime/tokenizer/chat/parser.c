@@ -448,7 +448,7 @@ static bool normalize_lines(jinja_run *run, const char **source, size_t *length)
     return true;
 }
 
-const jinja_node *jinja_parse(jinja_run *run, const char *source, size_t length)
+jinja_node *jinja_parse(jinja_run *run, const char *source, size_t length)
 {
     jinja_parser p = { .run = run };
     jinja_tokens tokens;

@@ -87,10 +87,10 @@ char *jinja_take_bytes(jinja_run *run, size_t bytes)
 
 bool jinja_work(jinja_run *run, uint64_t steps)
 {
-    run->work += steps < JINJA_MAX_WORK ? steps : JINJA_MAX_WORK;
-    if (run->work < JINJA_MAX_WORK)
+    run->work += steps < run->max_work ? steps : run->max_work;
+    if (run->work < run->max_work)
         return true;
-    (void)jinja_fail(run, "takes more than %llu steps, which is the limit", (unsigned long long)JINJA_MAX_WORK);
+    (void)jinja_fail(run, "takes more than %llu steps, which is the limit", (unsigned long long)run->max_work);
     return false;
 }
 
@@ -156,7 +156,7 @@ jinja_ref jinja_lookup(jinja_run *run, jinja_ref name)
             if (!jinja_work(run, 1))
                 return NULL;
             else if (same(binding->name, name))
-                return binding->value;
+                return binding->value ? binding->value : jinja_undefined_name(run, name, NULL);
     if ((found = jinja_dict_get(run->variables, name->as.text.data, name->as.text.length)))
         return found;
     if ((found = jinja_global(run, name)) || run->status != OCLM_OK)

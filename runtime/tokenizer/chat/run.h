@@ -8,7 +8,7 @@
 #define JINJA_MAX_SOURCE ((size_t)4 << 20)   /* bytes of a template */
 #define JINJA_MAX_MEMORY ((size_t)512 << 20) /* bytes of values */
 #define JINJA_MAX_TEXT ((size_t)128 << 20)   /* bytes of the output, or of any one string */
-#define JINJA_MAX_WORK ((uint64_t)200000000) /* steps: a node evaluated, a value looked at, 16 bytes of text made or compared */
+#define JINJA_MAX_WORK ((uint64_t)50000000) /* steps: a node evaluated, a value looked at, 16 bytes of text made or compared */
 #define JINJA_MAX_NESTING 100u               /* of expressions and blocks in the source; CPython's own parser stops there too */
 #define JINJA_MAX_HEIGHT 400u                /* of the tree: a chain of operators is a branch as long */
 #define JINJA_MAX_DEPTH 1000u                /* of evaluation: nodes in nodes, macros in macros, lists in lists */
@@ -25,7 +25,7 @@ struct jinja_run {
     jinja_arena  arena;   /* of values */
     jinja_arena  texts;   /* of their bytes: a text that grows by its end finds room behind it */
     oclm_status  status;  /* of the error, whose message is the thread's last one */
-    uint64_t     work;
+    uint64_t     work, max_work;
     uint32_t     depth;
     uint32_t     line;    /* of what is being evaluated, for messages; 0: none */
     const char  *origin;  /* names the template in messages */
@@ -62,7 +62,7 @@ static inline void jinja_leave(jinja_run *run)
 /* ---- Scopes */
 bool      jinja_scope_push(jinja_run *run);
 void      jinja_scope_pop(jinja_run *run);
-bool      jinja_bind(jinja_run *run, jinja_ref name, jinja_ref value); /* in the innermost scope */
+bool      jinja_bind(jinja_run *run, jinja_ref name, jinja_ref value); /* in the innermost scope; NULL: undefined, whatever is outside */
 jinja_ref jinja_lookup(jinja_run *run, jinja_ref name);               /* never NULL without an error: undefined */
 
 #endif

@@ -9,6 +9,9 @@ const jinja_value jinja_true = { .kind = JINJA_BOOL, .as.integer = 1 };
 const jinja_value jinja_false = { .kind = JINJA_BOOL, .as.integer = 0 };
 const jinja_value jinja_empty = { .kind = JINJA_STRING, .as.text = { "", 0, 0 } };
 
+/* Where a list of none points to: a pointer that may be moved by none. */
+static const jinja_ref nothing[1] = { NULL };
+
 static jinja_value *make(jinja_run *run, jinja_kind kind)
 {
     jinja_value *value = jinja_take(run, sizeof *value);
@@ -125,7 +128,7 @@ jinja_ref jinja_sequence(jinja_run *run, jinja_kind kind, const jinja_ref *items
 {
     jinja_value *value = make(run, kind);
     if (value) {
-        value->as.list.items = items;
+        value->as.list.items = items ? items : nothing;
         value->as.list.count = count;
     }
     return value;
@@ -138,7 +141,7 @@ jinja_ref jinja_iterator(jinja_run *run, const jinja_ref *items, size_t count, c
     if (!value || !next)
         return NULL;
     *next = 0;
-    value->as.iterator.items = items;
+    value->as.iterator.items = items ? items : nothing;
     value->as.iterator.count = count;
     value->as.iterator.next = next;
     value->as.iterator.type = type;
@@ -275,7 +278,7 @@ static bool characters(jinja_run *run, jinja_ref text, const jinja_ref **items, 
 bool jinja_items(jinja_run *run, jinja_ref value, const jinja_ref **items, size_t *count)
 {
     jinja_ref *array;
-    *items = NULL;
+    *items = nothing;
     *count = 0;
     switch (value->kind) {
     case JINJA_UNDEFINED: return true;
