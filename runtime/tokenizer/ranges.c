@@ -128,6 +128,44 @@ oclm_status tok_ranges_intersect(tok_ranges *ranges, const tok_ranges *other)
     return OCLM_OK;
 }
 
+static bool has(const tok_ranges *ranges, size_t count, uint32_t code_point)
+{
+    size_t low = 0, high = count;
+    while (low < high) { /* the first range that does not end before it */
+        const size_t middle = low + (high - low) / 2;
+        if (ranges->data[middle].last < code_point)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && ranges->data[low].first <= code_point;
+}
+
+static bool is_assigned(uint32_t code_point)
+{
+    return (tok_class_of(code_point) & TOK_CATEGORY) != TOK_CN;
+}
+
+oclm_status tok_ranges_fold(tok_ranges *ranges)
+{
+    const size_t count = ranges->count; /* what is added goes behind */
+    oclm_status status = OCLM_OK;
+    for (size_t i = 0; i < tok_lower_range_count && status == OCLM_OK; i++) {
+        const tok_lower_range *pairs = &tok_lower_ranges[i];
+        for (uint32_t upper = pairs->first; upper <= pairs->last && status == OCLM_OK; upper += pairs->step) {
+            const uint32_t lower = (uint32_t)((int32_t)upper + pairs->distance);
+            if (!is_assigned(upper) || !is_assigned(lower)) /* of Unicode 17.0 */
+                continue;
+            if (has(ranges, count, upper))
+                status = tok_ranges_add(ranges, lower, lower);
+            if (status == OCLM_OK && has(ranges, count, lower))
+                status = tok_ranges_add(ranges, upper, upper);
+        }
+    }
+    tok_ranges_tidy(ranges);
+    return status;
+}
+
 void tok_ranges_deinit(tok_ranges *ranges)
 {
     core_free(ranges->data);

@@ -22,6 +22,8 @@ oclm_status tok_ranges_add_class(tok_ranges *ranges, bool (*test)(uint32_t kind,
 void        tok_ranges_tidy(tok_ranges *ranges);
 oclm_status tok_ranges_invert(tok_ranges *ranges);
 oclm_status tok_ranges_intersect(tok_ranges *ranges, const tok_ranges *other); /* both tidy */
+/* Adds the upper and lower case of what a tidy set has (Unicode 16.0), and tidies it. */
+oclm_status tok_ranges_fold(tok_ranges *ranges);
 void        tok_ranges_deinit(tok_ranges *ranges);
 
 /* Adds a Unicode property as Oniguruma 6.9.10 has it, by name: a general category, a script, a POSIX name, Any, Assigned,

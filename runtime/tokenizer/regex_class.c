@@ -377,6 +377,8 @@ oclm_status tok_rewrite_class(tok_rewrite *self)
     bool inverted = false;
     oclm_status status = read_class(self, &ranges, 0, &inverted);
     tok_ranges_tidy(&ranges);
+    if (status == OCLM_OK && self->ignore_case) /* PCRE2 folds too, but perhaps with older tables */
+        status = tok_ranges_fold(&ranges);
     if (status == OCLM_OK)
         status = tok_rewrite_ranges(self, &ranges, inverted);
     tok_ranges_deinit(&ranges);

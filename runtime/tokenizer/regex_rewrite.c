@@ -29,11 +29,24 @@ static oclm_status add(tok_rewrite *self, const char *text)
 
 /* ---- Atoms */
 
+/* In any case, by our own tables. */
+static oclm_status add_folded(tok_rewrite *self, uint32_t code_point)
+{
+    tok_ranges ranges = TOK_RANGES_INIT;
+    oclm_status status = tok_ranges_add(&ranges, code_point, code_point);
+    if (status == OCLM_OK && (status = tok_ranges_fold(&ranges)) == OCLM_OK)
+        status = tok_rewrite_ranges(self, &ranges, false);
+    tok_ranges_deinit(&ranges);
+    return status;
+}
+
 static oclm_status add_char(tok_rewrite *self, uint32_t code_point)
 {
     const bool plain = (code_point >= '0' && code_point <= '9') || (code_point >= 'A' && code_point <= 'Z') ||
                        (code_point >= 'a' && code_point <= 'z') || code_point >= 0x80;
     self->atom = self->out->length;
+    if (self->ignore_case && code_point >= 0x80)
+        return add_folded(self, code_point);
     return plain ? core_text_add_code_point(self->out, code_point)
                  : core_text_printf(self->out, "\\x{%X}", (unsigned)code_point);
 }
