@@ -316,11 +316,59 @@ static oclm_status get_weights(repository *repo, const round *second, const roun
     return no_weights(repo);
 }
 
+/* ---- Chat templates with names, which only a listing tells. */
+
+#define TEMPLATES "additional_chat_templates/"
+#define MAX_TEMPLATES 64
+
+typedef struct templates {
+    core_text folder; /* in the repository */
+    size_t    below;  /* bytes of it that name the subfolder */
+    name_list names;
+} templates;
+
+static oclm_status choose_template(const char *name, void *user)
+{
+    templates *const t = user;
+    const size_t     length = strlen(name);
+    if (t->names.count == MAX_TEMPLATES || strncmp(name, t->folder.data, t->folder.length) != 0 || length < 6 ||
+        strcmp(name + length - 6, ".jinja") != 0)
+        return OCLM_OK;
+    return list_add(&t->names, name + t->below);
+}
+
+/* They come with a chat_template.jinja. When that has just arrived the hub is asked; its answer is not needed: without one
+ * there are no others, as for transformers. */
+static oclm_status get_templates(repository *repo, const round *second)
+{
+    const hub_download *const main = round_find(second, "chat_template.jinja");
+    const char *const below = repo->options->subfolder != NULL ? repo->options->subfolder : "";
+    char        commit[HUB_COMMIT_LENGTH + 1];
+    templates   found = { CORE_TEXT_INIT, 0, { NULL, 0, 0 } };
+    round       r = { NULL, 0 };
+    oclm_status status;
+    if (!wants(repo, OCLM_HUB_TOKENIZER) || !has(main) || !main->received || repo->shared.down || repo->settings.offline)
+        return OCLM_OK;
+    if ((status = core_text_printf(&found.folder, "%s%s" TEMPLATES, below, below[0] != '\0' ? "/" : "")) != OCLM_OK)
+        return status;
+    found.below = found.folder.length - strlen(TEMPLATES);
+    status = hub_list_files(&repo->shared, repo->commit, commit, choose_template, &found);
+    if (status == OCLM_OK && found.names.count > 0)
+        status = round_run(repo, &found.names, repo->commit, OPTIONAL, &r);
+    else if (status != OCLM_OK && status != OCLM_ERR_MEMORY && status != OCLM_ERR_CANCELLED)
+        status = OCLM_OK;
+    round_free(&r);
+    list_free(&found.names);
+    core_text_free(&found.folder);
+    return status;
+}
+
 static oclm_status get_model(repository *repo)
 {
     round       second = { NULL, 0 }, third = { NULL, 0 };
     oclm_status status;
-    if ((status = pin(repo)) != OCLM_OK || (status = second_round(repo, &second)) != OCLM_OK || (status = third_round(repo, &second, &third)) != OCLM_OK)
+    if ((status = pin(repo)) != OCLM_OK || (status = second_round(repo, &second)) != OCLM_OK || (status = third_round(repo, &second, &third)) != OCLM_OK ||
+        (status = get_templates(repo, &second)) != OCLM_OK)
         goto done;
     if (wants(repo, OCLM_HUB_WEIGHTS))
         status = get_weights(repo, &second, &third);

@@ -317,7 +317,8 @@ oclm_status tok_added_split(const tok_added_set *set, const char *text, size_t l
         }
         if (rest < start && (status = sink(run, rest, (size_t)(start - rest), -1)) != OCLM_OK)
             return status;
-        if ((status = sink(run, start, start < stop ? (size_t)(stop - start) : 0, token->id)) != OCLM_OK)
+        /* Where the match before took all of it as white space, the token vanishes. */
+        if (start < stop && (status = sink(run, start, (size_t)(stop - start), token->id)) != OCLM_OK)
             return status;
         rest = stop;
     }

@@ -15,6 +15,7 @@ typedef struct tok_merge {
 
 typedef struct tok_merges {
     tok_merge *slots;
+    uint64_t  *filter;     /* bits: is there a merge of the pair, perhaps? */
     size_t     slot_count; /* a power of two; at most 5/8 are in use */
     size_t     count;
 } tok_merges;

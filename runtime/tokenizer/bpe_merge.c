@@ -1,7 +1,10 @@
 /* bpe_merge.c: the table of merges, and applying them: lowest rank first, leftmost among equals.
  *
  * Short words: an array of ranks, searched for its minimum after each merge. Long ones (a whole text may be one word): a
- * heap of (rank, position) over a linked list, O(n log n). Both give the same result. */
+ * heap of (rank, position) over a linked list, O(n log n). Both give the same result.
+ *
+ * Half of the pairs that are looked up have no merge. A filter of some bits a merge, small enough for a processor's cache, tells most
+ * of them without a visit to the table of megabytes. */
 #include <string.h>
 
 #include "tokenizer/bpe.h"
@@ -16,32 +19,62 @@ static inline uint64_t pair_of(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-static inline size_t first_slot(const tok_merges *merges, uint64_t pair)
+static inline uint64_t hash_of(uint64_t pair)
 {
-    return (size_t)(tok_hash_mix(pair * TOK_HASH_ODD) >> 8) & (merges->slot_count - 1);
+    return tok_hash_mix(pair * TOK_HASH_ODD);
 }
 
-static inline tok_merge *slot_of(const tok_merges *merges, uint64_t pair)
+static inline size_t first_slot(const tok_merges *merges, uint64_t hash)
+{
+    return (size_t)(hash >> 8) & (merges->slot_count - 1);
+}
+
+/* The filter's bit for a hash: FILTER_BITS for each slot. */
+#define FILTER_BITS 4
+static inline size_t filter_bit(const tok_merges *merges, uint64_t hash)
+{
+    return (size_t)(hash >> 32 ^ hash << 4) & (merges->slot_count * FILTER_BITS - 1);
+}
+
+static inline tok_merge *slot_of(const tok_merges *merges, uint64_t pair, uint64_t hash)
 {
     const size_t mask = merges->slot_count - 1;
-    size_t       at = first_slot(merges, pair);
+    size_t       at = first_slot(merges, hash);
     while (merges->slots[at].pair != pair && merges->slots[at].pair != EMPTY)
         at = (at + 1) & mask;
     return &merges->slots[at];
 }
 
+/* True if the pair is new. */
+static bool put(tok_merges *merges, tok_merge merge)
+{
+    const uint64_t hash = hash_of(merge.pair);
+    const size_t   bit = filter_bit(merges, hash);
+    tok_merge     *slot = slot_of(merges, merge.pair, hash);
+    const bool     is_new = slot->pair == EMPTY;
+    merges->filter[bit / 64] |= (uint64_t)1 << (bit % 64);
+    *slot = merge;
+    return is_new;
+}
+
 static oclm_status grow(tok_merges *merges, size_t reserve)
 {
-    tok_merges larger = { NULL, merges->slot_count == 0 ? FIRST_SLOTS : merges->slot_count * 2, merges->count };
+    tok_merges larger = { NULL, NULL, merges->slot_count == 0 ? FIRST_SLOTS : merges->slot_count * 2, merges->count };
     while (larger.slot_count < reserve && larger.slot_count < TOK_MAX_MERGES)
         larger.slot_count *= 2;
-    if ((larger.slots = core_alloc_array(larger.slot_count, sizeof *larger.slots, "a table of merges")) == NULL)
+    larger.slots = core_alloc_array(larger.slot_count, sizeof *larger.slots, "a table of merges");
+    larger.filter = core_alloc_zero(larger.slot_count * FILTER_BITS / 64, sizeof *larger.filter, "a table of merges");
+    if (larger.slots == NULL || larger.filter == NULL) {
+        core_free(larger.slots);
+        core_free(larger.filter);
         return OCLM_ERR_MEMORY;
+    }
     memset(larger.slots, 0xFF, larger.slot_count * sizeof *larger.slots);
     for (size_t i = 0; i < merges->slot_count; i++) {
         if (merges->slots[i].pair != EMPTY)
-            *slot_of(&larger, merges->slots[i].pair) = merges->slots[i];
+            put(&larger, merges->slots[i]);
     }
+    core_free(merges->filter);
     core_free(merges->slots);
     *merges = larger;
     return OCLM_OK;
@@ -52,23 +85,21 @@ oclm_status tok_merges_add(tok_merges *merges, int32_t left, int32_t right, uint
     oclm_status status;
     if (merges->count * 8 >= merges->slot_count * 5 && (status = grow(merges, reserve)) != OCLM_OK)
         return status;
-    const uint64_t pair = pair_of(left, right);
-    tok_merge     *slot = slot_of(merges, pair);
-    merges->count += slot->pair == EMPTY;
-    *slot = (tok_merge){ pair, rank, result };
+    merges->count += put(merges, (tok_merge){ pair_of(left, right), rank, result });
     return OCLM_OK;
 }
 
 void tok_merges_prefetch(const tok_merges *merges, int32_t left, int32_t right)
 {
     if (merges->slot_count > 0)
-        tok_prefetch(&merges->slots[first_slot(merges, pair_of(left, right))]);
+        tok_prefetch(&merges->slots[first_slot(merges, hash_of(pair_of(left, right)))]);
 }
 
 void tok_merges_deinit(tok_merges *merges)
 {
     core_free(merges->slots);
-    *merges = (tok_merges){ NULL, 0, 0 };
+    core_free(merges->filter);
+    *merges = (tok_merges){ NULL, NULL, 0, 0 };
 }
 
 /* ---- Short words */
@@ -80,7 +111,11 @@ typedef struct ranked {
 
 static inline ranked rank_of(const tok_merges *merges, int32_t left, int32_t right)
 {
-    const tok_merge *slot = slot_of(merges, pair_of(left, right));
+    const uint64_t pair = pair_of(left, right), hash = hash_of(pair);
+    const size_t   bit = filter_bit(merges, hash);
+    if (!(merges->filter[bit / 64] >> (bit % 64) & 1))
+        return (ranked){ NO_RANK, -1 };
+    const tok_merge *slot = slot_of(merges, pair, hash);
     return slot->pair == EMPTY ? (ranked){ NO_RANK, -1 } : (ranked){ slot->rank, slot->result };
 }
 

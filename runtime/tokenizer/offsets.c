@@ -135,7 +135,9 @@ oclm_status tok_offsets_of_piece(tok_run *run, const char *text, size_t length, 
         if (in.begin < in.end) {
             status = add_span(run, original_span(run, text + in.begin, text + in.end), value, value_length);
         } else {
-            const size_t at = (tok_run_source(run, text) & ~(size_t)TOK_SOURCE_EMPTY) + in.begin;
+            /* as the reference adds it up, but within the text */
+            const size_t sum = (tok_run_source(run, text) & ~(size_t)TOK_SOURCE_EMPTY) + in.begin;
+            const size_t at = sum < run->length ? sum : run->length;
             status = add_span(run, (oclm_span){ at, at }, value, value_length);
         }
     }

@@ -113,7 +113,7 @@ oclm_status tok_read_json(const char *text, size_t length, const char *origin, t
 
 /* ---- Scratch: what calls write to, kept and reused. Each belongs to one call at a time. */
 
-#define TOK_CACHE_SLOTS 8192 /* a power of two */
+#define TOK_CACHE_SLOTS 32768 /* a power of two */
 
 /* A piece and its ids in one cache line of 64 bytes; `length` 0 is empty. */
 typedef struct tok_cached_piece {

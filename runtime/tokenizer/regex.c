@@ -16,7 +16,7 @@
 #define MAX_HEAP_KIB       (256u << 10) /* for backtracking */
 #define MAX_SECONDS        5.0          /* for one text, and so much for each byte: */
 #define MAX_SECONDS_A_BYTE 1e-5
-#define FIRST_WINDOW       256 /* starting places; then ever more while they take no time */
+#define FIRST_WINDOW       16  /* starting places; then ever more while they take no time */
 #define MAX_WINDOW         ((size_t)1 << 20)
 #define QUICK              1e-3 /* seconds */
 
@@ -28,7 +28,8 @@ struct tok_regex {
 
 struct tok_regex_state {
     pcre2_match_data *data;
-    double spent; /* seconds */
+    pcre2_match_context *context; /* its own, as each search sets where to end */
+    double spent;                 /* seconds */
 };
 
 static void *allocate(size_t bytes, void *user)
@@ -117,8 +118,9 @@ static oclm_status new_state(const tok_regex *regex, tok_regex_state **state)
     if ((general = pcre2_general_context_create(allocate, release, NULL)) == NULL)
         return OCLM_ERR_MEMORY;
     (*state)->data = pcre2_match_data_create_from_pattern(regex->code, general);
+    (*state)->context = pcre2_match_context_copy(regex->context);
     pcre2_general_context_free(general);
-    return (*state)->data != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return (*state)->data != NULL && (*state)->context != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
 }
 
 void tok_regex_state_free(tok_regex_state *state)
@@ -126,6 +128,7 @@ void tok_regex_state_free(tok_regex_state *state)
     if (state == NULL)
         return;
     pcre2_match_data_free(state->data);
+    pcre2_match_context_free(state->context);
     core_free(state);
 }
 
@@ -138,18 +141,15 @@ static oclm_status too_much(const tok_regex *regex, const char *what)
 }
 
 /* One window of starting places, [from, to]. *result as pcre2_match() returns it. */
-static oclm_status search_window(const tok_regex *regex, pcre2_match_data *data, const char *text, size_t length,
+static oclm_status search_window(const tok_regex *regex, const tok_regex_state *state, const char *text, size_t length,
                                  size_t from, size_t to, int *result)
 {
-    pcre2_match_context *context = pcre2_match_context_copy(regex->context); /* as each search has its own limit */
-    if (context == NULL)
-        return OCLM_ERR_MEMORY;
-    (void)pcre2_set_offset_limit(context, to);
-    *result = pcre2_match(regex->code, (PCRE2_SPTR)text, length, from, PCRE2_NO_UTF_CHECK, data, context);
+    PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    (void)pcre2_set_offset_limit(state->context, to);
+    *result = pcre2_match(regex->code, subject, length, from, PCRE2_NO_UTF_CHECK, state->data, state->context);
     if (*result == PCRE2_ERROR_JIT_STACKLIMIT) /* deep groups: the interpreter has the heap for them */
-        *result =
-            pcre2_match(regex->code, (PCRE2_SPTR)text, length, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, context);
-    pcre2_match_context_free(context);
+        *result = pcre2_match(regex->code, subject, length, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, state->data,
+                              state->context);
     switch (*result) {
     case PCRE2_ERROR_MATCHLIMIT:
     case PCRE2_ERROR_DEPTHLIMIT:
@@ -183,7 +183,7 @@ oclm_status tok_regex_find(const tok_regex *regex, tok_regex_state **state, cons
         const size_t to = length - from < window ? length : from + window;
         const double start = core_seconds();
         int result;
-        if ((status = search_window(regex, (*state)->data, text, length, from, to, &result)) != OCLM_OK)
+        if ((status = search_window(regex, *state, text, length, from, to, &result)) != OCLM_OK)
             return status;
         const double taken = core_seconds() - start;
         (*state)->spent += taken;

@@ -117,13 +117,57 @@ static oclm_status read_message(tok_spm_model *model, tok_proto message)
     return status;
 }
 
+static bool is_piece(const tok_spm_piece *piece, const tok_rename *name)
+{
+    return piece->text.length == name->length && memcmp(piece->text.text, name->text, name->length) == 0;
+}
+
+/* The names of all pieces that keep them. */
+static oclm_status find_kept(const tok_spm_model *model, const tok_settings *settings, tok_vocab *kept)
+{
+    bool *named = core_alloc_zero(model->count, sizeof *named, "pieces");
+    oclm_status status = named != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    for (size_t i = 0; i < settings->rename_count && status == OCLM_OK; i++) {
+        if ((size_t)settings->renames[i].id < model->count)
+            named[settings->renames[i].id] = true;
+    }
+    for (size_t i = 0; i < model->count && status == OCLM_OK; i++) {
+        if (!named[i])
+            status = tok_vocab_add(kept, model->pieces[i].text.text, model->pieces[i].text.length, (int32_t)i);
+    }
+    core_free(named);
+    return status;
+}
+
+/* Placeholders that the settings call something else are called so, unless another piece has that name and keeps it. */
+static oclm_status rename_pieces(tok_spm_model *model, const tok_settings *settings)
+{
+    tok_vocab kept;
+    bool looked = false;
+    oclm_status status = OCLM_OK;
+    memset(&kept, 0, sizeof kept);
+    for (size_t i = 0; i < settings->rename_count && status == OCLM_OK; i++) {
+        const tok_rename *name = &settings->renames[i];
+        if ((size_t)name->id >= model->count || is_piece(&model->pieces[name->id], name))
+            continue; /* so for all, mostly */
+        if (!looked && (status = find_kept(model, settings, &kept)) != OCLM_OK)
+            break;
+        looked = true;
+        if (tok_vocab_find(&kept, name->text, name->length) < 0)
+            model->pieces[name->id].text = (tok_spm_string){ name->text, name->length };
+    }
+    tok_vocab_deinit(&kept);
+    return status;
+}
+
 oclm_status tok_sentencepiece_read(const char *data, size_t length, const char *path, tok_tokenizer *tokenizer)
 {
     tok_spm_model model;
     oclm_status status;
     tok_spm_defaults(&model, path);
     model.legacy = tokenizer->settings.legacy;
-    if ((status = read_message(&model, tok_proto_of(data, length))) == OCLM_OK)
+    if ((status = read_message(&model, tok_proto_of(data, length))) == OCLM_OK &&
+        (status = rename_pieces(&model, &tokenizer->settings)) == OCLM_OK)
         status = tok_spm_build(&model, tokenizer);
     tok_spm_free(&model);
     return status;

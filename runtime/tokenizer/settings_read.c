@@ -54,11 +54,6 @@ void tok_settings_files_free(tok_settings_files *from)
     cJSON_Delete(from->added);
 }
 
-oclm_status tok_settings_prepare(const tok_settings_files *from, tok_settings *settings)
-{
-    settings->legacy = true;
-    return core_json_get_bool(from->config, "legacy", from->config_path.data, &settings->legacy);
-}
 
 /* A member of the two files; the older one goes first. */
 static const cJSON *find(const sources *from, const char *key)
@@ -308,6 +303,41 @@ static oclm_status add_named(const sources *from, tok_tokenizer *tokenizer, cons
             return status;
     }
     return OCLM_OK;
+}
+
+/* ---- What readers of vocabularies ask for */
+
+static oclm_status read_renames(const sources *from, tok_settings *settings)
+{
+    const cJSON *list = core_json_member(from->config, "added_tokens_decoder"), *entry;
+    const int size = cJSON_IsObject(list) ? cJSON_GetArraySize(list) : 0;
+    if (size <= 0 || size > MAX_CONFIG_TOKENS)
+        return OCLM_OK; /* too many are told later */
+    if ((settings->renames = core_alloc_zero((size_t)size, sizeof *settings->renames, "names of tokens")) == NULL)
+        return OCLM_ERR_MEMORY;
+    cJSON_ArrayForEach(entry, list)
+    {
+        const cJSON *content = core_json_member(entry, "content");
+        tok_rename *made = &settings->renames[settings->rename_count];
+        uint64_t id;
+        if (!cJSON_IsString(content) || !core_parse_u64(entry->string, &id) || id > TOK_MAX_ID)
+            continue; /* this is told later, too */
+        if ((made->text = core_copy_string(content->valuestring, "a token's name")) == NULL)
+            return OCLM_ERR_MEMORY;
+        made->length = strlen(made->text);
+        made->id = (int32_t)id;
+        settings->rename_count++;
+    }
+    return OCLM_OK;
+}
+
+oclm_status tok_settings_prepare(const tok_settings_files *from, tok_settings *settings)
+{
+    oclm_status status;
+    settings->legacy = true;
+    if ((status = core_json_get_bool(from->config, "legacy", from->config_path.data, &settings->legacy)) != OCLM_OK)
+        return status;
+    return read_renames(from, settings);
 }
 
 /* ---- The other settings */

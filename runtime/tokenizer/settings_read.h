@@ -19,7 +19,7 @@ typedef struct tok_settings_files {
 /* Reads the folder's tokenizer_config.json and its siblings, if any. Free with tok_settings_files_free() in any case. */
 oclm_status tok_settings_open(const char *folder, tok_settings_files *files);
 void tok_settings_files_free(tok_settings_files *files);
-/* What readers of vocabularies must know before: `legacy`. */
+/* What readers of vocabularies must know before: `legacy`, `renames`. */
 oclm_status tok_settings_prepare(const tok_settings_files *files, tok_settings *settings);
 /* Names and adds tokens in a tokenizer that is read but not complete yet. `from_json`: it came from a tokenizer.json,
  * whose post-processor is the last word on BOS and EOS. */

@@ -7,65 +7,28 @@
 #include "tokenizer/pipeline.h"
 #include "tokenizer/readers.h"
 
-/* A file that is read as a whole. */
-static oclm_status read_with(const char *path, oclm_status (*read)(const char *, size_t, const char *, tok_tokenizer *),
-                             tok_tokenizer *tokenizer)
-{
-    core_map map = CORE_MAP_INIT;
-    oclm_status status = core_map_open(&map, path);
-    if (status == OCLM_OK)
-        status = read((const char *)map.data, map.size, path, tokenizer);
-    core_map_close(&map);
-    return status;
-}
-
-static oclm_status read_json(const tok_files *files, tok_tokenizer *tokenizer)
-{
-    return read_with(files->paths[0].data, tok_read_json, tokenizer);
-}
-
 static oclm_status read_two(const tok_files *files, tok_tokenizer *tokenizer)
 {
     return tok_open_files(files->paths[0].data, files->paths[1].data, tokenizer);
 }
 
-static oclm_status read_tiktoken(const tok_files *files, tok_tokenizer *tokenizer)
-{
-    return read_with(files->paths[0].data, tok_tiktoken_read, tokenizer);
-}
-
 /* Two formats have this name. */
-static oclm_status read_model_file(const char *data, size_t length, const char *path, tok_tokenizer *tokenizer)
+static oclm_status read_model(const char *data, size_t length, const char *path, tok_tokenizer *tokenizer)
 {
     return tok_is_tiktoken(data, length) ? tok_tiktoken_read(data, length, path, tokenizer)
                                          : tok_sentencepiece_read(data, length, path, tokenizer);
 }
 
-static oclm_status read_model(const tok_files *files, tok_tokenizer *tokenizer)
-{
-    return read_with(files->paths[0].data, read_model_file, tokenizer);
-}
-
-static oclm_status read_gguf(const tok_files *files, tok_tokenizer *tokenizer)
-{
-    return read_with(files->paths[0].data, tok_gguf_read, tokenizer);
-}
-
-static oclm_status read_tekken(const tok_files *files, tok_tokenizer *tokenizer)
-{
-    return read_with(files->paths[0].data, tok_tekken_read, tokenizer);
-}
-
 static const tok_source sources[] = {
-    { { "tokenizer.json", NULL }, true, read_json },
-    { { "vocab.json", "merges.txt" }, false, read_two },
-    { { "tekken.json", NULL }, false, read_tekken },
-    { { "tokenizer.model", NULL }, false, read_model },
-    { { "spiece.model", NULL }, false, read_model },
-    { { "sentencepiece.bpe.model", NULL }, false, read_model },
-    { { "tiktoken.model", NULL }, false, read_tiktoken },
-    { { "*.tiktoken", NULL }, false, read_tiktoken },
-    { { "*.gguf", NULL }, true, read_gguf },
+    { { "tokenizer.json", NULL }, true, NULL, tok_read_json, NULL },
+    { { "vocab.json", "merges.txt" }, false, NULL, NULL, read_two },
+    { { "tekken.json", NULL }, false, NULL, tok_tekken_read, NULL },
+    { { "tokenizer.model", NULL }, false, NULL, read_model, NULL },
+    { { "spiece.model", NULL }, false, NULL, read_model, NULL },
+    { { "sentencepiece.bpe.model", NULL }, false, NULL, read_model, NULL },
+    { { "tiktoken.model", NULL }, false, NULL, tok_tiktoken_read, NULL },
+    { { "*.tiktoken", NULL }, false, NULL, tok_tiktoken_read, NULL },
+    { { "*.gguf", NULL }, true, "GGUF", tok_gguf_read, NULL },
 };
 
 /* The first file by name that fits a pattern. */
@@ -97,8 +60,7 @@ static oclm_status find_file(const char *folder, const char *name, core_text *pa
     return status;
 }
 
-/* The way of a file by its name; NULL where it is none. */
-static const tok_source *source_of_file(const char *path)
+const tok_source *tok_source_of_file(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     for (size_t i = 0; i < COUNT(sources); i++) {
@@ -106,6 +68,15 @@ static const tok_source *source_of_file(const char *path)
             return &sources[i];
     }
     return NULL;
+}
+
+static bool begins_with(const char *path, const char *magic)
+{
+    core_map map = CORE_MAP_INIT;
+    const size_t length = strlen(magic);
+    const bool same = core_map_open(&map, path) == OCLM_OK && map.size >= length && memcmp(map.data, magic, length) == 0;
+    core_map_close(&map);
+    return same;
 }
 
 /* Whether the folder has all files of the way; their paths. */
@@ -116,7 +87,8 @@ static oclm_status has_files(const char *folder, const tok_source *source, tok_f
         const oclm_status status = find_file(folder, source->names[i], &files->paths[i]);
         if (status != OCLM_OK)
             return status;
-        *all = core_path_is_file(files->paths[i].data);
+        *all = core_path_is_file(files->paths[i].data) &&
+               (source->magic == NULL || begins_with(files->paths[i].data, source->magic));
     }
     return OCLM_OK;
 }
@@ -142,7 +114,7 @@ static oclm_status none_found(const char *folder)
 oclm_status tok_files_find(const char *folder, tok_files *files)
 {
     memset(files, 0, sizeof *files);
-    if (core_path_is_file(folder) && (files->source = source_of_file(folder)) != NULL)
+    if (core_path_is_file(folder) && (files->source = tok_source_of_file(folder)) != NULL)
         return core_text_add_string(&files->paths[0], folder);
     for (size_t i = 0; i < COUNT(sources); i++) {
         bool all;
@@ -155,6 +127,19 @@ oclm_status tok_files_find(const char *folder, tok_files *files)
         }
     }
     return none_found(folder);
+}
+
+oclm_status tok_files_read(const tok_files *files, tok_tokenizer *tokenizer)
+{
+    const char *path = files->paths[0].data;
+    core_map map = CORE_MAP_INIT;
+    oclm_status status;
+    if (files->source->read == NULL)
+        return files->source->read_files(files, tokenizer);
+    if ((status = core_map_open(&map, path)) == OCLM_OK)
+        status = files->source->read((const char *)map.data, map.size, path, tokenizer);
+    core_map_close(&map);
+    return status;
 }
 
 void tok_files_free(tok_files *files)

@@ -12,7 +12,10 @@ struct tok_files;
 typedef struct tok_source {
     const char *names[TOK_SOURCE_FILES]; /* of the files, all needed; the rest NULL */
     bool complete; /* it tells BOS, EOS and the rest: tokenizer_config.json's flags for them do not count */
-    oclm_status (*read)(const struct tok_files *files, tok_tokenizer *tokenizer);
+    const char *magic; /* what the file begins with, for names that may be of other things; NULL: anything */
+    /* Of one file, from memory; or of several. */
+    oclm_status (*read)(const char *data, size_t length, const char *path, tok_tokenizer *tokenizer);
+    oclm_status (*read_files)(const struct tok_files *files, tok_tokenizer *tokenizer);
 } tok_source;
 
 typedef struct tok_files {
@@ -22,6 +25,10 @@ typedef struct tok_files {
 
 /* `folder` may be one of the files itself. OCLM_ERR_NOT_FOUND, naming what was looked for, where the folder has none. Free with tok_files_free() in any case. */
 oclm_status tok_files_find(const char *folder, tok_files *files);
+/* Reads them into a tokenizer that is empty. */
+oclm_status tok_files_read(const tok_files *files, tok_tokenizer *tokenizer);
+/* The way of a single file by its name; NULL where it is none. */
+const tok_source *tok_source_of_file(const char *path);
 void tok_files_free(tok_files *files);
 
 #endif

@@ -82,6 +82,9 @@ void tok_settings_deinit(tok_settings *settings)
 {
     for (size_t i = 0; i < settings->named_count; i++)
         free_named(&settings->named[i]);
+    for (size_t i = 0; i < settings->rename_count; i++)
+        core_free(settings->renames[i].text);
+    core_free(settings->renames);
     memset(settings, 0, sizeof *settings);
 }
 

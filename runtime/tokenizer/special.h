@@ -43,11 +43,20 @@ typedef struct tok_named_token {
     int32_t id; /* -1 until the tokenizer is complete */
 } tok_named_token;
 
+/* What tokenizer_config.json calls an id ("added_tokens_decoder"). */
+typedef struct tok_rename {
+    char *text;
+    size_t length;
+    int32_t id;
+} tok_rename;
+
 #define TOK_MAX_NAMED 64 /* real tokenizers have up to 15 */
 
 typedef struct tok_settings {
     tok_named_token named[TOK_MAX_NAMED];
     size_t named_count;
+    tok_rename *renames; /* SentencePiece's models: placeholders that were given a name */
+    size_t rename_count;
     uint64_t model_max_length; /* tokens; 0: the files tell none */
     bool pad_left;             /* padding_side */
     bool truncate_left;        /* truncation_side */

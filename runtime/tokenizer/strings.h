@@ -24,7 +24,7 @@ static inline const char *tok_strings_at(const tok_strings *list, size_t index, 
 {
     const size_t start = index == 0 ? 0 : list->ends[index - 1];
     *length = list->ends[index] - start;
-    return list->text.data + start; /* NULL where all strings are empty: then the length is 0 */
+    return list->text.data != NULL ? list->text.data + start : ""; /* NULL where all strings are empty */
 }
 
 #endif

@@ -65,6 +65,20 @@ oclm_status tok_open_json(const char *text, size_t length, const char *origin, t
     return hand_over(tok_read_json(text, length, origin, made), origin, made, tokenizer);
 }
 
+oclm_status tok_open_bytes(const char *data, size_t length, const char *name, tok_tokenizer **tokenizer)
+{
+    const tok_source *source = tok_source_of_file(name);
+    tok_tokenizer    *made;
+    oclm_status       status;
+    *tokenizer = NULL;
+    if (source == NULL)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: by its name it is no tokenizer", name);
+    if ((status = new_tokenizer(&made)) != OCLM_OK)
+        return status;
+    made->settings.legacy = true;
+    return hand_over(source->read(data, length, name, made), name, made, tokenizer);
+}
+
 oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
 {
     tok_tokenizer     *made;
@@ -77,7 +91,7 @@ oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer)
         (status = new_tokenizer(&made)) != OCLM_OK)
         goto done;
     if ((status = tok_settings_prepare(&settings, &made->settings)) == OCLM_OK &&
-        (status = files.source->read(&files, made)) == OCLM_OK)
+        (status = tok_files_read(&files, made)) == OCLM_OK)
         status = tok_settings_apply(&settings, files.source->complete, made);
     status = hand_over(status, files.paths[0].data, made, tokenizer);
 done:

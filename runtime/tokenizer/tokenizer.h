@@ -18,10 +18,12 @@ typedef struct tok_ids {
 oclm_status tok_ids_add(tok_ids *ids, int32_t id);
 void        tok_ids_free(tok_ids *ids);
 
-/* Opens tokenizer.json, else vocab.json + merges.txt, of a model folder. */
+/* Opens the tokenizer of a model folder (or a GGUF file): tokenizer.json, else what sources.c lists; with tokenizer_config.json. */
 oclm_status tok_open(const char *folder, tok_tokenizer **tokenizer);
 /* The same from memory: a tokenizer.json's text. `origin` names it in messages. */
 oclm_status tok_open_json(const char *text, size_t length, const char *origin, tok_tokenizer **tokenizer);
+/* The same of any format, told by the file's name. */
+oclm_status tok_open_bytes(const char *data, size_t length, const char *name, tok_tokenizer **tokenizer);
 void        tok_close(tok_tokenizer *tokenizer);
 
 size_t      tok_vocab_size(const tok_tokenizer *tokenizer); /* highest id + 1 */

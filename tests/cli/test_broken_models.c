@@ -96,7 +96,7 @@ static const change tokenizers[] = {
     { "detokenize, cut short", "stories", "tokenizer.json", CUT, "", "5000", "detokenize @here 1", 6, "tokenizer.json: byte 5000" },
     { "broken even where ids are given", "stories", "tokenizer.json", CUT, "", "5000", IDS, 6, "tokenizer.json: byte 5000" },
     { "no model in it", "stories", "tokenizer.json", WRITE, "", "{}", TEXT_PROMPT, 6, "tokenizer.json: |there is no \"model\"" },
-    TOKENIZER("a model of another kind", "\"type\": \"BPE\"", "\"type\": \"WordPiece\"", 1, "\"WordPiece\" is not supported"),
+    TOKENIZER("a model of another kind", "\"type\": \"BPE\"", "\"type\": \"Words\"", 1, "\"Words\" is not supported"),
     TOKENIZER("an unknown step", "\"type\": \"ByteLevel\"", "\"type\": \"Shuffle\"", 1, "\"Shuffle\" is not supported"),
     TOKENIZER("an id that is none", "\"Once\": 438", "\"Once\": -438", 6, "-438 is not a whole number"),
 };

@@ -90,7 +90,7 @@ static void lines_are_answered_one_by_one(void **state)
     for (size_t i = 0; i < COUNT(asked); i++) {
         const setting how = { .open_input = true };
         process       p = start_line(asked[i].line, &how);
-        char          want[256] = "";
+        char          want[2048] = "";
         for (size_t round = 0; round < 3; round++) {
             process_write(&p, asked[i].ask, strlen(asked[i].ask), false);
             strcat(want, asked[i].answer);

@@ -20,7 +20,7 @@ for target in ${*:-$all}; do
     [ ! -e "$here/$target.dict" ] || dictionary="-dict=$here/$target.dict"
     echo "== $target, $seconds s"
     # shellcheck disable=SC2086
-    "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 $dictionary \
+    "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 $dictionary \
         -artifact_prefix="build/fuzz/findings/$target-" "build/fuzz/corpus/$target" "$here/corpus/$target" 2>&1 | tail -n 30 || true
     ! ls "build/fuzz/findings/$target-"* >/dev/null 2>&1 || failed="$failed $target"
 done

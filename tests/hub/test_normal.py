@@ -360,6 +360,22 @@ class Wire(HubCase):
                 self.assertTrue(os.path.exists(os.path.join(self.folder(cache=cache), "snapshots", self.commit, "config.json")))
                 subprocess.run(["rm", "-rf", cache], check=True)
 
+    def test_N33_tokenizers_without_tokenizer_json_and_named_templates(self):
+        wanted = {"tokenizer.model": b"model", "tekken.json": b"{}", "special_tokens_map.json": b"{}", "added_tokens.json": b"{}", "chat_template.jinja": b"a",
+                  "additional_chat_templates/tool_use.jinja": b"b", "additional_chat_templates/rag.jinja": b"c"}
+        others = {"additional_chat_templates/README.md": b"d", "more/additional_chat_templates/x.jinja": b"e"}
+        files = {name: data for name, data in MODEL.items() if name != "tokenizer.json"}
+        commit = self.model.commit({**files, **wanted, **others})
+        self.download()
+        for name, data in wanted.items():
+            with open(self.pointer(name, commit), "rb") as file:
+                self.assertEqual(file.read(), data)
+        for name in others:
+            self.assertFalse(os.path.exists(self.pointer(name, commit)))
+        self.hub.forget()
+        self.download()
+        self.assertEqual(self.hub.requests("*/tree/*"), [])
+
     def test_N32_a_warning_of_the_hub_is_said_once(self):
         self.hub.rule(path="*resolve*", set={"X-HF-Warning": ["Old clients; please move to the new land", "Old clients; again"]})
         result = self.download()

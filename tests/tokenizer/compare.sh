@@ -12,4 +12,5 @@ if ! "$venv/bin/python" -c 'import tokenizers' 2>/dev/null; then
     { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check "tokenizers==$version"; } >/dev/null 2>&1 ||
         { rm -rf "$venv"; echo "skipped: PyPI is out of reach, or python3-venv is missing (tokenizers==$version)"; exit 0; }
 fi
+"$venv/bin/python" -B "$here/compare_components.py" --library "$build/liboclm.so" --count 200
 "$venv/bin/python" -B "$here/compare_with_reference.py" --library "$build/liboclm.so" "$@"

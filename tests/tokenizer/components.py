@@ -3,6 +3,7 @@
 Their model knows single bytes only, and has another id for the byte that begins a piece: so ids show every byte of the normal
 form and every cut between pieces.
 """
+import random
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 
@@ -176,8 +177,24 @@ def combined():
         yield f"Metaspace {scheme}, Replace, added tokens", [{"type": "Punctuation"}, metaspace(scheme, True)], {"type": "Replace", "pattern": {"String": "a"}, "content": ""}, tokens
 
 
+def added_tokens(count=24):
+    """Random added tokens that begin one another, overlap and take white space, under normalizers and pre-tokenizers."""
+    r = random.Random(5)
+    alphabet = [*"abAB_ -\n", "日", "é", "e\u0301", "\u3000", "½", "\u200d", "\u00a0"]
+    normals = [None, {"type": "Lowercase"}, {"type": "NFC"}, {"type": "Prepend", "prepend": "_"}, {"type": "Replace", "pattern": {"String": "a"}, "content": "bb"}, bert()]
+    cuts = [[], [{"type": "WhitespaceSplit"}], [metaspace("first", True)], [{"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}]]
+    for n in range(count):
+        contents = {"".join(r.choices(alphabet, k=r.randrange(1, 5))) for _ in range(r.randrange(2, 9))}
+        tokens = [added(content, "".join(flag for flag in "wlrs" if r.randrange(3) == 0)) for content in sorted(contents)]
+        if tokens[-1]["content"].strip():  # of normalized tokens one, so that no two have one normal form
+            tokens[-1]["normalized"] = True
+        yield f"added tokens {n}", r.choice(cuts), r.choice(normals), tokens
+
+
 def configs():
     """(label, tokenizer.json as a tree)"""
+    for label, pre, normalizer, tokens in added_tokens():
+        yield label, tokenizer(pre, normalizer, tokens)
     for label, pre, normalizer, tokens in combined():
         yield label, tokenizer(pre, normalizer, tokens)
     for label, config in normalizers():

@@ -37,7 +37,7 @@ static tok_ids golden_ids(const cJSON *list)
 }
 
 /* The next line as a tree; NULL at the end. */
-static cJSON *golden_next(const char **p, const char *end)
+static inline cJSON *golden_next(const char **p, const char *end)
 {
     cJSON      *tree = NULL;
     const char *stop = *p < end ? memchr(*p, '\n', (size_t)(end - *p)) : NULL;

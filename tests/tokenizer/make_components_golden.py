@@ -38,9 +38,11 @@ def case(tokenizer, text):
     return line
 
 
-def cases(tokenizer, label):
+def cases(tokenizer, label, tokens):
     r = random.Random(SEED)
-    texts = dict.fromkeys(TEXTS + [random_text(r, components.PIECES) for _ in range(RANDOM_TEXTS)])
+    own = [token["content"] for token in tokens]
+    texts = TEXTS + [random_text(r, components.PIECES + own) for _ in range(RANDOM_TEXTS)]
+    texts = dict.fromkeys(texts + ["".join(r.choice(own + list(" \nabé日")) for _ in range(8)) for _ in range(16 if own else 0)])
     for text in texts:
         try:
             yield case(tokenizer, text)
@@ -52,7 +54,7 @@ def main():
     lines = []
     for label, config in components.configs():
         text = json.dumps(config, ensure_ascii=False)
-        line = {"label": label, "tokenizer": text, "cases": list(cases(Tokenizer.from_str(text), label))}
+        line = {"label": label, "tokenizer": text, "cases": list(cases(Tokenizer.from_str(text), label, config["added_tokens"]))}
         lines.append(json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n")
     packed = lzma.compress("".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME)
     path = pathlib.Path(__file__).resolve().parent / "data" / "components.jsonl.xz"

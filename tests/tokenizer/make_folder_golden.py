@@ -59,6 +59,12 @@ def with_json():
     yield "byte-level, spaces are not cleaned up", config, {"clean_up_tokenization_spaces": True}
     yield "byte-level, spaces are cleaned up all the same", config, {
         "clean_up_tokenization_spaces": True, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": True}
+    words = [w for w in "the token hello world don ' t . , ! ? n't 'm 's I a it ##s ##en b c 've 're 've".split()]
+    pieces = {w: i for i, w in enumerate(dict.fromkeys(["[UNK]", *words]))}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": pieces}
+    wordpiece = small.file(model, {"type": "WhitespaceSplit"}, decoder={"type": "WordPiece", "prefix": "##", "cleanup": False})
+    for clean in (True, False):
+        yield f"WordPiece, clean_up_tokenization_spaces {clean}", wordpiece, {"unk_token": "[UNK]", "clean_up_tokenization_spaces": clean}
     yield "special tokens are split", config, {"split_special_tokens": True, "bos_token": "<s>", "eos_token": "</s>", "extra_special_tokens": ["[AB]"]}
 
 
@@ -132,6 +138,8 @@ def spm_files():
     yield "SentencePiece BPE, not legacy", "tokenizer.model", llama, bos | {"legacy": False, "add_eos_token": True}
     yield "SentencePiece BPE, more tokens", "tokenizer.model", llama, bos | {"added_tokens_decoder": {
         "0": token("<unk>", "sn"), "1": token("<s>", "sn"), "2": token("</s>", "sn"), "420": token("<|im_start|>", "sn"), "421": token("the", "n")}}
+    yield "SentencePiece BPE, renamed pieces", "tokenizer.model", llama, bos | {"added_tokens_decoder": {
+        "1": token("<s>", "s"), "300": token("<|user|>", "s"), "301": token("<|end|>", ""), "302": token("▁the", "s"), "5": token("hello", "")}}
     yield "SentencePiece BPE without bytes", "tokenizer.model", spm(**LLAMA | {"byte_fallback": False, "vocab_size": 130}), {}
     yield "SentencePiece BPE, extra spaces go", "tokenizer.model", spm(**LLAMA | {"remove_extra_whitespaces": True, "add_dummy_prefix": False}), {}
     yield "SentencePiece BPE, symbols", "tokenizer.model", spm(**LLAMA | {"user_defined_symbols": ["the", "<sep>", "then", "rl", "--"], "control_symbols": ["<ctl>"]}), {}
@@ -243,7 +251,7 @@ def line(label, files, extra_texts=(), load=AutoTokenizer.from_pretrained, texts
     return json.dumps(tree, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-SPACED = ["the token .", "don 't", "hello , world ! I 'm", "it ' s", "a n't b 've c 're"]
+SPACED = ["the token .", "don 't", "hello , world ! I 'm", "it ' s", "a n't b 've c 're", "the . , ! ? token ' t"]
 
 
 def load_tekken(name):

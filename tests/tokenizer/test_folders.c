@@ -35,6 +35,19 @@ static void check_names(const tok_tokenizer *tokenizer, const cJSON *want, const
     }
 }
 
+/* A GGUF file may be given itself. */
+static void check_file(const char *name)
+{
+    core_text       path = CORE_TEXT_INIT;
+    oclm_tokenizer *tokenizer;
+    assert_int_equal(core_path_join(&path, folder, name), OCLM_OK);
+    if (oclm_tokenizer_load(path.data, NULL, &tokenizer) != OCLM_OK)
+        fail_msg("%s: %s", name, oclm_last_error());
+    assert_true(oclm_tokenizer_vocab_size(tokenizer) > 20);
+    oclm_tokenizer_free(tokenizer);
+    core_text_free(&path);
+}
+
 static void check_folder(const cJSON *tree)
 {
     const char    *label = core_json_member(tree, "label")->valuestring;
@@ -46,6 +59,8 @@ static void check_folder(const cJSON *tree)
         fail_msg("%s: pads on the other side", label);
     cJSON_ArrayForEach(item, core_json_member(tree, "cases")) check_case(tokenizer, item, label, ++line);
     tok_close(tokenizer);
+    if (core_json_has(core_json_member(tree, "files"), "model.gguf"))
+        check_file("model.gguf");
 }
 
 static void folders_equal_transformers(void **state)
@@ -54,7 +69,7 @@ static void folders_equal_transformers(void **state)
     const size_t count = each_line(TEST_DATA "/folders.jsonl.xz", check_folder);
     if (count == SIZE_MAX)
         skip();
-    assert_true(count >= 38);
+    assert_true(count >= 41);
 }
 
 int main(void)

@@ -138,7 +138,7 @@ static const struct {
     { "an entry without bytes", "tekken.json", BYTES("{\"config\": {\"pattern\": \"a\"}, \"vocab\": [{\"rank\": 0}]}"), OCLM_ERR_FORMAT, "token_bytes" },
     { "a pattern that is none", "tekken.json", BYTES("{\"config\": {\"pattern\": \"(\"}, \"vocab\": [{\"token_bytes\": \"QQ==\"}]}"), OCLM_ERR_FORMAT, "(" },
     { "GGUF, nothing else", "a.gguf", BYTES("GGUF"), OCLM_ERR_FORMAT, "cut short" },
-    { "not GGUF", "a.gguf", BYTES("GGUX\3\0\0\0"), OCLM_ERR_FORMAT, "GGUF" },
+    { "not GGUF", "a.gguf", BYTES("GGUX\3\0\0\0"), OCLM_ERR_NOT_FOUND, "no tokenizer" },
     { "GGUF of version 1", "a.gguf", BYTES("GGUF\1\0\0\0\0\0\0\0\0\0\0\0"), OCLM_ERR_UNSUPPORTED, "version 1" },
     { "GGUF, big-endian", "a.gguf", BYTES("GGUF\0\0\0\3\0\0\0\0\0\0\0\0"), OCLM_ERR_UNSUPPORTED, "big-endian" },
     { "keys without end", "a.gguf", BYTES(GGUF("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF") KEY_A), OCLM_ERR_FORMAT, "list of keys" },

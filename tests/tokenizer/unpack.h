@@ -42,7 +42,7 @@ static inline bool unpack_tar(const char *from, const char *name)
 }
 
 /* The text of a file, unpacked if its name ends in .xz; core_free(). */
-static char *unpack_text(const char *path, size_t *length)
+static inline char *unpack_text(const char *path, size_t *length)
 {
     char        plain[256];
     char       *text = NULL;
