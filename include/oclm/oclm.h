@@ -334,8 +334,9 @@ typedef struct oclm_tokenizer oclm_tokenizer;
 
 /* Loads the tokenizer of a model: tokenizer.json, else vocab.json and merges.txt, a SentencePiece model (tokenizer.model,
  * spiece.model), tekken.json, or a file of tiktoken's (tokenizer.model, tiktoken.model, *.tiktoken); with tokenizer_config.json,
- * special_tokens_map.json and added_tokens.json, as transformers uses them. From the hub, only these are fetched. `name` may also be
- * a GGUF file, or a folder that holds one: its own tokenizer counts.
+ * special_tokens_map.json and added_tokens.json, as transformers uses them, and the chat templates: chat_template.jinja and
+ * additional_chat_templates/NAME.jinja, else those of tokenizer_config.json. From the hub, only these are fetched. `name` may also
+ * be a GGUF file, or a folder that holds one: its own tokenizer counts.
  *   name, hub    as for oclm_hub_download(); `hub` may be NULL
  * Errors: those of oclm_hub_download(); OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT (what and where), OCLM_ERR_UNSUPPORTED (which component), OCLM_ERR_MEMORY.
  * Threads: may be used from several threads once this returns.  Since 0.1. */

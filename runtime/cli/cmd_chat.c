@@ -132,7 +132,6 @@ static int answer(talk *t)
         return result;
     t->length = 0;
     t->result = EXIT_OK;
-    cli_interrupt_reset();
     if ((status = oclm_chat_encode(t->tokenizer, json, &t->chat.options, &ids, &count)) == OCLM_OK &&
         (status = begin_stream(t, ids, count)) == OCLM_OK)
         status = generate(t, ids, count);
@@ -345,6 +344,7 @@ static int converse(talk *t)
     int result = EXIT_OK;
     while (!t->done) {
         char *message;
+        cli_interrupt_reset(); /* from here on Ctrl-C is about what comes now, and ends no program */
         const cli_line_kind kind = read_message(t, &message);
         if (kind == CLI_LINE_END)
             break;

@@ -87,6 +87,39 @@ static void files_take_the_place_of_the_configuration(void **state)
     assert_string_equal(rendered("notes", NULL), "");
 }
 
+/* A GGUF file of version 3 with one key-value, a text. */
+static void put_gguf(const char *name, const char *key, const char *text)
+{
+    unsigned char bytes[256], *p = bytes;
+    const uint32_t version = 3, string = 8;
+    const uint64_t tensors = 0, pairs = 1, key_length = strlen(key), length = strlen(text);
+    memcpy(p, "GGUF", 4), p += 4;
+    memcpy(p, &version, 4), p += 4;
+    memcpy(p, &tensors, 8), p += 8;
+    memcpy(p, &pairs, 8), p += 8;
+    memcpy(p, &key_length, 8), p += 8;
+    memcpy(p, key, key_length), p += key_length;
+    memcpy(p, &string, 4), p += 4;
+    memcpy(p, &length, 8), p += 8;
+    memcpy(p, text, length), p += length;
+    scratch_write(folder, name, bytes, (size_t)(p - bytes));
+}
+
+static void a_gguf_file_has_its_own(void **state)
+{
+    tok_templates templates;
+    (void)state;
+    put_gguf("model.gguf", "tokenizer.chat_template", "gguf {{ messages[0].role }}");
+    assert_string_equal(rendered(NULL, NULL), "gguf user");
+    assert_int_equal(tok_templates_read(path_of("model.gguf"), &templates), OCLM_OK);
+    assert_int_equal(templates.count, 1);
+    tok_templates_free(&templates);
+    put_gguf("other.gguf", "general.name", "x");
+    assert_string_equal(rendered(NULL, NULL), ""); /* which one? */
+    put("chat_template.jinja", "file");
+    assert_string_equal(rendered(NULL, NULL), "file");
+}
+
 static void configurations_that_are_wrong_are_refused(void **state)
 {
     static const struct {
@@ -135,6 +168,7 @@ int main(void)
         IN_SCRATCH(of_several_tools_choose_theirs),
         IN_SCRATCH(several_without_a_default_must_be_chosen_from),
         IN_SCRATCH(files_take_the_place_of_the_configuration),
+        IN_SCRATCH(a_gguf_file_has_its_own),
         IN_SCRATCH(configurations_that_are_wrong_are_refused),
         IN_SCRATCH(any_request_for_memory_may_fail),
     };

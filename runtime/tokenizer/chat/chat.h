@@ -23,7 +23,8 @@ typedef struct tok_templates {
     }
 
 /* Reads those of a model's folder: chat_template.jinja and additional_chat_templates/NAME.jinja; where there are none,
- * what tokenizer_config.json has. A folder without any is fine. */
+ * what tokenizer_config.json has; of a GGUF file, or a folder with nothing but one, the file's own. A folder without any
+ * is fine. */
 oclm_status tok_templates_read(const char *folder, tok_templates *templates);
 void tok_templates_free(tok_templates *templates);
 const tok_template *tok_templates_find(const tok_templates *templates, const char *name); /* NULL: none */

@@ -2,6 +2,8 @@
  * says. */
 #include <string.h>
 
+#include "core/gguf.h"
+#include "core/map.h"
 #include "core/platform.h"
 #include "tokenizer/chat/chat.h"
 
@@ -159,12 +161,88 @@ done:
     return status;
 }
 
+/* ---- GGUF: one template, among the key-values ---- */
+
+static oclm_status read_gguf(const char *path, tok_templates *templates)
+{
+    core_map map = CORE_MAP_INIT;
+    core_gguf file = { 0 };
+    const char *text = NULL;
+    char *copy;
+    size_t length = 0;
+    oclm_status status;
+    if ((status = core_map_open(&map, path)) != OCLM_OK)
+        return status;
+    if ((status = core_gguf_open(&file, map.data, map.size, path)) == OCLM_OK &&
+        (status = core_gguf_get_string(&file, "tokenizer.chat_template", &text, &length)) == OCLM_OK && text) {
+        if (length > JINJA_MAX_SOURCE)
+            status =
+                core_fail(OCLM_ERR_FORMAT, "%s: \"tokenizer.chat_template\" has %zu bytes; a template may have %zu",
+                          path, length, JINJA_MAX_SOURCE);
+        else if (!(copy = core_alloc(length + 1, "a chat template")))
+            status = OCLM_ERR_MEMORY;
+        else {
+            memcpy(copy, text, length);
+            copy[length] = '\0';
+            status = add(templates, "default", strlen("default"), copy, length);
+        }
+    }
+    core_gguf_free(&file);
+    core_map_close(&map);
+    return status;
+}
+
+typedef struct gguf_search {
+    core_text name; /* of the only one so far */
+    size_t count;
+    oclm_status status;
+} gguf_search;
+
+static bool visit_gguf(const char *name, void *user)
+{
+    gguf_search *found = user;
+    if (!core_name_matches("*.gguf", name))
+        return true;
+    core_text_clear(&found->name);
+    found->count++;
+    found->status = core_text_add_string(&found->name, name);
+    return found->status == OCLM_OK;
+}
+
+/* Files of its own: then a GGUF file beside them does not say how the model is spoken to. */
+static bool has_tokenizer(const char *folder)
+{
+    core_text path = CORE_TEXT_INIT;
+    const bool there = core_path_join(&path, folder, "tokenizer.json") == OCLM_OK && core_path_is_file(path.data);
+    core_text_free(&path);
+    return there;
+}
+
+/* Of a folder, its only GGUF file; of several none counts. */
+static oclm_status read_gguf_of(const char *folder, tok_templates *templates)
+{
+    gguf_search found = { CORE_TEXT_INIT, 0, OCLM_OK };
+    core_text path = CORE_TEXT_INIT;
+    oclm_status status = core_folder_list(folder, visit_gguf, &found);
+    if (status == OCLM_OK)
+        status = found.status;
+    if (status == OCLM_OK && found.count == 1 && (status = core_path_join(&path, folder, found.name.data)) == OCLM_OK &&
+        core_path_is_file(path.data))
+        status = read_gguf(path.data, templates);
+    core_text_free(&path);
+    core_text_free(&found.name);
+    return status;
+}
+
 oclm_status tok_templates_read(const char *folder, tok_templates *templates)
 {
     oclm_status status;
     *templates = (tok_templates)TOK_TEMPLATES_INIT;
-    if ((status = read_files(folder, templates)) == OCLM_OK && templates->count == 0)
-        status = read_config(folder, templates);
+    if (core_path_is_file(folder))
+        status = core_name_matches("*.gguf", folder) ? read_gguf(folder, templates) : OCLM_OK;
+    else if ((status = read_files(folder, templates)) == OCLM_OK && templates->count == 0 &&
+             (status = read_config(folder, templates)) == OCLM_OK && templates->count == 0 && !has_tokenizer(folder))
+        status = read_gguf_of(folder, templates);
     if (status != OCLM_OK)
         tok_templates_free(templates);
     return status;
