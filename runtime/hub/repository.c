@@ -7,6 +7,7 @@
 #include "core/platform.h"
 #include "hub/fetch.h"
 #include "hub/listing.h"
+#include "hub/local_dir.h"
 #include "hub/scan.h"
 
 #define DEFAULT_REVISION "main"
@@ -20,11 +21,6 @@ static const char *const tokenizer_names[] = { "tokenizer.json", "tokenizer_conf
 static const char *const slow_tokenizer_names[] = { "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
                                                     "tekken.json", "tiktoken.model", "qwen.tiktoken" };
 
-typedef struct name_list {
-    char **names;
-    size_t count, capacity;
-} name_list;
-
 typedef struct repository {
     const oclm_hub_options *options;
     const char *revision;
@@ -33,42 +29,8 @@ typedef struct repository {
     hub_settings settings;
     hub_shared   shared;
     char         commit[HUB_COMMIT_LENGTH + 1]; /* of all files */
-    name_list    got;                           /* files that are in the cache now */
+    hub_names    got;                           /* files that are in the cache now */
 } repository;
-
-/* ---- Lists of names */
-
-static void list_free(name_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        core_free(list->names[i]);
-    core_free(list->names);
-    memset(list, 0, sizeof *list);
-}
-
-static oclm_status list_add(name_list *list, const char *name)
-{
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 16;
-        char       **names = core_realloc_array(list->names, capacity, sizeof *names, "names of files");
-        if (names == NULL)
-            return OCLM_ERR_MEMORY;
-        list->names = names;
-        list->capacity = capacity;
-    }
-    if ((list->names[list->count] = core_copy_string(name, "a file's name")) == NULL)
-        return OCLM_ERR_MEMORY;
-    list->count++;
-    return OCLM_OK;
-}
-
-static oclm_status list_add_all(name_list *list, const char *const *names, size_t count)
-{
-    oclm_status status = OCLM_OK;
-    for (size_t i = 0; i < count && status == OCLM_OK; i++)
-        status = list_add(list, names[i]);
-    return status;
-}
 
 /* ---- A round: files that are asked for together */
 
@@ -110,7 +72,7 @@ static bool may_be_missing(const repository *repo, const char *name)
 }
 
 /* Names are below the subfolder, if there is one; those of a listing are whole. */
-static oclm_status round_run(repository *repo, const name_list *names, const char *revision, round_kind kind, round *r)
+static oclm_status round_run(repository *repo, const hub_names *names, const char *revision, round_kind kind, round *r)
 {
     core_text   path = CORE_TEXT_INIT;
     const char *below = repo->options->subfolder != NULL && !by_patterns(repo->options) ? repo->options->subfolder : "";
@@ -130,7 +92,7 @@ static oclm_status round_run(repository *repo, const name_list *names, const cha
         status = hub_fetch(&repo->shared, r->downloads, r->count);
     for (size_t i = 0; i < r->count && status == OCLM_OK && kind != PROBED; i++)
         if (r->downloads[i].outcome == HUB_READY)
-            status = list_add(&repo->got, r->downloads[i].file);
+            status = hub_names_add(&repo->got, r->downloads[i].file);
     core_text_free(&path);
     return status;
 }
@@ -176,7 +138,7 @@ static oclm_status require(const repository *repo, const hub_download *d)
 }
 
 /* Gets files of the commit, each of which must be there. */
-static oclm_status get_all(repository *repo, const name_list *names)
+static oclm_status get_all(repository *repo, const hub_names *names)
 {
     round       r = { NULL, 0 };
     oclm_status status = round_run(repo, names, repo->commit, REQUIRED, &r);
@@ -191,16 +153,16 @@ static oclm_status get_all(repository *repo, const name_list *names)
 static oclm_status add_shard(const char *name, void *user)
 {
     oclm_status status = hub_file_name_check(name);
-    return status == OCLM_OK ? list_add(user, name) : status;
+    return status == OCLM_OK ? hub_names_add(user, name) : status;
 }
 
 static oclm_status get_shards(repository *repo, const char *index_path)
 {
-    name_list   names = { NULL, 0, 0 };
+    hub_names   names = { NULL, 0, 0 };
     oclm_status status = repo->reader->shards(index_path, add_shard, &names);
     if (status == OCLM_OK)
         status = get_all(repo, &names);
-    list_free(&names);
+    hub_names_free(&names);
     return status;
 }
 
@@ -208,12 +170,12 @@ static oclm_status get_shards(repository *repo, const char *index_path)
 static oclm_status no_weights(repository *repo)
 {
     static const char *const pickles[] = { "pytorch_model.bin", "pytorch_model.bin.index.json" };
-    name_list   names = { NULL, 0, 0 };
+    hub_names   names = { NULL, 0, 0 };
     round       r = { NULL, 0 };
     const char *const id = repo->shared.id;
     const bool        one = repo->weights.single[0] == '\0' || repo->weights.index[0] == '\0';
     const char *const name = repo->weights.single[0] != '\0' ? repo->weights.single : repo->weights.index;
-    oclm_status status = list_add_all(&names, pickles, COUNT(pickles));
+    oclm_status status = hub_names_add_all(&names, pickles, COUNT(pickles));
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->commit, PROBED, &r);
     if (status == OCLM_OK && (has(&r.downloads[0]) || has(&r.downloads[1])))
@@ -225,7 +187,7 @@ static oclm_status no_weights(repository *repo)
         status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no weights that oclm reads: no %s%s%s; %s/%s/tree/%s lists its files", id,
                            repo->revision, repo->weights.single, one ? "" : ", no ", repo->weights.index, repo->settings.endpoint, id, repo->revision);
     round_free(&r);
-    list_free(&names);
+    hub_names_free(&names);
     return status;
 }
 
@@ -249,9 +211,9 @@ static oclm_status name_weights(repository *repo, const char *config_path)
 
 static oclm_status pin(repository *repo)
 {
-    name_list   names = { NULL, 0, 0 };
+    hub_names   names = { NULL, 0, 0 };
     round       r = { NULL, 0 };
-    oclm_status status = list_add(&names, CONFIG_NAME);
+    oclm_status status = hub_names_add(&names, CONFIG_NAME);
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->revision, REQUIRED, &r);
     if (status == OCLM_OK) {
@@ -263,23 +225,23 @@ static oclm_status pin(repository *repo)
     if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS))
         status = name_weights(repo, r.downloads[0].path.data);
     round_free(&r);
-    list_free(&names);
+    hub_names_free(&names);
     return status;
 }
 
 static oclm_status second_round(repository *repo, round *r)
 {
-    name_list   names = { NULL, 0, 0 };
+    hub_names   names = { NULL, 0, 0 };
     oclm_status status = OCLM_OK;
     if (wants(repo, OCLM_HUB_CONFIG))
-        status = list_add_all(&names, config_names, COUNT(config_names));
+        status = hub_names_add_all(&names, config_names, COUNT(config_names));
     if (status == OCLM_OK && wants(repo, OCLM_HUB_TOKENIZER))
-        status = list_add_all(&names, tokenizer_names, COUNT(tokenizer_names));
+        status = hub_names_add_all(&names, tokenizer_names, COUNT(tokenizer_names));
     if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && repo->weights.single[0] != '\0')
-        status = list_add(&names, repo->weights.single);
+        status = hub_names_add(&names, repo->weights.single);
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->commit, OPTIONAL, r);
-    list_free(&names);
+    hub_names_free(&names);
     return status;
 }
 
@@ -291,15 +253,15 @@ static const hub_download *find_weights(const round *r, const char *name)
 
 static oclm_status third_round(repository *repo, const round *second, round *r)
 {
-    name_list   names = { NULL, 0, 0 };
+    hub_names   names = { NULL, 0, 0 };
     oclm_status status = OCLM_OK;
     if (wants(repo, OCLM_HUB_TOKENIZER) && !has(round_find(second, tokenizer_names[0])))
-        status = list_add_all(&names, slow_tokenizer_names, COUNT(slow_tokenizer_names));
+        status = hub_names_add_all(&names, slow_tokenizer_names, COUNT(slow_tokenizer_names));
     if (status == OCLM_OK && wants(repo, OCLM_HUB_WEIGHTS) && repo->weights.index[0] != '\0' && !has(find_weights(second, repo->weights.single)))
-        status = list_add(&names, repo->weights.index);
+        status = hub_names_add(&names, repo->weights.index);
     if (status == OCLM_OK)
         status = round_run(repo, &names, repo->commit, OPTIONAL, r);
-    list_free(&names);
+    hub_names_free(&names);
     return status;
 }
 
@@ -324,7 +286,7 @@ static oclm_status get_weights(repository *repo, const round *second, const roun
 typedef struct templates {
     core_text folder; /* in the repository */
     size_t    below;  /* bytes of it that name the subfolder */
-    name_list names;
+    hub_names names;
 } templates;
 
 static oclm_status choose_template(const char *name, void *user)
@@ -334,7 +296,7 @@ static oclm_status choose_template(const char *name, void *user)
     if (t->names.count == MAX_TEMPLATES || strncmp(name, t->folder.data, t->folder.length) != 0 || length < 6 ||
         strcmp(name + length - 6, ".jinja") != 0)
         return OCLM_OK;
-    return list_add(&t->names, name + t->below);
+    return hub_names_add(&t->names, name + t->below);
 }
 
 /* They come with a chat_template.jinja. When that has just arrived the hub is asked; its answer is not needed: without one
@@ -358,7 +320,7 @@ static oclm_status get_templates(repository *repo, const round *second)
     else if (status != OCLM_OK && status != OCLM_ERR_MEMORY && status != OCLM_ERR_CANCELLED)
         status = OCLM_OK;
     round_free(&r);
-    list_free(&found.names);
+    hub_names_free(&found.names);
     core_text_free(&found.folder);
     return status;
 }
@@ -392,13 +354,13 @@ static bool is_wanted(const oclm_hub_options *options, const char *name)
 
 typedef struct choice {
     const oclm_hub_options *options;
-    name_list               names;
+    hub_names               names;
 } choice;
 
 static oclm_status choose(const char *name, void *user)
 {
     choice *const c = user;
-    return is_wanted(c->options, name) ? list_add(&c->names, name) : OCLM_OK;
+    return is_wanted(c->options, name) ? hub_names_add(&c->names, name) : OCLM_OK;
 }
 
 static oclm_status choose_cached(const char *path, const char *relative, const core_info *info, void *user)
@@ -431,45 +393,7 @@ static oclm_status get_matching(repository *repo)
                            repo->settings.endpoint, repo->shared.id, repo->revision);
     if (status == OCLM_OK)
         status = get_all(repo, &c.names);
-    list_free(&c.names);
-    return status;
-}
-
-/* ---- A folder of its own */
-
-static oclm_status copy_out(const repository *repo, const char *name, const core_dir *to)
-{
-    core_text   from = CORE_TEXT_INIT, real = CORE_TEXT_INIT;
-    core_dir   *blobs = NULL, *below = NULL;
-    char       *folder = core_copy_string(name, "a path"), *slash;
-    oclm_status status = folder != NULL ? core_text_printf(&from, "%s/snapshots/%s/%s", repo->shared.cache.folder.data, repo->commit, name) : OCLM_ERR_MEMORY;
-    if (status != OCLM_OK || (status = core_path_resolve(from.data, &real)) != OCLM_OK)
-        goto done;
-    if ((slash = strrchr(folder, '/')) != NULL)
-        *slash = '\0';
-    char *const cut = strrchr(real.data, '/'); /* a resolved path has one */
-    *cut = '\0';
-    if ((status = core_dir_open(real.data, false, &blobs)) == OCLM_OK &&
-        (status = core_dir_enter(to, slash != NULL ? folder : "", true, &below)) == OCLM_OK)
-        status = hub_copy_file(blobs, cut + 1, below, slash != NULL ? slash + 1 : folder);
-done:
-    core_dir_close(blobs);
-    core_dir_close(below);
-    core_text_free(&from);
-    core_text_free(&real);
-    core_free(folder);
-    return status;
-}
-
-static oclm_status copy_all_out(const repository *repo)
-{
-    core_dir   *to;
-    oclm_status status = core_dir_open(repo->options->local_dir, true, &to);
-    if (status != OCLM_OK)
-        return status;
-    for (size_t i = 0; i < repo->got.count && status == OCLM_OK; i++)
-        status = copy_out(repo, repo->got.names[i], to);
-    core_dir_close(to);
+    hub_names_free(&c.names);
     return status;
 }
 
@@ -524,14 +448,14 @@ oclm_status hub_get(const char *id, const oclm_hub_options *options, const hub_w
         goto done;
     if (!repo.settings.offline && !repo.shared.down)
         hub_cache_write_ref(&repo.shared.cache, repo.revision, repo.commit);
-    if (mine.local_dir != NULL && (status = copy_all_out(&repo)) != OCLM_OK)
+    if (mine.local_dir != NULL && (status = hub_copy_out(&repo.shared.cache, repo.commit, &repo.got, mine.local_dir)) != OCLM_OK)
         goto done;
     status = tell_folder(&repo, folder);
 done:
     hub_http_free(repo.shared.http);
     hub_cache_deinit(&repo.shared.cache);
     hub_settings_deinit(&repo.settings);
-    list_free(&repo.got);
+    hub_names_free(&repo.got);
     core_pipe_guard_end(guard);
     return status;
 }

@@ -135,16 +135,14 @@ oclm_status tok_decode_fuse_make(const cJSON *config, const char *where, tok_ste
 /* ---- Replace: in each token, every match becomes `content` */
 
 typedef struct replace_step {
-    tok_decoder decoder;
-    tok_pattern pattern;
-    char       *content;
+    tok_decoder     decoder;
+    tok_replacement what;
 } replace_step;
 
 static oclm_status decode_replace(const tok_step *step, const tok_strings *in, tok_strings *out)
 {
-    const replace_step *self = (const replace_step *)step;
-    const size_t        content_length = strlen(self->content);
-    oclm_status         status = OCLM_OK;
+    const tok_replacement *what = &((const replace_step *)step)->what;
+    oclm_status            status = OCLM_OK;
     for (size_t i = 0; i < in->count && status == OCLM_OK; i++) {
         size_t      length;
         const char *text = tok_strings_at(in, i, &length), *done = text;
@@ -153,10 +151,10 @@ static oclm_status decode_replace(const tok_step *step, const tok_strings *in, t
             status = tok_strings_end(out);
             continue;
         }
-        tok_matches_begin(&matches, &self->pattern, text, length);
+        tok_matches_begin(&matches, &what->pattern, text, length);
         while ((status = tok_matches_next(&matches)) == OCLM_OK && matches.begin != NULL) {
             if ((status = tok_strings_add(out, done, (size_t)(matches.begin - done))) != OCLM_OK ||
-                (status = tok_strings_add(out, self->content, content_length)) != OCLM_OK)
+                (status = tok_strings_add(out, what->content, what->content_length)) != OCLM_OK)
                 break;
             done = matches.stop;
         }
@@ -171,32 +169,23 @@ static oclm_status decode_replace(const tok_step *step, const tok_strings *in, t
 
 static void free_replace(tok_step *step)
 {
-    tok_pattern_deinit(&((replace_step *)step)->pattern);
-    core_free(((replace_step *)step)->content);
+    tok_replacement_deinit(&((replace_step *)step)->what);
     core_free(step);
 }
 
 oclm_status tok_decode_replace_make(const cJSON *config, const char *where, tok_step **step)
 {
-    const char   *content = NULL;
-    replace_step *made;
-    oclm_status   status = core_json_get_string(config, "content", where, &content);
-    if (status != OCLM_OK)
-        return status;
-    if (content == NULL)
-        return core_fail(OCLM_ERR_FORMAT, "%s: \"content\" is missing", where);
-    if ((made = core_alloc_zero(1, sizeof *made, "a decoder")) == NULL)
+    oclm_status   status;
+    replace_step *made = core_alloc_zero(1, sizeof *made, "a decoder");
+    if (made == NULL)
         return OCLM_ERR_MEMORY;
     made->decoder.kind = TOK_DECODER_PER_TOKEN;
     made->decoder.step.does.decode = decode_replace;
     made->decoder.step.free = free_replace;
-    if ((status = tok_pattern_read(&made->pattern, config, where)) == OCLM_OK &&
-        (made->content = core_copy_string(content, "a decoder")) == NULL)
-        status = OCLM_ERR_MEMORY;
-    if (status == OCLM_OK)
+    if ((status = tok_replacement_read(&made->what, config, where)) == OCLM_OK)
         *step = &made->decoder.step;
     else
-        free_replace(&made->decoder.step);
+        core_free(made);
     return status;
 }
 

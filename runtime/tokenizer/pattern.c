@@ -39,6 +39,29 @@ void tok_pattern_deinit(tok_pattern *pattern)
     pattern->regex = NULL;
 }
 
+oclm_status tok_replacement_read(tok_replacement *replacement, const cJSON *config, const char *where)
+{
+    const char *content = NULL;
+    oclm_status status = core_json_get_string(config, "content", where, &content);
+    if (status != OCLM_OK)
+        return status;
+    if (content == NULL)
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"content\" is missing", where);
+    replacement->content_length = strlen(content);
+    if ((replacement->content = core_copy_string(content, "what replaces a pattern")) == NULL)
+        return OCLM_ERR_MEMORY;
+    if ((status = tok_pattern_read(&replacement->pattern, config, where)) != OCLM_OK)
+        tok_replacement_deinit(replacement);
+    return status;
+}
+
+void tok_replacement_deinit(tok_replacement *replacement)
+{
+    tok_pattern_deinit(&replacement->pattern);
+    core_free(replacement->content);
+    replacement->content = NULL;
+}
+
 /* ---- Matches */
 
 void tok_matches_begin(tok_matches *matches, const tok_pattern *pattern, const char *text, size_t length)

@@ -18,6 +18,17 @@ typedef struct tok_pattern {
 oclm_status tok_pattern_read(tok_pattern *pattern, const cJSON *config, const char *where);
 void        tok_pattern_deinit(tok_pattern *pattern);
 
+/* What Replace does, the normaliser and the decoder: every match becomes `content`. */
+typedef struct tok_replacement {
+    tok_pattern pattern;
+    char       *content;
+    size_t      content_length;
+} tok_replacement;
+
+/* Reads "pattern" and "content" of a component. On failure there is nothing to deinitialise. */
+oclm_status tok_replacement_read(tok_replacement *replacement, const cJSON *config, const char *where);
+void        tok_replacement_deinit(tok_replacement *replacement);
+
 /* The matches in a piece, one after the other, as the reference's find_iter tells them: some may be empty, but none right
  * behind another match. */
 typedef struct tok_matches {

@@ -8,26 +8,24 @@
 /* ---- Replace */
 
 typedef struct replace_step {
-    tok_step step;
-    tok_pattern pattern;
-    char *content;
-    size_t content_length;
+    tok_step        step;
+    tok_replacement what;
 } replace_step;
 
 static oclm_status replace(const tok_step *step, const char *text, size_t length, tok_normal *out)
 {
-    const replace_step *self = (const replace_step *)step;
+    const tok_replacement *what = &((const replace_step *)step)->what;
     const char *done = text; /* in `out` up to here */
     tok_matches matches;
     oclm_status status = core_text_reserve(&out->text, length);
     if (status != OCLM_OK || length == 0)
         return status;
-    tok_matches_begin(&matches, &self->pattern, text, length);
+    tok_matches_begin(&matches, &what->pattern, text, length);
     while ((status = tok_matches_next(&matches)) == OCLM_OK && matches.begin != NULL) {
         /* What replaces a match comes from its last byte; of an empty one, from the byte before. */
         const size_t source = matches.stop > text ? (size_t)(matches.stop - text) - 1 : TOK_SOURCE_EMPTY;
         if ((status = tok_normal_keep(out, done, (size_t)(matches.begin - done), (size_t)(done - text))) != OCLM_OK ||
-            (status = tok_normal_put(out, self->content, self->content_length, source)) != OCLM_OK)
+            (status = tok_normal_put(out, what->content, what->content_length, source)) != OCLM_OK)
             break;
         done = matches.stop;
     }
@@ -38,32 +36,22 @@ static oclm_status replace(const tok_step *step, const char *text, size_t length
 
 static void free_replace(tok_step *step)
 {
-    tok_pattern_deinit(&((replace_step *)step)->pattern);
-    core_free(((replace_step *)step)->content);
+    tok_replacement_deinit(&((replace_step *)step)->what);
     core_free(step);
 }
 
 oclm_status tok_replace_make(const cJSON *config, const char *where, tok_step **step)
 {
-    const char *content = NULL;
-    replace_step *made;
-    oclm_status status = core_json_get_string(config, "content", where, &content);
-    if (status != OCLM_OK)
-        return status;
-    if (content == NULL)
-        return core_fail(OCLM_ERR_FORMAT, "%s: \"content\" is missing", where);
-    if ((made = core_alloc_zero(1, sizeof *made, "a normaliser")) == NULL)
+    oclm_status   status;
+    replace_step *made = core_alloc_zero(1, sizeof *made, "a normaliser");
+    if (made == NULL)
         return OCLM_ERR_MEMORY;
     made->step.does.normalize = replace;
     made->step.free = free_replace;
-    made->content_length = strlen(content);
-    if ((status = tok_pattern_read(&made->pattern, config, where)) == OCLM_OK &&
-        (made->content = core_copy_string(content, "a normaliser")) == NULL)
-        status = OCLM_ERR_MEMORY;
-    if (status == OCLM_OK)
+    if ((status = tok_replacement_read(&made->what, config, where)) == OCLM_OK)
         *step = &made->step;
     else
-        free_replace(&made->step);
+        core_free(made);
     return status;
 }
 
