@@ -68,7 +68,7 @@ static oclm_status compile(const char *pattern, const core_text *rewritten, cons
         (void)pcre2_get_error_message(error, reason, sizeof reason);
         status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: the pattern %s cannot be used: %s", where, pattern,
                            (const char *)reason);
-    } else {
+    } else if (core_env("OCLM_NO_REGEX_JIT") == NULL) { /* valgrind cannot follow that code */
         (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE); /* else it is interpreted */
     }
 done:
