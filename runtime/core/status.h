@@ -5,6 +5,7 @@
 
 #include <oclm/oclm.h>
 
+#define CORE_UNUSED __attribute__((__unused__)) /* a parameter that some functions of a kind do without */
 #define CORE_PRINTF(string, first) __attribute__((__format__(__printf__, string, first)))
 
 /* Sets this thread's message and returns `status`: `return core_fail(OCLM_ERR_FORMAT, "%s: ...", path, ...);`

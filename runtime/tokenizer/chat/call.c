@@ -74,10 +74,8 @@ jinja_ref jinja_call_row(jinja_run *run, const jinja_callable *row, jinja_ref se
 
 jinja_ref jinja_method(jinja_run *run, const jinja_callable *row, jinja_ref self)
 {
-    jinja_value *value = jinja_take(run, sizeof *value);
+    jinja_value *value = jinja_make(run, self ? JINJA_METHOD : JINJA_FUNCTION);
     if (value) {
-        memset(value, 0, sizeof *value);
-        value->kind = self ? JINJA_METHOD : JINJA_FUNCTION;
         value->as.call.row = row;
         value->as.call.self = self;
     }

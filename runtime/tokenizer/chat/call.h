@@ -18,6 +18,11 @@ typedef struct jinja_arguments {
  * NULL where not given; of a row without a list of parameters all stands in `all`. */
 typedef jinja_ref (*jinja_function)(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all);
 
+/* The head of such a function; each uses of it what it needs. */
+#define JINJA_DEFINE(name)                                                                                             \
+    static jinja_ref name(CORE_UNUSED jinja_run *run, CORE_UNUSED jinja_ref self, CORE_UNUSED const jinja_ref *a,        \
+                          CORE_UNUSED const jinja_arguments *all)
+
 struct jinja_callable {
     const char *name;
     const char *parameters; /* "old new count"; "" for none; NULL: takes whatever comes */
@@ -59,6 +64,7 @@ jinja_ref jinja_binary(jinja_run *run, unsigned sign, jinja_ref a, jinja_ref b);
 bool jinja_compare(jinja_run *run, unsigned sign, jinja_ref a, jinja_ref b, bool *result);
 bool jinja_contains(jinja_run *run, jinja_ref container, jinja_ref item, bool *result);
 jinja_ref jinja_negative(jinja_run *run, jinja_ref a, bool negate);
+jinja_ref jinja_too_large(jinja_run *run); /* the error of an int that does not fit */
 
 /* ---- Formatting (format.c: "%s" % x; format_method.c: "{}".format(x)) */
 jinja_ref jinja_format(jinja_run *run, jinja_ref format, jinja_ref values);

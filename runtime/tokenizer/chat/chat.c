@@ -5,9 +5,7 @@
 
 #include "tokenizer/special.h"
 
-/* ---- Choosing
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Choosing */
 
 /* "a", "b": the names there are, for a message. */
 static oclm_status unknown_name(const tok_templates *templates, const char *wanted)
@@ -51,8 +49,7 @@ static oclm_status choose(const tok_chat_request *request, tok_template *chosen)
     return OCLM_OK;
 }
 
-/* ---- What the template sees
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- What the template sees */
 
 static bool set(jinja_run *run, jinja_dict *dict, const char *key, jinja_ref value)
 {
@@ -88,9 +85,7 @@ static bool set_variables(jinja_run *run, jinja_dict *dict, const char *json)
     return true;
 }
 
-/* ---- Rendering
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Rendering */
 
 static bool render(jinja_run *run, const tok_chat_request *request, const tok_template *chosen, core_text *out)
 {

@@ -16,12 +16,9 @@ jinja_dict *jinja_dict_new(jinja_run *run)
 
 jinja_ref jinja_dict_value(jinja_run *run, jinja_kind kind, jinja_dict *dict)
 {
-    jinja_value *value = jinja_take(run, sizeof *value);
-    if (value) {
-        memset(value, 0, sizeof *value);
-        value->kind = kind;
+    jinja_value *value = jinja_make(run, kind);
+    if (value)
         value->as.dict = dict;
-    }
     return value;
 }
 

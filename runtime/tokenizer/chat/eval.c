@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Arguments
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Arguments */
 
 /* Positional ones, with those of *star behind. */
 static bool eval_positional(jinja_run *run, const jinja_node *node, jinja_arguments *arguments)
@@ -68,9 +66,7 @@ bool jinja_eval_arguments(jinja_run *run, const jinja_node *node, jinja_argument
     return eval_positional(run, node, arguments) && eval_named(run, node, arguments);
 }
 
-/* ---- Nodes
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Nodes */
 
 static jinja_ref eval_items(jinja_run *run, const jinja_node *node, jinja_kind kind)
 {

@@ -14,9 +14,7 @@ jinja_ref jinja_capture(jinja_run *run, const jinja_node *body)
     return jinja_made(run, &out, good);
 }
 
-/* ---- Assigning
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Assigning */
 
 static bool assign_namespace(jinja_run *run, const jinja_node *target, jinja_ref value)
 {
@@ -56,9 +54,7 @@ bool jinja_assign(jinja_run *run, const jinja_node *target, jinja_ref value)
     return true;
 }
 
-/* ---- Statements
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Statements */
 
 static bool print_items(jinja_run *run, const jinja_node *node)
 {

@@ -1,35 +1,26 @@
 /* filters_list.c: filters of lists and dicts. Where Python gives a generator, these give an iterator, which is read
  * once. */
-#include <string.h>
 
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
-
-#define FILTER(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
 
 static bool truth(jinja_ref argument)
 {
     return argument && jinja_truth(argument);
 }
 
-FILTER(filter_length)
+JINJA_DEFINE(filter_length)
 {
     size_t length;
-    UNUSED(a);
-    UNUSED(all);
     if (!jinja_length(self, &length))
         return jinja_fail(run, "object of type '%s' has no len()", jinja_type(self));
     return jinja_int(run, (int64_t)length);
 }
 
-FILTER(filter_first)
+JINJA_DEFINE(filter_first)
 {
     const jinja_ref *items;
     size_t count;
-    UNUSED(a);
-    UNUSED(all);
     if (self->kind == JINJA_ITERATOR) { /* takes one, leaves the rest */
         size_t *next = self->as.iterator.next;
         return *next < self->as.iterator.count ? self->as.iterator.items[(*next)++]
@@ -40,12 +31,10 @@ FILTER(filter_first)
     return count > 0 ? items[0] : jinja_undefined_hint(run, "No first item, sequence was empty.", NULL);
 }
 
-FILTER(filter_last)
+JINJA_DEFINE(filter_last)
 {
     const jinja_ref *items;
     size_t count;
-    UNUSED(a);
-    UNUSED(all);
     if (self->kind == JINJA_ITERATOR || !jinja_is_iterable(self))
         return jinja_fail(run, "'%s' object is not reversible", jinja_type(self));
     if (!jinja_items(run, self, &items, &count))
@@ -53,13 +42,12 @@ FILTER(filter_last)
     return count > 0 ? items[count - 1] : jinja_undefined_hint(run, "No last item, sequence was empty.", NULL);
 }
 
-FILTER(filter_join)
+JINJA_DEFINE(filter_join)
 {
     const jinja_ref separator = a[0] ? jinja_str(run, a[0]) : &jinja_empty;
     const jinja_ref *items;
     jinja_ref *found;
     size_t count;
-    UNUSED(all);
     if (!separator || !jinja_items(run, self, &items, &count))
         return NULL;
     if (!a[1] || a[1]->kind == JINJA_NONE)
@@ -72,22 +60,18 @@ FILTER(filter_join)
     return jinja_join(run, separator, found, count);
 }
 
-FILTER(filter_list)
+JINJA_DEFINE(filter_list)
 {
     const jinja_ref *items;
     size_t count;
-    UNUSED(a);
-    UNUSED(all);
     return jinja_items(run, self, &items, &count) ? jinja_sequence(run, JINJA_LIST, items, count) : NULL;
 }
 
-FILTER(filter_reverse)
+JINJA_DEFINE(filter_reverse)
 {
     const jinja_ref *items;
     jinja_ref *turned, list;
     size_t count;
-    UNUSED(a);
-    UNUSED(all);
     if (!jinja_is_iterable(self))
         return jinja_fail(run, "argument must be iterable");
     if (!jinja_items(run, self, &items, &count) || !(turned = jinja_array(run, count)))
@@ -100,16 +84,13 @@ FILTER(filter_reverse)
     return self->kind == JINJA_ITERATOR || !list ? list : jinja_iterator(run, turned, count, "list_reverseiterator");
 }
 
-/* ---- Order
- * -----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Order */
 
-FILTER(filter_sort)
+JINJA_DEFINE(filter_sort)
 {
     const jinja_sort_order order = { .attribute = a[2], .lower = !truth(a[1]), .reverse = truth(a[0]), .listed = true };
     const jinja_ref *items;
     size_t count;
-    UNUSED(all);
     if (!jinja_items(run, self, &items, &count) || !(items = jinja_sorted(run, items, count, &order)))
         return NULL;
     return jinja_sequence(run, JINJA_LIST, items, count);
@@ -122,13 +103,12 @@ static jinja_ref items_of(jinja_run *run, jinja_ref dict)
     return name ? jinja_call_row(run, jinja_find_method(dict, name), dict, &none) : NULL;
 }
 
-FILTER(filter_dictsort)
+JINJA_DEFINE(filter_dictsort)
 {
     const bool by_value = a[1] && jinja_is_text(a[1], "value");
     jinja_sort_order order = { .lower = !truth(a[0]), .reverse = truth(a[2]) };
     jinja_ref pairs;
     const jinja_ref *items;
-    UNUSED(all);
     if (a[1] && !by_value && !jinja_is_text(a[1], "key"))
         return jinja_fail(run, "You can only sort by either \"key\" or \"value\"");
     if (self->kind == JINJA_UNDEFINED)
@@ -141,11 +121,9 @@ FILTER(filter_dictsort)
     return jinja_sequence(run, JINJA_LIST, items, pairs->as.view.count);
 }
 
-FILTER(filter_items)
+JINJA_DEFINE(filter_items)
 {
     jinja_ref pairs;
-    UNUSED(a);
-    UNUSED(all);
     if (self->kind == JINJA_UNDEFINED)
         return jinja_iterator(run, NULL, 0, "generator");
     if (self->kind != JINJA_DICT)
@@ -185,24 +163,21 @@ static jinja_ref extreme(jinja_run *run, jinja_ref self, const jinja_ref *a, boo
     return best;
 }
 
-FILTER(filter_min)
+JINJA_DEFINE(filter_min)
 {
-    UNUSED(all);
     return extreme(run, self, a, false);
 }
-FILTER(filter_max)
+JINJA_DEFINE(filter_max)
 {
-    UNUSED(all);
     return extreme(run, self, a, true);
 }
 
-FILTER(filter_unique)
+JINJA_DEFINE(filter_unique)
 {
     const jinja_ref *items;
     jinja_ref *kept;
     jinja_dict *seen = jinja_dict_new(run);
     size_t count, kept_count = 0;
-    UNUSED(all);
     if (!seen || !jinja_items(run, self, &items, &count) || !(kept = jinja_array(run, count)))
         return NULL;
     for (size_t i = 0; i < count; i++) {
@@ -216,33 +191,28 @@ FILTER(filter_unique)
     return jinja_iterator(run, kept, kept_count, "generator");
 }
 
-/* ---- Parts
- * -----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Parts */
 
 static jinja_ref group_of(jinja_run *run, jinja_ref key, const jinja_ref *items, size_t count)
 {
     jinja_ref *two = jinja_array(run, 2);
-    jinja_value *group = jinja_take(run, sizeof *group);
+    jinja_value *group = jinja_make(run, JINJA_TUPLE);
     if (!two || !group || !(two[1] = jinja_sequence(run, JINJA_LIST, items, count)))
         return NULL;
     two[0] = key;
-    memset(group, 0, sizeof *group);
-    group->kind = JINJA_TUPLE;
     group->is_group = true;
     group->as.list.items = two;
     group->as.list.count = 2;
     return group;
 }
 
-FILTER(filter_groupby)
+JINJA_DEFINE(filter_groupby)
 {
     const bool exact = truth(a[2]);
     jinja_sort_order order = { .lower = !exact };
     const jinja_ref *items, *sorted;
     jinja_ref *keyed, *groups;
     size_t count, group_count = 0, begin = 0;
-    UNUSED(all);
     if (!jinja_items(run, self, &items, &count) || !(keyed = jinja_array(run, count)) ||
         !(groups = jinja_array(run, count)))
         return NULL;
@@ -291,13 +261,12 @@ static jinja_ref part_of(jinja_run *run, const jinja_ref *items, size_t count, s
     return jinja_sequence(run, JINJA_LIST, part, width);
 }
 
-FILTER(filter_batch)
+JINJA_DEFINE(filter_batch)
 {
     const jinja_ref *items;
     jinja_ref *parts;
     size_t count, part_count = 0;
     int64_t width = 0;
-    UNUSED(all);
     if (!jinja_want_int(run, a[0], "batch", &width) || !jinja_items(run, self, &items, &count))
         return NULL;
     if (!(parts = jinja_array(run, count + 1)))
@@ -314,13 +283,12 @@ FILTER(filter_batch)
     return jinja_iterator(run, parts, part_count, "generator");
 }
 
-FILTER(filter_slice)
+JINJA_DEFINE(filter_slice)
 {
     const jinja_ref *items;
     jinja_ref *parts;
     size_t count, from = 0;
     int64_t slices = 0;
-    UNUSED(all);
     if (!jinja_want_int(run, a[0], "slice", &slices) || !jinja_items(run, self, &items, &count))
         return NULL;
     if (slices < 1 || slices > 100000)
@@ -330,10 +298,7 @@ FILTER(filter_slice)
     const size_t each = count / (size_t)slices, longer = count % (size_t)slices;
     for (size_t i = 0; i < (size_t)slices; i++) {
         const size_t here = each + (i < longer);
-        if (!(parts[i] = part_of(run, items + from, here, i >= longer ? each + 1 : here,
-                                 longer        ? a[1]
-                                 : i >= longer ? a[1]
-                                               : NULL)))
+        if (!(parts[i] = part_of(run, items + from, here, i >= longer ? each + 1 : here, a[1])))
             return NULL;
         from += here;
     }

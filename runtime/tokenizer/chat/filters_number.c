@@ -1,30 +1,22 @@
 /* filters_number.c: default, attr, and filters of numbers. */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/platform.h"
 #include "tokenizer/chat/ast.h"
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define FILTER(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
-
-FILTER(filter_default)
+JINJA_DEFINE(filter_default)
 {
-    UNUSED(all);
-    UNUSED(run);
     if (self->kind == JINJA_UNDEFINED || (a[1] && jinja_truth(a[1]) && !jinja_truth(self)))
         return a[0] ? a[0] : &jinja_empty;
     return self;
 }
 
-FILTER(filter_attr)
+JINJA_DEFINE(filter_attr)
 {
     jinja_ref found;
-    UNUSED(all);
     if (a[0]->kind != JINJA_STRING)
         return jinja_undefined_name(run, a[0], self);
     if (self->kind == JINJA_UNDEFINED)
@@ -35,8 +27,7 @@ FILTER(filter_attr)
     return found;
 }
 
-/* ---- Numbers from text
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Numbers from text */
 
 /* The text without white space around it and without underscores between digits; false: too long for a number, or odd
  * underscores. */
@@ -115,18 +106,17 @@ static jinja_ref int_of_double(jinja_run *run, double value, jinja_ref otherwise
     if (!isfinite(value))
         return otherwise;
     if (fabs(value) >= 9223372036854775808.0)
-        return jinja_fail(run, "an int of more than 64 bits; oclm's end at %lld", (long long)INT64_MAX);
+        return jinja_too_large(run);
     return jinja_int(run, (int64_t)value);
 }
 
-FILTER(filter_int)
+JINJA_DEFINE(filter_int)
 {
     const jinja_ref otherwise = a[0] ? a[0] : jinja_int(run, 0);
     int64_t base = 10, whole;
     double real;
     char text[512];
     bool large;
-    UNUSED(all);
     if (!otherwise || !jinja_want_int(run, a[1], "int", &base))
         return NULL;
     if (base < 2 || base > 36)
@@ -140,17 +130,16 @@ FILTER(filter_int)
     if (self->kind != JINJA_STRING || !bare_number(run, self, text, sizeof text))
         return run->status == OCLM_OK ? otherwise : NULL;
     if (parse_int(text, base, &whole, &large))
-        return large ? jinja_fail(run, "an int of more than 64 bits; oclm's end at %lld", (long long)INT64_MAX)
+        return large ? jinja_too_large(run)
                      : jinja_int(run, whole);
     return parse_double(text, &real) ? int_of_double(run, real, otherwise) : otherwise;
 }
 
-FILTER(filter_float)
+JINJA_DEFINE(filter_float)
 {
     const jinja_ref otherwise = a[0] ? a[0] : jinja_float(run, 0.0);
     double real;
     char text[512];
-    UNUSED(all);
     if (!otherwise)
         return NULL;
     if (self->kind == JINJA_UNDEFINED)
@@ -162,14 +151,10 @@ FILTER(filter_float)
     return jinja_float(run, real);
 }
 
-/* ---- Arithmetic
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Arithmetic */
 
-FILTER(filter_abs)
+JINJA_DEFINE(filter_abs)
 {
-    UNUSED(a);
-    UNUSED(all);
     if (self->kind == JINJA_UNDEFINED)
         return jinja_fail_undefined(run, self);
     if (!jinja_is_number(self))
@@ -219,10 +204,9 @@ static double round_double(double value, int64_t precision)
     return isfinite(unit) ? nearbyint(value / unit) * unit : 0.0;
 }
 
-FILTER(filter_round)
+JINJA_DEFINE(filter_round)
 {
     int64_t precision = 0;
-    UNUSED(all);
     if (!jinja_want_int(run, a[0], "round", &precision))
         return NULL;
     if (self->kind == JINJA_UNDEFINED)
@@ -240,12 +224,11 @@ FILTER(filter_round)
     return jinja_fail(run, "method must be common, ceil or floor");
 }
 
-FILTER(filter_sum)
+JINJA_DEFINE(filter_sum)
 {
     const jinja_ref *items;
     jinja_ref sum = a[1] ? a[1] : jinja_int(run, 0);
     size_t count;
-    UNUSED(all);
     if (sum && sum->kind == JINJA_STRING)
         return jinja_fail(run, "sum() can't sum strings [use ''.join(seq) instead]");
     if (!sum || !jinja_items(run, self, &items, &count))

@@ -2,10 +2,6 @@
  */
 #include "tokenizer/chat/call.h"
 
-#define FILTER(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
-
 /* The arguments behind the first `skip` ones. */
 static jinja_arguments behind(const jinja_arguments *all, size_t skip)
 {
@@ -39,12 +35,11 @@ static jinja_ref map_attribute(jinja_run *run, jinja_ref self, const jinja_argum
     return jinja_iterator(run, made, count, "generator");
 }
 
-FILTER(filter_map)
+JINJA_DEFINE(filter_map)
 {
     const jinja_ref *items;
     jinja_ref *made;
     size_t count;
-    UNUSED(a);
     if (!jinja_truth(self))
         return jinja_iterator(run, NULL, 0, "generator");
     if (all->count == 0)
@@ -90,24 +85,20 @@ static jinja_ref choose(jinja_run *run, jinja_ref self, const jinja_arguments *a
     return jinja_iterator(run, kept, kept_count, "generator");
 }
 
-FILTER(filter_select)
+JINJA_DEFINE(filter_select)
 {
-    UNUSED(a);
     return choose(run, self, all, false, true);
 }
-FILTER(filter_reject)
+JINJA_DEFINE(filter_reject)
 {
-    UNUSED(a);
     return choose(run, self, all, false, false);
 }
-FILTER(filter_selectattr)
+JINJA_DEFINE(filter_selectattr)
 {
-    UNUSED(a);
     return choose(run, self, all, true, true);
 }
-FILTER(filter_rejectattr)
+JINJA_DEFINE(filter_rejectattr)
 {
-    UNUSED(a);
     return choose(run, self, all, true, false);
 }
 

@@ -4,57 +4,42 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define FILTER(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
-
 static jinja_ref cased(jinja_run *run, jinja_ref self, jinja_case how)
 {
     const jinja_ref text = jinja_str(run, self);
     return text ? jinja_change_case(run, text, how) : NULL;
 }
 
-FILTER(filter_upper)
+JINJA_DEFINE(filter_upper)
 {
-    UNUSED(a);
-    UNUSED(all);
     return cased(run, self, JINJA_UPPER);
 }
-FILTER(filter_lower)
+JINJA_DEFINE(filter_lower)
 {
-    UNUSED(a);
-    UNUSED(all);
     return cased(run, self, JINJA_LOWER);
 }
-FILTER(filter_capitalize)
+JINJA_DEFINE(filter_capitalize)
 {
-    UNUSED(a);
-    UNUSED(all);
     return cased(run, self, JINJA_CAPITALIZE);
 }
-FILTER(filter_string)
+JINJA_DEFINE(filter_string)
 {
-    UNUSED(a);
-    UNUSED(all);
     return jinja_str(run, self);
 }
 
-FILTER(filter_trim)
+JINJA_DEFINE(filter_trim)
 {
     const jinja_ref text = jinja_str(run, self);
-    UNUSED(all);
     return text ? jinja_strip(run, text, a[0], true, true) : NULL;
 }
 
 /* Not str.title(): words begin after white space and opening brackets only, and their first letter is in upper case. */
-FILTER(filter_title)
+JINJA_DEFINE(filter_title)
 {
     const jinja_ref text = jinja_str(run, self);
     core_text out = jinja_making(run);
     const char *p, *end;
     bool good = text && jinja_work(run, text->as.text.length / 4), begins = true;
-    UNUSED(a);
-    UNUSED(all);
     for (p = good ? text->as.text.data : "", end = p + (good ? text->as.text.length : 0); p < end && good;) {
         size_t length;
         const uint32_t c = tok_char_at(p, &length);
@@ -65,11 +50,10 @@ FILTER(filter_title)
     return jinja_made(run, &out, good);
 }
 
-FILTER(filter_replace)
+JINJA_DEFINE(filter_replace)
 {
     const jinja_ref text = jinja_str(run, self), old = jinja_str(run, a[0]), with = jinja_str(run, a[1]);
     int64_t count = -1;
-    UNUSED(all);
     if (!text || !old || !with || !jinja_want_int(run, a[2], "replace", &count))
         return NULL;
     return jinja_replace(run, text, old, with, count);
@@ -89,13 +73,12 @@ static bool indent_lines(jinja_run *run, jinja_ref lines, jinja_ref by, bool fir
     return true;
 }
 
-FILTER(filter_indent)
+JINJA_DEFINE(filter_indent)
 {
     const jinja_ref newline = jinja_word(run, "\n"), space = jinja_word(run, " ");
     int64_t width = 4;
     jinja_ref by, text, lines;
     core_text out;
-    UNUSED(all);
     if (!newline || !space)
         return NULL;
     if (a[0] && a[0]->kind == JINJA_STRING)
@@ -110,22 +93,20 @@ FILTER(filter_indent)
     return jinja_made(run, &out, good);
 }
 
-FILTER(filter_center)
+JINJA_DEFINE(filter_center)
 {
     const jinja_ref text = jinja_str(run, self);
     int64_t width = 80;
-    UNUSED(all);
     if (!text || !jinja_want_int(run, a[0], "center", &width))
         return NULL;
     return jinja_pad(run, text, width > 0 ? (size_t)width : 0, NULL, true, true);
 }
 
-FILTER(filter_truncate)
+JINJA_DEFINE(filter_truncate)
 {
     int64_t length = 255, leeway = 5;
     size_t chars = 0;
     jinja_ref end = a[2] ? a[2] : jinja_word(run, "..."), space = jinja_word(run, " "), head;
-    UNUSED(all);
     if (!end || !space || !jinja_want_int(run, a[0], "truncate", &length) ||
         !jinja_want_int(run, a[3], "truncate", &leeway))
         return NULL;
@@ -150,13 +131,11 @@ FILTER(filter_truncate)
     return jinja_join2(run, head, end);
 }
 
-FILTER(filter_wordcount)
+JINJA_DEFINE(filter_wordcount)
 {
     const jinja_ref text = jinja_str(run, self);
     int64_t words = 0;
     bool in_word = false;
-    UNUSED(a);
-    UNUSED(all);
     if (!text || !jinja_work(run, text->as.text.length / 8))
         return NULL;
     for (const char *p = text->as.text.data, *end = p + text->as.text.length; p < end;) {
@@ -169,33 +148,28 @@ FILTER(filter_wordcount)
     return jinja_int(run, words);
 }
 
-FILTER(filter_safe)
+JINJA_DEFINE(filter_safe)
 {
     const jinja_ref text = jinja_str(run, self);
-    UNUSED(a);
-    UNUSED(all);
     return text ? jinja_markup(run, text) : NULL;
 }
 
-FILTER(filter_forceescape)
+JINJA_DEFINE(filter_forceescape)
 {
     const jinja_ref text = jinja_str(run, self);
-    UNUSED(a);
-    UNUSED(all);
     return text ? jinja_escape(run, text) : NULL;
 }
 
-FILTER(filter_escape)
+JINJA_DEFINE(filter_escape)
 {
     return self->kind == JINJA_STRING && self->markup ? self : filter_forceescape(run, self, a, all);
 }
 
-FILTER(filter_format)
+JINJA_DEFINE(filter_format)
 {
     const jinja_ref text = jinja_str(run, self);
     jinja_dict *dict;
     jinja_ref values;
-    UNUSED(a);
     if (!text)
         return NULL;
     if (all->count > 0 && all->named_count > 0)
@@ -229,13 +203,12 @@ static bool json_indent(jinja_run *run, jinja_ref argument, jinja_ref *indent)
     return (*indent = jinja_pad(run, &jinja_empty, width > 0 ? (size_t)width : 0, NULL, true, false)) != NULL;
 }
 
-FILTER(filter_tojson)
+JINJA_DEFINE(filter_tojson)
 {
     jinja_json_style style = { .ascii = a[0] && jinja_truth(a[0]), .sort = a[3] && jinja_truth(a[3]) };
     const jinja_ref *separators;
     size_t count;
     core_text out;
-    UNUSED(all);
     if (!json_indent(run, a[1], &style.indent))
         return NULL;
     if (a[2] && a[2]->kind != JINJA_NONE) {

@@ -8,9 +8,7 @@
 #include "core/platform.h"
 #include "tokenizer/chat/text.h"
 
-/* ---- Fields
- * ----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Fields */
 
 static bool add_fill(jinja_run *run, core_text *out, const jinja_layout *layout, size_t times)
 {
@@ -116,9 +114,7 @@ bool jinja_add_text(jinja_run *run, core_text *out, jinja_ref text, const jinja_
     return jinja_add_field(run, out, "", text->as.text.data, text->as.text.length, layout);
 }
 
-/* ---- "..." % values
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- "..." % values */
 
 typedef struct percent {
     jinja_run *run;

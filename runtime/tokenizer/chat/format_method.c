@@ -15,8 +15,7 @@ typedef struct fields {
 
 static bool expand(fields *f, const char *p, const char *end, unsigned level, core_text *out);
 
-/* ---- One value by its specification
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- One value by its specification */
 
 static bool read_number(jinja_run *run, const char **p, const char *end, int64_t *number)
 {
@@ -112,9 +111,7 @@ static bool add_value(jinja_run *run, core_text *out, jinja_ref value, jinja_ref
     return jinja_add_text(run, out, value, &layout);
 }
 
-/* ---- Fields
- * --------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Fields */
 
 static jinja_ref positional(fields *f, size_t index)
 {

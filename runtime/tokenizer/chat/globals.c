@@ -5,27 +5,19 @@
 #include "core/platform.h"
 #include "tokenizer/chat/call.h"
 
-#define GLOBAL(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
-
 #define MAX_RANGE 100000 /* Jinja's sandbox */
 
-GLOBAL(raise_exception)
+JINJA_DEFINE(raise_exception)
 {
     const jinja_ref text = jinja_str(run, a[0]);
-    UNUSED(self);
-    UNUSED(all);
     return text ? jinja_fail_as(run, OCLM_ERR_ARGUMENT, "%.*s", (int)text->as.text.length, text->as.text.data) : NULL;
 }
 
-GLOBAL(range)
+JINJA_DEFINE(range)
 {
     int64_t part[3] = { 0, 0, 1 };
     uint64_t count = 0;
     jinja_ref *items, made;
-    UNUSED(self);
-    UNUSED(all);
     for (size_t i = 0; i < 3; i++)
         if (a[i] && (a[i]->kind == JINJA_NONE || !jinja_want_int(run, a[i], "range", &part[i])))
             return run->status == OCLM_OK ? jinja_fail(run, "'NoneType' object cannot be interpreted as an integer")
@@ -89,19 +81,15 @@ static jinja_dict *collect(jinja_run *run, const jinja_arguments *all, const cha
     return dict;
 }
 
-GLOBAL(make_dict)
+JINJA_DEFINE(make_dict)
 {
     jinja_dict *dict = collect(run, all, "dict");
-    UNUSED(self);
-    UNUSED(a);
     return dict ? jinja_dict_value(run, JINJA_DICT, dict) : NULL;
 }
 
-GLOBAL(make_namespace)
+JINJA_DEFINE(make_namespace)
 {
     jinja_dict *dict = collect(run, all, "dict");
-    UNUSED(self);
-    UNUSED(a);
     for (size_t i = 0; dict && i < dict->count; i++) {
         const jinja_ref key = dict->pairs[i].key;
         if (key->kind == JINJA_STRING && key->as.text.length > 0 && key->as.text.data[0] == '_')
@@ -114,53 +102,40 @@ GLOBAL(make_namespace)
     return dict ? jinja_dict_value(run, JINJA_NAMESPACE, dict) : NULL;
 }
 
-GLOBAL(make_cycler)
+JINJA_DEFINE(make_cycler)
 {
-    jinja_value *value = jinja_take(run, sizeof *value);
+    jinja_value *value = jinja_make(run, JINJA_CYCLER);
     size_t *position = jinja_take(run, sizeof *position);
-    UNUSED(self);
-    UNUSED(a);
     if (!value || !position)
         return NULL;
     if (all->count == 0)
         return jinja_fail(run, "at least one item has to be provided");
-    memset(value, 0, sizeof *value);
     *position = 0;
-    value->kind = JINJA_CYCLER;
     value->as.cycler.items = all->items;
     value->as.cycler.count = all->count;
     value->as.cycler.position = position;
     return value;
 }
 
-GLOBAL(make_joiner)
+JINJA_DEFINE(make_joiner)
 {
-    jinja_value *value = jinja_take(run, sizeof *value);
+    jinja_value *value = jinja_make(run, JINJA_JOINER);
     bool *used = jinja_take(run, sizeof *used);
     jinja_ref separator = a[0] ? a[0] : jinja_word(run, ", ");
-    UNUSED(self);
-    UNUSED(all);
     if (!value || !used || !separator)
         return NULL;
-    memset(value, 0, sizeof *value);
     *used = false;
-    value->kind = JINJA_JOINER;
     value->as.joiner.separator = separator;
     value->as.joiner.used = used;
     return value;
 }
 
-GLOBAL(lipsum)
+JINJA_DEFINE(lipsum)
 {
-    UNUSED(self);
-    UNUSED(a);
-    UNUSED(all);
     return jinja_fail_as(run, OCLM_ERR_UNSUPPORTED, "lipsum() makes random text and is not supported");
 }
 
-/* ---- strftime_now
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- strftime_now */
 
 /* The run's time, broken down: the local one, or a fixed one as if it were local. */
 static bool local_time(jinja_run *run, struct tm *out)
@@ -174,14 +149,12 @@ static bool local_time(jinja_run *run, struct tm *out)
     return localtime_r(&now, out) != NULL;
 }
 
-GLOBAL(strftime_now)
+JINJA_DEFINE(strftime_now)
 {
     core_text out = jinja_making(run);
     core_locale *before;
     struct tm now;
     bool good = true;
-    UNUSED(self);
-    UNUSED(all);
     if (a[0]->kind != JINJA_STRING)
         return jinja_fail(run, "strftime() argument 1 must be str, not %s", jinja_type(a[0]));
     if (!local_time(run, &now))

@@ -1,6 +1,5 @@
 /* letter_case.c: upper, lower and title case as Python has them: by Unicode's full mappings, where one letter may
  * become three. utf8proc has the simple ones; case_table.h (scripts/make_case_table.py) has the rest. */
-#include <string.h>
 #include <utf8proc.h>
 
 #include "tokenizer/chat/call.h"

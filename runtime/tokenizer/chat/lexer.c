@@ -63,9 +63,7 @@ static bool starts(const lexer *lex, const char *p, const char *word)
     return (size_t)(lex->end - p) >= length && memcmp(p, word, length) == 0;
 }
 
-/* ---- Data
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Data */
 
 /* Adds the data from `begin` to `tag`, less what the tag's sign takes; `variable`: "{{", which takes nothing without
  * one. */
@@ -154,8 +152,7 @@ static bool lex_raw(lexer *lex)
     return jinja_fail(lex->run, "Missing end of raw directive") != NULL;
 }
 
-/* ---- Inside a tag
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Inside a tag */
 
 static bool is_digit(char c)
 {
@@ -357,8 +354,7 @@ static bool lex_tag(lexer *lex, bool variable)
     }
 }
 
-/* ---- The whole
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- The whole */
 
 /* From a tag's beginning at `tag` through its end; the data before it first. */
 static bool lex_from_tag(lexer *lex, const char *begin, const char *tag)

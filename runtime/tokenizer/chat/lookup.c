@@ -120,9 +120,7 @@ jinja_ref jinja_get_item(jinja_run *run, jinja_ref owner, jinja_ref key)
     return jinja_undefined_name(run, key, owner);
 }
 
-/* ---- Slices
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Slices */
 
 typedef struct span {
     int64_t start, step;
@@ -223,9 +221,7 @@ jinja_ref jinja_get_slice(jinja_run *run, jinja_ref owner, jinja_ref slice)
     return jinja_sequence(run, owner->kind == JINJA_RANGE ? JINJA_LIST : owner->kind, items, of.count);
 }
 
-/* ---- Paths
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Paths */
 
 /* A part of a path: digits are an index. */
 static jinja_ref path_part(jinja_run *run, const char *text, size_t length)

@@ -18,23 +18,19 @@ size_t jinja_loop_length(const jinja_loop *loop)
     return loop->count;
 }
 
-/* ---- loop.x
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- loop.x */
 
-static jinja_ref loop_cycle(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+JINJA_DEFINE(loop_cycle)
 {
-    (void)a;
     if (all->count == 0)
         return jinja_fail(run, "no items for cycling given");
     return all->items[self->as.loop->index % all->count];
 }
 
-static jinja_ref loop_changed(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
+JINJA_DEFINE(loop_changed)
 {
     const jinja_ref now = jinja_sequence(run, JINJA_TUPLE, all->items, all->count);
     bool equal = false;
-    (void)a;
     if (!now || (self->as.loop->changed && !jinja_equal(run, self->as.loop->changed, now, &equal)))
         return NULL;
     self->as.loop->changed = now;
@@ -81,9 +77,7 @@ jinja_ref jinja_loop_attribute(jinja_run *run, jinja_ref value, jinja_ref name)
     return NULL;
 }
 
-/* ---- The loop
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- The loop */
 
 /* The items that the loop's own filter lets pass; each is tried in a scope with the target alone. */
 static bool filter_items(jinja_run *run, const jinja_node *node, const jinja_ref **items, size_t *count)
@@ -122,15 +116,13 @@ static bool run_body(jinja_run *run, const jinja_node *node, jinja_ref word, jin
 
 static bool run_loop(jinja_run *run, const jinja_node *node, jinja_ref over, uint32_t depth)
 {
-    jinja_value *value = jinja_take(run, sizeof *value);
+    jinja_value *value = jinja_make(run, JINJA_LOOP);
     jinja_loop *loop = value ? jinja_take(run, sizeof *loop) : NULL;
     jinja_ref word = loop ? jinja_word(run, "loop") : NULL;
     bool good = true, broken = false;
     if (!word)
         return false;
-    memset(value, 0, sizeof *value);
     memset(loop, 0, sizeof *loop);
-    value->kind = JINJA_LOOP;
     value->as.loop = loop;
     loop->node = node;
     loop->scope = run->scope;

@@ -19,13 +19,11 @@ jinja_ref jinja_macro_name(const jinja_macro *macro)
 
 jinja_ref jinja_macro_new(jinja_run *run, const jinja_node *node, jinja_ref name)
 {
-    jinja_value *value = jinja_take(run, sizeof *value);
+    jinja_value *value = jinja_make(run, JINJA_MACRO);
     jinja_macro *macro = value ? jinja_take(run, sizeof *macro) : NULL;
     if (!macro)
         return NULL;
-    memset(value, 0, sizeof *value);
     *macro = (jinja_macro){ node, run->scope, name };
-    value->kind = JINJA_MACRO;
     value->as.macro = macro;
     return value;
 }

@@ -4,10 +4,6 @@
 
 #include "tokenizer/chat/call.h"
 
-#define METHOD(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
-
 static jinja_ref pair_of(jinja_run *run, const jinja_pair *pair)
 {
     jinja_ref *items = jinja_array(run, 2);
@@ -25,7 +21,7 @@ static jinja_ref view(jinja_run *run, jinja_ref self, int what)
     static const char *const names[] = { "dict_keys", "dict_values", "dict_items" };
     const jinja_dict *dict = self->as.dict;
     jinja_ref *items = jinja_array(run, dict->count);
-    jinja_value *value = jinja_take(run, sizeof *value);
+    jinja_value *value = jinja_make(run, JINJA_VIEW);
     if (!items || !value)
         return NULL;
     for (size_t i = 0; i < dict->count; i++)
@@ -33,51 +29,39 @@ static jinja_ref view(jinja_run *run, jinja_ref self, int what)
                          : what == VALUES ? dict->pairs[i].value
                                           : pair_of(run, &dict->pairs[i])))
             return NULL;
-    *value = (jinja_value){ .kind = JINJA_VIEW };
     value->as.view.items = items;
     value->as.view.count = dict->count;
     value->as.view.type = names[what];
     return value;
 }
 
-METHOD(dict_items)
+JINJA_DEFINE(dict_items)
 {
-    UNUSED(a);
-    UNUSED(all);
     return view(run, self, ITEMS);
 }
-METHOD(dict_keys)
+JINJA_DEFINE(dict_keys)
 {
-    UNUSED(a);
-    UNUSED(all);
     return view(run, self, KEYS);
 }
-METHOD(dict_values)
+JINJA_DEFINE(dict_values)
 {
-    UNUSED(a);
-    UNUSED(all);
     return view(run, self, VALUES);
 }
-METHOD(copy)
+JINJA_DEFINE(copy)
 {
-    UNUSED(a);
-    UNUSED(all);
-    UNUSED(run);
     return self;
 }
 
-METHOD(dict_get)
+JINJA_DEFINE(dict_get)
 {
     jinja_ref found;
-    UNUSED(all);
     if (!jinja_dict_find(run, self->as.dict, a[0], &found))
         return NULL;
     return found ? found : a[1] ? a[1] : &jinja_none;
 }
 
-METHOD(list_index)
+JINJA_DEFINE(list_index)
 {
-    UNUSED(all);
     int64_t start = 0, end = (int64_t)self->as.list.count;
     if (!jinja_want_int(run, a[1], "start", &start) || !jinja_want_int(run, a[2], "end", &end))
         return NULL;
@@ -97,10 +81,9 @@ METHOD(list_index)
                : NULL;
 }
 
-METHOD(list_count)
+JINJA_DEFINE(list_count)
 {
     int64_t count = 0;
-    UNUSED(all);
     for (size_t i = 0; i < self->as.list.count; i++) {
         bool equal;
         if (!jinja_work(run, 1) || !jinja_equal(run, self->as.list.items[i], a[0], &equal))
@@ -110,29 +93,20 @@ METHOD(list_count)
     return jinja_int(run, count);
 }
 
-METHOD(float_is_integer)
+JINJA_DEFINE(float_is_integer)
 {
-    UNUSED(a);
-    UNUSED(all);
-    UNUSED(run);
     return jinja_bool(isfinite(self->as.real) && self->as.real == floor(self->as.real));
 }
 
-METHOD(cycler_next)
+JINJA_DEFINE(cycler_next)
 {
     const jinja_ref now = self->as.cycler.items[*self->as.cycler.position];
-    UNUSED(a);
-    UNUSED(all);
-    UNUSED(run);
     *self->as.cycler.position = (*self->as.cycler.position + 1) % self->as.cycler.count;
     return now;
 }
 
-METHOD(cycler_reset)
+JINJA_DEFINE(cycler_reset)
 {
-    UNUSED(a);
-    UNUSED(all);
-    UNUSED(run);
     *self->as.cycler.position = 0;
     return &jinja_none;
 }

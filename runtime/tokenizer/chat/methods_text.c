@@ -4,10 +4,6 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
-#define METHOD(name)                                                                                                   \
-    static jinja_ref name(jinja_run *run, jinja_ref self, const jinja_ref *a, const jinja_arguments *all)
-#define UNUSED(x) ((void)(x))
-
 /* An argument that must be a text. */
 static bool want_text(jinja_run *run, jinja_ref argument, const char *what)
 {
@@ -16,92 +12,69 @@ static bool want_text(jinja_run *run, jinja_ref argument, const char *what)
     return jinja_fail(run, "%s: a string is wanted, not '%s'", what, jinja_type(argument)) != NULL;
 }
 
-static jinja_ref change(jinja_run *run, jinja_ref self, jinja_case how)
+JINJA_DEFINE(text_upper)
 {
-    return jinja_change_case(run, self, how);
+    return jinja_change_case(run, self, JINJA_UPPER);
 }
-
-METHOD(text_upper)
+JINJA_DEFINE(text_lower)
 {
-    UNUSED(a);
-    UNUSED(all);
-    return change(run, self, JINJA_UPPER);
+    return jinja_change_case(run, self, JINJA_LOWER);
 }
-METHOD(text_lower)
+JINJA_DEFINE(text_title)
 {
-    UNUSED(a);
-    UNUSED(all);
-    return change(run, self, JINJA_LOWER);
+    return jinja_change_case(run, self, JINJA_TITLE);
 }
-METHOD(text_title)
+JINJA_DEFINE(text_capitalize)
 {
-    UNUSED(a);
-    UNUSED(all);
-    return change(run, self, JINJA_TITLE);
+    return jinja_change_case(run, self, JINJA_CAPITALIZE);
 }
-METHOD(text_capitalize)
+JINJA_DEFINE(text_swapcase)
 {
-    UNUSED(a);
-    UNUSED(all);
-    return change(run, self, JINJA_CAPITALIZE);
+    return jinja_change_case(run, self, JINJA_SWAP);
 }
-METHOD(text_swapcase)
+JINJA_DEFINE(text_strip)
 {
-    UNUSED(a);
-    UNUSED(all);
-    return change(run, self, JINJA_SWAP);
-}
-METHOD(text_strip)
-{
-    UNUSED(all);
     return jinja_strip(run, self, a[0], true, true);
 }
-METHOD(text_lstrip)
+JINJA_DEFINE(text_lstrip)
 {
-    UNUSED(all);
     return jinja_strip(run, self, a[0], true, false);
 }
-METHOD(text_rstrip)
+JINJA_DEFINE(text_rstrip)
 {
-    UNUSED(all);
     return jinja_strip(run, self, a[0], false, true);
 }
 
-METHOD(text_split)
+JINJA_DEFINE(text_split)
 {
     int64_t most = -1;
-    UNUSED(all);
     return jinja_want_int(run, a[1], "split", &most) ? jinja_split(run, self, a[0], most, false) : NULL;
 }
 
-METHOD(text_rsplit)
+JINJA_DEFINE(text_rsplit)
 {
     int64_t most = -1;
-    UNUSED(all);
     return jinja_want_int(run, a[1], "rsplit", &most) ? jinja_split(run, self, a[0], most, true) : NULL;
 }
 
-METHOD(text_splitlines)
+JINJA_DEFINE(text_splitlines)
 {
-    UNUSED(all);
     return jinja_split_lines(run, self, a[0] && jinja_truth(a[0]));
 }
 
-METHOD(text_replace)
+JINJA_DEFINE(text_replace)
 {
     int64_t count = -1;
-    UNUSED(all);
     if (!want_text(run, a[0], "replace") || !want_text(run, a[1], "replace") ||
         !jinja_want_int(run, a[2], "replace", &count))
         return NULL;
     return jinja_replace(run, self, a[0], a[1], count);
 }
 
-METHOD(text_join)
+JINJA_DEFINE(text_join)
 {
     const jinja_ref *items;
     size_t count;
-    UNUSED(all);
     if (!jinja_is_iterable(a[0]))
         return jinja_fail(run, "can only join an iterable");
     if (!jinja_items(run, a[0], &items, &count))
@@ -112,9 +85,7 @@ METHOD(text_join)
     return jinja_join(run, self, items, count);
 }
 
-/* ---- Searching
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Searching */
 
 /* The part that start and end name, as slices do; false also where start is behind the end, with `*part` NULL then. */
 static bool cut(jinja_run *run, jinja_ref self, jinja_ref start, jinja_ref end, size_t *from, jinja_ref *part)
@@ -163,14 +134,12 @@ static jinja_ref starts_or_ends(jinja_run *run, jinja_ref self, const jinja_ref 
     return &jinja_false;
 }
 
-METHOD(text_startswith)
+JINJA_DEFINE(text_startswith)
 {
-    UNUSED(all);
     return starts_or_ends(run, self, a, false);
 }
-METHOD(text_endswith)
+JINJA_DEFINE(text_endswith)
 {
-    UNUSED(all);
     return starts_or_ends(run, self, a, true);
 }
 
@@ -187,33 +156,28 @@ static jinja_ref find(jinja_run *run, jinja_ref self, const jinja_ref *a, bool l
     return jinja_int(run, (int64_t)(from + jinja_char_index(part, at)));
 }
 
-METHOD(text_find)
+JINJA_DEFINE(text_find)
 {
-    UNUSED(all);
     return find(run, self, a, false, false);
 }
-METHOD(text_rfind)
+JINJA_DEFINE(text_rfind)
 {
-    UNUSED(all);
     return find(run, self, a, true, false);
 }
-METHOD(text_index)
+JINJA_DEFINE(text_index)
 {
-    UNUSED(all);
     return find(run, self, a, false, true);
 }
-METHOD(text_rindex)
+JINJA_DEFINE(text_rindex)
 {
-    UNUSED(all);
     return find(run, self, a, true, true);
 }
 
-METHOD(text_count)
+JINJA_DEFINE(text_count)
 {
     jinja_ref part;
     size_t from, at, next = 0;
     int64_t count = 0;
-    UNUSED(all);
     if (!want_text(run, a[0], "count") || !cut(run, self, a[1], a[2], &from, &part))
         return NULL;
     if (part && a[0]->as.text.length == 0)
@@ -251,20 +215,17 @@ static jinja_ref partition(jinja_run *run, jinja_ref self, jinja_ref separator, 
     return items[0] && items[2] ? jinja_sequence(run, JINJA_TUPLE, items, 3) : NULL;
 }
 
-METHOD(text_partition)
+JINJA_DEFINE(text_partition)
 {
-    UNUSED(all);
     return partition(run, self, a[0], false);
 }
-METHOD(text_rpartition)
+JINJA_DEFINE(text_rpartition)
 {
-    UNUSED(all);
     return partition(run, self, a[0], true);
 }
 
-METHOD(text_removeprefix)
+JINJA_DEFINE(text_removeprefix)
 {
-    UNUSED(all);
     if (!want_text(run, a[0], "removeprefix"))
         return NULL;
     if (!ends_match(self, a[0], false))
@@ -272,9 +233,8 @@ METHOD(text_removeprefix)
     return jinja_part(run, self->as.text.data + a[0]->as.text.length, self->as.text.length - a[0]->as.text.length);
 }
 
-METHOD(text_removesuffix)
+JINJA_DEFINE(text_removesuffix)
 {
-    UNUSED(all);
     if (!want_text(run, a[0], "removesuffix"))
         return NULL;
     return ends_match(self, a[0], true)
@@ -282,9 +242,7 @@ METHOD(text_removesuffix)
                : self;
 }
 
-/* ---- Padding
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Padding */
 
 static jinja_ref pad(jinja_run *run, jinja_ref self, const jinja_ref *a, bool left, bool right)
 {
@@ -296,30 +254,26 @@ static jinja_ref pad(jinja_run *run, jinja_ref self, const jinja_ref *a, bool le
     return jinja_pad(run, self, width > 0 ? (size_t)width : 0, a[1], left, right);
 }
 
-METHOD(text_center)
+JINJA_DEFINE(text_center)
 {
-    UNUSED(all);
     return pad(run, self, a, true, true);
 }
-METHOD(text_ljust)
+JINJA_DEFINE(text_ljust)
 {
-    UNUSED(all);
     return pad(run, self, a, false, true);
 }
-METHOD(text_rjust)
+JINJA_DEFINE(text_rjust)
 {
-    UNUSED(all);
     return pad(run, self, a, true, false);
 }
 
-METHOD(text_zfill)
+JINJA_DEFINE(text_zfill)
 {
     const char *data = self->as.text.data;
     const size_t sign = self->as.text.length > 0 && (data[0] == '+' || data[0] == '-');
     const jinja_ref zero = jinja_word(run, "0");
     jinja_ref head, digits;
     int64_t width = 0;
-    UNUSED(all);
     if (!zero || !jinja_want_int(run, a[0], "width", &width) || !(head = jinja_part(run, data, sign)) ||
         !(digits = jinja_part(run, data + sign, self->as.text.length - sign)))
         return NULL;
@@ -328,9 +282,7 @@ METHOD(text_zfill)
     return digits ? jinja_join2(run, head, digits) : NULL;
 }
 
-/* ---- Asking
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Asking */
 
 typedef enum question { IS_ALPHA, IS_DECIMAL, IS_DIGIT, IS_NUMERIC, IS_ALNUM, IS_SPACE } question;
 
@@ -367,47 +319,32 @@ static jinja_ref ask(jinja_run *run, jinja_ref self, question what)
     return jinja_bool(self->as.text.length > 0);
 }
 
-METHOD(text_isalpha)
+JINJA_DEFINE(text_isalpha)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask(run, self, IS_ALPHA);
 }
-METHOD(text_isdecimal)
+JINJA_DEFINE(text_isdecimal)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask(run, self, IS_DECIMAL);
 }
-METHOD(text_isdigit)
+JINJA_DEFINE(text_isdigit)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask(run, self, IS_DIGIT);
 }
-METHOD(text_isnumeric)
+JINJA_DEFINE(text_isnumeric)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask(run, self, IS_NUMERIC);
 }
-METHOD(text_isalnum)
+JINJA_DEFINE(text_isalnum)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask(run, self, IS_ALNUM);
 }
-METHOD(text_isspace)
+JINJA_DEFINE(text_isspace)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask(run, self, IS_SPACE);
 }
-METHOD(text_isascii)
+JINJA_DEFINE(text_isascii)
 {
-    UNUSED(a);
-    UNUSED(all);
-    UNUSED(run);
     return jinja_bool(self->as.text.chars == self->as.text.length);
 }
 
@@ -429,26 +366,20 @@ static jinja_ref ask_case(jinja_run *run, jinja_ref self, uint32_t wanted)
     return jinja_bool(any);
 }
 
-METHOD(text_islower)
+JINJA_DEFINE(text_islower)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask_case(run, self, TOK_LL);
 }
-METHOD(text_isupper)
+JINJA_DEFINE(text_isupper)
 {
-    UNUSED(a);
-    UNUSED(all);
     return ask_case(run, self, TOK_LU);
 }
 
-METHOD(text_istitle)
+JINJA_DEFINE(text_istitle)
 {
     const char *p = self->as.text.data, *const end = p + self->as.text.length;
     size_t length;
     bool any = false, in_word = false;
-    UNUSED(a);
-    UNUSED(all);
     if (!jinja_work(run, self->as.text.length / 8))
         return NULL;
     for (; p < end; p += length) {
@@ -462,17 +393,13 @@ METHOD(text_istitle)
     return jinja_bool(any);
 }
 
-METHOD(text_format)
+JINJA_DEFINE(text_format)
 {
-    UNUSED(a);
     return jinja_format_method(run, self, all);
 }
 
-METHOD(not_here)
+JINJA_DEFINE(not_here)
 {
-    UNUSED(a);
-    UNUSED(all);
-    UNUSED(self);
     return jinja_fail_as(run, OCLM_ERR_UNSUPPORTED, "this method of str is not supported by oclm");
 }
 

@@ -14,8 +14,7 @@ typedef struct frame {
 static bool walk(frame *f, const jinja_node *node);
 static bool enter_blocks(jinja_run *run, const frame *outer, const jinja_node *node);
 
-/* ---- One frame: what it reads and sets, in the order of the source
- * ------------------------------------------------------------------------ */
+/* ---- One frame: what it reads and sets, in the order of the source */
 
 static bool is_known(const frame *f, jinja_ref name)
 {
@@ -106,9 +105,7 @@ static bool walk(frame *f, const jinja_node *node)
     }
 }
 
-/* ---- The frames inside
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- The frames inside */
 
 /* Writes what the frame hides to its body, and goes on inside. */
 static bool finish(const frame *f, jinja_node *body)

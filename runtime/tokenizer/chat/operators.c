@@ -15,14 +15,12 @@ static jinja_ref refuse(jinja_run *run, unsigned sign, jinja_ref a, jinja_ref b)
                       jinja_type(b));
 }
 
-static jinja_ref too_large(jinja_run *run)
+jinja_ref jinja_too_large(jinja_run *run)
 {
     return jinja_fail(run, "an int of more than 64 bits; oclm's end at %lld", (long long)INT64_MAX);
 }
 
-/* ---- Numbers
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Numbers */
 
 static jinja_ref int_pow(jinja_run *run, int64_t base, int64_t exponent)
 {
@@ -36,7 +34,7 @@ static jinja_ref int_pow(jinja_run *run, int64_t base, int64_t exponent)
         return jinja_int(run, exponent == 0 ? 1 : base == -1 && exponent % 2 == 0 ? 1 : base);
     for (; exponent > 0; exponent--)
         if (__builtin_mul_overflow(result, base, &result))
-            return too_large(run);
+            return jinja_too_large(run);
     return jinja_int(run, result);
 }
 
@@ -45,11 +43,11 @@ static jinja_ref int_binary(jinja_run *run, unsigned sign, int64_t a, int64_t b)
     int64_t result;
     switch (sign) {
     case JINJA_ADD:
-        return __builtin_add_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
+        return __builtin_add_overflow(a, b, &result) ? jinja_too_large(run) : jinja_int(run, result);
     case JINJA_SUB:
-        return __builtin_sub_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
+        return __builtin_sub_overflow(a, b, &result) ? jinja_too_large(run) : jinja_int(run, result);
     case JINJA_MUL:
-        return __builtin_mul_overflow(a, b, &result) ? too_large(run) : jinja_int(run, result);
+        return __builtin_mul_overflow(a, b, &result) ? jinja_too_large(run) : jinja_int(run, result);
     case JINJA_DIV:
         return b == 0 ? jinja_fail(run, "division by zero") : jinja_float(run, (double)a / (double)b);
     case JINJA_POW:
@@ -60,7 +58,7 @@ static jinja_ref int_binary(jinja_run *run, unsigned sign, int64_t a, int64_t b)
     if (b == 0)
         return jinja_fail(run, sign == JINJA_MOD ? "integer modulo by zero" : "integer division or modulo by zero");
     if (b == -1)
-        return sign == JINJA_MOD ? jinja_int(run, 0) : a == INT64_MIN ? too_large(run) : jinja_int(run, -a);
+        return sign == JINJA_MOD ? jinja_int(run, 0) : a == INT64_MIN ? jinja_too_large(run) : jinja_int(run, -a);
     const bool inexact = a % b != 0 && (a % b < 0) != (b < 0); /* C cuts towards zero, Python floors */
     return jinja_int(run, sign == JINJA_MOD ? a % b + (inexact ? b : 0) : a / b - inexact);
 }
@@ -110,8 +108,7 @@ static jinja_ref float_binary(jinja_run *run, unsigned sign, double a, double b)
     }
 }
 
-/* ---- Texts and lists
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Texts and lists */
 
 static jinja_ref add_texts(jinja_run *run, jinja_ref a, jinja_ref b)
 {
@@ -216,13 +213,11 @@ jinja_ref jinja_negative(jinja_run *run, jinja_ref a, bool negate)
     if (a->kind == JINJA_FLOAT)
         return jinja_float(run, negate ? -a->as.real : a->as.real);
     if (negate && a->as.integer == INT64_MIN)
-        return too_large(run);
+        return jinja_too_large(run);
     return jinja_int(run, negate ? -a->as.integer : a->as.integer);
 }
 
-/* ---- Comparing
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Comparing */
 
 bool jinja_contains(jinja_run *run, jinja_ref container, jinja_ref item, bool *result)
 {

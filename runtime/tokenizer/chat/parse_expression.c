@@ -34,8 +34,7 @@ static jinja_node *leaf(jinja_parser *p, jinja_node_kind kind, jinja_ref value)
     return jinja_node_done(p, node);
 }
 
-/* ---- Primaries
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Primaries */
 
 static bool at_tuple_end(const jinja_parser *p, const char *end)
 {
@@ -161,9 +160,7 @@ static jinja_node *parse_primary(jinja_parser *p)
     return jinja_unexpected(p, "an expression");
 }
 
-/* ---- Targets
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Targets */
 
 static jinja_node *parse_target_name(jinja_parser *p)
 {
@@ -207,8 +204,7 @@ jinja_node *jinja_parse_target(jinja_parser *p, const char *end, bool ns)
     return node;
 }
 
-/* ---- What follows a primary
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- What follows a primary */
 
 static bool parse_arguments(jinja_parser *p, jinja_node *call)
 {
@@ -404,8 +400,7 @@ static jinja_node *parse_filter_expression(jinja_parser *p, jinja_node *node)
     return node;
 }
 
-/* ---- Operators, the strongest first
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Operators, the strongest first */
 
 static jinja_node *parse_unary_inside(jinja_parser *p, bool with_filter)
 {

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* ---- What both halves share
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- What both halves share */
 
 jinja_node *jinja_node_new(jinja_parser *p, jinja_node_kind kind)
 {
@@ -139,9 +138,7 @@ bool jinja_deeper(jinja_parser *p)
     return true;
 }
 
-/* ---- Statements
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Statements */
 
 /* What ends a body: up to three names, NULL-ended. */
 typedef const char *const ends[4];
@@ -467,9 +464,7 @@ static jinja_node *parse_body(jinja_parser *p, ends until, const char *innermost
     return jinja_node_done(p, block);
 }
 
-/* ---- The whole
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- The whole */
 
 /* Line ends become "\n", and one at the end of the template goes. */
 static bool normalize_lines(jinja_run *run, const char **source, size_t *length)

@@ -108,8 +108,7 @@ bool jinja_enter(jinja_run *run)
     return true;
 }
 
-/* ---- Scopes
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Scopes */
 
 struct jinja_binding {
     jinja_binding *next;

@@ -64,8 +64,7 @@ static oclm_status add_file(tok_templates *templates, const char *path, const ch
     return status == OCLM_OK ? add(templates, name, name_length, text, length) : status;
 }
 
-/* ---- Files of their own
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Files of their own */
 
 typedef struct reading {
     const char *folder;
@@ -106,9 +105,7 @@ static oclm_status read_files(const char *folder, tok_templates *templates)
     return status;
 }
 
-/* ---- tokenizer_config.json
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- tokenizer_config.json */
 
 static oclm_status add_member(tok_templates *templates, const char *name, const char *text)
 {

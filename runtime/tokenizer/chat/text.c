@@ -85,9 +85,7 @@ bool jinja_text_find_last(jinja_run *run, jinja_ref text, jinja_ref what, size_t
     return true;
 }
 
-/* ---- Stripping
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Stripping */
 
 static bool is_one_of(uint32_t c, jinja_ref chars)
 {
@@ -123,9 +121,7 @@ jinja_ref jinja_strip(jinja_run *run, jinja_ref text, jinja_ref chars, bool left
     return (size_t)(end - p) == text->as.text.length ? text : jinja_part(run, p, (size_t)(end - p));
 }
 
-/* ---- Replacing
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Replacing */
 
 /* Between all characters, and at both ends. */
 static bool replace_empty(jinja_run *run, jinja_ref text, jinja_ref with, int64_t count, core_text *out)
@@ -170,8 +166,7 @@ jinja_ref jinja_replace(jinja_run *run, jinja_ref text, jinja_ref old, jinja_ref
     return jinja_made(run, &out, good);
 }
 
-/* ---- Splitting and joining
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Splitting and joining */
 
 typedef struct parts {
     jinja_run *run;
@@ -336,9 +331,7 @@ jinja_ref jinja_join(jinja_run *run, jinja_ref separator, const jinja_ref *items
     return jinja_made(run, &out, good);
 }
 
-/* ---- Padding, HTML
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Padding, HTML */
 
 static bool add_times(jinja_run *run, core_text *out, jinja_ref fill, size_t times)
 {

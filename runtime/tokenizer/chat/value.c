@@ -12,7 +12,7 @@ const jinja_value jinja_empty = { .kind = JINJA_STRING, .as.text = { "", 0, 0 } 
 /* Where a list of none points to: a pointer that may be moved by none. */
 static const jinja_ref nothing[1] = { NULL };
 
-static jinja_value *make(jinja_run *run, jinja_kind kind)
+jinja_value *jinja_make(jinja_run *run, jinja_kind kind)
 {
     jinja_value *value = jinja_take(run, sizeof *value);
     if (value) {
@@ -24,7 +24,7 @@ static jinja_value *make(jinja_run *run, jinja_kind kind)
 
 jinja_ref jinja_int(jinja_run *run, int64_t number)
 {
-    jinja_value *value = make(run, JINJA_INT);
+    jinja_value *value = jinja_make(run, JINJA_INT);
     if (value)
         value->as.integer = number;
     return value;
@@ -32,7 +32,7 @@ jinja_ref jinja_int(jinja_run *run, int64_t number)
 
 jinja_ref jinja_float(jinja_run *run, double number)
 {
-    jinja_value *value = make(run, JINJA_FLOAT);
+    jinja_value *value = jinja_make(run, JINJA_FLOAT);
     if (value)
         value->as.real = number;
     return value;
@@ -51,7 +51,7 @@ jinja_ref jinja_part(jinja_run *run, const char *data, size_t length)
     jinja_value *value;
     if (length == 0)
         return &jinja_empty;
-    if (!jinja_work(run, length / 16) || !(value = make(run, JINJA_STRING)))
+    if (!jinja_work(run, length / 16) || !(value = jinja_make(run, JINJA_STRING)))
         return NULL;
     value->as.text.data = data;
     value->as.text.length = length;
@@ -89,7 +89,7 @@ jinja_ref jinja_join2(jinja_run *run, jinja_ref a, jinja_ref b)
         return a;
     if (left + right > JINJA_MAX_TEXT)
         return jinja_fail(run, "makes a text of %zu bytes; the limit is %zu", left + right, JINJA_MAX_TEXT);
-    if (!jinja_work(run, right / 16) || !(value = make(run, JINJA_STRING)))
+    if (!jinja_work(run, right / 16) || !(value = jinja_make(run, JINJA_STRING)))
         return NULL;
     if (jinja_arena_extend(&run->texts, a->as.text.data, left, right)) {
         memcpy((char *)(uintptr_t)a->as.text.data + left, b->as.text.data,
@@ -109,7 +109,7 @@ jinja_ref jinja_join2(jinja_run *run, jinja_ref a, jinja_ref b)
 
 jinja_ref jinja_markup(jinja_run *run, jinja_ref text)
 {
-    jinja_value *value = make(run, JINJA_STRING);
+    jinja_value *value = jinja_make(run, JINJA_STRING);
     if (value) {
         value->as = text->as;
         value->markup = true;
@@ -128,7 +128,7 @@ jinja_ref *jinja_array(jinja_run *run, size_t count)
 
 jinja_ref jinja_sequence(jinja_run *run, jinja_kind kind, const jinja_ref *items, size_t count)
 {
-    jinja_value *value = make(run, kind);
+    jinja_value *value = jinja_make(run, kind);
     if (value) {
         value->as.list.items = items ? items : nothing;
         value->as.list.count = count;
@@ -138,7 +138,7 @@ jinja_ref jinja_sequence(jinja_run *run, jinja_kind kind, const jinja_ref *items
 
 jinja_ref jinja_iterator(jinja_run *run, const jinja_ref *items, size_t count, const char *type)
 {
-    jinja_value *value = make(run, JINJA_ITERATOR);
+    jinja_value *value = jinja_make(run, JINJA_ITERATOR);
     size_t *next = jinja_take(run, sizeof *next);
     if (!value || !next)
         return NULL;
@@ -152,7 +152,7 @@ jinja_ref jinja_iterator(jinja_run *run, const jinja_ref *items, size_t count, c
 
 jinja_ref jinja_undefined_name(jinja_run *run, jinja_ref name, jinja_ref owner)
 {
-    jinja_value *value = make(run, JINJA_UNDEFINED);
+    jinja_value *value = jinja_make(run, JINJA_UNDEFINED);
     if (value) {
         value->as.undefined.name = name;
         value->as.undefined.owner = owner;
@@ -162,7 +162,7 @@ jinja_ref jinja_undefined_name(jinja_run *run, jinja_ref name, jinja_ref owner)
 
 jinja_ref jinja_undefined_hint(jinja_run *run, const char *hint, jinja_ref name)
 {
-    jinja_value *value = make(run, JINJA_UNDEFINED);
+    jinja_value *value = jinja_make(run, JINJA_UNDEFINED);
     if (value) {
         value->as.undefined.hint = hint;
         value->as.undefined.name = name;
@@ -170,8 +170,7 @@ jinja_ref jinja_undefined_hint(jinja_run *run, const char *hint, jinja_ref name)
     return value;
 }
 
-/* ---- Asking them
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Asking them */
 
 const char *jinja_type(jinja_ref value)
 {
@@ -356,8 +355,7 @@ bool jinja_items(jinja_run *run, jinja_ref value, const jinja_ref **items, size_
     }
 }
 
-/* ---- Comparing
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Comparing */
 
 /* Three ways: exact also between an int and a float. NaN is told apart by the callers. */
 static int compare_numbers(jinja_ref a, jinja_ref b)

@@ -110,6 +110,7 @@ static inline jinja_ref jinja_bool(bool value)
 {
     return value ? &jinja_true : &jinja_false;
 }
+jinja_value *jinja_make(jinja_run *run, jinja_kind kind); /* all else zero */
 jinja_ref jinja_int(jinja_run *run, int64_t value);
 jinja_ref jinja_float(jinja_run *run, double value);
 jinja_ref jinja_text(jinja_run *run, const char *data, size_t length); /* copies; valid UTF-8 */

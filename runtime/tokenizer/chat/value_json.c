@@ -7,8 +7,7 @@
 #include "tokenizer/chat/call.h"
 #include "tokenizer/unicode.h"
 
-/* ---- Writing
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Writing */
 
 static bool write_escape(jinja_run *run, core_text *out, uint32_t c)
 {
@@ -175,8 +174,7 @@ bool jinja_print_json(jinja_run *run, jinja_ref value, const jinja_json_style *s
     return write_value(&w, value);
 }
 
-/* ---- Reading
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Reading */
 
 static jinja_ref read_value(jinja_run *run, core_json_reader *reader);
 

@@ -42,8 +42,7 @@ bool jinja_add_word(jinja_run *run, core_text *out, const char *literal)
     return jinja_add(run, out, literal, strlen(literal));
 }
 
-/* ---- Numbers
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers */
 
 static void print_c(char *out, size_t size, const char *format, ...)
 {
@@ -80,9 +79,7 @@ void jinja_float_text(double value, char text[32])
     }
 }
 
-/* ---- repr
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- repr */
 
 static bool is_printable(uint32_t c)
 {
