@@ -104,19 +104,23 @@ static oclm_status wrong(const cJSON *item, const char *name, const char *origin
     return core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" is %s; it must be %s", origin, name, value, wanted);
 }
 
+bool core_json_is_whole(const cJSON *item, double min, double max)
+{
+    return cJSON_IsNumber(item) && item->valuedouble >= min && item->valuedouble <= max && floor(item->valuedouble) == item->valuedouble;
+}
+
 oclm_status core_json_get_u32(const cJSON *object, const char *name, const char *origin, uint32_t min, uint32_t max,
                               uint32_t *value)
 {
     const cJSON *item = core_json_member(object, name);
     if (item == NULL)
         return OCLM_OK;
-    const double number = item->valuedouble;
-    if (!cJSON_IsNumber(item) || !(number >= min && number <= max) || floor(number) != number) {
+    if (!core_json_is_whole(item, min, max)) {
         char wanted[64];
         (void)snprintf(wanted, sizeof wanted, "a whole number from %" PRIu32 " to %" PRIu32, min, max);
         return wrong(item, name, origin, wanted);
     }
-    *value = (uint32_t)number;
+    *value = (uint32_t)item->valuedouble;
     return OCLM_OK;
 }
 

@@ -18,6 +18,8 @@ oclm_status core_json_read_file(const char *path, size_t limit, cJSON **tree);
 /* Members by exact name; NULL where there is none, or it is null. */
 const cJSON *core_json_member(const cJSON *object, const char *name);
 bool         core_json_has(const cJSON *object, const char *name); /* also where it is null */
+/* Whether it is a whole number from `min` to `max`: item->valuedouble. NULL is none. */
+bool         core_json_is_whole(const cJSON *item, double min, double max);
 /* Typed members: an absent one (or null) leaves `*value` as it is; one of another type, or out of range, is
  * OCLM_ERR_FORMAT naming origin, key and value. */
 oclm_status core_json_get_u32(const cJSON *object, const char *name, const char *origin, uint32_t min, uint32_t max, uint32_t *value);
@@ -58,6 +60,9 @@ oclm_status core_json_int(core_json_reader *reader, int64_t min, int64_t max, in
 oclm_status core_json_double(core_json_reader *reader, double *value);
 oclm_status core_json_bool(core_json_reader *reader, bool *value);
 oclm_status core_json_skip(core_json_reader *reader); /* any value, null too */
+/* Enters an object and hands each key to `member`, which reads the value or skips it; `key` is valid until then. */
+oclm_status core_json_read_object(core_json_reader *reader, oclm_status (*member)(core_json_reader *reader, const char *key, size_t length, void *user),
+                                  void *user);
 /* A message with origin, byte and way out: `return core_json_error(reader, "\"merges\" has ...")`. Returns OCLM_ERR_FORMAT. */
 oclm_status core_json_error(const core_json_reader *reader, const char *format, ...) CORE_PRINTF(2, 3);
 

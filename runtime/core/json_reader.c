@@ -402,3 +402,17 @@ oclm_status core_json_skip(core_json_reader *reader)
     }
     return unexpected(reader, "a JSON value");
 }
+
+oclm_status core_json_read_object(core_json_reader *reader, oclm_status (*member)(core_json_reader *reader, const char *key, size_t length, void *user),
+                                  void *user)
+{
+    bool        first = true, more;
+    const char *key;
+    size_t      length;
+    oclm_status status = core_json_enter(reader, CORE_JSON_OBJECT);
+    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
+        if ((status = core_json_key(reader, &key, &length)) == OCLM_OK)
+            status = member(reader, key, length, user);
+    }
+    return status;
+}

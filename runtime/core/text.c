@@ -249,6 +249,11 @@ void core_make_printable(char *text, bool one_line)
 
 /* ---- Numbers as text */
 
+bool core_is_word(const char *text, size_t length, const char *word)
+{
+    return length == strlen(word) && memcmp(text, word, length) == 0;
+}
+
 const char *core_format_bytes(uint64_t bytes, char buffer[32])
 {
     static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };

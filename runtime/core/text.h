@@ -43,6 +43,9 @@ size_t core_utf8_cut(const char *text, size_t length, size_t limit);
  * `one_line`), and a character cut at the end is removed. */
 void core_make_printable(char *text, bool one_line);
 
+/* Whether these bytes are just that word. */
+bool core_is_word(const char *text, size_t length, const char *word);
+
 /* "1.5 GiB", "12 MiB", "345 bytes"; for messages. */
 const char *core_format_bytes(uint64_t bytes, char buffer[32]);
 /* Locale-free number reading: the whole string must be the number. */

@@ -1,7 +1,6 @@
 /* config.c: config.json -> family -> architecture. Every size is checked on its own and against the others here, so that the
  * rest of the room may multiply them. Sources: transformers' PreTrainedConfig and RotaryEmbeddingConfigMixin. */
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -212,12 +211,11 @@ oclm_status model_read_eos(const cJSON *config, const char *origin, model_archit
         return OCLM_OK;
     const bool list = cJSON_IsArray(item);
     for (const cJSON *id = list ? item->child : item; id != NULL; id = list ? id->next : NULL) {
-        const double number = id->valuedouble;
-        if (!cJSON_IsNumber(id) || !(number >= 0.0 && number <= (double)INT32_MAX) || floor(number) != number)
+        if (!core_json_is_whole(id, 0, INT32_MAX))
             return core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a token id, a list of them, or null", origin, key);
         if (architecture->eos_token_count == OCLM_MAX_EOS_TOKENS)
             return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"%s\" lists more than %d ids", origin, key, OCLM_MAX_EOS_TOKENS);
-        architecture->eos_token_ids[architecture->eos_token_count++] = (int32_t)number;
+        architecture->eos_token_ids[architecture->eos_token_count++] = (int32_t)id->valuedouble;
     }
     return OCLM_OK;
 }

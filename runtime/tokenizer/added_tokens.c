@@ -94,13 +94,13 @@ static oclm_status read_member(core_json_reader *reader, tok_added_token *token,
     };
     if ((status = core_json_key(reader, &key, &length)) != OCLM_OK)
         return status;
-    if (length == 2 && memcmp(key, "id", 2) == 0) {
+    if (core_is_word(key, length, "id")) {
         *seen |= HAS_ID;
         if ((status = core_json_int(reader, 0, INT32_MAX, &id)) == OCLM_OK)
             token->id = (int32_t)id;
         return status;
     }
-    if (length == 7 && memcmp(key, "content", 7) == 0) {
+    if (core_is_word(key, length, "content")) {
         *seen |= HAS_CONTENT;
         if ((status = core_json_string(reader, &text, &length)) != OCLM_OK)
             return status;
@@ -108,7 +108,7 @@ static oclm_status read_member(core_json_reader *reader, tok_added_token *token,
         return core_text_add(content, text, length);
     }
     for (size_t i = 0; i < COUNT(flags); i++) {
-        if (length == strlen(flags[i].name) && memcmp(key, flags[i].name, length) == 0) {
+        if (core_is_word(key, length, flags[i].name)) {
             *seen |= flags[i].bit;
             return core_json_bool(reader, flags[i].value);
         }

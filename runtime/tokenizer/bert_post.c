@@ -54,8 +54,7 @@ static oclm_status read_token(const cJSON *config, const char *name, const char 
 {
     const cJSON *pair = core_json_member(config, name), *value = cJSON_GetArrayItem(pair, 1);
     if (!cJSON_IsArray(pair) || cJSON_GetArraySize(pair) != 2 || !cJSON_IsString(cJSON_GetArrayItem(pair, 0)) ||
-        !cJSON_IsNumber(value) || !(value->valuedouble >= 0 && value->valuedouble <= TOK_MAX_ID) ||
-        value->valuedouble != (double)(int32_t)value->valuedouble)
+        !core_json_is_whole(value, 0, TOK_MAX_ID))
         return core_fail(OCLM_ERR_FORMAT,
                          "%s: its \"%s\" is not a token and its id, such as [\"[SEP]\", 102], with an id from 0 to %d", where,
                          name, TOK_MAX_ID);

@@ -82,8 +82,6 @@ oclm_status tok_bpe_spans(const tok_model *model, struct tok_scratch *scratch, c
                           size_t count, oclm_span *spans);
 /* The model object of a tokenizer.json. */
 oclm_status tok_bpe_read(core_json_reader *reader, tok_model **model);
-/* An object of strings and ids. */
-oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader);
 /* ---- Merges by their texts (bpe_batch.c): init, add all, end. `where` is for messages. */
 #define TOK_MERGE_BATCH 32
 

@@ -8,11 +8,6 @@
 #include "tokenizer/bpe.h"
 #include "tokenizer/model_read.h"
 
-oclm_status tok_bpe_read_vocab(tok_bpe *bpe, core_json_reader *reader)
-{
-    return tok_read_vocab(reader, &bpe->model.vocab);
-}
-
 /* ---- Merges */
 
 /* ["left", "right"] */
@@ -69,6 +64,7 @@ static oclm_status read_merges(tok_bpe *bpe, core_json_reader *reader)
 /* ---- The model object */
 
 typedef struct members {
+    tok_bpe         *bpe;
     bool             vocab, prefix; /* read so far */
     bool             merges;        /* seen */
     bool             merges_wait;   /* to be read from here */
@@ -88,20 +84,16 @@ static oclm_status read_dropout(core_json_reader *reader)
     return status;
 }
 
-static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *seen)
+static oclm_status read_member(core_json_reader *reader, const char *key, size_t length, void *user)
 {
-    const char *key;
-    size_t      length;
-    oclm_status status = core_json_key(reader, &key, &length);
-    if (status != OCLM_OK)
-        return status;
-    if (tok_key_is(key, length, "vocab")) {
-        if (seen->vocab)
-            return core_json_error(reader, "the model has two vocabularies");
-        seen->vocab = true;
-        return tok_bpe_read_vocab(bpe, reader);
+    members    *seen = user;
+    tok_bpe    *bpe = seen->bpe;
+    oclm_status status;
+    if (core_is_word(key, length, "vocab")) {
+        status = tok_read_one_vocab(reader, &seen->vocab);
+        return status == OCLM_OK ? tok_read_vocab(reader, &bpe->model.vocab) : status;
     }
-    if (tok_key_is(key, length, "merges")) {
+    if (core_is_word(key, length, "merges")) {
         if (seen->merges)
             return core_json_error(reader, "the model has two lists of merges");
         seen->merges = true;
@@ -112,37 +104,35 @@ static oclm_status read_member(tok_bpe *bpe, core_json_reader *reader, members *
         seen->merges_reader.scratch = (core_text)CORE_TEXT_INIT;
         return core_json_skip(reader);
     }
-    if (tok_key_is(key, length, "continuing_subword_prefix")) {
+    if (core_is_word(key, length, "continuing_subword_prefix")) {
         seen->prefix = true;
         return tok_read_optional_string(reader, &bpe->prefix);
     }
-    if (tok_key_is(key, length, "end_of_word_suffix"))
+    if (core_is_word(key, length, "end_of_word_suffix"))
         return tok_read_optional_string(reader, &bpe->suffix);
-    if (tok_key_is(key, length, "unk_token"))
+    if (core_is_word(key, length, "unk_token"))
         return tok_read_optional_string(reader, &bpe->unk_token);
-    if (tok_key_is(key, length, "fuse_unk"))
+    if (core_is_word(key, length, "fuse_unk"))
         return tok_read_optional_bool(reader, &bpe->fuse_unk);
-    if (tok_key_is(key, length, "byte_fallback"))
+    if (core_is_word(key, length, "byte_fallback"))
         return tok_read_optional_bool(reader, &bpe->byte_fallback);
-    if (tok_key_is(key, length, "ignore_merges"))
+    if (core_is_word(key, length, "ignore_merges"))
         return tok_read_optional_bool(reader, &bpe->ignore_merges);
-    if (tok_key_is(key, length, "dropout"))
+    if (core_is_word(key, length, "dropout"))
         return read_dropout(reader);
     return core_json_skip(reader);
 }
 
 oclm_status tok_bpe_read(core_json_reader *reader, tok_model **model)
 {
-    bool        first = true, more;
     members     seen;
     tok_bpe    *bpe;
     oclm_status status;
     memset(&seen, 0, sizeof seen);
     if ((status = tok_bpe_new(&bpe)) != OCLM_OK)
         return status;
-    status = core_json_enter(reader, CORE_JSON_OBJECT);
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
-        status = read_member(bpe, reader, &seen);
+    seen.bpe = bpe;
+    status = core_json_read_object(reader, read_member, &seen);
     if (status == OCLM_OK && (!seen.vocab || !seen.merges))
         status = core_json_error(reader, "the BPE model has no \"%s\"", seen.vocab ? "merges" : "vocab");
     if (status == OCLM_OK && seen.merges_wait)

@@ -13,14 +13,10 @@ static const char *const section_keys[SECTION_COUNT] = { "normalizer", "pre_toke
                                                          "version" };
 
 typedef struct layout {
+    tok_tokenizer   *tokenizer;              /* gets the model as it comes */
     core_json_reader readers[SECTION_COUNT]; /* each at its section's value */
     const char      *ends[SECTION_COUNT];    /* NULL: the file has no such section */
 } layout;
-
-static bool is(const char *key, size_t length, const char *name)
-{
-    return length == strlen(name) && memcmp(key, name, length) == 0;
-}
 
 static oclm_status note_section(core_json_reader *reader, layout *found, size_t which)
 {
@@ -35,38 +31,31 @@ static oclm_status note_section(core_json_reader *reader, layout *found, size_t 
     return status;
 }
 
-static oclm_status read_member(core_json_reader *reader, layout *found, tok_tokenizer *tokenizer)
+static oclm_status read_member(core_json_reader *reader, const char *key, size_t length, void *user)
 {
-    const char *key;
-    size_t      length;
-    oclm_status status = core_json_key(reader, &key, &length);
-    if (status != OCLM_OK)
-        return status;
+    layout *found = user;
     for (size_t i = 0; i < SECTION_COUNT; i++) {
-        if (is(key, length, section_keys[i]))
+        if (core_is_word(key, length, section_keys[i]))
             return note_section(reader, found, i);
     }
-    if (is(key, length, "model")) {
-        if (tokenizer->model != NULL)
+    if (core_is_word(key, length, "model")) {
+        if (found->tokenizer->model != NULL)
             return core_json_error(reader, "the file has two models");
-        return tok_model_read(reader, &tokenizer->model);
+        return tok_model_read(reader, &found->tokenizer->model);
     }
     /* transformers switches the file's own truncation and padding off, too: whoever encodes decides. */
-    if (!is(key, length, "truncation") && !is(key, length, "padding"))
+    if (!core_is_word(key, length, "truncation") && !core_is_word(key, length, "padding"))
         core_log(OCLM_LOG_WARNING, "%s: unknown section \"%.*s\" is ignored", reader->origin, (int)(length < 100 ? length : 100), key);
     return core_json_skip(reader);
 }
 
-static oclm_status read_layout(core_json_reader *reader, layout *found, tok_tokenizer *tokenizer)
+static oclm_status read_layout(core_json_reader *reader, layout *found)
 {
-    bool           first = true, more;
     core_json_kind kind;
-    oclm_status    status = core_json_enter(reader, CORE_JSON_OBJECT);
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
-        status = read_member(reader, found, tokenizer);
+    oclm_status    status = core_json_read_object(reader, read_member, found);
     if (status == OCLM_OK && (status = core_json_peek(reader, &kind)) == OCLM_OK && kind != CORE_JSON_END)
         status = core_json_error(reader, "more text follows after the end");
-    if (status == OCLM_OK && tokenizer->model == NULL)
+    if (status == OCLM_OK && found->tokenizer->model == NULL)
         status = core_json_error(reader, "there is no \"model\"; this is not a tokenizer.json");
     return status;
 }
@@ -81,7 +70,7 @@ static oclm_status check_version(layout *found)
         return OCLM_OK;
     if ((status = core_json_string(reader, &text, &length)) != OCLM_OK)
         return status;
-    if (!is(text, length, "1.0"))
+    if (!core_is_word(text, length, "1.0"))
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s: version \"%.*s\" of the format; oclm reads \"1.0\"", reader->origin,
                          (int)(length < 100 ? length : 100), text);
     return OCLM_OK;
@@ -106,8 +95,9 @@ oclm_status tok_read_json(const char *text, size_t length, const char *origin, t
     layout           found;
     oclm_status      status;
     memset(&found, 0, sizeof found);
+    found.tokenizer = tokenizer;
     core_json_reader_init(&reader, text, length, origin);
-    if ((status = read_layout(&reader, &found, tokenizer)) == OCLM_OK && (status = check_version(&found)) == OCLM_OK &&
+    if ((status = read_layout(&reader, &found)) == OCLM_OK && (status = check_version(&found)) == OCLM_OK &&
         (status = read_chain(&found, NORMALIZER, &tok_normalizers, &tokenizer->normalizer)) == OCLM_OK &&
         (status = read_chain(&found, PRE_TOKENIZER, &tok_pre_tokenizers, &tokenizer->pre_tokenizer)) == OCLM_OK &&
         (status = read_chain(&found, POST_PROCESSOR, &tok_post_processors, &tokenizer->post_processor)) == OCLM_OK &&

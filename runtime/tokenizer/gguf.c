@@ -306,11 +306,6 @@ static oclm_status read_spm(const core_gguf *file, const arrays *from, int32_t m
 
 /* ---- Which kind */
 
-static bool is(const char *text, size_t length, const char *name)
-{
-    return length == strlen(name) && memcmp(text, name, length) == 0;
-}
-
 static oclm_status read_kind(const core_gguf *file, tok_tokenizer *tokenizer)
 {
     const char *kind = NULL, *json = NULL;
@@ -328,13 +323,13 @@ static oclm_status read_kind(const core_gguf *file, tok_tokenizer *tokenizer)
     memset(&from, 0, sizeof from);
     if ((status = read_arrays(file, &from)) != OCLM_OK)
         return status;
-    if (is(kind, length, "gpt2"))
+    if (core_is_word(kind, length, "gpt2"))
         return read_byte_level(file, &from, tokenizer);
-    if (is(kind, length, "llama"))
+    if (core_is_word(kind, length, "llama"))
         return read_spm(file, &from, TOK_SPM_BPE, false, tokenizer);
-    if (is(kind, length, "gemma4"))
+    if (core_is_word(kind, length, "gemma4"))
         return read_spm(file, &from, TOK_SPM_BPE, true, tokenizer);
-    if (is(kind, length, "t5"))
+    if (core_is_word(kind, length, "t5"))
         return read_spm(file, &from, TOK_SPM_UNIGRAM, false, tokenizer);
     return core_fail(OCLM_ERR_UNSUPPORTED, "%s: a tokenizer of the kind \"%.*s\"; oclm reads gpt2, llama, gemma4 and t5", file->origin,
                      (int)(length < 80 ? length : 80), kind);

@@ -39,9 +39,9 @@ static oclm_status read_outline(core_json_reader *reader, outline *out)
         core_json_kind kind;
         if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
             break;
-        const bool is_type = tok_key_is(text, length, "type"), is_vocab = tok_key_is(text, length, "vocab");
+        const bool is_type = core_is_word(text, length, "type"), is_vocab = core_is_word(text, length, "vocab");
         for (size_t i = 0; i < COUNT(members); i++)
-            out->has[i] |= tok_key_is(text, length, members[i]);
+            out->has[i] |= core_is_word(text, length, members[i]);
         if ((status = core_json_peek(reader, &kind)) != OCLM_OK)
             break;
         if (is_type && kind == CORE_JSON_STRING) {

@@ -7,9 +7,12 @@
 
 #define BYTES_PER_ENTRY 64 /* of a tokenizer.json, roughly: 70 in Llama 3's, 72 in GPT-2's, 126 in Gemma 3's */
 
-bool tok_key_is(const char *key, size_t length, const char *name)
+oclm_status tok_read_one_vocab(core_json_reader *reader, bool *seen)
 {
-    return length == strlen(name) && memcmp(key, name, length) == 0;
+    if (*seen)
+        return core_json_error(reader, "the model has two vocabularies");
+    *seen = true;
+    return OCLM_OK;
 }
 
 oclm_status tok_read_optional_string(core_json_reader *reader, char **value)

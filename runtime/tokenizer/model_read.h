@@ -5,7 +5,8 @@
 #include "core/json.h"
 #include "tokenizer/vocab.h"
 
-bool tok_key_is(const char *key, size_t length, const char *name);
+/* Sees to it that a model has one "vocab": fails where `*seen` is set already, and sets it. */
+oclm_status tok_read_one_vocab(core_json_reader *reader, bool *seen);
 
 /* A string, or null; "" counts as none, as it has no effect. */
 oclm_status tok_read_optional_string(core_json_reader *reader, char **value);

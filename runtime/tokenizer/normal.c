@@ -19,7 +19,8 @@ static oclm_status reserve_sources(tok_normal *normal, size_t more)
     return OCLM_OK;
 }
 
-oclm_status tok_normal_keep(tok_normal *normal, const char *text, size_t length, size_t source)
+/* The first byte comes from `source`, each next one from `step` bytes further on. */
+static oclm_status add(tok_normal *normal, const char *text, size_t length, size_t source, size_t step)
 {
     const size_t before = normal->text.length;
     oclm_status status;
@@ -28,21 +29,18 @@ oclm_status tok_normal_keep(tok_normal *normal, const char *text, size_t length,
     if ((status = core_text_add(&normal->text, text, length)) != OCLM_OK || !normal->traced)
         return status;
     for (size_t i = 0; i < length; i++)
-        normal->sources[before + i] = (uint32_t)(source + i);
+        normal->sources[before + i] = (uint32_t)(source + i * step);
     return OCLM_OK;
+}
+
+oclm_status tok_normal_keep(tok_normal *normal, const char *text, size_t length, size_t source)
+{
+    return add(normal, text, length, source, 1);
 }
 
 oclm_status tok_normal_put(tok_normal *normal, const char *text, size_t length, size_t source)
 {
-    const size_t before = normal->text.length;
-    oclm_status status;
-    if (normal->traced && (status = reserve_sources(normal, length)) != OCLM_OK)
-        return status;
-    if ((status = core_text_add(&normal->text, text, length)) != OCLM_OK || !normal->traced)
-        return status;
-    for (size_t i = 0; i < length; i++)
-        normal->sources[before + i] = (uint32_t)source;
-    return OCLM_OK;
+    return add(normal, text, length, source, 0);
 }
 
 oclm_status tok_normal_put_char(tok_normal *normal, uint32_t code_point, size_t source)

@@ -203,8 +203,7 @@ static oclm_status read_numbered(const sources *from, const tok_tokenizer *token
         token->content_length = strlen(entry->string);
         token->special = is_named(&tokenizer->settings, token);
         token->normalized = !token->special;
-        if (cJSON_IsNumber(entry) && entry->valuedouble >= 0 && entry->valuedouble <= TOK_MAX_ID &&
-            entry->valuedouble == (double)(int32_t)entry->valuedouble)
+        if (core_json_is_whole(entry, 0, TOK_MAX_ID))
             id = (uint64_t)entry->valuedouble;
     } else if ((status = read_token(entry, origin, false, token)) == OCLM_OK) {
         token->special = token->special || is_named(&tokenizer->settings, token);

@@ -51,11 +51,6 @@ typedef struct tekken {
     core_json_reader vocab;   /* at the list; origin NULL: the file has none */
 } tekken;
 
-static bool is(const char *key, size_t length, const char *name)
-{
-    return length == strlen(name) && memcmp(key, name, length) == 0;
-}
-
 static oclm_status read_tree(core_json_reader *reader, cJSON **tree)
 {
     core_json_kind kind;
@@ -68,20 +63,17 @@ static oclm_status read_tree(core_json_reader *reader, cJSON **tree)
     return core_json_parse(begin, (size_t)(reader->p - begin), reader->origin, tree);
 }
 
-static oclm_status read_member(core_json_reader *reader, tekken *file)
+static oclm_status read_member(core_json_reader *reader, const char *key, size_t length, void *user)
 {
+    tekken *file = user;
     core_json_kind kind;
-    const char *key;
-    size_t length;
-    oclm_status status = core_json_key(reader, &key, &length);
-    if (status != OCLM_OK)
-        return status;
-    if (is(key, length, "config"))
+    if (core_is_word(key, length, "config"))
         return read_tree(reader, &file->config);
-    if (is(key, length, "special_tokens"))
+    if (core_is_word(key, length, "special_tokens"))
         return read_tree(reader, &file->specials);
-    if (is(key, length, "vocab")) {
-        if ((status = core_json_peek(reader, &kind)) != OCLM_OK)
+    if (core_is_word(key, length, "vocab")) {
+        const oclm_status status = core_json_peek(reader, &kind); /* moves to the value */
+        if (status != OCLM_OK)
             return status;
         file->vocab = *reader;
         file->vocab.scratch = (core_text)CORE_TEXT_INIT;
@@ -163,7 +155,7 @@ static oclm_status read_entry(core_json_reader *reader, tok_vocab *vocab, int32_
     while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more) {
         if ((status = core_json_key(reader, &text, &length)) != OCLM_OK)
             break;
-        if (!is(text, length, "token_bytes")) {
+        if (!core_is_word(text, length, "token_bytes")) {
             status = core_json_skip(reader);
         } else if ((status = core_json_string(reader, &text, &length)) == OCLM_OK) {
             status = tok_byte_vocab_add(vocab, text, length, id, reader->origin, number);
@@ -222,14 +214,10 @@ oclm_status tok_tekken_read(const char *text, size_t length, const char *path, t
 {
     core_json_reader reader;
     tekken file;
-    bool first = true, more;
     oclm_status status;
     memset(&file, 0, sizeof file);
     core_json_reader_init(&reader, text, length, path);
-    status = core_json_enter(&reader, CORE_JSON_OBJECT);
-    while (status == OCLM_OK && (status = core_json_next(&reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
-        status = read_member(&reader, &file);
-    if (status == OCLM_OK)
+    if ((status = core_json_read_object(&reader, read_member, &file)) == OCLM_OK)
         status = build(&file, path, tokenizer);
     core_json_reader_deinit(&reader);
     core_json_reader_deinit(&file.vocab);

@@ -52,8 +52,7 @@ static oclm_status add_special(tok_layout *list, const cJSON *specials, const ch
                          where, name);
     cJSON_ArrayForEach(id, ids)
     {
-        if (!cJSON_IsNumber(id) || !(id->valuedouble >= 0 && id->valuedouble <= TOK_MAX_ID) ||
-            id->valuedouble != (double)(int32_t)id->valuedouble)
+        if (!core_json_is_whole(id, 0, TOK_MAX_ID))
             return core_fail(OCLM_ERR_FORMAT, "%s: an id of special token \"%s\" is not a whole number from 0 to %d", where,
                              name, TOK_MAX_ID);
         const oclm_status status = tok_layout_add(list, (int32_t)id->valuedouble, (int32_t)type_id);

@@ -14,6 +14,7 @@ typedef struct tok_unigram {
     size_t    earlier_count;
     double    lowest;        /* score */
     int32_t   unk_id;        /* -1: none */
+    bool      has_vocab;     /* read so far, from a tokenizer.json */
     bool      byte_fallback; /* an unknown part becomes its bytes, if the vocabulary has tokens for all of them */
     int32_t   fallback_ids[256];
 } tok_unigram;

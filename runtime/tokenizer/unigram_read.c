@@ -53,38 +53,30 @@ static oclm_status read_unk_id(tok_unigram *unigram, core_json_reader *reader)
     return status;
 }
 
-static oclm_status read_member(tok_unigram *unigram, core_json_reader *reader, bool *has_vocab)
+static oclm_status read_member(core_json_reader *reader, const char *key, size_t length, void *user)
 {
-    const char *key;
-    size_t      length;
-    oclm_status status = core_json_key(reader, &key, &length);
-    if (status != OCLM_OK)
-        return status;
-    if (tok_key_is(key, length, "vocab")) {
-        if (*has_vocab)
-            return core_json_error(reader, "the model has two vocabularies");
-        *has_vocab = true;
-        return read_pieces(unigram, reader);
+    tok_unigram *unigram = user;
+    oclm_status  status;
+    if (core_is_word(key, length, "vocab")) {
+        status = tok_read_one_vocab(reader, &unigram->has_vocab);
+        return status == OCLM_OK ? read_pieces(unigram, reader) : status;
     }
-    if (tok_key_is(key, length, "unk_id"))
+    if (core_is_word(key, length, "unk_id"))
         return read_unk_id(unigram, reader);
-    if (tok_key_is(key, length, "byte_fallback"))
+    if (core_is_word(key, length, "byte_fallback"))
         return tok_read_optional_bool(reader, &unigram->byte_fallback);
     return core_json_skip(reader);
 }
 
 oclm_status tok_unigram_read(core_json_reader *reader, tok_model **model)
 {
-    bool         first = true, more, has_vocab = false;
     tok_unigram *unigram;
     oclm_status  status = tok_unigram_new(&unigram);
     *model = NULL;
     if (status != OCLM_OK)
         return status;
-    status = core_json_enter(reader, CORE_JSON_OBJECT);
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
-        status = read_member(unigram, reader, &has_vocab);
-    if (status == OCLM_OK && !has_vocab)
+    status = core_json_read_object(reader, read_member, unigram);
+    if (status == OCLM_OK && !unigram->has_vocab)
         status = core_json_error(reader, "the Unigram model has no \"vocab\"");
     if (status == OCLM_OK)
         status = tok_unigram_finish(unigram, reader->origin);

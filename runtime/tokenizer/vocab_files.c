@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tokenizer/bpe.h"
+#include "tokenizer/model_read.h"
 #include "tokenizer/pipeline.h"
 
 #define MAX_FILE ((size_t)256 << 20) /* bytes; GPT-2's are 1 MB and 0.5 MB */
@@ -18,7 +19,7 @@ static oclm_status read_vocab(tok_bpe *bpe, const char *path)
     if (status != OCLM_OK)
         return status;
     core_json_reader_init(&reader, text, length, path);
-    if ((status = tok_bpe_read_vocab(bpe, &reader)) == OCLM_OK && (status = core_json_peek(&reader, &kind)) == OCLM_OK &&
+    if ((status = tok_read_vocab(&reader, &bpe->model.vocab)) == OCLM_OK && (status = core_json_peek(&reader, &kind)) == OCLM_OK &&
         kind != CORE_JSON_END)
         status = core_json_error(&reader, "more text follows after the vocabulary");
     core_json_reader_deinit(&reader);

@@ -9,6 +9,7 @@ typedef struct wordlevel {
     tok_model model;
     char     *unk_token;
     int32_t   unk_id; /* -1: not in the vocabulary */
+    bool      has_vocab; /* read so far */
 } wordlevel;
 
 static oclm_status encode(const tok_model *model, tok_scratch *scratch, const char *text, size_t length, tok_ids *ids)
@@ -47,27 +48,21 @@ static void free_wordlevel(tok_model *model)
     core_free(model);
 }
 
-static oclm_status read_member(wordlevel *self, core_json_reader *reader, bool *has_vocab)
+static oclm_status read_member(core_json_reader *reader, const char *key, size_t length, void *user)
 {
-    const char *key;
-    size_t      length;
-    oclm_status status = core_json_key(reader, &key, &length);
-    if (status != OCLM_OK)
-        return status;
-    if (tok_key_is(key, length, "vocab")) {
-        if (*has_vocab)
-            return core_json_error(reader, "the model has two vocabularies");
-        *has_vocab = true;
-        return tok_read_vocab(reader, &self->model.vocab);
+    wordlevel  *self = user;
+    oclm_status status;
+    if (core_is_word(key, length, "vocab")) {
+        status = tok_read_one_vocab(reader, &self->has_vocab);
+        return status == OCLM_OK ? tok_read_vocab(reader, &self->model.vocab) : status;
     }
-    return tok_key_is(key, length, "unk_token") ? tok_read_optional_string(reader, &self->unk_token) : core_json_skip(reader);
+    return core_is_word(key, length, "unk_token") ? tok_read_optional_string(reader, &self->unk_token) : core_json_skip(reader);
 }
 
 oclm_status tok_wordlevel_read(core_json_reader *reader, tok_model **model)
 {
-    bool        first = true, more, has_vocab = false;
     wordlevel  *self = core_alloc_zero(1, sizeof *self, "a WordLevel model");
-    oclm_status status = OCLM_OK;
+    oclm_status status;
     *model = NULL;
     if (self == NULL)
         return OCLM_ERR_MEMORY;
@@ -75,10 +70,8 @@ oclm_status tok_wordlevel_read(core_json_reader *reader, tok_model **model)
     self->model.spans = find_spans;
     self->model.prepare = prepare;
     self->model.free = free_wordlevel;
-    status = core_json_enter(reader, CORE_JSON_OBJECT);
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
-        status = read_member(self, reader, &has_vocab);
-    if (status == OCLM_OK && !has_vocab)
+    status = core_json_read_object(reader, read_member, self);
+    if (status == OCLM_OK && !self->has_vocab)
         status = core_json_error(reader, "the WordLevel model has no \"vocab\"");
     if (status == OCLM_OK)
         *model = &self->model;

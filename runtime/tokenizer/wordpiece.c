@@ -129,24 +129,19 @@ oclm_status tok_wordpiece_finish(tok_wordpiece *self)
 
 /* ---- Reading */
 
-static oclm_status read_member(tok_wordpiece *self, core_json_reader *reader, bool *has_vocab)
+static oclm_status read_member(core_json_reader *reader, const char *key, size_t length, void *user)
 {
-    const char *key;
-    size_t      length;
-    oclm_status status = core_json_key(reader, &key, &length);
-    if (status != OCLM_OK)
-        return status;
-    if (tok_key_is(key, length, "vocab")) {
-        if (*has_vocab)
-            return core_json_error(reader, "the model has two vocabularies");
-        *has_vocab = true;
-        return tok_read_vocab(reader, &self->model.vocab);
+    tok_wordpiece *self = user;
+    oclm_status    status;
+    if (core_is_word(key, length, "vocab")) {
+        status = tok_read_one_vocab(reader, &self->has_vocab);
+        return status == OCLM_OK ? tok_read_vocab(reader, &self->model.vocab) : status;
     }
-    if (tok_key_is(key, length, "unk_token"))
+    if (core_is_word(key, length, "unk_token"))
         return tok_read_optional_string(reader, &self->unk_token);
-    if (tok_key_is(key, length, "continuing_subword_prefix"))
+    if (core_is_word(key, length, "continuing_subword_prefix"))
         return tok_read_optional_string(reader, &self->prefix);
-    if (tok_key_is(key, length, "max_input_chars_per_word")) {
+    if (core_is_word(key, length, "max_input_chars_per_word")) {
         int64_t max;
         if ((status = core_json_int(reader, 0, INT64_MAX, &max)) == OCLM_OK)
             self->max_chars = max < UINT32_MAX ? (uint32_t)max : UINT32_MAX - 1; /* more than any text has */
@@ -157,16 +152,13 @@ static oclm_status read_member(tok_wordpiece *self, core_json_reader *reader, bo
 
 oclm_status tok_wordpiece_read(core_json_reader *reader, tok_model **model)
 {
-    bool           first = true, more, has_vocab = false;
     tok_wordpiece *self;
     oclm_status    status = tok_wordpiece_new(&self);
     *model = NULL;
     if (status != OCLM_OK)
         return status;
-    status = core_json_enter(reader, CORE_JSON_OBJECT);
-    while (status == OCLM_OK && (status = core_json_next(reader, CORE_JSON_OBJECT, &first, &more)) == OCLM_OK && more)
-        status = read_member(self, reader, &has_vocab);
-    if (status == OCLM_OK && !has_vocab)
+    status = core_json_read_object(reader, read_member, self);
+    if (status == OCLM_OK && !self->has_vocab)
         status = core_json_error(reader, "the WordPiece model has no \"vocab\"");
     if (status == OCLM_OK)
         status = tok_wordpiece_finish(self);

@@ -18,6 +18,7 @@ typedef struct tok_wordpiece {
     bool      no_inner;   /* no entry begins with the prefix: words of several parts are unknown */
     uint32_t  max_chars;  /* longer words are unknown */
     int32_t   unk_id;     /* -1: not in the vocabulary */
+    bool      has_vocab;  /* read so far */
 } tok_wordpiece;
 
 /* For readers of other files: fill the vocabulary and the members, then finish. */

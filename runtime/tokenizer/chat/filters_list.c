@@ -1,6 +1,5 @@
 /* filters_list.c: filters of lists and dicts. Where Python gives a generator, these give an iterator, which is read
  * once. */
-
 #include "tokenizer/chat/call.h"
 #include "tokenizer/chat/text.h"
 
