@@ -36,16 +36,6 @@ static oclm_status check_file_name(const core_json_reader *json, const char *nam
     return OCLM_OK;
 }
 
-static char *copy_text(const char *text, size_t length, const char *what)
-{
-    char *copy = core_alloc(length + 1, what);
-    if (copy != NULL) {
-        memcpy(copy, text, length);
-        copy[length] = '\0';
-    }
-    return copy;
-}
-
 /* Finds a file name among the shards, or puts it in its place. Its own memory stays where it is when others move. */
 static oclm_status intern_shard(ckpt_shard_index *index, const core_json_reader *json, const char *name, size_t length,
                                 const char **shard)
@@ -74,7 +64,7 @@ static oclm_status intern_shard(ckpt_shard_index *index, const core_json_reader 
             return OCLM_ERR_MEMORY;
         index->shards = shards;
     }
-    char *copy = copy_text(name, length, "a shard's name");
+    char *copy = core_copy_part(name, length, "a shard's name");
     if (copy == NULL)
         return OCLM_ERR_MEMORY;
     memmove(index->shards + low + 1, index->shards + low, (index->shard_count - low) * sizeof *index->shards);
@@ -110,7 +100,7 @@ static oclm_status read_weight_map(core_json_reader *json, ckpt_shard_index *ind
             break;
         if (memchr(text, '\0', length) != NULL)
             return core_json_error(json, "a tensor's name holds a NUL");
-        char *tensor = copy_text(text, length, "a tensor's name");
+        char *tensor = core_copy_part(text, length, "a tensor's name");
         if (tensor == NULL)
             return OCLM_ERR_MEMORY;
         index->entries[index->count++] = (ckpt_shard_entry){ tensor, NULL };

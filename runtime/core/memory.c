@@ -67,6 +67,17 @@ char *core_copy_string(const char *text, const char *what)
     return text != NULL ? core_copy(text, strlen(text) + 1, what) : NULL;
 }
 
+char *core_copy_part(const char *text, size_t length, const char *what)
+{
+    char *copy = length < SIZE_MAX ? core_alloc(length + 1, what) : NULL;
+    if (copy != NULL) {
+        if (length > 0)
+            memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
 void *core_copy(const void *data, size_t bytes, const char *what)
 {
     void *block = core_alloc(bytes, what);

@@ -11,6 +11,7 @@ void *core_alloc_zero(size_t count, size_t size, const char *what); /* checks co
 void *core_alloc_array(size_t count, size_t size, const char *what);
 void *core_realloc_array(void *memory, size_t count, size_t size, const char *what); /* on failure `memory` stays */
 char *core_copy_string(const char *text, const char *what);         /* NULL in, NULL out */
+char *core_copy_part(const char *text, size_t length, const char *what); /* its first bytes, NUL-ended */
 void *core_copy(const void *data, size_t bytes, const char *what);
 void  core_free(void *memory); /* accepts NULL */
 

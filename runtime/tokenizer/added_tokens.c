@@ -40,6 +40,12 @@ static oclm_status set_id(tok_added *added, tok_added_token *token, const tok_vo
     return OCLM_OK;
 }
 
+tok_added_token tok_added_of(const char *text, size_t length, int32_t id, bool special)
+{
+    /* Its content is only read: tok_added_add() copies it. */
+    return (tok_added_token){ .content = (char *)(uintptr_t)text, .content_length = length, .id = id, .special = special };
+}
+
 oclm_status tok_added_add(tok_added *added, const tok_added_token *token, const tok_vocab *vocab, const char *origin)
 {
     oclm_status   status;
@@ -65,10 +71,8 @@ oclm_status tok_added_add(tok_added *added, const tok_added_token *token, const 
     }
     tok_added_token copy = *token;
     copy.text = NULL;
-    if ((copy.content = core_alloc(token->content_length + 1, "an added token")) == NULL)
+    if ((copy.content = core_copy_part(token->content, token->content_length, "an added token")) == NULL)
         return OCLM_ERR_MEMORY;
-    memcpy(copy.content, token->content, token->content_length);
-    copy.content[token->content_length] = '\0';
     if ((status = set_id(added, &copy, vocab, origin)) != OCLM_OK ||
         (status = tok_vocab_add(&added->by_content, copy.content, copy.content_length, (int32_t)added->count)) != OCLM_OK) {
         core_free(copy.content);

@@ -39,6 +39,8 @@ typedef struct tok_added {
 /* Reads the "added_tokens" array. Ids are given as the reference gives them: contents known to the model keep their id,
  * others take the next free one. */
 oclm_status tok_added_read(tok_added *added, core_json_reader *reader, const tok_vocab *vocab);
+/* A token to add, with no flag set but `special`; it borrows the text. */
+tok_added_token tok_added_of(const char *text, size_t length, int32_t id, bool special);
 /* One token with its flags set; `content` is copied, `id` is what the file says, or -1. */
 oclm_status tok_added_add(tok_added *added, const tok_added_token *token, const tok_vocab *vocab, const char *origin);
 /* What a token gets that the model does not know. */

@@ -21,6 +21,14 @@ uint32_t tok_byte_char(unsigned char byte)
     return byte == 0xAD ? 0x143u : 0x121u + (byte - 0x7Fu); /* 0x7F-A0 follow the first 33 */
 }
 
+oclm_status tok_add_byte_chars(core_text *out, const char *bytes, size_t length)
+{
+    oclm_status status = OCLM_OK;
+    for (size_t i = 0; i < length && status == OCLM_OK; i++)
+        status = core_text_add_code_point(out, tok_byte_char((unsigned char)bytes[i]));
+    return status;
+}
+
 int tok_byte_of_char(uint32_t code_point)
 {
     if (code_point < 0x100)

@@ -17,9 +17,7 @@ oclm_status tok_byte_vocab_add(tok_vocab *vocab, const char *base64, size_t leng
     if (status == OCLM_OK && (!valid || bytes.length == 0))
         status = core_fail(OCLM_ERR_FORMAT, "%s: token %zu, \"%.*s\", is not base64", origin, line,
                            (int)(length < 80 ? length : 80), base64);
-    for (size_t i = 0; i < bytes.length && status == OCLM_OK; i++)
-        status = core_text_add_code_point(&chars, tok_byte_char((unsigned char)bytes.data[i]));
-    if (status == OCLM_OK)
+    if (status == OCLM_OK && (status = tok_add_byte_chars(&chars, bytes.data, bytes.length)) == OCLM_OK)
         status = tok_vocab_add(vocab, chars.data, chars.length, id);
     core_text_free(&bytes);
     core_text_free(&chars);

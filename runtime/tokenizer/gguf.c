@@ -97,11 +97,7 @@ static oclm_status name_tokens(const core_gguf *file, const arrays *from, tok_to
             return status;
         if (text == NULL)
             continue;
-        memset(&token, 0, sizeof token);
-        token.content = (char *)(uintptr_t)text; /* only read */
-        token.content_length = length;
-        token.id = id;
-        token.special = true;
+        token = tok_added_of(text, length, id, true);
         if ((status = tok_settings_name(&tokenizer->settings, rows[i].name, text, length)) != OCLM_OK)
             return status;
         if (i < 2 && (status = tok_added_add(&tokenizer->added, &token, &tokenizer->model->vocab, file->origin)) != OCLM_OK)
@@ -133,9 +129,7 @@ static oclm_status add_byte_token(tok_vocab *vocab, const char *text, size_t len
         core_text_free(&bytes);
         return tok_vocab_add(vocab, text, length, id);
     }
-    for (size_t i = 0; i < length && status == OCLM_OK; i++)
-        status = core_text_add_code_point(&chars, tok_byte_char((unsigned char)text[i]));
-    if (status == OCLM_OK)
+    if (status == OCLM_OK && (status = tok_add_byte_chars(&chars, text, length)) == OCLM_OK)
         status = tok_vocab_add(vocab, chars.data != NULL ? chars.data : "", chars.length, id);
     core_text_free(&bytes);
     core_text_free(&chars);
@@ -157,11 +151,7 @@ static oclm_status read_byte_vocab(const core_gguf *file, const arrays *from, to
             return core_fail(OCLM_ERR_FORMAT, "%s: token %" PRIu64 " is not valid UTF-8", file->origin, id);
         if ((status = add_byte_token(vocab, text, length, is_text, (int32_t)id)) != OCLM_OK || !is_text)
             continue;
-        memset(&token, 0, sizeof token);
-        token.content = (char *)(uintptr_t)text; /* only read */
-        token.content_length = length;
-        token.id = (int32_t)id;
-        token.special = type == TOK_SPM_CONTROL;
+        token = tok_added_of(text, length, (int32_t)id, type == TOK_SPM_CONTROL);
         status = tok_added_add(&tokenizer->added, &token, vocab, file->origin);
     }
     return status == OCLM_OK ? tok_vocab_index_ids(vocab) : status;
@@ -237,7 +227,7 @@ static oclm_status read_pieces(const arrays *from, bool gemma, tok_spm_model *mo
         if (gemma && is_spaces(text.text, text.length)) {
             text.text = spelled->data + spelled->length;
             for (size_t i = 0; i < length && status == OCLM_OK; i++)
-                status = core_text_add_string(spelled, "\xE2\x96\x81");
+                status = core_text_add_string(spelled, TOK_VISIBLE_SPACE);
             text.length = 3 * length;
         }
         if (status == OCLM_OK)

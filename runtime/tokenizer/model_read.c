@@ -20,7 +20,6 @@ oclm_status tok_read_optional_string(core_json_reader *reader, char **value)
     core_json_kind kind;
     const char    *text;
     size_t         length;
-    core_text      copy = CORE_TEXT_INIT;
     oclm_status    status = core_json_peek(reader, &kind);
     if (status != OCLM_OK)
         return status;
@@ -30,9 +29,8 @@ oclm_status tok_read_optional_string(core_json_reader *reader, char **value)
         return core_json_skip(reader);
     if ((status = core_json_string(reader, &text, &length)) != OCLM_OK || length == 0)
         return status;
-    if ((status = core_text_add(&copy, text, length)) == OCLM_OK && (*value = core_text_take(&copy, NULL)) == NULL)
-        status = OCLM_ERR_MEMORY;
-    return status;
+    *value = core_copy_part(text, length, "a setting of a model");
+    return *value != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
 }
 
 oclm_status tok_read_optional_bool(core_json_reader *reader, bool *value)

@@ -94,14 +94,6 @@ static oclm_status read_token(const cJSON *value, const char *origin, bool speci
 
 /* ---- Names */
 
-static bool is_one_of_the_seven(const char *key)
-{
-    size_t i = 0;
-    while (i < TOK_SPECIAL_COUNT && strcmp(key, tok_special_keys[i]) != 0)
-        i++;
-    return i < TOK_SPECIAL_COUNT;
-}
-
 static bool ends_with_token(const char *key)
 {
     const size_t length = strlen(key);
@@ -130,7 +122,7 @@ static oclm_status name_extra(tok_settings *settings, const cJSON *object, bool 
     cJSON_ArrayForEach(member, object)
     {
         const bool is_token = cJSON_IsString(member) || core_json_has(member, "content");
-        if (is_token && !is_one_of_the_seven(member->string) && (any_key || ends_with_token(member->string)) &&
+        if (is_token && tok_special_order(member->string) == TOK_SPECIAL_COUNT && (any_key || ends_with_token(member->string)) &&
             (status = name_token(settings, member->string, member, origin)) != OCLM_OK)
             return status;
     }
@@ -227,13 +219,9 @@ static oclm_status fill_gap(tok_tokenizer *tokenizer, int32_t id, const char *or
     if (id - first > MAX_GAP)
         return core_fail(OCLM_ERR_FORMAT, "%s: an added token has id %d, but the vocabulary ends before %d", origin, (int)id, (int)first);
     for (int32_t next = first; next < id && status == OCLM_OK; next++) {
-        char            name[48];
-        tok_added_token token;
-        memset(&token, 0, sizeof token);
-        token.content = name;
-        token.content_length = (size_t)snprintf(name, sizeof name, "<|reserved_token_%d|>", (int)next);
-        token.id = next;
-        token.special = true;
+        char name[48];
+        const int length = snprintf(name, sizeof name, "<|reserved_token_%d|>", (int)next);
+        const tok_added_token token = tok_added_of(name, (size_t)length, next, true);
         status = add(tokenizer, &token, origin);
     }
     return status;
@@ -284,11 +272,7 @@ static oclm_status add_named(const sources *from, tok_tokenizer *tokenizer, cons
             if ((status = read_token(value, origin, true, &token)) != OCLM_OK)
                 return status;
         } else {
-            memset(&token, 0, sizeof token);
-            token.id = -1;
-            token.special = true;
-            token.content = settings->named[i].text;
-            token.content_length = settings->named[i].length;
+            token = tok_added_of(settings->named[i].text, settings->named[i].length, -1, true);
         }
         if ((status = add_if_missing(tokenizer, &token, origin)) != OCLM_OK)
             return status;

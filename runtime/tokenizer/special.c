@@ -8,8 +8,7 @@
 const char *const tok_special_keys[TOK_SPECIAL_COUNT] = { "bos_token", "eos_token", "unk_token", "sep_token",
                                                           "pad_token", "cls_token", "mask_token" };
 
-/* Where a key stands in the order of all: the seven first. */
-static size_t order_of(const char *key)
+size_t tok_special_order(const char *key)
 {
     size_t i = 0;
     while (i < TOK_SPECIAL_COUNT && strcmp(key, tok_special_keys[i]) != 0)
@@ -35,12 +34,9 @@ static void free_named(tok_named_token *token)
 oclm_status tok_settings_name(tok_settings *settings, const char *key, const char *text, size_t length)
 {
     const tok_named_token *old = tok_settings_find(settings, key);
-    core_text copy = CORE_TEXT_INIT;
     tok_named_token made = { NULL, NULL, length, -1 };
-    oclm_status status = core_text_add(&copy, text, length);
-    if (status != OCLM_OK || (made.text = core_text_take(&copy, NULL)) == NULL ||
+    if ((made.text = core_copy_part(text, length, "a special token")) == NULL ||
         (made.key = core_copy_string(key, "a token's name")) == NULL) {
-        core_text_free(&copy);
         free_named(&made);
         return OCLM_ERR_MEMORY;
     }
@@ -55,7 +51,7 @@ oclm_status tok_settings_name(tok_settings *settings, const char *key, const cha
         return core_fail(OCLM_ERR_FORMAT, "more than %d named special tokens", TOK_MAX_NAMED);
     }
     size_t at = settings->named_count++;
-    for (; at > 0 && order_of(settings->named[at - 1].key) > order_of(key); at--)
+    for (; at > 0 && tok_special_order(settings->named[at - 1].key) > tok_special_order(key); at--)
         settings->named[at] = settings->named[at - 1];
     settings->named[at] = made;
     return OCLM_OK;

@@ -70,6 +70,8 @@ typedef struct tok_settings {
 
 /* "bos_token" and so on. */
 extern const char *const tok_special_keys[TOK_SPECIAL_COUNT];
+/* Where a key stands among them; TOK_SPECIAL_COUNT: it is none of the seven. */
+size_t tok_special_order(const char *key);
 
 /* Names a token; a later one takes the place of an earlier of the same key. */
 oclm_status tok_settings_name(tok_settings *settings, const char *key, const char *text, size_t length);

@@ -5,6 +5,8 @@
 
 #include "tokenizer/added_tokens.h"
 
+#define TOK_VISIBLE_SPACE "\xE2\x96\x81" /* U+2581, which stands for a space in a piece */
+
 struct tok_chain;
 
 enum { TOK_SPM_NORMAL = 1, TOK_SPM_UNKNOWN, TOK_SPM_CONTROL, TOK_SPM_USER_DEFINED, TOK_SPM_UNUSED, TOK_SPM_BYTE, TOK_SPM_ADDED };

@@ -9,7 +9,6 @@
 #include "tokenizer/spm.h"
 #include "tokenizer/unigram.h"
 
-#define VISIBLE_SPACE "\xE2\x96\x81" /* U+2581 */
 #define MAX_RUN 64                    /* of them in one piece; Gemma has 31 */
 
 void tok_spm_defaults(tok_spm_model *model, const char *path)
@@ -86,7 +85,7 @@ static oclm_status add_runs(const tok_spm_model *model, tok_bpe *bpe, bool *is_r
     for (size_t i = 0; i < model->count; i++) {
         const tok_spm_string *text = &model->pieces[i].text;
         size_t length = 0;
-        while (length + 3 <= text->length && memcmp(text->text + length, VISIBLE_SPACE, 3) == 0)
+        while (length + 3 <= text->length && memcmp(text->text + length, TOK_VISIBLE_SPACE, 3) == 0)
             length += 3;
         if (length > 0 && length == text->length && length <= 3 * MAX_RUN) {
             runs[length / 3] = (int32_t)i;
@@ -149,10 +148,7 @@ static oclm_status make_bpe(const tok_spm_model *model, bool has_symbols, tok_to
     bpe->fuse_unk = true;
     bpe->byte_fallback = model->byte_fallback;
     bpe->ignore_merges = has_symbols;
-    core_text unk = CORE_TEXT_INIT;
-    if ((status = core_text_add(&unk, model->unk_piece.text, model->unk_piece.length)) != OCLM_OK)
-        return status;
-    if ((bpe->unk_token = core_text_take(&unk, NULL)) == NULL)
+    if ((bpe->unk_token = core_copy_part(model->unk_piece.text, model->unk_piece.length, "the unknown token")) == NULL)
         return OCLM_ERR_MEMORY;
     return model->has_merges ? OCLM_OK : add_merges(model, bpe);
 }
@@ -188,14 +184,10 @@ static oclm_status add_charsmap(const tok_spm_model *model, tok_chain *chain)
 static oclm_status add_symbols(const tok_spm_model *model, tok_chain *chain, const tok_vocab *vocab)
 {
     tok_added symbols;
-    tok_added_token token;
     oclm_status status = OCLM_OK;
     memset(&symbols, 0, sizeof symbols);
-    memset(&token, 0, sizeof token);
-    token.id = -1;
     for (size_t i = 0; i < model->count && status == OCLM_OK; i++) {
-        token.content = (char *)(uintptr_t)model->pieces[i].text.text; /* only read */
-        token.content_length = model->pieces[i].text.length;
+        const tok_added_token token = tok_added_of(model->pieces[i].text.text, model->pieces[i].text.length, -1, false);
         if (model->pieces[i].type == TOK_SPM_USER_DEFINED)
             status = tok_added_add(&symbols, &token, vocab, model->path);
     }
@@ -251,12 +243,7 @@ static oclm_status add_tokens(const tok_spm_model *model, tok_tokenizer *tokeniz
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < model->count && status == OCLM_OK; i++) {
         const tok_spm_piece *p = &model->pieces[i];
-        tok_added_token token;
-        memset(&token, 0, sizeof token);
-        token.content = (char *)(uintptr_t)p->text.text; /* only read */
-        token.content_length = p->text.length;
-        token.id = (int32_t)i;
-        token.special = p->type == TOK_SPM_CONTROL;
+        const tok_added_token token = tok_added_of(p->text.text, p->text.length, (int32_t)i, p->type == TOK_SPM_CONTROL);
         if (token.special || p->type == TOK_SPM_ADDED)
             status = tok_added_add(&tokenizer->added, &token, &tokenizer->model->vocab, model->path);
     }

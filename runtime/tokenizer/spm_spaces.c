@@ -4,8 +4,6 @@
 #include "tokenizer/pipeline.h"
 #include "tokenizer/spm.h"
 
-#define VISIBLE "\xE2\x96\x81" /* U+2581 */
-
 typedef struct spaces_step {
     tok_step step;
     tok_spm_spaces what;
@@ -13,7 +11,7 @@ typedef struct spaces_step {
 
 static oclm_status add_space(const spaces_step *self, size_t source, tok_normal *out)
 {
-    return self->what.escape ? tok_normal_put(out, VISIBLE, 3, source) : tok_normal_put(out, " ", 1, source);
+    return self->what.escape ? tok_normal_put(out, TOK_VISIBLE_SPACE, 3, source) : tok_normal_put(out, " ", 1, source);
 }
 
 static oclm_status normalize(const tok_step *step, const char *text, size_t length, tok_normal *out)
@@ -26,9 +24,9 @@ static oclm_status normalize(const tok_step *step, const char *text, size_t leng
         p++;
     while (trim && p < end && end[-1] == ' ')
         end--;
-    const bool visible = (p < end && *p == ' ' && self->what.escape) || (end - p >= 3 && memcmp(p, VISIBLE, 3) == 0);
+    const bool visible = (p < end && *p == ' ' && self->what.escape) || (end - p >= 3 && memcmp(p, TOK_VISIBLE_SPACE, 3) == 0);
     if (visible && self->what.double_first)
-        status = tok_normal_put(out, VISIBLE, 3, (size_t)(p - text));
+        status = tok_normal_put(out, TOK_VISIBLE_SPACE, 3, (size_t)(p - text));
     while (p < end && status == OCLM_OK) {
         const char *stop;
         if (*p == ' ') {

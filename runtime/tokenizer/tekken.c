@@ -114,15 +114,11 @@ static void find_names(const tekken *file, const char **ranks, uint32_t count)
 static oclm_status add_special(tok_tokenizer *tokenizer, const char *name, uint32_t rank, const char *path)
 {
     tok_vocab *vocab = &tokenizer->model->vocab;
-    tok_added_token token;
     char made[32];
     oclm_status status;
-    memset(&token, 0, sizeof token);
     (void)snprintf(made, sizeof made, "<SPECIAL_%u>", rank);
-    token.content = name != NULL ? (char *)(uintptr_t)name : made; /* only read */
-    token.content_length = strlen(token.content);
-    token.id = (int32_t)rank;
-    token.special = true;
+    const char *const text = name != NULL ? name : made;
+    const tok_added_token token = tok_added_of(text, strlen(text), (int32_t)rank, true);
     if ((status = tok_vocab_add(vocab, token.content, token.content_length, token.id)) != OCLM_OK)
         return status;
     return tok_added_add(&tokenizer->added, &token, vocab, path);

@@ -31,12 +31,10 @@ const tok_template *tok_templates_find(const tok_templates *templates, const cha
 /* Adds one; `text` is taken over, also where that fails. A name that is there already gets the new text. */
 static oclm_status add(tok_templates *templates, const char *name, size_t name_length, char *text, size_t length)
 {
-    char *copy = core_alloc(name_length + 1, "a template's name");
+    char *copy = core_copy_part(name, name_length, "a template's name");
     tok_template *items;
     if (!copy)
         goto failed;
-    memcpy(copy, name, name_length);
-    copy[name_length] = '\0';
     for (size_t i = 0; i < templates->count; i++)
         if (strcmp(templates->items[i].name, copy) == 0) {
             core_free(copy);
@@ -176,13 +174,10 @@ static oclm_status read_gguf(const char *path, tok_templates *templates)
             status =
                 core_fail(OCLM_ERR_FORMAT, "%s: \"tokenizer.chat_template\" has %zu bytes; a template may have %zu",
                           path, length, JINJA_MAX_SOURCE);
-        else if (!(copy = core_alloc(length + 1, "a chat template")))
+        else if (!(copy = core_copy_part(text, length, "a chat template")))
             status = OCLM_ERR_MEMORY;
-        else {
-            memcpy(copy, text, length);
-            copy[length] = '\0';
+        else
             status = add(templates, "default", strlen("default"), copy, length);
-        }
     }
     core_gguf_free(&file);
     core_map_close(&map);
