@@ -11,9 +11,9 @@ struct tok_step;
 
 #define TOK_LAST_BYTE_CHAR 0x143 /* 0x100 + 67 */
 
-uint32_t tok_byte_char(unsigned char byte);
-/* Adds the byte character of each byte. */
-oclm_status tok_add_byte_chars(core_text *out, const char *bytes, size_t length);       /* the character of a byte */
+uint32_t tok_byte_char(unsigned char byte);       /* the character of a byte */
+/* Adds the character of each byte. */
+oclm_status tok_add_byte_chars(core_text *out, const char *bytes, size_t length);
 int      tok_byte_of_char(uint32_t code_point);   /* the byte of a character, or -1 if it stands for none */
 
 /* Adds the bytes that a token stands for and returns true; adds nothing and returns false where a character is none of

@@ -3,27 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/devices.h"
+#include "api/stories.h"
 
 #include "core/memory.h"
 
-#define STORIES OCLM_SOURCE_DIR "/samples/models/stories"
-
-static oclm_tokenizer *tokenizer;
 static const oclm_text three[] = { { "Once upon a time", 16, NULL, 0 }, { "", 0, NULL, 0 }, { "One day", 7, "a cat", 5 } };
-
-static int open_tokenizer(void **state)
-{
-    (void)state;
-    return oclm_tokenizer_load(STORIES, NULL, &tokenizer) == OCLM_OK ? 0 : -1;
-}
-
-static int close_tokenizer(void **state)
-{
-    (void)state;
-    oclm_tokenizer_free(tokenizer);
-    return 0;
-}
 
 static oclm_encoding row_of(const oclm_batch *batch, size_t index)
 {

@@ -2,29 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/devices.h"
+#include "api/stories.h"
 
-#define STORIES OCLM_SOURCE_DIR "/samples/models/stories"
 #define TEMPLATE                                                                                                       \
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{{ 'assistant:' if add_generation_prompt }}"    \
     "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}{% for d in documents or [] %}({{ d.text }}){% endfor %}{{ "  \
     "x | default('') }}"
 #define ONE "[{\"role\": \"user\", \"content\": \"Once upon\"}]"
-
-static oclm_tokenizer *tokenizer;
-
-static int open_tokenizer(void **state)
-{
-    (void)state;
-    return oclm_tokenizer_load(STORIES, NULL, &tokenizer) == OCLM_OK ? 0 : -1;
-}
-
-static int close_tokenizer(void **state)
-{
-    (void)state;
-    oclm_tokenizer_free(tokenizer);
-    return 0;
-}
 
 static oclm_chat_options with_template(void)
 {

@@ -3,41 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/folders.h"
+#include "api/sessions.h"
 
-#define VOCAB 70u
 #define LENGTH 600u /* more than one pass */
 
-static oclm_model *model;
-static folder      made;
-static int32_t     ids[2 * LENGTH];
+static int32_t ids[2 * LENGTH];
 
-static int open_model(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    folder_new_llama(&made, CORE_F32);
     for (size_t i = 0; i < COUNT(ids); i++)
         ids[i] = (int32_t)(i * 7 % VOCAB);
-    return oclm_model_load(made.path, NULL, &model) == OCLM_OK ? 0 : -1;
-}
-
-static int close_model(void **state)
-{
-    (void)state;
-    oclm_model_free(model);
-    folder_free(&made);
-    return 0;
-}
-
-static oclm_session *open_session(uint32_t positions, uint32_t batch)
-{
-    oclm_session_options o;
-    oclm_session        *session;
-    oclm_session_options_init(&o, sizeof o);
-    o.max_positions = positions;
-    o.batch = batch;
-    assert_ok(oclm_session_new(model, &o, &session));
-    return session;
+    return open_model(state);
 }
 
 static float *room(size_t rows)
@@ -188,5 +164,5 @@ int main(void)
         cmocka_unit_test(a_refused_pass_leaves_the_session_as_it_was),
         cmocka_unit_test(sessions_are_refused_with_the_limit),
     };
-    return cmocka_run_group_tests(tests, open_model, close_model);
+    return cmocka_run_group_tests(tests, begin, close_model);
 }

@@ -3,39 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/folders.h"
+#include "api/sessions.h"
 
-#define VOCAB 70u
-#define NEW   12u
-
-static oclm_model *model;
-static folder made;
-
-static int open_model(void **state)
-{
-    (void)state;
-    folder_new_llama(&made, CORE_F32);
-    return oclm_model_load(made.path, NULL, &model) == OCLM_OK ? 0 : -1;
-}
-
-static int close_model(void **state)
-{
-    (void)state;
-    oclm_model_free(model);
-    folder_free(&made);
-    return 0;
-}
-
-static oclm_session *open_session(uint32_t positions, uint32_t batch)
-{
-    oclm_session_options o;
-    oclm_session *session;
-    oclm_session_options_init(&o, sizeof o);
-    o.max_positions = positions;
-    o.batch = batch;
-    assert_ok(oclm_session_new(model, &o, &session));
-    return session;
-}
+#define NEW 12u
 
 static oclm_generate_options some(uint32_t count)
 {

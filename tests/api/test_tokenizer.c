@@ -2,26 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/devices.h"
+#include "api/stories.h"
 
 #include "core/memory.h"
-
-#define STORIES OCLM_SOURCE_DIR "/samples/models/stories"
-
-static oclm_tokenizer *tokenizer;
-
-static int open_tokenizer(void **state)
-{
-    (void)state;
-    return oclm_tokenizer_load(STORIES, NULL, &tokenizer) == OCLM_OK ? 0 : -1;
-}
-
-static int close_tokenizer(void **state)
-{
-    (void)state;
-    oclm_tokenizer_free(tokenizer);
-    return 0;
-}
 
 static const char *const texts[] = { "Once upon a time", "", " two  spaces\n\n", "naïve 日本語 🎈", "a\0b" };
 static size_t length_of(size_t i) { return i == 4 ? 3 : strlen(texts[i]); }

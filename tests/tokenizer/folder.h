@@ -47,25 +47,4 @@ static inline tok_tokenizer *folder_open(const cJSON *files, const char *label)
     return tokenizer;
 }
 
-/* Calls `check` with each line of a packed file; returns how many there were. SIZE_MAX: tar or xz are missing. */
-static inline size_t each_line(const char *path, void (*check)(const cJSON *line))
-{
-    size_t length, count = 0;
-    char  *text = unpack_text(path, &length);
-    cJSON *tree;
-    if (!unpack_ready) {
-        print_message("skipped: tar or xz is missing\n");
-        return SIZE_MAX;
-    }
-    assert_non_null(text);
-    const char *p = text;
-    while ((tree = golden_next(&p, text + length)) != NULL) {
-        check(tree);
-        cJSON_Delete(tree);
-        count++;
-    }
-    core_free(text);
-    return count;
-}
-
 #endif

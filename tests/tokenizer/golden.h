@@ -49,6 +49,27 @@ static inline cJSON *golden_next(const char **p, const char *end)
     return tree;
 }
 
+/* Calls `check` with each line of a packed file; returns how many there were. SIZE_MAX: tar or xz are missing. */
+static inline size_t each_line(const char *path, void (*check)(const cJSON *line))
+{
+    size_t length, count = 0;
+    char  *text = unpack_text(path, &length);
+    cJSON *tree;
+    if (!unpack_ready) {
+        print_message("skipped: tar or xz is missing\n");
+        return SIZE_MAX;
+    }
+    assert_non_null(text);
+    const char *p = text;
+    while ((tree = golden_next(&p, text + length)) != NULL) {
+        check(tree);
+        cJSON_Delete(tree);
+        count++;
+    }
+    core_free(text);
+    return count;
+}
+
 /* `where` names the file or tokenizer, `line` counts from 1. */
 static void compare_ids(const char *where, size_t line, const char *what, const char *text, const tok_ids *got, const tok_ids *want)
 {
