@@ -24,6 +24,13 @@ static int read_text(const char *path, char **text)
     return result;
 }
 
+int cli_chat_check(const cli_args *args)
+{
+    if (args->chat || !(args->tools || args->documents || args->chat_template || args->chat_variables))
+        return EXIT_OK;
+    return cli_fail(EXIT_USAGE, "--tools, --documents and --chat-template belong to a conversation: give one with --chat FILE");
+}
+
 int cli_chat_read(const cli_args *args, bool prompt, cli_chat *chat)
 {
     int result;

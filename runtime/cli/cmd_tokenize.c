@@ -101,8 +101,8 @@ int cmd_tokenize(cli_args *args)
     int             result;
     if (args->chat && (args->text || args->file || args->text_pair || args->jsonl))
         return cli_fail(EXIT_USAGE, "--chat takes the place of a text: give neither a text nor --jsonl with it");
-    if (!args->chat && (args->tools || args->documents || args->chat_template || args->chat_variables))
-        return cli_fail(EXIT_USAGE, "--tools, --documents and --chat-template belong to a conversation: give one with --chat FILE");
+    if ((result = cli_chat_check(args)) != EXIT_OK)
+        return result;
     if (args->jsonl && (args->text || args->file || args->text_pair || args->json))
         return cli_fail(EXIT_USAGE, "--jsonl reads standard input and writes lines: give neither a text nor --json with it");
     if (args->text && args->file)

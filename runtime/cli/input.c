@@ -129,8 +129,8 @@ int cli_check_prompt(const cli_args *args)
         return cli_fail(EXIT_USAGE, "both --chat and a prompt are given; choose one");
     if (args->chat)
         return EXIT_OK;
-    if (args->tools || args->documents || args->chat_template || args->chat_variables)
-        return cli_fail(EXIT_USAGE, "--tools, --documents and --chat-template belong to a conversation: give one with --chat FILE");
+    if (cli_chat_check(args) != EXIT_OK)
+        return EXIT_USAGE;
     if (args->text && args->input_ids)
         return cli_fail(EXIT_USAGE, "both a text and --input-ids are given; choose one");
     if (!args->text && !args->input_ids)

@@ -73,8 +73,7 @@ static oclm_status make(const cJSON *config, const char *where, bool roberta, to
                     (status = core_json_get_bool(config, "add_prefix_space", where, &made.prefix_space)) != OCLM_OK))
         return status;
     made.step.does.post_process = post_process;
-    *step = core_copy(&made, sizeof made, "a post-processor");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 oclm_status tok_bert_post_make(const cJSON *config, const char *where, tok_step **step)

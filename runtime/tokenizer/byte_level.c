@@ -133,6 +133,5 @@ oclm_status tok_byte_level_make(const cJSON *config, const char *where, tok_step
         (status = core_json_get_bool(config, "use_regex", where, &made.use_regex)) != OCLM_OK)
         return status;
     made.step.does.split = split;
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }

@@ -20,6 +20,12 @@ void tok_chain_deinit(tok_chain *chain)
     chain->count = 0;
 }
 
+oclm_status tok_step_copy(const void *made, size_t bytes, tok_step **step)
+{
+    *step = core_copy(made, bytes, "a step of a tokenizer");
+    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+}
+
 oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where)
 {
     tok_step **steps;

@@ -37,8 +37,7 @@ static oclm_status make_chars(bool (*concerns)(uint32_t), oclm_status (*write)(u
                               tok_step **step)
 {
     const char_step made = { { { .normalize = normalize_chars }, NULL }, concerns, write };
-    *step = core_copy(&made, sizeof made, "a normaliser");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 /* ---- Lowercase: full lower case, character by character: no rule for the final sigma */
@@ -116,8 +115,7 @@ oclm_status tok_byte_level_normal_make(const cJSON *config, const char *where, t
     const tok_step made = { { .normalize = to_byte_chars }, NULL };
     (void)config;
     (void)where;
-    *step = core_copy(&made, sizeof made, "a normaliser");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 /* ---- Strip: white space at the ends */
@@ -150,8 +148,7 @@ oclm_status tok_strip_make(const cJSON *config, const char *where, tok_step **st
     if ((status = core_json_get_bool(config, "strip_left", where, &made.left)) != OCLM_OK ||
         (status = core_json_get_bool(config, "strip_right", where, &made.right)) != OCLM_OK)
         return status;
-    *step = core_copy(&made, sizeof made, "a normaliser");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 /* ---- BertNormalizer: clean_text, handle_chinese_chars, strip_accents, lowercase, in that order */

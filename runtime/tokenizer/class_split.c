@@ -33,8 +33,7 @@ static oclm_status split_at_class(const tok_step *step, tok_run *run, size_t ind
 static oclm_status make_class(uint32_t mask, tok_behavior behavior, tok_step **step)
 {
     const class_step made = { { { .split = split_at_class }, NULL }, mask, behavior };
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 oclm_status tok_whitespace_split_make(const cJSON *config, const char *where, tok_step **step)
@@ -98,8 +97,7 @@ static oclm_status make_plain(oclm_status (*split)(const tok_step *, tok_run *, 
                               tok_step **step)
 {
     const tok_step made = { { .split = split }, NULL };
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 oclm_status tok_whitespace_make(const cJSON *config, const char *where, tok_step **step)
@@ -149,8 +147,7 @@ oclm_status tok_char_delimiter_make(const cJSON *config, const char *where, tok_
     if (status != OCLM_OK)
         return status;
     memcpy(made.delimiter, delimiter, made.length);
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 /* ---- FixedLength */
@@ -182,6 +179,5 @@ oclm_status tok_fixed_length_make(const cJSON *config, const char *where, tok_st
     const oclm_status status = core_json_get_u32(config, "length", where, 1, UINT32_MAX, &made.length);
     if (status != OCLM_OK)
         return status;
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }

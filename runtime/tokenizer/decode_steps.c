@@ -237,6 +237,5 @@ oclm_status tok_decode_strip_make(const cJSON *config, const char *where, tok_st
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"content\" is not one character", where);
     made.decoder.kind = TOK_DECODER_PER_TOKEN;
     made.decoder.step.does.decode = decode_strip;
-    *step = core_copy(&made, sizeof made, "a decoder");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }

@@ -107,8 +107,7 @@ oclm_status tok_decode_metaspace_make(const cJSON *config, const char *where, to
     if (!made.never && strcmp(scheme, "always") != 0 && strcmp(scheme, "first") != 0)
         return core_fail(OCLM_ERR_FORMAT, "%s: its \"prepend_scheme\" is \"%s\"; it may be always, first, never", where, scheme);
     made.decoder.step.does.decode = decode_metaspace;
-    *step = core_copy(&made, sizeof made, "a decoder");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 /* ---- The others have up to two strings and a switch */

@@ -232,8 +232,7 @@ static oclm_status normalize(const tok_step *step, const char *text, size_t leng
 static oclm_status make(bool compatible, bool composes, tok_step **step)
 {
     const form_step made = { { { .normalize = normalize }, NULL }, compatible, composes };
-    *step = core_copy(&made, sizeof made, "a normaliser");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 oclm_status tok_nfc_make(const cJSON *config, const char *where, tok_step **step)

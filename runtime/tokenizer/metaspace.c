@@ -118,6 +118,5 @@ oclm_status tok_metaspace_make(const cJSON *config, const char *where, tok_step 
         (status = read_scheme(config, where, &made.scheme)) != OCLM_OK)
         return status;
     memcpy(made.replacement, replacement, made.replacement_length);
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }

@@ -70,6 +70,8 @@ oclm_status tok_chain_read(tok_chain *chain, const tok_stage *stage, const cJSON
 /* The same from JSON of our own. */
 oclm_status tok_chain_read_text(tok_chain *chain, const tok_stage *stage, const char *json, const char *origin);
 /* One step, which the chain frees, also where it fails. `where` is for messages. */
+/* A step that is all in one struct, which it begins: a copy of that. */
+oclm_status tok_step_copy(const void *made, size_t bytes, tok_step **step);
 oclm_status tok_chain_add(tok_chain *chain, tok_step *step, const char *where);
 void        tok_chain_deinit(tok_chain *chain);
 

@@ -38,8 +38,7 @@ static oclm_status make_byte_level(const cJSON *config, const char *where, tok_s
     if ((status = core_json_get_bool(config, "trim_offsets", where, &made.trims)) != OCLM_OK ||
         (status = core_json_get_bool(config, "add_prefix_space", where, &made.prefix_space)) != OCLM_OK)
         return status;
-    *step = core_copy(&made, sizeof made, "a post-processor");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }
 
 static const tok_component components[] = {

@@ -62,6 +62,5 @@ oclm_status tok_unicode_scripts_make(const cJSON *config, const char *where, tok
                                number_of("Katakana"),        number_of("Common"), number_of("Devanagari") };
     (void)config;
     (void)where;
-    *step = core_copy(&made, sizeof made, "a pre-tokenizer");
-    return *step != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return tok_step_copy(&made, sizeof made, step);
 }

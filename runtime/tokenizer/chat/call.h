@@ -51,6 +51,8 @@ extern const jinja_table jinja_text_filters, jinja_list_filters, jinja_select_fi
 const jinja_callable *jinja_find_method(jinja_ref owner, jinja_ref name);
 extern const jinja_table jinja_text_methods;
 jinja_ref jinja_global(jinja_run *run, jinja_ref name); /* NULL without an error: none */
+/* Whether a namespace may have an attribute of that name; false: the error is set. */
+bool jinja_may_store(jinja_run *run, jinja_ref name);
 
 /* ---- Attributes and items (lookup.c) */
 jinja_ref jinja_get_attribute(jinja_run *run, jinja_ref owner, jinja_ref name);

@@ -23,13 +23,7 @@ static bool assign_namespace(jinja_run *run, const jinja_node *target, jinja_ref
         return false;
     if (owner->kind != JINJA_NAMESPACE)
         return jinja_fail(run, "cannot assign attribute on non-namespace object") != NULL;
-    if (target->other->as.text.data[0] == '_')
-        return jinja_fail(run,
-                          "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. "
-                          "Please rename the "
-                          "attribute.",
-                          (int)target->other->as.text.length, target->other->as.text.data) != NULL;
-    return jinja_dict_set(run, owner->as.dict, target->other, value);
+    return jinja_may_store(run, target->other) && jinja_dict_set(run, owner->as.dict, target->other, value);
 }
 
 bool jinja_assign(jinja_run *run, const jinja_node *target, jinja_ref value)

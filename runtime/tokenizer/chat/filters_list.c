@@ -216,11 +216,8 @@ JINJA_DEFINE(filter_groupby)
         !(groups = jinja_array(run, count)))
         return NULL;
     for (size_t i = 0; i < count; i++) { /* pairs of key and item, sorted by their first */
-        jinja_ref *two = jinja_array(run, 2);
-        if (!two || !(two[0] = jinja_follow(run, items[i], a[0], a[1] && a[1]->kind != JINJA_NONE ? a[1] : NULL)))
-            return NULL;
-        two[1] = items[i];
-        if (!(keyed[i] = jinja_sequence(run, JINJA_TUPLE, two, 2)))
+        const jinja_ref key = jinja_follow(run, items[i], a[0], a[1] && a[1]->kind != JINJA_NONE ? a[1] : NULL);
+        if (!key || !(keyed[i] = jinja_pair_of(run, key, items[i])))
             return NULL;
     }
     if (!(order.attribute = jinja_int(run, 0)) || !(sorted = jinja_sorted(run, keyed, count, &order)))

@@ -87,18 +87,20 @@ JINJA_DEFINE(make_dict)
     return dict ? jinja_dict_value(run, JINJA_DICT, dict) : NULL;
 }
 
+bool jinja_may_store(jinja_run *run, jinja_ref name)
+{
+    if (name->kind != JINJA_STRING || name->as.text.length == 0 || name->as.text.data[0] != '_')
+        return true;
+    return jinja_fail(run, "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. Please rename the "
+                      "attribute.", (int)name->as.text.length, name->as.text.data) != NULL;
+}
+
 JINJA_DEFINE(make_namespace)
 {
     jinja_dict *dict = collect(run, all, "dict");
-    for (size_t i = 0; dict && i < dict->count; i++) {
-        const jinja_ref key = dict->pairs[i].key;
-        if (key->kind == JINJA_STRING && key->as.text.length > 0 && key->as.text.data[0] == '_')
-            return jinja_fail(run,
-                              "Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
-                              "'%.*s'. Please rename the "
-                              "attribute.",
-                              (int)key->as.text.length, key->as.text.data);
-    }
+    for (size_t i = 0; dict && i < dict->count; i++)
+        if (!jinja_may_store(run, dict->pairs[i].key))
+            return NULL;
     return dict ? jinja_dict_value(run, JINJA_NAMESPACE, dict) : NULL;
 }
 

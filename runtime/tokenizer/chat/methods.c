@@ -4,16 +4,6 @@
 
 #include "tokenizer/chat/call.h"
 
-static jinja_ref pair_of(jinja_run *run, const jinja_pair *pair)
-{
-    jinja_ref *items = jinja_array(run, 2);
-    if (!items)
-        return NULL;
-    items[0] = pair->key;
-    items[1] = pair->value;
-    return jinja_sequence(run, JINJA_TUPLE, items, 2);
-}
-
 enum { KEYS, VALUES, ITEMS };
 
 static jinja_ref view(jinja_run *run, jinja_ref self, int what)
@@ -27,7 +17,7 @@ static jinja_ref view(jinja_run *run, jinja_ref self, int what)
     for (size_t i = 0; i < dict->count; i++)
         if (!(items[i] = what == KEYS     ? dict->pairs[i].key
                          : what == VALUES ? dict->pairs[i].value
-                                          : pair_of(run, &dict->pairs[i])))
+                                          : jinja_pair_of(run, dict->pairs[i].key, dict->pairs[i].value)))
             return NULL;
     value->as.view.items = items;
     value->as.view.count = dict->count;

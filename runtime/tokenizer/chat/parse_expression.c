@@ -90,9 +90,7 @@ static jinja_node *parse_display(jinja_parser *p, bool dict)
             return NULL;
     }
     p->token++;
-    node->items = items.items;
-    node->count = items.count;
-    return jinja_node_done(p, node);
+    return jinja_node_of(p, node, &items);
 }
 
 static jinja_node *tuple_of(jinja_parser *p, const jinja_nodes *items)
@@ -100,9 +98,7 @@ static jinja_node *tuple_of(jinja_parser *p, const jinja_nodes *items)
     jinja_node *node = jinja_node_new(p, JINJA_N_TUPLE);
     if (!node)
         return NULL;
-    node->items = items->items;
-    node->count = items->count;
-    return jinja_node_done(p, node);
+    return jinja_node_of(p, node, items);
 }
 
 /* `parse` gives one element. With `empty`, () is a tuple. */
@@ -162,11 +158,6 @@ static jinja_node *parse_primary(jinja_parser *p)
 
 /* ---- Targets */
 
-static jinja_node *parse_target_name(jinja_parser *p)
-{
-    return parse_primary(p);
-}
-
 static jinja_node *parse_target_or_ns(jinja_parser *p)
 {
     const jinja_ref name = p->token->kind == JINJA_T_NAME ? p->token->value : NULL;
@@ -194,7 +185,7 @@ static bool can_assign(const jinja_node *node)
 
 jinja_node *jinja_parse_target(jinja_parser *p, const char *end, bool ns)
 {
-    jinja_node *node = parse_tuple_of(p, ns ? parse_target_or_ns : parse_target_name, end, false);
+    jinja_node *node = parse_tuple_of(p, ns ? parse_target_or_ns : parse_primary, end, false);
     if (node && !can_assign(node)) {
         p->run->line = node->line;
         return jinja_fail(
@@ -429,22 +420,34 @@ static jinja_node *parse_pow(jinja_parser *p)
     return left;
 }
 
+typedef struct operator_row {
+    const char *text;
+    jinja_sign sign;
+} operator_row;
+
+/* The operator that stands here, which is passed; NULL: none of these. */
+static const operator_row *skip_operator(jinja_parser *p, const operator_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (jinja_skip_sign(p, rows[i].text))
+            return &rows[i];
+    return NULL;
+}
+
+/* Operands with operators of one strength between them, joined from the left. */
+static jinja_node *parse_row(jinja_parser *p, jinja_node *(*operand)(jinja_parser *), const operator_row *rows, size_t count)
+{
+    const operator_row *found;
+    jinja_node *left = operand(p);
+    while (left && (found = skip_operator(p, rows, count)))
+        left = binary(p, JINJA_N_BINARY, found->sign, left, operand(p));
+    return left;
+}
+
 static jinja_node *parse_product(jinja_parser *p)
 {
-    jinja_node *left = parse_pow(p);
-    while (left) {
-        if (jinja_skip_sign(p, "*"))
-            left = binary(p, JINJA_N_BINARY, JINJA_MUL, left, parse_pow(p));
-        else if (jinja_skip_sign(p, "/"))
-            left = binary(p, JINJA_N_BINARY, JINJA_DIV, left, parse_pow(p));
-        else if (jinja_skip_sign(p, "//"))
-            left = binary(p, JINJA_N_BINARY, JINJA_FLOOR_DIV, left, parse_pow(p));
-        else if (jinja_skip_sign(p, "%"))
-            left = binary(p, JINJA_N_BINARY, JINJA_MOD, left, parse_pow(p));
-        else
-            break;
-    }
-    return left;
+    static const operator_row rows[] = { { "*", JINJA_MUL }, { "/", JINJA_DIV }, { "//", JINJA_FLOOR_DIV }, { "%", JINJA_MOD } };
+    return parse_row(p, parse_pow, rows, COUNT(rows));
 }
 
 static jinja_node *parse_concat(jinja_parser *p)
@@ -460,40 +463,27 @@ static jinja_node *parse_concat(jinja_parser *p)
         return items.items[0];
     if (!(node = jinja_node_new(p, JINJA_N_CONCAT)))
         return NULL;
-    node->items = items.items;
-    node->count = items.count;
-    return jinja_node_done(p, node);
+    return jinja_node_of(p, node, &items);
 }
 
 static jinja_node *parse_sum(jinja_parser *p)
 {
-    jinja_node *left = parse_concat(p);
-    while (left) {
-        if (jinja_skip_sign(p, "+"))
-            left = binary(p, JINJA_N_BINARY, JINJA_ADD, left, parse_concat(p));
-        else if (jinja_skip_sign(p, "-"))
-            left = binary(p, JINJA_N_BINARY, JINJA_SUB, left, parse_concat(p));
-        else
-            break;
-    }
-    return left;
+    static const operator_row rows[] = { { "+", JINJA_ADD }, { "-", JINJA_SUB } };
+    return parse_row(p, parse_concat, rows, COUNT(rows));
 }
 
 /* A comparison's sign, if one follows; it is passed. */
 static bool comparison(jinja_parser *p, jinja_sign *sign)
 {
-    static const struct {
-        const char *text;
-        jinja_sign sign;
-    } signs[] = {
+    static const operator_row signs[] = {
         { "==", JINJA_EQ }, { "!=", JINJA_NE }, { "<", JINJA_LT },
         { "<=", JINJA_LE }, { ">", JINJA_GT },  { ">=", JINJA_GE },
     };
-    for (size_t i = 0; i < COUNT(signs); i++)
-        if (jinja_skip_sign(p, signs[i].text)) {
-            *sign = signs[i].sign;
-            return true;
-        }
+    const operator_row *found = skip_operator(p, signs, COUNT(signs));
+    if (found) {
+        *sign = found->sign;
+        return true;
+    }
     *sign = JINJA_IN;
     if (jinja_skip_name(p, "in"))
         return true;
@@ -523,9 +513,7 @@ static jinja_node *parse_compare(jinja_parser *p)
         return NULL;
     memcpy(node->signs, signs, items.count);
     node->a = first;
-    node->items = items.items;
-    node->count = items.count;
-    return jinja_node_done(p, node);
+    return jinja_node_of(p, node, &items);
 }
 
 static jinja_node *parse_not(jinja_parser *p)

@@ -43,6 +43,13 @@ jinja_node *jinja_node_done(jinja_parser *p, jinja_node *node)
     return node;
 }
 
+jinja_node *jinja_node_of(jinja_parser *p, jinja_node *node, const jinja_nodes *items)
+{
+    node->items = items->items;
+    node->count = items->count;
+    return jinja_node_done(p, node);
+}
+
 bool jinja_nodes_add(jinja_parser *p, jinja_nodes *list, jinja_node *node)
 {
     if (!node)
@@ -174,9 +181,7 @@ static jinja_node *parse_if(jinja_parser *p)
         p->token++;
     else if (!(node->c = parse_statements(p, until_end, "if", true)))
         return NULL;
-    node->items = items.items;
-    node->count = items.count;
-    return jinja_node_done(p, node);
+    return jinja_node_of(p, node, &items);
 }
 
 static jinja_node *parse_for(jinja_parser *p)
@@ -311,9 +316,7 @@ static jinja_node *parse_print(jinja_parser *p)
     while (p->token->kind != JINJA_T_BLOCK_END)
         if ((items.count > 0 && !jinja_expect_sign(p, ",")) || !jinja_nodes_add(p, &items, jinja_parse_expression(p)))
             return NULL;
-    node->items = items.items;
-    node->count = items.count;
-    return jinja_node_done(p, node);
+    return jinja_node_of(p, node, &items);
 }
 
 static jinja_node *parse_generation(jinja_parser *p)
@@ -421,9 +424,7 @@ static jinja_node *parse_piece(jinja_parser *p, ends until, const char *innermos
         if (p->token->kind != JINJA_T_VARIABLE_END)
             return jinja_unexpected(p, "end of print statement");
         p->token++;
-        node->items = items.items;
-        node->count = items.count;
-        return jinja_node_done(p, node);
+        return jinja_node_of(p, node, &items);
     }
     p->token++; /* "{%": the lexer gives nothing else outside of a tag */
     for (size_t i = 0; until && until[i]; i++)

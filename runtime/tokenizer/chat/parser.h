@@ -25,6 +25,8 @@ typedef struct jinja_nodes {
 jinja_node *jinja_node_new(jinja_parser *p, jinja_node_kind kind);
 /* To be called when a node is complete: sets its height; NULL where it is too high. */
 jinja_node *jinja_node_done(jinja_parser *p, jinja_node *node);
+/* The same of a node with these items. */
+jinja_node *jinja_node_of(jinja_parser *p, jinja_node *node, const jinja_nodes *items);
 bool jinja_nodes_add(jinja_parser *p, jinja_nodes *list, jinja_node *node); /* false also where `node` is NULL */
 bool jinja_at_sign(const jinja_parser *p, const char *sign);
 bool jinja_at_name(const jinja_parser *p, const char *name);

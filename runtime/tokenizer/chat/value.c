@@ -136,6 +136,16 @@ jinja_ref jinja_sequence(jinja_run *run, jinja_kind kind, const jinja_ref *items
     return value;
 }
 
+jinja_ref jinja_pair_of(jinja_run *run, jinja_ref first, jinja_ref second)
+{
+    jinja_ref *items = jinja_array(run, 2);
+    if (!items)
+        return NULL;
+    items[0] = first;
+    items[1] = second;
+    return jinja_sequence(run, JINJA_TUPLE, items, 2);
+}
+
 jinja_ref jinja_iterator(jinja_run *run, const jinja_ref *items, size_t count, const char *type)
 {
     jinja_value *value = jinja_make(run, JINJA_ITERATOR);

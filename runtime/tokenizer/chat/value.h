@@ -122,6 +122,7 @@ jinja_ref jinja_markup(jinja_run *run, jinja_ref text);
 jinja_ref *jinja_array(jinja_run *run, size_t count);
 jinja_ref jinja_sequence(jinja_run *run, jinja_kind kind, const jinja_ref *items,
                          size_t count); /* LIST, TUPLE, RANGE, SLICE */
+jinja_ref jinja_pair_of(jinja_run *run, jinja_ref first, jinja_ref second); /* a TUPLE */
 jinja_ref jinja_iterator(jinja_run *run, const jinja_ref *items, size_t count, const char *type);
 jinja_ref jinja_undefined_name(jinja_run *run, jinja_ref name, jinja_ref owner);
 jinja_ref jinja_undefined_hint(jinja_run *run, const char *hint, jinja_ref name);
