@@ -14,10 +14,11 @@
 #define MODEL_MAX_VOCAB (1u << 24)
 #define MODEL_MAX_POSITIONS (1u << 24)
 
-typedef enum model_position_kind { MODEL_POSITION_NONE, MODEL_POSITION_LEARNED, MODEL_POSITION_ROPE } model_position_kind;
+typedef enum model_position_kind { MODEL_POSITION_NONE, MODEL_POSITION_LEARNED, MODEL_POSITION_ROPE, MODEL_POSITION_ALIBI } model_position_kind;
 
 typedef enum model_rope_type {
-    MODEL_ROPE_DEFAULT, MODEL_ROPE_LINEAR, MODEL_ROPE_DYNAMIC, MODEL_ROPE_LLAMA3, MODEL_ROPE_YARN
+    MODEL_ROPE_DEFAULT, MODEL_ROPE_LINEAR, MODEL_ROPE_DYNAMIC, MODEL_ROPE_LLAMA3, MODEL_ROPE_YARN, MODEL_ROPE_LONGROPE,
+    MODEL_ROPE_PROPORTIONAL
 } model_rope_type;
 
 typedef struct model_rope {
@@ -30,40 +31,103 @@ typedef struct model_rope {
     double          low_freq_factor, high_freq_factor;           /* llama3 */
     double          beta_fast, beta_slow;                        /* yarn */
     double          mscale, mscale_all_dim;                      /* yarn; 0: absent */
-    double          attention_factor;                            /* yarn; 0: by formula */
+    double          attention_factor;                            /* yarn, longrope; 0: by formula */
     bool            truncate;                                    /* yarn */
+    uint32_t        turning_pairs;                               /* proportional: of dims / 2, the rest stand still */
+    float           short_factor[MODEL_MAX_HEAD_DIM / 2], long_factor[MODEL_MAX_HEAD_DIM / 2]; /* longrope, [dims / 2] */
 } model_rope;
 
-typedef enum model_residual { MODEL_RESIDUAL_PRE } model_residual; /* x += attn(norm x); x += mlp(norm x) */
+/* What a layer adds to the residual stream x, and where it normalises; f is attention, then the MLP. */
+typedef enum model_residual {
+    MODEL_RESIDUAL_PRE,         /* x += f(norm x) */
+    MODEL_RESIDUAL_POST,        /* x += post_norm f(x) */
+    MODEL_RESIDUAL_SANDWICH,    /* x += post_norm f(norm x) */
+    MODEL_RESIDUAL_POST_SUM,    /* x = norm(x + f(x)) */
+    MODEL_RESIDUAL_NORMED,      /* x = norm x + f(norm x) */
+    MODEL_RESIDUAL_PARALLEL,    /* x += attention(norm x) + mlp(mlp_norm x) */
+    MODEL_RESIDUAL_PARALLEL_ONE /* x += attention(norm x) + mlp(norm x) */
+} model_residual;
 
 typedef struct model_norm_shape {
     dev_norm_kind kind;
     float         eps;
     bool          has_bias;
+    bool          no_weight;       /* factors are 1, and no tensor holds them */
+    bool          weight_plus_one; /* LayerNorm whose factors are stored less 1 (RMS: DEV_NORM_RMS1P) */
 } model_norm_shape;
+
+/* How queries and keys are normalised. */
+typedef enum model_qk_norm {
+    MODEL_QK_NORM_NONE,
+    MODEL_QK_NORM_HEAD,    /* each head by itself; one weight [head_dim] for all */
+    MODEL_QK_NORM_HEADS,   /* each head by itself; a weight for each: [heads][head_dim], [kv_heads][head_dim] */
+    MODEL_QK_NORM_ALL      /* all heads as one row: [heads * head_dim], [kv_heads * head_dim] */
+} model_qk_norm;
+
+/* By what a score falls with distance. */
+typedef enum model_alibi {
+    MODEL_ALIBI_BLOOM,  /* q.k * scale + slope * position */
+    MODEL_ALIBI_FALCON, /* (q.k + slope * position) * scale; slope, position and product rounded to bfloat16 */
+    MODEL_ALIBI_MPT     /* as BLOOM, with other slopes where heads are no power of two */
+} model_alibi;
+
+/* How queries, keys and values lie in a fused tensor: `blocks` blocks of equal size, each with its share of q, then k, then v. */
+typedef struct model_qkv_layout {
+    uint32_t blocks;  /* 0 and 1: all of q, all of k, all of v */
+    bool     v_first; /* q, v, k */
+} model_qkv_layout;
+
+typedef enum model_rope_set { MODEL_ROPE_NONE = -1, MODEL_ROPE_FIRST = 0, MODEL_ROPE_SECOND = 1 } model_rope_set;
+#define MODEL_ROPE_SETS 2
+
+/* What differs from layer to layer. All zero is what most models have: attention to everything, positions by the first set. */
+typedef struct model_layer_shape {
+    uint32_t window;   /* a row sees so many positions, itself included; 0: all */
+    int8_t   rope;     /* which of `ropes`; MODEL_ROPE_NONE: not turned at all */
+} model_layer_shape;
 
 typedef struct model_architecture {
     char     model_type[64];
     uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
     uint32_t max_position_embeddings;
+    model_layer_shape layer[MODEL_MAX_LAYERS]; /* of the first `layers` */
 
     model_norm_shape    norm;
     model_residual      residual;
+    bool                no_final_norm;
     model_position_kind position;
     uint32_t            position_offset; /* of the learned table */
-    model_rope          rope;
+    model_rope          ropes[MODEL_ROPE_SETS];
+    model_alibi         alibi;
 
-    float attention_scale;                /* of q.k */
-    bool  attention_scale_by_layer;       /* divided by layer + 1 */
-    bool  qkv_bias, output_bias;
+    float            attention_scale;                /* of q.k */
+    bool             attention_scale_by_layer;       /* divided by layer + 1 */
+    float            attention_softcap;              /* scores become cap * tanh(score / cap); 0: they stay */
+    bool             attention_sinks;                /* a learned score for each head joins the softmax and has no value */
+    float            qkv_clip;                       /* queries, keys and values are cut to +- this; 0: they are not */
+    bool             qkv_clip_after_norm;            /* only after qk_norm */
+    double           query_beta;                     /* queries grow: * 1 + beta ln(1 + floor(position / query_length)); 0: they do not */
+    uint32_t         query_length;
+    model_qk_norm    qk_norm;
+    model_norm_shape qk_norm_shape;
+    bool             qk_norm_after_rope;
+    model_qkv_layout qkv_layout;
+    bool             qkv_bias, output_bias;
 
     bool           mlp_gated;
     bool           mlp_bias;
     dev_activation activation;
+    bool           xielu;                 /* the activation is xIELU, with numbers of each layer's own (families.md, apertus) */
 
-    bool  tied_head;
-    bool  head_bias;
-    float embedding_scale;                /* 1 */
+    bool     tied_head;
+    bool     head_bias;
+    uint32_t embedding_size;              /* width of the embedding table where projections lie between it and the layers; 0: hidden_size */
+    bool     embedding_norm;              /* of the embedded tokens, before the first layer */
+    float    embedding_scale;             /* 1 */
+    bool     embedding_scale_rounded;     /* to what the weights are stored in */
+    float    residual_scale;              /* 1; of what each branch adds */
+    float    logits_scale;                /* 1 */
+    float    logits_softcap;              /* 0: none; after the scale */
 
     int32_t  eos_token_ids[OCLM_MAX_EOS_TOKENS]; /* of config.json, for where generation_config.json is missing */
     uint32_t eos_token_count;
@@ -73,15 +137,24 @@ typedef struct model_architecture {
 typedef enum model_role {
     MODEL_EMBEDDING,          /* [vocab][hidden] */
     MODEL_POSITIONS,          /* [positions][hidden] */
+    MODEL_EMBEDDING_NORM, MODEL_EMBEDDING_NORM_BIAS,
+    MODEL_PROJECT_IN,         /* [hidden][embedding_size] */
+    MODEL_PROJECT_OUT,        /* [embedding_size][hidden] */
     MODEL_FINAL_NORM, MODEL_FINAL_NORM_BIAS,
     MODEL_HEAD, MODEL_HEAD_BIAS,
     /* per layer, from here on */
     MODEL_ATTENTION_NORM, MODEL_ATTENTION_NORM_BIAS,
-    MODEL_QKV, MODEL_QKV_BIAS,                    /* fused in the checkpoint: q, then k, then v */
+    MODEL_QKV, MODEL_QKV_BIAS,                    /* fused in the checkpoint, as qkv_layout says */
     MODEL_Q, MODEL_Q_BIAS, MODEL_K, MODEL_K_BIAS, MODEL_V, MODEL_V_BIAS,
+    MODEL_Q_NORM, MODEL_Q_NORM_BIAS, MODEL_K_NORM, MODEL_K_NORM_BIAS,
+    MODEL_SINKS,                                  /* [heads] */
     MODEL_O, MODEL_O_BIAS,
+    MODEL_POST_ATTENTION_NORM,                    /* of what attention adds */
     MODEL_MLP_NORM, MODEL_MLP_NORM_BIAS,
+    MODEL_GATE_UP, MODEL_GATE_UP_BIAS,            /* fused in the checkpoint: gate, then up */
     MODEL_GATE, MODEL_GATE_BIAS, MODEL_UP, MODEL_UP_BIAS, MODEL_DOWN, MODEL_DOWN_BIAS,
+    MODEL_XIELU_ALPHA_P, MODEL_XIELU_ALPHA_N, MODEL_XIELU_BETA, MODEL_XIELU_EPS, /* one number each */
+    MODEL_POST_MLP_NORM,                          /* of what the MLP adds */
     MODEL_ROLE_COUNT
 } model_role;
 #define MODEL_FIRST_LAYER_ROLE MODEL_ATTENTION_NORM

@@ -42,7 +42,10 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_UP_BIAS: return a->mlp_bias ? (model_role_shape){ a->intermediate_size, 0 } : none;
     case MODEL_DOWN: return (model_role_shape){ a->hidden_size, a->intermediate_size };
     case MODEL_DOWN_BIAS: return a->mlp_bias ? (model_role_shape){ a->hidden_size, 0 } : none;
-    case MODEL_ROLE_COUNT: break;
+    case MODEL_EMBEDDING_NORM: case MODEL_EMBEDDING_NORM_BIAS: case MODEL_PROJECT_IN: case MODEL_PROJECT_OUT: case MODEL_Q_NORM:
+    case MODEL_Q_NORM_BIAS: case MODEL_K_NORM: case MODEL_K_NORM_BIAS: case MODEL_SINKS: case MODEL_POST_ATTENTION_NORM:
+    case MODEL_GATE_UP: case MODEL_GATE_UP_BIAS: case MODEL_XIELU_ALPHA_P: case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA:
+    case MODEL_XIELU_EPS: case MODEL_POST_MLP_NORM: case MODEL_ROLE_COUNT: break;
     }
     return none;
 }

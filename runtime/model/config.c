@@ -163,6 +163,8 @@ oclm_status model_read_rope(const cJSON *config, const char *origin, uint32_t he
         return read_llama3(set, origin, rope);
     case MODEL_ROPE_YARN:
         return read_yarn(set, origin, max_position_embeddings, rope);
+    case MODEL_ROPE_LONGROPE: case MODEL_ROPE_PROPORTIONAL:
+        break; /* not among the names yet */
     }
     return core_fail(OCLM_ERR_INTERNAL, "%s: rope type %d", origin, (int)rope->type);
 }
@@ -297,7 +299,7 @@ static oclm_status read_tree(const cJSON *config, const char *origin, const mode
         (status = read_dtype(config, origin, dtype)) != OCLM_OK)
         return status;
     strncpy(architecture->model_type, (*family)->model_type, sizeof architecture->model_type - 1);
-    architecture->embedding_scale = 1.0f;
+    architecture->embedding_scale = architecture->residual_scale = architecture->logits_scale = 1.0f;
     if ((status = (*family)->read_config(config, origin, architecture)) != OCLM_OK)
         return status;
     return check_sizes(architecture, origin);

@@ -243,7 +243,7 @@ static oclm_status prepare_rope(model_state *state, const model_piece *pieces, s
         if (pieces[i].first == 0 && pieces[i].count > prompt)
             prompt = pieces[i].count;
     }
-    if (prompt == 0 || a->position != MODEL_POSITION_ROPE || a->rope.type != MODEL_ROPE_DYNAMIC)
+    if (prompt == 0 || a->position != MODEL_POSITION_ROPE || a->ropes[0].type != MODEL_ROPE_DYNAMIC)
         return OCLM_OK;
     if (state->expected_prompt > prompt)
         prompt = state->expected_prompt;

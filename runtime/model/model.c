@@ -76,7 +76,7 @@ static void describe(const model_architecture *a, bool tied, uint64_t parameters
         .head_dim = a->head_dim,
         .max_position_embeddings = a->max_position_embeddings,
         .tie_word_embeddings = tied,
-        .rope_type = a->position == MODEL_POSITION_ROPE ? model_rope_type_name(a->rope.type) : NULL,
+        .rope_type = a->position == MODEL_POSITION_ROPE ? model_rope_type_name(a->ropes[0].type) : NULL,
     };
 }
 

@@ -35,8 +35,8 @@ model_attention_shape model_pass_attention_shape(const model_architecture *a, ui
     return (model_attention_shape){
         .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim,
         .scale = a->attention_scale_by_layer ? a->attention_scale / (float)(layer + 1) : a->attention_scale,
-        .rotary_dims = a->position == MODEL_POSITION_ROPE ? a->rope.dims : 0,
-        .rotary_interleaved = a->rope.interleaved,
+        .rotary_dims = a->position == MODEL_POSITION_ROPE ? a->ropes[0].dims : 0,
+        .rotary_interleaved = a->ropes[0].interleaved,
     };
 }
 

@@ -69,6 +69,7 @@ static float frequency_of(const model_rope *rope, uint32_t i)
         return yarn_frequency(rope, i);
     case MODEL_ROPE_DYNAMIC: /* below the model's own length */
     case MODEL_ROPE_DEFAULT:
+    case MODEL_ROPE_LONGROPE: case MODEL_ROPE_PROPORTIONAL:
         break;
     }
     return plain;

@@ -64,7 +64,7 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.tiles_bytes = rows * 4 * sizeof(uint32_t);
     p.logit_rows_bytes = o->max_logit_rows * sizeof(int32_t);
     p.logits_bytes = (uint64_t)o->max_logit_rows * p.logits_stride * f;
-    p.rope_bytes = (a->position == MODEL_POSITION_ROPE ? (uint64_t)o->max_positions * (a->rope.dims / 2) : 1) * f;
+    p.rope_bytes = (a->position == MODEL_POSITION_ROPE ? (uint64_t)o->max_positions * (a->ropes[0].dims / 2) : 1) * f;
     p.hidden_bytes = rows * p.hidden_stride * f;
     p.qkv_bytes = rows * p.qkv_stride * f;
     p.attention_bytes = rows * p.attention_stride * f;
@@ -115,11 +115,11 @@ static oclm_status check_budget(const model_model *model, const model_state_opti
 static oclm_status fill_tables(model_state *state, float *cosines, float *sines, uint32_t chunk)
 {
     const model_architecture *a = &state->model->architecture;
-    const size_t row_bytes = a->rope.dims / 2 * sizeof(float);
+    const size_t row_bytes = a->ropes[0].dims / 2 * sizeof(float);
     oclm_status  status = OCLM_OK;
     for (uint32_t first = 0; first < state->max_positions && status == OCLM_OK; first += chunk) {
         const uint32_t count = state->max_positions - first < chunk ? state->max_positions - first : chunk;
-        model_rope_table(&a->rope, a->max_position_embeddings, state->rope_prompt, first, count, cosines, sines);
+        model_rope_table(&a->ropes[0], a->max_position_embeddings, state->rope_prompt, first, count, cosines, sines);
         if ((status = dev_buffer_write(state->queue, &state->cos_table, first * row_bytes, cosines, count * row_bytes)) == OCLM_OK)
             status = dev_buffer_write(state->queue, &state->sin_table, first * row_bytes, sines, count * row_bytes);
     }
@@ -132,7 +132,7 @@ oclm_status model_state_turn(model_state *state, uint32_t prompt)
     const model_architecture *a = &state->model->architecture;
     if (a->position != MODEL_POSITION_ROPE)
         return OCLM_OK;
-    const uint32_t chunk = ROPE_CHUNK_FLOATS / (a->rope.dims / 2);
+    const uint32_t chunk = ROPE_CHUNK_FLOATS / (a->ropes[0].dims / 2);
     float      *cosines = core_alloc(ROPE_CHUNK_FLOATS * sizeof(float), "a table of rotary positions");
     float      *sines = core_alloc(ROPE_CHUNK_FLOATS * sizeof(float), "a table of rotary positions");
     oclm_status status = cosines != NULL && sines != NULL ? OCLM_OK : OCLM_ERR_MEMORY;

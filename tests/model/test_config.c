@@ -177,9 +177,9 @@ static void missing_keys_mean_the_class_defaults_of_llama(void **state)
     assert_float_equal(a.norm.eps, 1e-6f, 0.0f);
     assert_true(!a.norm.has_bias && !a.qkv_bias && !a.output_bias && !a.mlp_bias && !a.tied_head && a.mlp_gated);
     assert_int_equal(a.position, MODEL_POSITION_ROPE);
-    assert_int_equal(a.rope.type, MODEL_ROPE_DEFAULT);
-    assert_int_equal(a.rope.dims, 128);
-    assert_true(a.rope.theta == 10000.0);
+    assert_int_equal(a.ropes[0].type, MODEL_ROPE_DEFAULT);
+    assert_int_equal(a.ropes[0].dims, 128);
+    assert_true(a.ropes[0].theta == 10000.0);
     assert_int_equal(a.activation, DEV_ACT_SILU);
     assert_int_equal(a.eos_token_ids[0], 2);
 }
@@ -229,13 +229,13 @@ static void rotary_parameters_are_read_from_both_generations_of_keys(void **stat
 {
     (void)state;
     for (size_t i = 0; i < COUNT(ropes); i++) {
-        const model_rope rope = read_good(ropes[i].config).rope;
+        const model_rope rope = read_good(ropes[i].config).ropes[0];
         if (rope.type != ropes[i].type || rope.theta != ropes[i].theta || rope.factor != ropes[i].factor ||
             rope.original_max_position_embeddings != ropes[i].original)
             fail_msg("%s: type %d theta %g factor %g length %u", ropes[i].label, (int)rope.type, rope.theta, rope.factor,
                      rope.original_max_position_embeddings);
     }
-    const model_rope yarn = read_good(ROPE("\"rope_type\": \"yarn\", \"factor\": 4, \"beta_slow\": null, \"truncate\": false")).rope;
+    const model_rope yarn = read_good(ROPE("\"rope_type\": \"yarn\", \"factor\": 4, \"beta_slow\": null, \"truncate\": false")).ropes[0];
     assert_true(yarn.beta_fast == 32.0 && yarn.beta_slow == 1.0 && !yarn.truncate);
 }
 

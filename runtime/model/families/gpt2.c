@@ -55,7 +55,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 {
     bool        scaled = true, cross_attention = false;
     oclm_status status;
-    a->norm = (model_norm_shape){ DEV_NORM_LAYER, 1e-5f, true };
+    a->norm = (model_norm_shape){ .kind = DEV_NORM_LAYER, .eps = 1e-5f, .has_bias = true };
     a->position = MODEL_POSITION_LEARNED;
     a->qkv_bias = a->output_bias = a->mlp_bias = true;
     a->tied_head = true;

@@ -60,7 +60,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 {
     bool        attention_bias = false;
     oclm_status status;
-    a->norm = (model_norm_shape){ DEV_NORM_RMS, 1e-6f, false };
+    a->norm = (model_norm_shape){ .kind = DEV_NORM_RMS, .eps = 1e-6f };
     a->position = MODEL_POSITION_ROPE;
     a->mlp_gated = true;
     a->eos_token_ids[0] = 2;
@@ -68,7 +68,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
     if ((status = read_sizes(config, origin, a)) != OCLM_OK ||
         (status = model_read_eps(config, "rms_norm_eps", origin, &a->norm.eps)) != OCLM_OK ||
         (status = model_read_activation(config, "hidden_act", origin, DEV_ACT_SILU, &a->activation)) != OCLM_OK ||
-        (status = model_read_rope(config, origin, a->head_dim, 10000.0, a->max_position_embeddings, &a->rope)) != OCLM_OK ||
+        (status = model_read_rope(config, origin, a->head_dim, 10000.0, a->max_position_embeddings, &a->ropes[0])) != OCLM_OK ||
         (status = core_json_get_bool(config, "attention_bias", origin, &attention_bias)) != OCLM_OK ||
         (status = core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias)) != OCLM_OK ||
         (status = core_json_get_bool(config, "tie_word_embeddings", origin, &a->tied_head)) != OCLM_OK ||
