@@ -17,16 +17,29 @@ static const dev_buffer *optional(const dev_buffer *buffer) { return buffer->mem
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t rows)
 {
-    const model_layer   *layer = &model->weights.layers[0]; /* all are alike */
+    const model_layer   *layer = &model->weights.layers[index];
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
     dev_device          *device = model->device;
     size_t most = dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE);
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
+    if (model->architecture.layer[index].experts)
+        return larger(most, model_experts_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->up, rows, norm, up));
-    most = larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+    return larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+}
+
+size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+{
+    const dev_norm_kind norm = model->architecture.norm.kind;
+    dev_device         *device = model->device;
+    size_t              most = 0;
+    for (uint32_t i = 0; i < model->weights.layer_count; i++) {
+        if (i == 0 || model->architecture.layer[i].experts != model->architecture.layer[i - 1].experts) /* others are alike */
+            most = larger(most, layer_scratch(model, i, rows));
+    }
     return larger(most, dev_matmul_scratch(device, head_of(&model->weights), logit_rows, norm, DEV_STORE));
 }
 
@@ -149,7 +162,11 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
     const model_attention      attention = model_pass_attention(state, shape, index);
     oclm_status                status;
     if ((status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK ||
-        (status = dev_matmul_add(work, &products.output)) != OCLM_OK || (status = dev_matmul_add(work, &products.up)) != OCLM_OK)
+        (status = dev_matmul_add(work, &products.output)) != OCLM_OK)
+        return status;
+    if (state->model->architecture.layer[index].experts)
+        return model_experts_add(state, work, shape->rows, index);
+    if ((status = dev_matmul_add(work, &products.up)) != OCLM_OK)
         return status;
     return dev_matmul_add(work, &products.down);
 }

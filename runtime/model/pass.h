@@ -26,6 +26,9 @@ model_attention      model_pass_attention(const model_state *state, const model_
  * that: `added` says so (layers.c). */
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
 
+/* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
+oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
+
 /* Adds all launches of a pass to `work`: embedding, layers, final norm and head. */
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape);
 
