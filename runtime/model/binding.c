@@ -196,7 +196,7 @@ static bool is_known(const model_binding *b, const char *text)
         if (shape.rows > 0 && matches_either(family, family->names[i].pattern, text, layers, shape.pieces))
             return true;
     }
-    if (matches("*.rotary_emb.inv_freq", text, UINT32_MAX)) /* old files of any family, per layer or once */
+    if (matches("*.rotary_emb.inv_freq", text, UINT32_MAX, UINT32_MAX)) /* old files of any family, per layer or once */
         return true;
     for (size_t i = 0; i < family->ignored_count; i++) {
         if (matches_either(family, family->ignored[i], text, UINT32_MAX, UINT32_MAX))

@@ -2,7 +2,7 @@
  * key head. */
 #include <string.h>
 
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = {
     NAMES_TOP, NAMES_ATTENTION, NAMES_QK_NORM, NAMES_MLP,
@@ -13,7 +13,6 @@ static const model_tensor_name names[] = {
     { MODEL_XIELU_BETA, NAMES_LAYER "mlp.act_fn.beta", false },
     { MODEL_XIELU_EPS, NAMES_LAYER "mlp.act_fn.eps", false },
 };
-static const char *const ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = {
     .theta = 12000000.0,
@@ -45,6 +44,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_apertus[] = {
-    { .model_type = "apertus", .class_name = "ApertusForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "apertus", .class_name = "ApertusForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

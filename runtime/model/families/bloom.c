@@ -1,5 +1,5 @@
 /* bloom.c: BLOOM: LayerNorm also of the embeddings, scores that fall with distance, a fused product head by head. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "transformer.h.{i}."
 

@@ -1,9 +1,8 @@
 /* cohere.c: Command R (attention and MLP side by side behind one LayerNorm without bias, neighbouring pairs turned, scaled logits) and
  * Command R7B and A (three of four layers behind a window, and only those turn). */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_TOP, NAMES_INPUT_NORM, NAMES_ATTENTION, NAMES_QK_NORM, NAMES_MLP };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 500000.0, .interleaved = true };
 static const model_rope_defaults rope2 = { .theta = 10000.0, .interleaved = true };
@@ -56,7 +55,7 @@ static oclm_status read_cohere2(const cJSON *config, const char *origin, model_a
 }
 
 const model_family model_families_cohere[] = {
-    { .model_type = "cohere", .class_name = "CohereForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_cohere },
-    { .model_type = "cohere2", .class_name = "Cohere2ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_cohere2 },
+    { .model_type = "cohere", .class_name = "CohereForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_cohere },
+    { .model_type = "cohere2", .class_name = "Cohere2ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_cohere2 },
     { 0 },
 };

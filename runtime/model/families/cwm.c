@@ -1,8 +1,7 @@
 /* cwm.c: CWM: llama with every fourth layer, from the first on, seeing everything, and the others through a window. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = {
     .theta = 1000000.0,
@@ -34,6 +33,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_cwm[] = {
-    { .model_type = "cwm", .class_name = "CwmForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "cwm", .class_name = "CwmForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

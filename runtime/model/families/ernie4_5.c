@@ -1,8 +1,7 @@
 /* ernie4_5.c: ERNIE 4.5's dense models: llama that turns neighbouring pairs; one flag for all biases. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 500000.0, .interleaved = true };
 
@@ -27,6 +26,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_ernie4_5[] = {
-    { .model_type = "ernie4_5", .class_name = "Ernie4_5ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "ernie4_5", .class_name = "Ernie4_5ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

@@ -1,9 +1,8 @@
 /* exaone4.c: EXAONE 4: llama that normalises what each branch adds, and queries and keys head by head; in the 32b only layers with a
  * window turn. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_POST_NORM };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 
@@ -44,6 +43,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_exaone4[] = {
-    { .model_type = "exaone4", .class_name = "Exaone4ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "exaone4", .class_name = "Exaone4ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

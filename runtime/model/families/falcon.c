@@ -1,6 +1,6 @@
 /* falcon.c: Falcon's three generations: 7b (one key and value head, attention and MLP side by side behind one norm), 40b and later
  * (groups, a norm for each) and the "rw" models (one after the other, ALiBi). Falcon 3 is a llama. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "transformer.h.{i}."
 
@@ -17,7 +17,6 @@ static const model_tensor_name names[] = {
     NAMES_LINEAR(MODEL_UP, LAYER "mlp.dense_h_to_4h"),
     NAMES_LINEAR(MODEL_DOWN, LAYER "mlp.dense_4h_to_h"),
 };
-static const char *const ignored[] = { "*.inv_freq" };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 
@@ -83,7 +82,7 @@ static oclm_status read_refined_web(const cJSON *config, const char *origin, mod
     return read(config, origin, (generation){ .grouped = true, .multi_query = true, .parallel = true }, a);
 }
 
-#define FALCON .class_name = "FalconForCausalLM", .base_prefix = "transformer.", NAMES_TABLES
+#define FALCON .class_name = "FalconForCausalLM", .base_prefix = "transformer.", NAMES_ONLY
 
 const model_family model_families_falcon[] = {
     { .model_type = "falcon", FALCON, .read_config = read_falcon },

@@ -2,11 +2,10 @@
  * from the second on with norms of what each branch adds, and windows. */
 #include <math.h>
 
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
 static const model_tensor_name post_names[] = { NAMES_POST_NORM };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 /* Layers with a window turn by a theta of their own, which no scaling reaches. */
@@ -93,10 +92,10 @@ static oclm_status read_gemma3(const cJSON *config, const char *origin, model_ar
     return model_read_rope(config, origin, &two_ropes, a);
 }
 
-#define POST_TABLES .names = post_names, .name_count = COUNT(post_names), .ignored = ignored, .ignored_count = COUNT(ignored)
+#define POST_TABLES .names = post_names, .name_count = COUNT(post_names)
 
 const model_family model_families_gemma[] = {
-    { .model_type = "gemma", .class_name = "GemmaForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_gemma },
+    { .model_type = "gemma", .class_name = "GemmaForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_gemma },
     { .model_type = "gemma2", .class_name = "Gemma2ForCausalLM", .base_prefix = "model.", POST_TABLES, .read_config = read_gemma2 },
     { .model_type = "gemma3_text", .class_name = "Gemma3ForCausalLM", .base_prefix = "model.", POST_TABLES, .read_config = read_gemma3 },
     { 0 },

@@ -1,6 +1,6 @@
 /* glm.c: GLM 4 in both forms: llama with neighbouring pairs of half a head turned and gate and up fused; "glm4" also normalises what
  * each branch adds. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define COMMON_NAMES                                                                                                      \
     NAMES_TOP, NAMES_ATTENTION, NAMES_INPUT_NORM, NAMES_LINEAR(MODEL_GATE_UP, NAMES_LAYER "mlp.gate_up_proj"),            \
@@ -13,7 +13,6 @@ static const model_tensor_name glm4_names[] = {
     { MODEL_POST_ATTENTION_NORM, NAMES_LAYER "post_self_attn_layernorm.weight", false },
     { MODEL_POST_MLP_NORM, NAMES_LAYER "post_mlp_layernorm.weight", false },
 };
-static const char *const ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults half = { .theta = 10000.0, .partial = 0.5, .interleaved = true };
 
@@ -40,8 +39,8 @@ static oclm_status read_glm4(const cJSON *config, const char *origin, model_arch
 }
 
 const model_family model_families_glm[] = {
-    { .model_type = "glm", .class_name = "GlmForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_glm },
+    { .model_type = "glm", .class_name = "GlmForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_glm },
     { .model_type = "glm4", .class_name = "Glm4ForCausalLM", .base_prefix = "model.", .names = glm4_names, .name_count = COUNT(glm4_names),
-      .ignored = ignored, .ignored_count = COUNT(ignored), .read_config = read_glm4 },
+      .read_config = read_glm4 },
     { 0 },
 };

@@ -1,5 +1,5 @@
 /* gpt_bigcode.c: SantaCoder and StarCoder: GPT-2 with one key and value head for all queries, or a fused product head by head. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "transformer.h.{i}."
 

@@ -1,7 +1,7 @@
 /* gpt_neo.c: GPT-Neo: GPT-2 with products apart, scores that are not scaled, and every second layer behind a window. */
 #include <string.h>
 
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "transformer.h.{i}."
 

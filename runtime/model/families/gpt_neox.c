@@ -1,6 +1,6 @@
 /* gpt_neox.c: GPT-NeoX and Pythia: LayerNorm, attention and MLP side by side with a norm each, a quarter of a head turned, and a
  * fused product in which each head has its query, key and value together. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "gpt_neox.layers.{i}."
 
@@ -18,7 +18,7 @@ static const model_tensor_name names[] = {
 };
 
 /* The causal mask, and what is written to where it is false. */
-static const char *const ignored[] = { IGNORED_FREQUENCIES, LAYER "attention.bias", LAYER "attention.masked_bias" };
+static const char *const ignored[] = { LAYER "attention.bias", LAYER "attention.masked_bias" };
 
 static const model_rope_defaults quarter = { .theta = 10000.0, .theta_key = "rotary_emb_base", .partial = 0.25, .partial_key = "rotary_pct" };
 

@@ -1,6 +1,6 @@
 /* gptj.c: GPT-J and CodeGen: attention and MLP side by side behind one norm, neighbouring pairs of the first rotary_dim turned.
  * CodeGen's fused product has four blocks, and in each values before keys. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "transformer.h.{i}."
 #define MLP NAMES_LINEAR(MODEL_UP, LAYER "mlp.fc_in"), NAMES_LINEAR(MODEL_DOWN, LAYER "mlp.fc_out")

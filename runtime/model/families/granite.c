@@ -1,8 +1,7 @@
 /* granite.c: Granite: llama with a factor each for embeddings, scores, what branches add, and logits. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 
@@ -35,6 +34,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_granite[] = {
-    { .model_type = "granite", .class_name = "GraniteForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "granite", .class_name = "GraniteForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

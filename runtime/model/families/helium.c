@@ -1,8 +1,7 @@
 /* helium.c: Helium: llama that turns neighbouring pairs. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 100000.0, .interleaved = true };
 
@@ -25,6 +24,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_helium[] = {
-    { .model_type = "helium", .class_name = "HeliumForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "helium", .class_name = "HeliumForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

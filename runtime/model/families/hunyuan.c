@@ -1,5 +1,5 @@
 /* hunyuan.c: Hunyuan's dense models: llama with a norm of each query and key head, after they have turned. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = {
     NAMES_TOP, NAMES_ATTENTION, NAMES_MLP, NAMES_INPUT_NORM,
@@ -7,7 +7,6 @@ static const model_tensor_name names[] = {
     { MODEL_Q_NORM, NAMES_LAYER "self_attn.query_layernorm.weight", false },
     { MODEL_K_NORM, NAMES_LAYER "self_attn.key_layernorm.weight", false },
 };
-static const char *const ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0, .static_alpha = true };
 
@@ -30,7 +29,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_hunyuan[] = {
-    { .model_type = "hunyuan_v1_dense", .class_name = "HunYuanDenseV1ForCausalLM", .base_prefix = "model.", NAMES_TABLES,
+    { .model_type = "hunyuan_v1_dense", .class_name = "HunYuanDenseV1ForCausalLM", .base_prefix = "model.", NAMES_ONLY,
       .read_config = read_config },
     { 0 },
 };

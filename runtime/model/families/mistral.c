@@ -1,9 +1,8 @@
 /* mistral.c: Mistral (llama with a window, at first), Ministral (windows by layer) and Ministral 3 (yarn, and queries that grow with
  * the position). */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults plain_rope = { .theta = 10000.0 };
 
@@ -78,8 +77,8 @@ static oclm_status read_ministral3(const cJSON *config, const char *origin, mode
 }
 
 const model_family model_families_mistral[] = {
-    { .model_type = "mistral", .class_name = "MistralForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_mistral },
-    { .model_type = "ministral", .class_name = "MinistralForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_ministral },
-    { .model_type = "ministral3", .class_name = "Ministral3ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_ministral3 },
+    { .model_type = "mistral", .class_name = "MistralForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_mistral },
+    { .model_type = "ministral", .class_name = "MinistralForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_ministral },
+    { .model_type = "ministral3", .class_name = "Ministral3ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_ministral3 },
     { 0 },
 };

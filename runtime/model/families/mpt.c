@@ -1,5 +1,5 @@
 /* mpt.c: MPT: no biases anywhere, scores that fall with distance, a fused product. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "transformer.blocks.{i}."
 

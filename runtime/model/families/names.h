@@ -49,11 +49,9 @@
     NAMES_LINEAR(MODEL_FINAL_NORM, "transformer.ln_f"), NAMES_LINEAR(MODEL_HEAD, "lm_head"),                        \
     NAMES_LINEAR(MODEL_ATTENTION_NORM, "transformer.h.{i}.ln_1"), NAMES_LINEAR(MODEL_MLP_NORM, "transformer.h.{i}.ln_2")
 
-/* ---- What old files carry beside weights: inverse frequencies, per layer or once */
+/* ---- A file's tables, for its entries */
 
-#define IGNORED_FREQUENCIES "*.rotary_emb.inv_freq"
-
-/* The two tables of a file, for its entries. */
-#define NAMES_TABLES .names = names, .name_count = COUNT(names), .ignored = ignored, .ignored_count = COUNT(ignored)
+#define NAMES_ONLY .names = names, .name_count = COUNT(names)
+#define NAMES_TABLES NAMES_ONLY, .ignored = ignored, .ignored_count = COUNT(ignored)
 
 #endif

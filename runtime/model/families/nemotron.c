@@ -1,9 +1,8 @@
 /* nemotron.c: Nemotron 3 and 4 and Minitron: LayerNorm whose factors are stored less 1, half of a head turned, a plain MLP with squared
  * ReLU. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults half = { .theta = 10000.0, .partial = 0.5 };
 
@@ -27,6 +26,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_nemotron[] = {
-    { .model_type = "nemotron", .class_name = "NemotronForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "nemotron", .class_name = "NemotronForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

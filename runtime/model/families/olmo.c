@@ -1,10 +1,9 @@
 /* olmo.c: OLMo 1 (llama whose norms have no weights, with clipped queries, keys and values), OLMo 2 (norms of what each branch adds
  * instead, and of all queries and keys) and OLMo 3 (with windows). */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
 static const model_tensor_name post_names[] = { NAMES_POST_NORM };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 /* Scaling reaches layers without a window only; those with one keep this theta, whatever rope_theta says. */
@@ -65,10 +64,10 @@ static oclm_status read_olmo3(const cJSON *config, const char *origin, model_arc
     return read_later(config, origin, &two_ropes, a);
 }
 
-#define POST_TABLES .names = post_names, .name_count = COUNT(post_names), .ignored = ignored, .ignored_count = COUNT(ignored)
+#define POST_TABLES .names = post_names, .name_count = COUNT(post_names)
 
 const model_family model_families_olmo[] = {
-    { .model_type = "olmo", .class_name = "OlmoForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_olmo },
+    { .model_type = "olmo", .class_name = "OlmoForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_olmo },
     { .model_type = "olmo2", .class_name = "Olmo2ForCausalLM", .base_prefix = "model.", POST_TABLES, .read_config = read_olmo2 },
     { .model_type = "olmo3", .class_name = "Olmo3ForCausalLM", .base_prefix = "model.", POST_TABLES, .read_config = read_olmo3 },
     { 0 },

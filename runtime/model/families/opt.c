@@ -1,6 +1,6 @@
 /* opt.c: OPT: learned positions from row 2 of their table on, ReLU; the norm before each branch or, in the 350m, after the sum;
  * embeddings may be narrower than the layers, with a projection on either side. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #define LAYER "model.decoder.layers.{i}."
 

@@ -1,8 +1,7 @@
 /* phi.c: Phi 1 to 2 (LayerNorm, attention and MLP side by side, half of a head turned) and Phi 3 to 4 (llama with fused products
  * and longrope). */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
-static const char *const ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_tensor_name names[] = {
     { MODEL_EMBEDDING, "model.embed_tokens.weight", false },
@@ -28,7 +27,7 @@ static const model_tensor_name phi3_names[] = {
 };
 
 static const model_rope_defaults half = { .theta = 10000.0, .partial = 0.5 };
-static const model_rope_defaults longrope = { .theta = 10000.0, .yarn_is_longrope = true };
+static const model_rope_defaults longrope = { .theta = 10000.0, .partial = 1.0, .yarn_is_longrope = true };
 
 static const family_standard phi = {
     .sizes = { .vocab_size = 51200, .hidden_size = 2048, .intermediate_size = 8192, .layers = 24, .heads = 32,
@@ -78,8 +77,8 @@ static oclm_status read_phi3(const cJSON *config, const char *origin, model_arch
 }
 
 const model_family model_families_phi[] = {
-    { .model_type = "phi", .class_name = "PhiForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_phi },
+    { .model_type = "phi", .class_name = "PhiForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_phi },
     { .model_type = "phi3", .class_name = "Phi3ForCausalLM", .base_prefix = "model.", .names = phi3_names, .name_count = COUNT(phi3_names),
-      .ignored = ignored, .ignored_count = COUNT(ignored), .read_config = read_phi3 },
+      .read_config = read_phi3 },
     { 0 },
 };

@@ -1,8 +1,7 @@
 /* qwen.c: Qwen 2 and 2.5 (llama with biases of queries, keys and values), Qwen 3 (a norm of each query and key head instead). */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 
@@ -51,7 +50,7 @@ static oclm_status read_qwen3(const cJSON *config, const char *origin, model_arc
 }
 
 const model_family model_families_qwen[] = {
-    { .model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_qwen2 },
-    { .model_type = "qwen3", .class_name = "Qwen3ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_qwen3 },
+    { .model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_qwen2 },
+    { .model_type = "qwen3", .class_name = "Qwen3ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_qwen3 },
     { 0 },
 };

@@ -1,8 +1,7 @@
 /* smollm3.c: SmolLM3: llama in which every fourth layer does not turn its queries and keys. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
-static const char *const       ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 2000000.0 };
 
@@ -63,6 +62,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_smollm3[] = {
-    { .model_type = "smollm3", .class_name = "SmolLM3ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "smollm3", .class_name = "SmolLM3ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

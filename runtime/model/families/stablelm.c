@@ -1,6 +1,6 @@
 /* stablelm.c: StableLM: llama with LayerNorm and a quarter of a head turned; larger ones with a norm for each head, or attention and
  * MLP side by side behind one norm. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = {
     NAMES_TOP,
@@ -11,7 +11,6 @@ static const model_tensor_name names[] = {
     { MODEL_K_NORM, NAMES_LAYER "self_attn.k_layernorm.norms.{h}.weight", false },
     NAMES_MLP,
 };
-static const char *const ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults quarter = { .theta = 10000.0, .partial = 0.25 };
 
@@ -40,6 +39,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_stablelm[] = {
-    { .model_type = "stablelm", .class_name = "StableLmForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "stablelm", .class_name = "StableLmForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

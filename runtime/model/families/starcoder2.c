@@ -1,5 +1,5 @@
 /* starcoder2.c: StarCoder 2: llama with LayerNorm, biases everywhere and a plain MLP. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 static const model_tensor_name names[] = {
     NAMES_TOP,
@@ -9,7 +9,6 @@ static const model_tensor_name names[] = {
     NAMES_LINEAR(MODEL_UP, NAMES_LAYER "mlp.c_fc"),
     NAMES_LINEAR(MODEL_DOWN, NAMES_LAYER "mlp.c_proj"),
 };
-static const char *const ignored[] = { IGNORED_FREQUENCIES };
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 
@@ -38,6 +37,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_starcoder2[] = {
-    { .model_type = "starcoder2", .class_name = "Starcoder2ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_config },
+    { .model_type = "starcoder2", .class_name = "Starcoder2ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

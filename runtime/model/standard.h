@@ -1,6 +1,6 @@
 /* standard.h: what nearly every family's config.json has, read by one call from a table of the family's defaults. */
-#ifndef OCLM_MODEL_FAMILIES_STANDARD_H
-#define OCLM_MODEL_FAMILIES_STANDARD_H
+#ifndef OCLM_MODEL_STANDARD_H
+#define OCLM_MODEL_STANDARD_H
 
 #include "model/families/names.h"
 #include "model/readers.h"

@@ -1,5 +1,5 @@
 /* standard.c: what nearly every family's config.json has: the family tells defaults and names of keys, here they are read. */
-#include "model/families/standard.h"
+#include "model/standard.h"
 
 #include <math.h>
 
