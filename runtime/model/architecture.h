@@ -212,6 +212,8 @@ const model_family *model_family_find(const char *model_type);   /* NULL if unkn
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
+/* Do a family's experts fit together? Part of model_config_read() (expert_config.c). */
+oclm_status model_check_experts(const model_architecture *architecture, const char *origin);
 /* Bytes of key and value cache for one position of one sequence over all layers. */
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 
