@@ -47,16 +47,13 @@ static oclm_status read_dense_layers(const cJSON *config, const char *origin, mo
     return status;
 }
 
-/* A window counts only where use_sliding_window says so. */
+/* A window counts only where use_sliding_window says so; else files hold null, or 0, or any number. */
 static oclm_status read_window(const cJSON *config, const char *origin, uint32_t *window)
 {
-    bool        use = false;
-    oclm_status status = core_json_get_bool(config, "use_sliding_window", origin, &use);
-    *window = 4096;
-    if (status == OCLM_OK)
-        status = model_read_size_or_null(config, "sliding_window", origin, MODEL_MAX_POSITIONS, window);
-    *window = use ? *window : 0;
-    return status;
+    bool              use = false;
+    const oclm_status status = core_json_get_bool(config, "use_sliding_window", origin, &use);
+    *window = use ? 4096 : 0;
+    return status == OCLM_OK && use ? model_read_size_or_null(config, "sliding_window", origin, MODEL_MAX_POSITIONS, window) : status;
 }
 
 /* Without layer_types every other layer has the window, from the first on, of those before max_window_layers. */
