@@ -42,7 +42,7 @@ static const change configs[] = {
     CONFIG("a size that is no number", "\"vocab_size\": 101", "\"vocab_size\": \"many\"", 6, "\"vocab_size\" is \"many\"|whole number"),
     CONFIG("a negative size", "\"hidden_size\": 40", "\"hidden_size\": -40", 6, "\"hidden_size\" is -40"),
     CONFIG("a size beyond all", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 2000000000", 6, "2000000000|1 to 1024"),
-    CONFIG("sizes that contradict", "\"num_attention_heads\": 4", "\"num_attention_heads\": 7", 6, "\"hidden_size\" 40|\"num_attention_heads\" 7"),
+    CONFIG("sizes that contradict", "\"num_attention_heads\": 4", "\"num_attention_heads\": 7", 6, "7 attention heads|4 key-value heads"),
     CONFIG("an unknown activation", "\"silu\"", "\"mish\"", 1, "\"mish\"|supported are silu"),
     CONFIG("unknown positions", "\"default\"", "\"spiral\"", 1, "\"spiral\"|supported are default"),
     CONFIG("quantised weights", "\"use_cache\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"use_cache\"", 1, "gptq|float16"),
