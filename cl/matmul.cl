@@ -8,7 +8,7 @@
 //   bias    fp32 [panels * 32] of the whole matrix, or null
 //   norm_w, norm_b, eps   only with NORM (norm.h)
 //   normed  only with NORM: local memory for the normalised rows, ROWS * columns floats
-//   accumulate   1: y += (the residual; not with GATED)
+//   add     0, or y += add * .. (the residual; not with GATED)
 //   units_per_item   a unit is COLS outputs (GATED: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
 //           its rows only once
 // GATED: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
@@ -34,7 +34,7 @@
 __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, const uint y_stride,
                           const __global float *restrict x, const ulong x_offset, const uint x_stride,
                           const __global stored *restrict w, const uint first_panel, const uint panels,
-                          const __global float *restrict bias, const uint columns, const uint rows, const uint accumulate,
+                          const __global float *restrict bias, const uint columns, const uint rows, const float add,
                           const uint units_per_item
 #if NORM
                           , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps,
@@ -65,6 +65,6 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
         const uint first = (1 + GATED) * panel; // in this part
         serve_unit(y + (size_t)(first_panel / (1 + GATED) + panel) * PANEL + lane, y_stride, row, rows - first_row,
                    w + (size_t)first * columns * PANEL + lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
-                   GATED, true, GATED ? 0 : accumulate);
+                   GATED, true, GATED ? 0.0f : add);
     }
 }
