@@ -32,7 +32,7 @@ static const struct { const char *label, *config; oclm_status want; const char *
     { "not JSON", "{\"model_type\": ", OCLM_ERR_FORMAT, "config.json" },
     { "no model_type", "{}", OCLM_ERR_FORMAT, "model_type|gpt2|llama" },
     { "model_type of another type", "{\"model_type\": 7}", OCLM_ERR_FORMAT, "model_type|7" },
-    { "an unknown model_type", "{\"model_type\": \"zebra\"}", OCLM_ERR_UNSUPPORTED, "zebra|gpt2, llama|config.json" },
+    { "an unknown model_type", "{\"model_type\": \"zebra\"}", OCLM_ERR_UNSUPPORTED, "zebra|gpt2|llama|config.json" },
     { "quantised weights", LLAMA "\"quantization_config\": {\"quant_method\": \"gptq\"}}", OCLM_ERR_UNSUPPORTED, "gptq|bfloat16" },
     { "quantised by nobody knows what", LLAMA "\"quantization_config\": {}}", OCLM_ERR_UNSUPPORTED, "quantised" },
     { "quantised, not an object", LLAMA "\"quantization_config\": 4}", OCLM_ERR_UNSUPPORTED, "quantised" },

@@ -32,12 +32,12 @@
 
 /* All of them: normalised before attention and before the MLP. */
 #define NAMES_LLAMA                                                                                                 \
-    NAMES_TOP, NAMES_ATTENTION, NAMES_QK_NORM, NAMES_MLP, NAMES_INPUT_NORM,                                         \
-    NAMES_LINEAR(MODEL_MLP_NORM, NAMES_LAYER "post_attention_layernorm")
+    NAMES_TOP, NAMES_INPUT_NORM, NAMES_ATTENTION, NAMES_QK_NORM,                                                    \
+    NAMES_LINEAR(MODEL_MLP_NORM, NAMES_LAYER "post_attention_layernorm"), NAMES_MLP
 
 /* The same where what attention and MLP add is normalised too, or alone: Gemma 2 and 3, OLMo 2 and 3, EXAONE 4. */
 #define NAMES_POST_NORM                                                                                             \
-    NAMES_TOP, NAMES_ATTENTION, NAMES_QK_NORM, NAMES_MLP, NAMES_INPUT_NORM,                                         \
+    NAMES_TOP, NAMES_INPUT_NORM, NAMES_ATTENTION, NAMES_QK_NORM, NAMES_MLP,                                         \
     { MODEL_POST_ATTENTION_NORM, NAMES_LAYER "post_attention_layernorm.weight", false },                            \
     { MODEL_MLP_NORM, NAMES_LAYER "pre_feedforward_layernorm.weight", false },                                      \
     { MODEL_POST_MLP_NORM, NAMES_LAYER "post_feedforward_layernorm.weight", false }
