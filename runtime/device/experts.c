@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SLOT_TILE_BYTES 16u
+#define GATE_OPTIONS    64u
 #define ITEMS_PER_CORE  16u /* of a product: enough to even out cores that start late */
 #define LANES           64u /* of the work-groups that route and sort, where work-items are lanes */
 
@@ -107,6 +109,17 @@ oclm_status dev_route_add(dev_work *work, const dev_routing *routing, const dev_
 
 /* ---- Products */
 
+/* What a clamped SwiGLU is built with: numbers as bits, which no locale can spoil. */
+static void write_gate(const dev_expert_matmul *m, char text[GATE_OPTIONS])
+{
+    uint32_t alpha, limit;
+    memcpy(&alpha, &m->gate_alpha, sizeof alpha);
+    memcpy(&limit, &m->gate_limit, sizeof limit);
+    text[0] = '\0';
+    if (m->activation == DEV_ACT_CLAMPED_SWIGLU)
+        snprintf(text, GATE_OPTIONS, " -DGATE_ALPHA=0x%" PRIx32 " -DGATE_LIMIT=0x%" PRIx32, alpha, limit);
+}
+
 oclm_status dev_expert_matmul_add(dev_work *work, const dev_routing *routing, const dev_routes *routes, const dev_expert_matmul *m)
 {
     const dev_device      *device = dev_work_device(work);
@@ -119,14 +132,15 @@ oclm_status dev_expert_matmul_add(dev_work *work, const dev_routing *routing, co
     const uint32_t         per_item = m->rows > 4 || units <= items ? 1 : units / items;
     const uint32_t         ahead = tiles.rows == 1 && core_dtype_size(w->dtype) < sizeof(float) ? 2048 : 0; /* as in matmul_tile.c */
     oclm_status            status = OCLM_OK;
-    char                   options[160];
+    char                   gate[GATE_OPTIONS], options[160 + GATE_OPTIONS];
     if ((uint64_t)m->panels * routing->count != w->panels || m->x_stride < w->columns || (gated && m->panels % 2) ||
         m->y_stride < m->panels * DEV_PANEL / (gated ? 2 : 1))
         return core_fail(OCLM_ERR_INTERNAL, "%" PRIu32 " experts of %" PRIu32 " panels in %" PRIu32 ", strides %" PRIu32 " and %" PRIu32,
                          routing->count, m->panels, w->panels, m->x_stride, m->y_stride);
+    write_gate(m, gate);
     snprintf(options, sizeof options,
-             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d", (int)w->dtype,
-             tiles.rows, cols, vec, ahead, (int)gated, (int)m->activation);
+             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s", (int)w->dtype,
+             tiles.rows, cols, vec, ahead, (int)gated, (int)m->activation, gate);
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
         const dev_arg          args[] = {

@@ -63,6 +63,7 @@ typedef struct dev_expert_matmul {
     uint32_t          y_stride;
     dev_epilogue      epilogue;  /* DEV_STORE or DEV_GATED, as in dev_matmul */
     dev_activation    activation;
+    float             gate_alpha, gate_limit; /* for DEV_ACT_CLAMPED_SWIGLU */
     uint32_t          rows;      /* as they were routed */
 } dev_expert_matmul;
 

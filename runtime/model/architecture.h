@@ -98,6 +98,7 @@ typedef struct model_experts {
     bool        router_bias;
     bool        correction;          /* a number for each expert joins the scores where experts are compared, not in what they count */
     bool        bias;                /* of gate, up and down */
+    float       swiglu_alpha, swiglu_limit; /* limit not 0: DEV_ACT_CLAMPED_SWIGLU with these in place of the activation */
     bool        gate_up_interleaved; /* a fused gate and up alternates: gate 0, up 0, gate 1, ... */
 } model_experts;
 

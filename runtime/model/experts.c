@@ -100,8 +100,9 @@ static oclm_status add_chosen(const model_state *state, dev_work *work, uint32_t
     const dev_matmul            router = product_of(state, rows, &w->router, &w->router_bias, &s->logits, s->router_stride);
     const dev_expert_matmul     up = {
         .weight = &w->up, .panels = w->up.panels / a->experts.routing.count, .bias = w->up_bias.memory ? &w->up_bias : NULL, .x = &s->x,
-        .x_stride = state->hidden_stride, .y = &s->inner, .y_stride = s->width_stride, .epilogue = DEV_GATED, .activation = a->activation,
-        .rows = rows,
+        .x_stride = state->hidden_stride, .y = &s->inner, .y_stride = s->width_stride, .epilogue = DEV_GATED,
+        .activation = a->experts.swiglu_limit > 0.0f ? DEV_ACT_CLAMPED_SWIGLU : a->activation, .gate_alpha = a->experts.swiglu_alpha,
+        .gate_limit = a->experts.swiglu_limit, .rows = rows,
     };
     const dev_expert_matmul down = {
         .weight = &w->down, .panels = w->down.panels / a->experts.routing.count, .bias = w->down_bias.memory ? &w->down_bias : NULL,

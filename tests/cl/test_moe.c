@@ -221,6 +221,9 @@ static void broken_logits_choose_as_many(void **state)
 
 /* ---- Whole mixtures */
 
+#define SWIGLU_ALPHA 1.5f
+#define SWIGLU_LIMIT 0.75f /* so that much is cut */
+
 typedef struct mixture {
     const char    *label;
     uint32_t       rows, hidden, width, experts, chosen;
@@ -241,6 +244,8 @@ static const mixture mixtures[] = {
     { "many rows of few experts", 61, 48, 40, 3, 2, CORE_F32, DEV_ACT_SILU, true, true, true, 1, 0, false },
     { "all experts, in two parts", 33, 33, 33, 4, 4, CORE_BF16, DEV_ACT_RELU, true, false, false, 1, 6, false },
     { "one row, in two parts", 1, 65, 65, 4, 2, CORE_F32, DEV_ACT_SILU, true, false, false, 1, 4, false },
+    { "one row, clamped SwiGLU", 1, 33, 40, 4, 2, CORE_F32, DEV_ACT_CLAMPED_SWIGLU, true, false, false, 1, 0, false },
+    { "many rows, clamped SwiGLU", 21, 64, 32, 4, 2, CORE_BF16, DEV_ACT_CLAMPED_SWIGLU, true, false, false, 1, 0, false },
     { "real sizes", 70, 512, 384, 16, 4, CORE_BF16, DEV_ACT_SILU, false, false, false, 1, 0, true },
 };
 
@@ -362,7 +367,7 @@ static void run_rows(dev_device *device, const scene *s, uint32_t first, uint32_
     dev_buffer inner = new_nan_buffer(device, (size_t)slots * s->width_stride), outer = new_nan_buffer(device, (size_t)slots * h);
     const dev_expert_matmul up = { .weight = &s->up_matrix, .panels = s->up_panels, .bias = m->bias ? &s->up_bias_buffer : NULL, .x = &x,
                                    .x_stride = x_stride, .y = &inner, .y_stride = s->width_stride, .epilogue = DEV_GATED,
-                                   .activation = m->activation, .rows = rows };
+                                   .activation = m->activation, .gate_alpha = SWIGLU_ALPHA, .gate_limit = SWIGLU_LIMIT, .rows = rows };
     const dev_expert_matmul down = { .weight = &s->down_matrix, .panels = s->down_panels, .bias = m->bias ? &s->down_bias_buffer : NULL,
                                      .x = &inner, .x_stride = s->width_stride, .x_is_slots = true, .y = &outer, .y_stride = h,
                                      .epilogue = DEV_STORE, .rows = rows };
@@ -391,6 +396,13 @@ static void run_rows(dev_device *device, const scene *s, uint32_t first, uint32_
         dev_buffer_free(device, all[i]);
 }
 
+static double clamped_swiglu(double gate, double up)
+{
+    gate = fmin(gate, SWIGLU_LIMIT);
+    up = fmax(fmin(up, SWIGLU_LIMIT), -SWIGLU_LIMIT);
+    return gate / (1 + exp(-SWIGLU_ALPHA * gate)) * (up + 1);
+}
+
 /* One expert's answer to one row in double; `size` is the largest sum of |products|, from which errors follow. */
 static void ask_expert(const scene *s, const float *x, uint32_t e, double *answer, double *size)
 {
@@ -407,7 +419,7 @@ static void ask_expert(const scene *s, const float *x, uint32_t e, double *answe
                 sizes += fabs((double)s->gate_up[row * m->hidden + k] * (double)x[k]);
             }
         }
-        inner[i] = activate(m->activation, half[0]) * half[1];
+        inner[i] = m->activation == DEV_ACT_CLAMPED_SWIGLU ? clamped_swiglu(half[0], half[1]) : activate(m->activation, half[0]) * half[1];
         sizes = (sizes + 2) * (fabs(half[0]) + fabs(half[1]) + 1);
         up_size = sizes > up_size ? sizes : up_size;
     }
