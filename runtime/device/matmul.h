@@ -38,6 +38,14 @@ typedef enum dev_epilogue {
     DEV_GATED      /* W holds gate and up panels side by side (2 * n rows): y[n] = act(gate) * up, bias likewise laid out */
 } dev_epilogue;
 
+/* What the products beside this one ask for. A kernel built for all of them serves this one too: a driver for CPUs takes a second to
+ * compile each. All zero: a kernel for this product alone. */
+typedef struct dev_siblings {
+    dev_norm_kind  norm;
+    bool           gated;
+    dev_activation activation;
+} dev_siblings;
+
 typedef struct dev_matmul {
     const dev_matrix *weight;
     const dev_buffer *x;       /* float32 [rows][x_stride], from element x_offset on */
@@ -54,6 +62,7 @@ typedef struct dev_matmul {
     size_t            scratch_floats, scratch_taken; /* the first so many hold x already: set by matmul.c */
     dev_epilogue      epilogue;
     dev_activation    activation; /* for DEV_STORE and DEV_GATED */
+    dev_siblings      siblings;
 } dev_matmul;
 
 /* Floats of scratch that a matmul of this shape, and of fewer rows, may want. */
