@@ -134,7 +134,7 @@ static inline void take_rows(const product_data p, const uint rows, const bool n
 }
 
 static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, __local float *const local_rows,
-                            const bool norm, const bool up, const uint accumulate)
+                            const bool norm, const bool up, const float add)
 {
     if (is_mine(w, p.tickets)) {
         const uint2 first_piece = piece_of(p.units, cores, w->ticket - w->begin);
@@ -151,7 +151,7 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
                 const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
                 const uint first = up && GATED ? 2 * panel : panel;
                 serve_unit(p.y + (size_t)panel * PANEL + lane, p.y_stride, row, rows, p.w + (size_t)first * p.columns * PANEL + lane,
-                           p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, up && GATED, up, accumulate);
+                           p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, up && GATED, up, add);
             }
             finish(w);
         } while (is_mine(w, p.tickets));
@@ -249,7 +249,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         for (uint step = 0; step < 4; step++) {
             const bool adds = step % 2; // output and down, to the residual; the other two take it in, normalised
             multiply(&w, step == 0 ? to_qkv : step == 1 ? output : step == 2 ? up : down, rows, cores, row, !adds, step == 2,
-                     adds);
+                     adds ? 1.0f : 0.0f);
             if (step == 0) {
                 attend(&w, a, rows, spans, partial, attended, attended_stride);
 #if SPLIT

@@ -11,11 +11,11 @@
 #define GATED 0
 #endif
 
-// `up` only with GATED; `accumulate` only without.
-static inline void store_output(__global float *to, const float total, const float up, const uint accumulate)
+// `up` only with GATED; `add` only without.
+static inline void store_output(__global float *to, const float total, const float up, const float add)
 {
     const float value = ACTIVATE(total, 1);
-    *to = GATED ? value * up : accumulate ? *to + value : value;
+    *to = GATED ? value * up : add != 0.0f ? MUL_ADD(add, value, *to) : value;
 }
 
 #endif

@@ -9,7 +9,8 @@
 //   norm_w, norm_b, eps   only with NORM (norm.h)
 //   kept    only with NORM: local memory for the rows, ROWS * columns floats
 //   flags   what this product wants of what the kernel is built for, a sum of
-//           1 norm(x), 2 gated, 4 the activation, 8 y += (the residual; not when gated)
+//           1 norm(x), 2 gated, 4 the activation
+//   add     0, or y += add * .. (the residual; not when gated)
 //   units_per_item   a unit is COLS outputs (gated: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
 //           its rows only once
 // Gated: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
@@ -28,7 +29,6 @@
 #define NORMALIZE  1u
 #define GATES      2u
 #define ACTIVE     4u
-#define ACCUMULATE 8u
 
 #if NORM
 #define X_SPACE __local
@@ -41,7 +41,7 @@
 __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, const uint y_stride,
                           const __global float *restrict x, const ulong x_offset, const uint x_stride,
                           const __global stored *restrict w, const uint first_panel, const uint panels,
-                          const __global float *restrict bias, const uint columns, const uint rows, const uint flags,
+                          const __global float *restrict bias, const uint columns, const uint rows, const uint flags, const float add,
                           const uint units_per_item
 #if NORM
                           , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps,
@@ -74,6 +74,6 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
         const uint first = gates * panel; // in this part
         serve_unit(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, row, rows - first_row,
                    w + (size_t)first * columns * PANEL + lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
-                   gated, active, flags & ACCUMULATE);
+                   gated, active, add);
     }
 }

@@ -130,10 +130,10 @@ static inline void add_bias(vec *total, const __global float *bias)
 }
 
 // One unit: ROWS rows by COLS outputs of a panel. `w` begins with the unit's first weight, `bias` and `y` with its first output.
-// gated: of two panels; active: with the activation; accumulate: y +=.
+// gated: of two panels; active: with the activation; add: 0, or y += add * ..
 static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
                               const __global stored *w, const __global float *bias, const uint columns, const bool gated,
-                              const bool active, const uint accumulate)
+                              const bool active, const float add)
 {
     vec total[ROWS * VECTORS], up[ROWS * VECTORS];
     product(total, row, w, columns);
@@ -153,8 +153,8 @@ static inline void serve_unit(__global float *y, const uint y_stride, const X_SP
                     value = ACTIVATE(value, VEC);
                 if (gated)
                     value *= up[i * VECTORS + j];
-                if (accumulate)
-                    value += LOAD_VECTOR(VEC, to + j * VEC);
+                if (add != 0.0f)
+                    value = MUL_ADD((vec)(add), value, LOAD_VECTOR(VEC, to + j * VEC));
                 STORE_VECTOR(VEC, value, to + j * VEC);
             }
         }

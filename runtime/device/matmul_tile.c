@@ -41,7 +41,7 @@ static void write_options(const dev_provider *self, const dev_matmul *m, char op
 }
 
 /* Flags, as in cl/matmul.cl. */
-enum { NORMALIZE = 1, GATES = 2, ACTIVE = 4, ACCUMULATE = 8 };
+enum { NORMALIZE = 1, GATES = 2, ACTIVE = 4 };
 
 /* The norm that the kernel is built with, of this product or one beside it. */
 static dev_norm_kind built_norm(const dev_provider *self, const dev_device *device, const dev_matmul *m)
@@ -55,8 +55,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     const dev_matrix *w = m->weight;
     const bool        gated = m->epilogue == DEV_GATED, active = m->epilogue != DEV_ADD && m->activation != DEV_ACT_NONE;
     const dev_norm_kind norm = built_norm(self, dev_work_device(work), m);
-    const uint32_t    flags = (m->norm.kind != DEV_NORM_NONE ? NORMALIZE : 0) | (gated ? GATES : 0) | (active ? ACTIVE : 0) |
-                              (m->epilogue == DEV_ADD ? ACCUMULATE : 0);
+    const uint32_t    flags = (m->norm.kind != DEV_NORM_NONE ? NORMALIZE : 0) | (gated ? GATES : 0) | (active ? ACTIVE : 0);
     char              unit[DEV_TILE_OPTIONS], options[DEV_TILE_OPTIONS + 64];
     write_options(self, m, unit);
     snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)norm, gated || m->siblings.gated,
@@ -68,7 +67,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
         const dev_arg  args[] = {
             dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
             dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_u32(part->panels),
-            dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_u32(flags),
+            dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_u32(flags), dev_arg_f32(dev_matmul_add_scale(m)),
             dev_arg_u32(per_item),
             /* the rest only with a norm inside */
             dev_arg_buffer(&m->norm.weight), dev_arg_buffer(&m->norm.bias), dev_arg_f32(m->norm.eps),

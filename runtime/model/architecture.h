@@ -133,7 +133,8 @@ typedef struct model_architecture {
     uint32_t eos_token_count;
 } model_architecture;
 
-/* The roles a tensor can play. A family maps each to a checkpoint name. */
+/* The roles a tensor can play. A family maps each to a checkpoint name, or to several: the first that a file holds counts. The bias of
+ * a product comes right after its weight. */
 typedef enum model_role {
     MODEL_EMBEDDING,          /* [vocab][hidden] */
     MODEL_POSITIONS,          /* [positions][hidden] */
@@ -161,38 +162,27 @@ typedef enum model_role {
 
 typedef struct model_tensor_name {
     model_role  role;
-    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer */
+    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer, {h} the head where each has a tensor */
     bool        transposed; /* stored [in][out] */
 } model_tensor_name;
 
 typedef struct model_family {
     const char *model_type;
+    const char *class_name;                     /* in transformers: "LlamaForCausalLM" */
     const char *base_prefix;                    /* "model.": names are accepted with and without it */
     const model_tensor_name *names;
     size_t                   name_count;
     const char *const       *ignored;           /* patterns ({i}: any number; "*" at the start or end: anything) of tensors old files carry */
     size_t                   ignored_count;
-    /* Fills `architecture` from the tree of config.json. Missing keys mean the class default of transformers.
+    /* Fills `architecture` from the tree of config.json, with the readers of readers.h.
      * Errors: OCLM_ERR_FORMAT naming key and value, OCLM_ERR_UNSUPPORTED naming what is not there yet. */
     oclm_status (*read_config)(const cJSON *config, const char *origin, model_architecture *architecture);
 } model_family;
 
-/* All families, NULL-ended. families/<family>.c each define one; registry.c lists them. */
-extern const model_family *const model_families[];
-const model_family *model_family_find(const char *model_type); /* NULL if unknown */
-
-/* Shared readers for families (config.c). A missing key leaves the value as the family set it before: its class default. */
-/* A size under its name or, where that is missing, under its old name (NULL: none): a whole number from 1 to `max`. */
-oclm_status model_read_size(const cJSON *config, const char *key, const char *old_key, const char *origin, uint32_t max,
-                            uint32_t *value);
-/* `norm.eps` of all norms: positive and finite. */
-oclm_status model_read_eps(const cJSON *config, const char *key, const char *origin, float *eps);
-/* Rotary positions over a whole head, from rope_scaling or rope_parameters, with the keys of either generation. */
-oclm_status model_read_rope(const cJSON *config, const char *origin, uint32_t head_dim, double default_theta,
-                            uint32_t max_position_embeddings, model_rope *rope);
-oclm_status model_read_activation(const cJSON *config, const char *key, const char *origin, dev_activation fallback,
-                                  dev_activation *activation);
-oclm_status model_read_eos(const cJSON *config, const char *origin, model_architecture *architecture);
+/* All families. families/<file>.c each define `const model_family model_families_<file>[]`, one entry for each model_type and
+ * an empty one at the end; the build finds the files. */
+const model_family *model_family_at(size_t index);               /* by file name; NULL past the last one */
+const model_family *model_family_find(const char *model_type);   /* NULL if unknown */
 
 /* Reads <folder>/config.json: finds the family by model_type, has it fill `architecture`, checks sizes against each other.
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing

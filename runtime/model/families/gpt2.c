@@ -2,7 +2,7 @@
  * Its linear layers are "Conv1D": stored [inputs][outputs]. */
 #include <math.h>
 
-#include "model/architecture.h"
+#include "model/readers.h"
 
 static const model_tensor_name names[] = {
     { MODEL_EMBEDDING, "transformer.wte.weight", false },
@@ -27,32 +27,9 @@ static const model_tensor_name names[] = {
 /* The causal mask, which old files carry. */
 static const char *const ignored[] = { "transformer.h.{i}.attn.bias", "transformer.h.{i}.attn.masked_bias" };
 
-static oclm_status read_sizes(const cJSON *config, const char *origin, model_architecture *a)
-{
-    oclm_status status;
-    a->vocab_size = 50257;
-    a->hidden_size = 768;
-    a->layers = 12;
-    a->heads = 12;
-    a->max_position_embeddings = 1024;
-    if ((status = model_read_size(config, "vocab_size", NULL, origin, MODEL_MAX_VOCAB, &a->vocab_size)) != OCLM_OK ||
-        (status = model_read_size(config, "n_embd", "hidden_size", origin, MODEL_MAX_WIDTH, &a->hidden_size)) != OCLM_OK ||
-        (status = model_read_size(config, "n_layer", "num_hidden_layers", origin, MODEL_MAX_LAYERS, &a->layers)) != OCLM_OK ||
-        (status = model_read_size(config, "n_head", "num_attention_heads", origin, MODEL_MAX_WIDTH, &a->heads)) != OCLM_OK ||
-        (status = model_read_size(config, "n_positions", "max_position_embeddings", origin, MODEL_MAX_POSITIONS,
-                                  &a->max_position_embeddings)) != OCLM_OK)
-        return status;
-    if (a->hidden_size % a->heads != 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: \"n_embd\" %u does not divide evenly among \"n_head\" %u heads", origin, a->hidden_size,
-                         a->heads);
-    a->kv_heads = a->heads;
-    a->head_dim = a->hidden_size / a->heads;
-    a->intermediate_size = 4 * a->hidden_size;
-    return model_read_size(config, "n_inner", NULL, origin, MODEL_MAX_WIDTH, &a->intermediate_size);
-}
-
 static oclm_status read_config(const cJSON *config, const char *origin, model_architecture *a)
 {
+    static const model_sizes sizes = { .vocab_size = 50257, .hidden_size = 768, .layers = 12, .heads = 12, .max_position_embeddings = 1024 };
     bool        scaled = true, cross_attention = false;
     oclm_status status;
     a->norm = (model_norm_shape){ .kind = DEV_NORM_LAYER, .eps = 1e-5f, .has_bias = true };
@@ -62,7 +39,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
     a->eos_token_ids[0] = 50256;
     a->eos_token_count = 1;
     /* reorder_and_upcast_attn asks for float32 scores, which oclm always has. */
-    if ((status = read_sizes(config, origin, a)) != OCLM_OK ||
+    if ((status = model_read_sizes(config, origin, &sizes, a)) != OCLM_OK ||
         (status = model_read_eps(config, "layer_norm_epsilon", origin, &a->norm.eps)) != OCLM_OK ||
         (status = model_read_activation(config, "activation_function", origin, DEV_ACT_GELU_TANH, &a->activation)) != OCLM_OK ||
         (status = core_json_get_bool(config, "scale_attn_weights", origin, &scaled)) != OCLM_OK ||
@@ -78,12 +55,8 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
     return OCLM_OK;
 }
 
-const model_family model_family_gpt2 = {
-    .model_type = "gpt2",
-    .base_prefix = "transformer.",
-    .names = names,
-    .name_count = COUNT(names),
-    .ignored = ignored,
-    .ignored_count = COUNT(ignored),
-    .read_config = read_config,
+const model_family model_families_gpt2[] = {
+    { .model_type = "gpt2", .class_name = "GPT2LMHeadModel", .base_prefix = "transformer.", .names = names, .name_count = COUNT(names),
+      .ignored = ignored, .ignored_count = COUNT(ignored), .read_config = read_config },
+    { 0 },
 };
