@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "model/spellings.h"
 
-#define NAME_SIZE 256    /* of a name made from a pattern; patterns are ours and short */
+#define NAME_SIZE MODEL_NAME_SIZE /* of a name made from a pattern; patterns are ours and short */
 #define MAX_LISTED 8     /* tensors named in a message; the rest are counted */
 #define MAX_SHOWN_NAME 90 /* characters of a file's own name in a message */
 
@@ -130,9 +131,7 @@ static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor
 {
     char made[NAME_SIZE];
     make_name(name->pattern, layer, head, made);
-    const ckpt_tensor *tensor = ckpt_find(b->checkpoint, made);
-    const char        *bare = without_prefix(b->family, made);
-    return tensor != NULL || bare == NULL ? tensor : ckpt_find(b->checkpoint, bare);
+    return model_find_spelling(b->checkpoint, b->family->base_prefix, made);
 }
 
 model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t layer, uint32_t piece)
@@ -187,9 +186,13 @@ static bool matches_either(const model_family *family, const char *pattern, cons
     return matches(pattern, text, layers, heads) || (bare != NULL && matches(bare, text, layers, heads));
 }
 
-static bool is_known(const model_binding *b, const char *text)
+static bool is_known(const model_binding *b, const char *file_name)
 {
     const model_family *family = b->family;
+    char                text[MODEL_NAME_SIZE];
+    model_plain_name(file_name, text);
+    if (model_name_is_foreign(file_name))
+        return true;
     const uint32_t      layers = b->architecture->layers;
     for (size_t i = 0; i < family->name_count; i++) {
         const model_role_shape shape = model_role_shape_of(b->architecture, family->names[i].role);
