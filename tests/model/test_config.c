@@ -32,7 +32,7 @@ static const struct { const char *label, *config; oclm_status want; const char *
     { "not JSON", "{\"model_type\": ", OCLM_ERR_FORMAT, "config.json" },
     { "no model_type", "{}", OCLM_ERR_FORMAT, "model_type|gpt2|llama" },
     { "model_type of another type", "{\"model_type\": 7}", OCLM_ERR_FORMAT, "model_type|7" },
-    { "an unknown model_type", "{\"model_type\": \"zebra\"}", OCLM_ERR_UNSUPPORTED, "zebra|gpt2, llama|config.json" },
+    { "an unknown model_type", "{\"model_type\": \"zebra\"}", OCLM_ERR_UNSUPPORTED, "zebra|gpt2|llama|config.json" },
     { "an unknown model_type with the keys of a known one", "{\"model_type\": \"zebra\", \"hidden_size\": 64, \"num_attention_heads\": 4, "
       "\"rms_norm_eps\": 1e-5, \"mlp_bias\": true, \"stripes\": 3}", OCLM_ERR_UNSUPPORTED, "zebra|all known to|llama|does not mean" },
     { "a text_config that is no object", "{\"model_type\": \"zebra\", \"text_config\": 1}", OCLM_ERR_FORMAT, "text_config|object" },
