@@ -1,5 +1,5 @@
 // norm: y[r] = norm(x[r]), rows of n elements; norm.h tells which and in which order it sums
-//   x, y    fp32, rows x_stride / y_stride elements apart, from element x_offset / y_offset on; must not overlap
+//   x, y    fp32, rows x_stride / y_stride elements apart, from element x_offset / y_offset on; y may be x, rows must not overlap else
 //   w, b    fp32 [n], or null
 // Kernels   norm_row     a work-item takes a row: for CPUs
 //           norm_lanes   a work-group takes a row, neighbouring work-items take neighbouring elements: for GPUs. Same bits
@@ -17,7 +17,7 @@
 #define NORM NORM_RMS
 #endif
 
-__kernel void norm_row(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
+__kernel void norm_row(__global float *y, const ulong y_offset, const uint y_stride, const __global float *x,
                        const ulong x_offset, const uint x_stride, const __global float *restrict w,
                        const __global float *restrict b, const uint n, const float eps)
 {
@@ -30,7 +30,7 @@ __kernel void norm_row(__global float *restrict y, const ulong y_offset, const u
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void norm_lanes(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
+void norm_lanes(__global float *y, const ulong y_offset, const uint y_stride, const __global float *x,
                 const ulong x_offset, const uint x_stride, const __global float *restrict w, const __global float *restrict b,
                 const uint n, const float eps)
 {
