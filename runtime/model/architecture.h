@@ -133,7 +133,8 @@ typedef struct model_architecture {
     uint32_t eos_token_count;
 } model_architecture;
 
-/* The roles a tensor can play. A family maps each to a checkpoint name. */
+/* The roles a tensor can play. A family maps each to a checkpoint name, or to several: the first that a file holds counts. The bias of
+ * a product comes right after its weight. */
 typedef enum model_role {
     MODEL_EMBEDDING,          /* [vocab][hidden] */
     MODEL_POSITIONS,          /* [positions][hidden] */
@@ -161,7 +162,7 @@ typedef enum model_role {
 
 typedef struct model_tensor_name {
     model_role  role;
-    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer */
+    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer, {h} the head where each has a tensor */
     bool        transposed; /* stored [in][out] */
 } model_tensor_name;
 

@@ -14,61 +14,110 @@
 
 /* ---- Roles and shapes */
 
+bool model_has_norm(const model_architecture *a, model_role norm)
+{
+    switch (norm) {
+    case MODEL_EMBEDDING_NORM: return a->embedding_norm;
+    case MODEL_FINAL_NORM: return !a->no_final_norm;
+    case MODEL_ATTENTION_NORM: return a->residual != MODEL_RESIDUAL_POST;
+    case MODEL_MLP_NORM: return a->residual != MODEL_RESIDUAL_POST && a->residual != MODEL_RESIDUAL_PARALLEL_ONE;
+    case MODEL_POST_ATTENTION_NORM: case MODEL_POST_MLP_NORM:
+        return a->residual == MODEL_RESIDUAL_POST || a->residual == MODEL_RESIDUAL_SANDWICH;
+    case MODEL_Q_NORM: case MODEL_K_NORM: return a->qk_norm != MODEL_QK_NORM_NONE;
+    default: return false;
+    }
+}
+
+bool model_has_projections(const model_architecture *a) { return a->embedding_size > 0 && a->embedding_size != a->hidden_size; }
+
+static model_role_shape matrix_if(bool there, uint32_t rows, uint32_t columns)
+{
+    return (model_role_shape){ there ? rows : 0, there ? columns : 0, 0 };
+}
+
+static model_role_shape vector_if(bool there, uint32_t count) { return (model_role_shape){ there ? count : 0, 0, 0 }; }
+
+/* Of a norm of hidden states. */
+static model_role_shape norm_weight(const model_architecture *a, model_role norm)
+{
+    return vector_if(model_has_norm(a, norm) && !a->norm.no_weight, a->hidden_size);
+}
+
+static model_role_shape norm_bias(const model_architecture *a, model_role norm)
+{
+    return vector_if(model_has_norm(a, norm) && a->norm.has_bias, a->hidden_size);
+}
+
+/* Of the norm of so many heads of queries or keys. */
+static model_role_shape head_norm(const model_architecture *a, uint32_t heads, bool there)
+{
+    switch (a->qk_norm) {
+    case MODEL_QK_NORM_HEAD: return vector_if(there, a->head_dim);
+    case MODEL_QK_NORM_HEADS: return (model_role_shape){ there ? heads * a->head_dim : 0, 0, heads };
+    case MODEL_QK_NORM_ALL: return vector_if(there, heads * a->head_dim);
+    case MODEL_QK_NORM_NONE: break;
+    }
+    return vector_if(false, 0);
+}
+
 model_role_shape model_role_shape_of(const model_architecture *a, model_role role)
 {
     const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
-    const uint32_t norm_bias = a->norm.has_bias ? a->hidden_size : 0;
-    const model_role_shape none = { 0, 0 };
+    const uint32_t hidden = a->hidden_size, inner = a->intermediate_size;
+    const uint32_t table = model_has_projections(a) ? a->embedding_size : hidden;
     switch (role) {
-    case MODEL_EMBEDDING: return (model_role_shape){ a->vocab_size, a->hidden_size };
-    case MODEL_HEAD: return (model_role_shape){ a->vocab_size, a->hidden_size };
-    case MODEL_HEAD_BIAS: return a->head_bias ? (model_role_shape){ a->vocab_size, 0 } : none;
-    case MODEL_POSITIONS:
-        return a->position == MODEL_POSITION_LEARNED
-                   ? (model_role_shape){ a->max_position_embeddings + a->position_offset, a->hidden_size } : none;
-    case MODEL_FINAL_NORM: case MODEL_ATTENTION_NORM: case MODEL_MLP_NORM: return (model_role_shape){ a->hidden_size, 0 };
-    case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS: return (model_role_shape){ norm_bias, 0 };
-    case MODEL_QKV: return (model_role_shape){ q + 2 * kv, a->hidden_size };
-    case MODEL_Q: return (model_role_shape){ q, a->hidden_size };
-    case MODEL_K: case MODEL_V: return (model_role_shape){ kv, a->hidden_size };
-    case MODEL_QKV_BIAS: return a->qkv_bias ? (model_role_shape){ q + 2 * kv, 0 } : none;
-    case MODEL_Q_BIAS: return a->qkv_bias ? (model_role_shape){ q, 0 } : none;
-    case MODEL_K_BIAS: case MODEL_V_BIAS: return a->qkv_bias ? (model_role_shape){ kv, 0 } : none;
-    case MODEL_O: return (model_role_shape){ a->hidden_size, q };
-    case MODEL_O_BIAS: return a->output_bias ? (model_role_shape){ a->hidden_size, 0 } : none;
-    case MODEL_GATE: return a->mlp_gated ? (model_role_shape){ a->intermediate_size, a->hidden_size } : none;
-    case MODEL_GATE_BIAS: return a->mlp_gated && a->mlp_bias ? (model_role_shape){ a->intermediate_size, 0 } : none;
-    case MODEL_UP: return (model_role_shape){ a->intermediate_size, a->hidden_size };
-    case MODEL_UP_BIAS: return a->mlp_bias ? (model_role_shape){ a->intermediate_size, 0 } : none;
-    case MODEL_DOWN: return (model_role_shape){ a->hidden_size, a->intermediate_size };
-    case MODEL_DOWN_BIAS: return a->mlp_bias ? (model_role_shape){ a->hidden_size, 0 } : none;
-    case MODEL_EMBEDDING_NORM: case MODEL_EMBEDDING_NORM_BIAS: case MODEL_PROJECT_IN: case MODEL_PROJECT_OUT: case MODEL_Q_NORM:
-    case MODEL_Q_NORM_BIAS: case MODEL_K_NORM: case MODEL_K_NORM_BIAS: case MODEL_SINKS: case MODEL_POST_ATTENTION_NORM:
-    case MODEL_GATE_UP: case MODEL_GATE_UP_BIAS: case MODEL_XIELU_ALPHA_P: case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA:
-    case MODEL_XIELU_EPS: case MODEL_POST_MLP_NORM: case MODEL_ROLE_COUNT: break;
+    case MODEL_EMBEDDING: case MODEL_HEAD: return matrix_if(true, a->vocab_size, table);
+    case MODEL_HEAD_BIAS: return vector_if(a->head_bias, a->vocab_size);
+    case MODEL_POSITIONS: return matrix_if(a->position == MODEL_POSITION_LEARNED, a->max_position_embeddings + a->position_offset, hidden);
+    case MODEL_PROJECT_IN: return matrix_if(model_has_projections(a), hidden, table);
+    case MODEL_PROJECT_OUT: return matrix_if(model_has_projections(a), table, hidden);
+    case MODEL_EMBEDDING_NORM: case MODEL_FINAL_NORM: case MODEL_ATTENTION_NORM: case MODEL_MLP_NORM: case MODEL_POST_ATTENTION_NORM:
+    case MODEL_POST_MLP_NORM: return norm_weight(a, role);
+    case MODEL_EMBEDDING_NORM_BIAS: case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS:
+        return norm_bias(a, role - 1);
+    case MODEL_QKV: return matrix_if(true, q + 2 * kv, hidden);
+    case MODEL_Q: return matrix_if(true, q, hidden);
+    case MODEL_K: case MODEL_V: return matrix_if(true, kv, hidden);
+    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias, q + 2 * kv);
+    case MODEL_Q_BIAS: return vector_if(a->qkv_bias, q);
+    case MODEL_K_BIAS: case MODEL_V_BIAS: return vector_if(a->qkv_bias, kv);
+    case MODEL_Q_NORM: return head_norm(a, a->heads, !a->qk_norm_shape.no_weight);
+    case MODEL_K_NORM: return head_norm(a, a->kv_heads, !a->qk_norm_shape.no_weight);
+    case MODEL_Q_NORM_BIAS: return head_norm(a, a->heads, a->qk_norm_shape.has_bias);
+    case MODEL_K_NORM_BIAS: return head_norm(a, a->kv_heads, a->qk_norm_shape.has_bias);
+    case MODEL_SINKS: return vector_if(a->attention_sinks, a->heads);
+    case MODEL_O: return matrix_if(true, hidden, q);
+    case MODEL_O_BIAS: return vector_if(a->output_bias, hidden);
+    case MODEL_GATE_UP: return matrix_if(a->mlp_gated, 2 * inner, hidden);
+    case MODEL_GATE_UP_BIAS: return vector_if(a->mlp_gated && a->mlp_bias, 2 * inner);
+    case MODEL_GATE: return matrix_if(a->mlp_gated, inner, hidden);
+    case MODEL_GATE_BIAS: return vector_if(a->mlp_gated && a->mlp_bias, inner);
+    case MODEL_UP: return matrix_if(true, inner, hidden);
+    case MODEL_UP_BIAS: return vector_if(a->mlp_bias, inner);
+    case MODEL_DOWN: return matrix_if(true, hidden, inner);
+    case MODEL_DOWN_BIAS: return vector_if(a->mlp_bias, hidden);
+    case MODEL_XIELU_ALPHA_P: case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return vector_if(a->xielu, 1);
+    case MODEL_ROLE_COUNT: break;
     }
-    return none;
-}
-
-static const model_tensor_name *name_of(const model_family *family, model_role role)
-{
-    for (size_t i = 0; i < family->name_count; i++) {
-        if (family->names[i].role == role)
-            return &family->names[i];
-    }
-    return NULL;
+    return vector_if(false, 0);
 }
 
 /* ---- Names */
 
-/* The pattern with the layer in place of {i}. */
-static void make_name(const char *pattern, uint32_t layer, char name[NAME_SIZE])
+/* The pattern with the layer in place of {i} and the head in place of {h}. */
+static void make_name(const char *pattern, uint32_t layer, uint32_t head, char name[NAME_SIZE])
 {
-    const char *place = strstr(pattern, "{i}");
-    if (place == NULL)
-        snprintf(name, NAME_SIZE, "%s", pattern);
-    else
-        snprintf(name, NAME_SIZE, "%.*s%" PRIu32 "%s", (int)(place - pattern), pattern, layer, place + 3);
+    size_t length = 0;
+    while (*pattern != '\0' && length < NAME_SIZE - 1) {
+        const bool is_layer = strncmp(pattern, "{i}", 3) == 0, is_head = strncmp(pattern, "{h}", 3) == 0;
+        if (is_layer || is_head) {
+            length += (size_t)snprintf(name + length, NAME_SIZE - length, "%" PRIu32, is_layer ? layer : head);
+            pattern += 3;
+        } else {
+            name[length++] = *pattern++;
+        }
+    }
+    name[length < NAME_SIZE ? length : NAME_SIZE - 1] = '\0';
 }
 
 static const char *without_prefix(const model_family *family, const char *name)
@@ -77,30 +126,36 @@ static const char *without_prefix(const model_family *family, const char *name)
     return strncmp(name, family->base_prefix, length) == 0 ? name + length : NULL;
 }
 
-static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor_name *name, uint32_t layer)
+static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor_name *name, uint32_t layer, uint32_t head)
 {
     char made[NAME_SIZE];
-    make_name(name->pattern, layer, made);
+    make_name(name->pattern, layer, head, made);
     const ckpt_tensor *tensor = ckpt_find(b->checkpoint, made);
     const char        *bare = without_prefix(b->family, made);
     return tensor != NULL || bare == NULL ? tensor : ckpt_find(b->checkpoint, bare);
 }
 
-model_bound model_bound_tensor(const model_binding *b, model_role role, uint32_t layer)
+model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t layer, uint32_t piece)
 {
-    const model_tensor_name *name = name_of(b->family, role);
-    model_bound              bound = { NULL, false };
-    if (name == NULL)
-        return bound;
-    bound.tensor = find_tensor(b, name, layer);
-    bound.transposed = name->transposed;
+    model_bound bound = { NULL, false, 1 };
+    for (size_t i = 0; i < b->family->name_count && bound.tensor == NULL; i++) {
+        const model_tensor_name *name = &b->family->names[i];
+        if (name->role != role)
+            continue;
+        bound.tensor = find_tensor(b, name, layer, piece);
+        bound.transposed = name->transposed;
+        bound.pieces = strstr(name->pattern, "{h}") != NULL ? model_role_shape_of(b->architecture, role).pieces : 1;
+    }
     if (bound.tensor == NULL && role == MODEL_EMBEDDING && b->tied) /* a file may hold the shared table under the head's name */
         return model_bound_tensor(b, MODEL_HEAD, 0);
     return bound;
 }
 
-/* `text` is `pattern`, in which {i} stands for a number below `layers`; a "*" at its start or end for anything. */
-static bool matches(const char *pattern, const char *text, uint32_t layers)
+model_bound model_bound_tensor(const model_binding *b, model_role role, uint32_t layer) { return model_bound_piece(b, role, layer, 0); }
+
+/* `text` is `pattern`, in which {i} stands for a number below `layers` and {h} for one below `heads`; a "*" at its start or end for
+ * anything. */
+static bool matches(const char *pattern, const char *text, uint32_t layers, uint32_t heads)
 {
     if (pattern[0] == '*') {
         const size_t tail = strlen(pattern + 1), length = strlen(text);
@@ -109,26 +164,27 @@ static bool matches(const char *pattern, const char *text, uint32_t layers)
     if (pattern[strlen(pattern) - 1] == '*')
         return strncmp(pattern, text, strlen(pattern) - 1) == 0;
     while (*pattern != '\0') {
-        if (strncmp(pattern, "{i}", 3) != 0) {
+        const bool is_layer = strncmp(pattern, "{i}", 3) == 0;
+        if (!is_layer && strncmp(pattern, "{h}", 3) != 0) {
             if (*pattern++ != *text++)
                 return false;
             continue;
         }
-        uint64_t layer = 0;
+        uint64_t number = 0;
         const char *digits = text;
         while (*text >= '0' && *text <= '9' && text - digits < 9)
-            layer = layer * 10 + (uint64_t)(*text++ - '0');
-        if (text == digits || (digits[0] == '0' && text - digits > 1) || layer >= layers)
+            number = number * 10 + (uint64_t)(*text++ - '0');
+        if (text == digits || (digits[0] == '0' && text - digits > 1) || number >= (is_layer ? layers : heads))
             return false;
         pattern += 3;
     }
     return *text == '\0';
 }
 
-static bool matches_either(const model_family *family, const char *pattern, const char *text, uint32_t layers)
+static bool matches_either(const model_family *family, const char *pattern, const char *text, uint32_t layers, uint32_t heads)
 {
     const char *bare = without_prefix(family, pattern);
-    return matches(pattern, text, layers) || (bare != NULL && matches(bare, text, layers));
+    return matches(pattern, text, layers, heads) || (bare != NULL && matches(bare, text, layers, heads));
 }
 
 static bool is_known(const model_binding *b, const char *text)
@@ -136,12 +192,12 @@ static bool is_known(const model_binding *b, const char *text)
     const model_family *family = b->family;
     const uint32_t      layers = b->architecture->layers;
     for (size_t i = 0; i < family->name_count; i++) {
-        if (model_role_shape_of(b->architecture, family->names[i].role).rows > 0 &&
-            matches_either(family, family->names[i].pattern, text, layers))
+        const model_role_shape shape = model_role_shape_of(b->architecture, family->names[i].role);
+        if (shape.rows > 0 && matches_either(family, family->names[i].pattern, text, layers, shape.pieces))
             return true;
     }
     for (size_t i = 0; i < family->ignored_count; i++) {
-        if (matches_either(family, family->ignored[i], text, UINT32_MAX))
+        if (matches_either(family, family->ignored[i], text, UINT32_MAX, UINT32_MAX))
             return true;
     }
     return false;
@@ -193,9 +249,11 @@ typedef struct all_faults {
 
 static bool has_shape(const ckpt_tensor *tensor, model_role_shape want, bool transposed)
 {
-    if (want.columns == 0)
-        return tensor->dims == 1 && tensor->shape[0] == want.rows;
-    return tensor->dims == 2 && tensor->shape[transposed ? 1 : 0] == want.rows && tensor->shape[transposed ? 0 : 1] == want.columns;
+    if (want.columns > 0)
+        return tensor->dims == 2 && tensor->shape[transposed ? 1 : 0] == want.rows && tensor->shape[transposed ? 0 : 1] == want.columns;
+    if (tensor->dims == 2 && want.pieces > 0)
+        return tensor->shape[0] == want.pieces && tensor->shape[1] == want.rows / want.pieces;
+    return (tensor->dims == 1 && tensor->shape[0] == want.rows) || (tensor->dims == 0 && want.rows == 1);
 }
 
 static oclm_status add_wrong_shape(fault_list *faults, const ckpt_tensor *tensor, model_role_shape want, bool transposed)
@@ -211,17 +269,18 @@ static oclm_status add_wrong_shape(fault_list *faults, const ckpt_tensor *tensor
     return status;
 }
 
-static oclm_status check_role(model_binding *b, const model_tensor_name *name, uint32_t layer, all_faults *faults)
+/* One tensor of a role: all of it, or one of its pieces. */
+static oclm_status check_piece(model_binding *b, const model_tensor_name *name, uint32_t layer, uint32_t piece, all_faults *faults)
 {
-    const model_role_shape want = model_role_shape_of(b->architecture, name->role);
-    if (want.rows == 0 || (name->role == MODEL_HEAD && b->tied))
-        return OCLM_OK;
-    const model_bound bound = model_bound_tensor(b, name->role, layer);
+    const model_bound bound = model_bound_piece(b, name->role, layer, piece);
+    model_role_shape  want = model_role_shape_of(b->architecture, name->role);
     if (bound.tensor == NULL) {
         char made[NAME_SIZE];
-        make_name(name->pattern, layer, made);
+        make_name(name->pattern, layer, piece, made);
         return add_fault(&faults->missing, made, NULL);
     }
+    if (bound.pieces > 1)
+        want = (model_role_shape){ want.rows / bound.pieces, 0, 0 };
     b->parameters += bound.tensor->elements;
     b->bytes += bound.tensor->bytes;
     if (!has_shape(bound.tensor, want, bound.transposed))
@@ -231,13 +290,34 @@ static oclm_status check_role(model_binding *b, const model_tensor_name *name, u
     return OCLM_OK;
 }
 
+static oclm_status check_role(model_binding *b, const model_tensor_name *name, uint32_t layer, all_faults *faults)
+{
+    oclm_status status = OCLM_OK;
+    if (model_role_shape_of(b->architecture, name->role).rows == 0 || (name->role == MODEL_HEAD && b->tied))
+        return OCLM_OK;
+    const uint32_t pieces = model_bound_tensor(b, name->role, layer).pieces;
+    for (uint32_t piece = 0; piece < pieces && status == OCLM_OK; piece++)
+        status = check_piece(b, name, layer, piece, faults);
+    return status;
+}
+
+/* Of several names of a role the first asks for it. */
+static bool is_first_name(const model_family *family, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (family->names[i].role == family->names[index].role)
+            return false;
+    }
+    return true;
+}
+
 static oclm_status collect(model_binding *b, all_faults *faults)
 {
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < b->family->name_count && status == OCLM_OK; i++) {
         const model_tensor_name *name = &b->family->names[i];
         const uint32_t           layers = name->role >= MODEL_FIRST_LAYER_ROLE ? b->architecture->layers : 1;
-        for (uint32_t layer = 0; layer < layers && status == OCLM_OK; layer++)
+        for (uint32_t layer = 0; layer < layers && status == OCLM_OK && is_first_name(b->family, i); layer++)
             status = check_role(b, name, layer, faults);
     }
     for (size_t i = 0; i < ckpt_count(b->checkpoint) && status == OCLM_OK; i++) {

@@ -9,7 +9,13 @@
 typedef struct model_role_shape {
     uint32_t rows;    /* outputs of a matrix; elements of a vector */
     uint32_t columns; /* inputs of a matrix; 0: a vector */
+    uint32_t pieces;  /* a vector that may also be stored as a matrix of so many rows, or as so many tensors; 0: it may not */
 } model_role_shape;
+
+/* Does the architecture normalise there, with a tensor of its own or without? `norm` is a role of a norm's weight. */
+bool model_has_norm(const model_architecture *architecture, model_role norm);
+/* Do projections lie between the embedding table and the layers? */
+bool model_has_projections(const model_architecture *architecture);
 
 /* What a role's tensor must look like, as outputs by inputs whatever way it is stored. rows = 0: the architecture has none. */
 model_role_shape model_role_shape_of(const model_architecture *architecture, model_role role);
@@ -17,6 +23,7 @@ model_role_shape model_role_shape_of(const model_architecture *architecture, mod
 typedef struct model_bound {
     const ckpt_tensor *tensor; /* NULL: there is none */
     bool               transposed;
+    uint32_t           pieces; /* tensors that make up the role */
 } model_bound;
 
 typedef struct model_binding {
@@ -37,5 +44,7 @@ oclm_status model_bind(const model_family *family, const model_architecture *arc
 /* The tensor of a role; `layer` counts for roles of layers only. After model_bind() it is there if the architecture has the
  * role and the family names it, and its shape and type are right. */
 model_bound model_bound_tensor(const model_binding *binding, model_role role, uint32_t layer);
+/* One tensor of a role that consists of several. */
+model_bound model_bound_piece(const model_binding *binding, model_role role, uint32_t layer, uint32_t piece);
 
 #endif

@@ -1,7 +1,8 @@
 /* weights.c: from the checkpoint to the device, role by role. What is multiplied together lies together: q, k and v are one
- * matrix, gate and up another with alternating panels, and their biases are laid out alike. */
+ * matrix, gate and up another with alternating panels, and their biases are laid out alike, whatever way the checkpoint holds them. */
 #include "model/weights.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,36 +14,45 @@ static uint64_t vector_bytes(uint64_t count) { return padded(count) * sizeof(flo
 
 static uint64_t up_rows(const model_architecture *a) { return a->mlp_gated ? 2 * padded(a->intermediate_size) : a->intermediate_size; }
 
-static uint64_t norm_bytes(const model_architecture *a) { return vector_bytes(a->hidden_size) * (a->norm.has_bias ? 2 : 1); }
-
-/* The matrices of one layer. */
-static uint64_t layer_matrix_bytes(const model_architecture *a, core_dtype dtype)
+/* What a role takes on the device. Nothing for those that lie in another one, as q, k and v in MODEL_QKV, whatever the checkpoint does. */
+static uint64_t role_bytes(const model_architecture *a, model_role role, core_dtype dtype)
 {
-    const model_role_shape qkv = model_role_shape_of(a, MODEL_QKV), output = model_role_shape_of(a, MODEL_O);
-    return dev_matrix_bytes(dtype, qkv.rows, qkv.columns) + dev_matrix_bytes(dtype, output.rows, output.columns) +
-           dev_matrix_bytes(dtype, up_rows(a), a->hidden_size) + dev_matrix_bytes(dtype, a->hidden_size, a->intermediate_size);
+    const model_role_shape shape = model_role_shape_of(a, role);
+    switch (role) {
+    case MODEL_Q: case MODEL_Q_BIAS: case MODEL_K: case MODEL_K_BIAS: case MODEL_V: case MODEL_V_BIAS: case MODEL_GATE: case MODEL_GATE_BIAS:
+    case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return 0;
+    case MODEL_UP: case MODEL_UP_BIAS:
+        if (a->mlp_gated)
+            return 0;
+        break;
+    case MODEL_GATE_UP:
+        if (a->mlp_gated)
+            return dev_matrix_bytes(dtype, up_rows(a), shape.columns);
+        break;
+    case MODEL_GATE_UP_BIAS: return shape.rows > 0 ? vector_bytes(up_rows(a)) : 0;
+    case MODEL_POSITIONS: return shape.rows > 0 ? dev_matrix_bytes(dtype, a->max_position_embeddings, shape.columns) : 0;
+    default: break;
+    }
+    return shape.columns > 0 ? dev_matrix_bytes(dtype, shape.rows, shape.columns) : vector_bytes(shape.rows);
 }
 
-static uint64_t layer_vector_bytes(const model_architecture *a)
+static uint64_t bytes_of_roles(const model_architecture *a, core_dtype dtype, model_role first, model_role end)
 {
-    return 2 * norm_bytes(a) + (a->qkv_bias ? vector_bytes(model_role_shape_of(a, MODEL_QKV).rows) : 0) +
-           (a->output_bias ? vector_bytes(a->hidden_size) : 0) +
-           (a->mlp_bias ? vector_bytes(up_rows(a)) + vector_bytes(a->hidden_size) : 0);
+    uint64_t bytes = 0;
+    for (model_role role = first; role < end; role++)
+        bytes += role_bytes(a, role, dtype);
+    return bytes;
 }
 
 uint64_t model_weights_bytes(const model_architecture *a, bool tied, core_dtype dtype)
 {
-    const uint64_t table = dev_matrix_bytes(dtype, a->vocab_size, a->hidden_size);
-    const uint64_t positions = a->position == MODEL_POSITION_LEARNED
-                                   ? dev_matrix_bytes(dtype, a->max_position_embeddings, a->hidden_size) : 0;
-    return table * (tied ? 1 : 2) + positions + norm_bytes(a) + (a->head_bias ? vector_bytes(a->vocab_size) : 0) +
-           a->layers * (layer_matrix_bytes(a, dtype) + layer_vector_bytes(a));
+    return bytes_of_roles(a, dtype, 0, MODEL_FIRST_LAYER_ROLE) - (tied ? role_bytes(a, MODEL_HEAD, dtype) : 0) +
+           a->layers * bytes_of_roles(a, dtype, MODEL_FIRST_LAYER_ROLE, MODEL_ROLE_COUNT);
 }
 
 uint64_t model_weights_read_per_token(const model_architecture *a, core_dtype dtype)
 {
-    return dev_matrix_bytes(dtype, a->vocab_size, a->hidden_size) + norm_bytes(a) + (a->head_bias ? vector_bytes(a->vocab_size) : 0) +
-           a->layers * (layer_matrix_bytes(a, dtype) + layer_vector_bytes(a));
+    return model_weights_bytes(a, false, dtype) - role_bytes(a, MODEL_EMBEDDING, dtype) - role_bytes(a, MODEL_POSITIONS, dtype);
 }
 
 static oclm_status check_budget(dev_device *device, const model_binding *b, core_dtype dtype)
@@ -87,153 +97,266 @@ static oclm_status loaded(loader *l, const ckpt_tensor *tensor)
     return OCLM_OK;
 }
 
-/* Puts a role's tensor into `matrix` from `first_row` on, every `panel_step`-th panel; leaves its first `skip` rows out. */
-static oclm_status fill(loader *l, dev_matrix *matrix, model_role role, uint32_t layer, uint32_t first_row, uint32_t panel_step,
-                        uint32_t skip)
-{
-    const model_bound      bound = model_bound_tensor(l->binding, role, layer);
-    const model_role_shape shape = model_role_shape_of(l->binding->architecture, role);
-    dev_matrix_source      source = {
-        .data = bound.tensor->data, .dtype = bound.tensor->dtype, .rows = shape.rows - skip, .columns = shape.columns,
-        .transposed = bound.transposed, .first_row = first_row, .panel_step = panel_step,
-    };
-    source.data = (const char *)source.data + (size_t)skip * shape.columns * core_dtype_size(source.dtype);
-    ckpt_will_need(l->binding->checkpoint, bound.tensor);
-    oclm_status status = dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
-    return status == OCLM_OK ? loaded(l, bound.tensor) : status;
-}
-
-static oclm_status make_matrix(loader *l, uint64_t rows, uint32_t columns, model_role role, uint32_t layer, dev_matrix *matrix)
-{
-    const model_bound bound = model_bound_tensor(l->binding, role, layer);
-    return dev_matrix_new(l->device, l->dtype, (uint32_t)rows, columns, bound.tensor->name, matrix);
-}
-
-/* A matrix of one tensor. */
-static oclm_status load_matrix(loader *l, model_role role, uint32_t layer, uint32_t skip, dev_matrix *matrix)
-{
-    const model_role_shape shape = model_role_shape_of(l->binding->architecture, role);
-    oclm_status            status = make_matrix(l, shape.rows - skip, shape.columns, role, layer, matrix);
-    return status == OCLM_OK ? fill(l, matrix, role, layer, 0, 1, skip) : status;
-}
-
-/* Where a vector's panels of 32 go: as dev_matrix_source. */
-typedef struct vector_part {
+/* Rows of a role's tensor, and where they go: as dev_matrix_source. A vector's rows are its elements. */
+typedef struct part {
     model_role role;
+    uint32_t   from, count;
     uint32_t   first_row, panel_step;
-} vector_part;
+} part;
 
-static oclm_status place_vector(loader *l, const vector_part *part, uint32_t layer, float *into)
+static part whole(const loader *l, model_role role)
 {
-    const ckpt_tensor *tensor = model_bound_tensor(l->binding, part->role, layer).tensor;
-    const size_t       size = core_dtype_size(tensor->dtype), count = (size_t)tensor->elements;
-    const size_t       step = part->panel_step == 1 ? count : DEV_PANEL; /* elements that stay together */
-    for (size_t i = 0; i < count; i += step) {
-        const size_t here = count - i < step ? count - i : step;
-        core_dtype_to_f32(tensor->dtype, (const char *)tensor->data + i * size, into + part->first_row + i * part->panel_step, here);
-    }
-    return loaded(l, tensor);
+    return (part){ role, 0, model_role_shape_of(l->binding->architecture, role).rows, 0, 1 };
 }
 
-/* One or several vectors, in float32, as one buffer of `rows`, padded with zeros to whole panels. */
-static oclm_status load_vectors(loader *l, const vector_part *parts, size_t count, uint32_t layer, uint64_t rows, dev_buffer *buffer)
+/* The same of the biases. */
+static part bias_of(part p)
+{
+    p.role = (model_role)(p.role + 1);
+    return p;
+}
+
+static const char *name_of(const loader *l, model_role role, uint32_t layer)
+{
+    return model_bound_tensor(l->binding, role, layer).tensor->name;
+}
+
+static oclm_status fill(loader *l, dev_matrix *matrix, const part *p, uint32_t layer)
+{
+    const model_bound       bound = model_bound_tensor(l->binding, p->role, layer);
+    const model_role_shape  shape = model_role_shape_of(l->binding->architecture, p->role);
+    const size_t            skip = (size_t)p->from * (bound.transposed ? 1 : shape.columns); /* elements before the first row */
+    const dev_matrix_source source = {
+        .data = (const char *)bound.tensor->data + skip * core_dtype_size(bound.tensor->dtype), .dtype = bound.tensor->dtype,
+        .rows = p->count, .columns = shape.columns, .row_stride = bound.transposed ? shape.rows : shape.columns,
+        .transposed = bound.transposed, .first_row = p->first_row, .panel_step = p->panel_step,
+    };
+    if (p->from == 0)
+        ckpt_will_need(l->binding->checkpoint, bound.tensor);
+    return dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
+}
+
+/* The last part of a tensor was taken? */
+static bool is_last_of_tensor(const part *parts, size_t count, size_t i) { return i + 1 == count || parts[i + 1].role != parts[i].role; }
+
+/* A matrix of several parts; those of a tensor come one after another. */
+static oclm_status load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
+{
+    const uint32_t columns = model_role_shape_of(l->binding->architecture, parts[0].role).columns;
+    oclm_status    status = dev_matrix_new(l->device, l->dtype, (uint32_t)rows, columns, name_of(l, parts[0].role, layer), matrix);
+    for (size_t i = 0; i < count && status == OCLM_OK; i++) {
+        status = fill(l, matrix, &parts[i], layer);
+        if (status == OCLM_OK && is_last_of_tensor(parts, count, i))
+            status = loaded(l, model_bound_tensor(l->binding, parts[i].role, layer).tensor);
+    }
+    return status;
+}
+
+static oclm_status load_matrix(loader *l, model_role role, uint32_t layer, dev_matrix *matrix)
+{
+    const part p = whole(l, role);
+    return load_parts(l, &p, 1, layer, p.count, matrix);
+}
+
+/* Reads the elements that a part says, of one tensor or, where each head has its own, of all in turn. */
+static oclm_status read_elements(loader *l, const part *p, uint32_t layer, bool is_last, float *into)
+{
+    const uint32_t pieces = model_bound_tensor(l->binding, p->role, layer).pieces;
+    oclm_status    status = OCLM_OK;
+    for (uint32_t piece = 0; piece < pieces && status == OCLM_OK; piece++) {
+        const ckpt_tensor *tensor = model_bound_piece(l->binding, p->role, layer, piece).tensor;
+        const size_t       count = p->count / pieces;
+        core_dtype_to_f32(tensor->dtype, (const char *)tensor->data + p->from * core_dtype_size(tensor->dtype), into + piece * count,
+                          count);
+        if (is_last)
+            status = loaded(l, tensor);
+    }
+    return status;
+}
+
+/* Moves panels apart, from the last to the first. What lies between them stays. */
+static void spread(const float *from, const part *p, float *into)
+{
+    const uint32_t together = p->panel_step == 1 ? p->count : DEV_PANEL; /* elements that stay so */
+    for (uint32_t i = 0; i < p->count; i += together) {
+        const uint32_t here = p->count - i < together ? p->count - i : together;
+        memcpy(into + p->first_row + i * p->panel_step, from + i, here * sizeof *from);
+    }
+}
+
+static oclm_status new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
+{
+    const oclm_status status = dev_buffer_new(l->device, bytes, name, buffer);
+    return status == OCLM_OK ? dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes) : status;
+}
+
+/* A vector of one or several parts, in float32, each element more by `plus`, padded with zeros to whole panels of `rows`. */
+static oclm_status load_elements(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, float plus, dev_buffer *buffer)
 {
     const size_t bytes = (size_t)vector_bytes(rows);
-    const char  *name = model_bound_tensor(l->binding, parts[0].role, layer).tensor->name;
-    float       *values = core_alloc_zero(bytes / sizeof *values, sizeof *values, name);
+    const char  *name = name_of(l, parts[0].role, layer);
+    float       *values = core_alloc_zero(bytes / sizeof *values, 2 * sizeof *values, name), *const raw = values + bytes / sizeof *values;
     oclm_status  status = values != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
-    for (size_t i = 0; i < count && status == OCLM_OK; i++)
-        status = place_vector(l, &parts[i], layer, values);
+    for (size_t i = 0; i < count && status == OCLM_OK; i++) {
+        status = read_elements(l, &parts[i], layer, is_last_of_tensor(parts, count, i), raw);
+        for (uint32_t j = 0; j < parts[i].count; j++)
+            raw[j] += plus;
+        spread(raw, &parts[i], values);
+    }
     if (status == OCLM_OK)
-        status = dev_buffer_new(l->device, bytes, name, buffer);
-    if (status == OCLM_OK)
-        status = dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes);
+        status = new_vector(l, name, values, bytes, buffer);
     core_free(values);
     return status;
 }
 
+/* A vector of one tensor; none where the architecture has none. */
 static oclm_status load_vector(loader *l, model_role role, uint32_t layer, dev_buffer *buffer)
 {
-    const vector_part part = { role, 0, 1 };
-    return load_vectors(l, &part, 1, layer, model_role_shape_of(l->binding->architecture, role).rows, buffer);
+    const part p = whole(l, role);
+    return p.count > 0 ? load_elements(l, &p, 1, layer, p.count, 0.0f, buffer) : OCLM_OK;
 }
 
-static oclm_status load_norm(loader *l, model_role weight, model_role bias, uint32_t layer, dev_norm *norm)
+/* A norm, of which the architecture may have all, no tensors, or nothing. `role` is its weight's. */
+static oclm_status load_norm(loader *l, const model_norm_shape *shape, model_role role, bool may_have_bias, uint32_t layer, dev_norm *norm)
 {
-    const model_norm_shape *shape = &l->binding->architecture->norm;
-    oclm_status             status = load_vector(l, weight, layer, &norm->weight);
+    const part  p = whole(l, role);
+    oclm_status status = OCLM_OK;
+    if (!model_has_norm(l->binding->architecture, role))
+        return OCLM_OK;
     norm->kind = shape->kind;
     norm->eps = shape->eps;
-    return status == OCLM_OK && shape->has_bias ? load_vector(l, bias, layer, &norm->bias) : status;
+    if (p.count > 0)
+        status = load_elements(l, &p, 1, layer, p.count, shape->weight_plus_one ? 1.0f : 0.0f, &norm->weight);
+    return status == OCLM_OK && may_have_bias ? load_vector(l, bias_of(p).role, layer, &norm->bias) : status;
 }
 
-/* Queries, keys and values: fused in the checkpoint, or three tensors below each other. */
+/* A weight of several parts and, where the architecture has one, its bias, which lies alike. */
+static oclm_status load_fused(loader *l, part *parts, size_t count, uint32_t layer, uint64_t rows, bool has_bias, dev_matrix *matrix,
+                              dev_buffer *bias)
+{
+    oclm_status status = load_parts(l, parts, count, layer, rows, matrix);
+    for (size_t i = 0; i < count; i++)
+        parts[i] = bias_of(parts[i]);
+    return status == OCLM_OK && has_bias ? load_elements(l, parts, count, layer, rows, 0.0f, bias) : status;
+}
+
+/* Queries, keys and values below each other: three tensors, or blocks of a fused one with each one's share of all three. */
 static oclm_status load_qkv(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
-    const uint32_t    q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim;
-    const bool        fused = model_bound_tensor(l->binding, MODEL_QKV, i).tensor != NULL;
-    const vector_part fused_bias = { MODEL_QKV_BIAS, 0, 1 };
-    const vector_part biases[] = { { MODEL_Q_BIAS, 0, 1 }, { MODEL_K_BIAS, q, 1 }, { MODEL_V_BIAS, q + kv, 1 } };
-    oclm_status       status = make_matrix(l, (uint64_t)q + 2 * kv, a->hidden_size, fused ? MODEL_QKV : MODEL_Q, i, &layer->qkv);
-    if (status == OCLM_OK && fused)
-        status = fill(l, &layer->qkv, MODEL_QKV, i, 0, 1, 0);
-    if (status == OCLM_OK && !fused && (status = fill(l, &layer->qkv, MODEL_Q, i, 0, 1, 0)) == OCLM_OK &&
-        (status = fill(l, &layer->qkv, MODEL_K, i, q, 1, 0)) == OCLM_OK)
-        status = fill(l, &layer->qkv, MODEL_V, i, q + kv, 1, 0);
-    if (status == OCLM_OK && a->qkv_bias)
-        status = load_vectors(l, fused ? &fused_bias : biases, fused ? 1 : COUNT(biases), i, (uint64_t)q + 2 * kv, &layer->qkv_bias);
+    const bool     fused = model_bound_tensor(l->binding, MODEL_QKV, i).tensor != NULL;
+    const uint32_t blocks = fused && a->qkv_layout.blocks > 1 ? a->qkv_layout.blocks : 1;
+    const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim, q_share = q / blocks, kv_share = kv / blocks;
+    const uint32_t k_first = a->qkv_layout.v_first ? q_share + kv_share : q_share, v_first = a->qkv_layout.v_first ? q_share : q_share + kv_share;
+    part          *parts = core_alloc_array(3 * (size_t)blocks, sizeof *parts, "the parts of queries, keys and values");
+    if (parts == NULL)
+        return OCLM_ERR_MEMORY;
+    for (uint32_t b = 0; b < blocks; b++) {
+        const uint32_t from = b * (q_share + 2 * kv_share);
+        parts[3 * b] = (part){ fused ? MODEL_QKV : MODEL_Q, from, q_share, b * q_share, 1 };
+        parts[3 * b + 1] = (part){ fused ? MODEL_QKV : MODEL_K, fused ? from + k_first : 0, kv_share, q + b * kv_share, 1 };
+        parts[3 * b + 2] = (part){ fused ? MODEL_QKV : MODEL_V, fused ? from + v_first : 0, kv_share, q + kv + b * kv_share, 1 };
+    }
+    const oclm_status status =
+        load_fused(l, parts, 3 * (size_t)blocks, i, (uint64_t)q + 2 * kv, a->qkv_bias, &layer->qkv, &layer->qkv_bias);
+    core_free(parts);
     return status;
 }
 
 static oclm_status load_up(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
-    const vector_part biases[] = { { MODEL_GATE_BIAS, 0, 2 }, { MODEL_UP_BIAS, DEV_PANEL, 2 } };
-    oclm_status       status;
-    if (!a->mlp_gated) {
-        status = load_matrix(l, MODEL_UP, i, 0, &layer->up);
-        return status == OCLM_OK && a->mlp_bias ? load_vector(l, MODEL_UP_BIAS, i, &layer->up_bias) : status;
-    }
-    if ((status = make_matrix(l, up_rows(a), a->hidden_size, MODEL_GATE, i, &layer->up)) != OCLM_OK ||
-        (status = fill(l, &layer->up, MODEL_GATE, i, 0, 2, 0)) != OCLM_OK ||
-        (status = fill(l, &layer->up, MODEL_UP, i, DEV_PANEL, 2, 0)) != OCLM_OK)
-        return status;
-    return a->mlp_bias ? load_vectors(l, biases, COUNT(biases), i, up_rows(a), &layer->up_bias) : OCLM_OK;
+    const uint32_t inner = a->intermediate_size;
+    const bool     fused = model_bound_tensor(l->binding, MODEL_GATE_UP, i).tensor != NULL;
+    part           plain[] = { whole(l, MODEL_UP) };
+    part           gated[] = { { fused ? MODEL_GATE_UP : MODEL_GATE, 0, inner, 0, 2 },
+                               { fused ? MODEL_GATE_UP : MODEL_UP, fused ? inner : 0, inner, DEV_PANEL, 2 } };
+    return load_fused(l, a->mlp_gated ? gated : plain, a->mlp_gated ? COUNT(gated) : COUNT(plain), i, up_rows(a), a->mlp_bias, &layer->up,
+                      &layer->up_bias);
 }
 
-static oclm_status load_layer(loader *l, uint32_t i, model_layer *layer)
+static double softplus(double x) { return x > 20.0 ? x : log1p(exp(x)); } /* with torch's threshold */
+
+static oclm_status load_xielu(loader *l, uint32_t layer, dev_buffer *buffer)
+{
+    static const model_role roles[] = { MODEL_XIELU_ALPHA_P, MODEL_XIELU_ALPHA_N, MODEL_XIELU_BETA, MODEL_XIELU_EPS };
+    float       stored[COUNT(roles)], values[DEV_PANEL] = { 0 };
+    oclm_status status = OCLM_OK;
+    if (!l->binding->architecture->xielu)
+        return OCLM_OK;
+    for (size_t i = 0; i < COUNT(roles) && status == OCLM_OK; i++) {
+        const part p = whole(l, roles[i]);
+        status = read_elements(l, &p, layer, true, &stored[i]);
+    }
+    if (status != OCLM_OK)
+        return status;
+    values[0] = (float)softplus(stored[0]);
+    values[1] = (float)(stored[2] + softplus(stored[1]));
+    values[2] = stored[2];
+    values[3] = stored[3];
+    return new_vector(l, name_of(l, roles[0], layer), values, sizeof values, buffer);
+}
+
+static oclm_status load_attention(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
     oclm_status status;
-    if ((status = load_norm(l, MODEL_ATTENTION_NORM, MODEL_ATTENTION_NORM_BIAS, i, &layer->attention_norm)) != OCLM_OK ||
+    if ((status = load_norm(l, &a->norm, MODEL_ATTENTION_NORM, true, i, &layer->attention_norm)) != OCLM_OK ||
         (status = load_qkv(l, i, layer)) != OCLM_OK ||
-        (status = load_matrix(l, MODEL_O, i, 0, &layer->output)) != OCLM_OK ||
-        (a->output_bias && (status = load_vector(l, MODEL_O_BIAS, i, &layer->output_bias)) != OCLM_OK) ||
-        (status = load_norm(l, MODEL_MLP_NORM, MODEL_MLP_NORM_BIAS, i, &layer->mlp_norm)) != OCLM_OK ||
-        (status = load_up(l, i, layer)) != OCLM_OK ||
-        (status = load_matrix(l, MODEL_DOWN, i, 0, &layer->down)) != OCLM_OK ||
-        (a->mlp_bias && (status = load_vector(l, MODEL_DOWN_BIAS, i, &layer->down_bias)) != OCLM_OK))
+        (status = load_norm(l, &a->qk_norm_shape, MODEL_Q_NORM, true, i, &layer->q_norm)) != OCLM_OK ||
+        (status = load_norm(l, &a->qk_norm_shape, MODEL_K_NORM, true, i, &layer->k_norm)) != OCLM_OK ||
+        (status = load_vector(l, MODEL_SINKS, i, &layer->sinks)) != OCLM_OK ||
+        (status = load_matrix(l, MODEL_O, i, &layer->output)) != OCLM_OK ||
+        (status = load_vector(l, MODEL_O_BIAS, i, &layer->output_bias)) != OCLM_OK)
         return status;
-    return OCLM_OK;
+    return load_norm(l, &a->norm, MODEL_POST_ATTENTION_NORM, false, i, &layer->post_attention_norm);
+}
+
+static oclm_status load_mlp(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    oclm_status status;
+    if ((status = load_norm(l, &a->norm, MODEL_MLP_NORM, true, i, &layer->mlp_norm)) != OCLM_OK ||
+        (status = load_up(l, i, layer)) != OCLM_OK ||
+        (status = load_xielu(l, i, &layer->xielu)) != OCLM_OK ||
+        (status = load_matrix(l, MODEL_DOWN, i, &layer->down)) != OCLM_OK ||
+        (status = load_vector(l, MODEL_DOWN_BIAS, i, &layer->down_bias)) != OCLM_OK)
+        return status;
+    return load_norm(l, &a->norm, MODEL_POST_MLP_NORM, false, i, &layer->post_mlp_norm);
+}
+
+static oclm_status load_embedding(loader *l, model_weights *w)
+{
+    const model_architecture *a = l->binding->architecture;
+    const part  positions = { MODEL_POSITIONS, a->position_offset, a->max_position_embeddings, 0, 1 };
+    oclm_status status;
+    if ((status = load_matrix(l, MODEL_EMBEDDING, 0, &w->embedding)) != OCLM_OK ||
+        (model_has_projections(a) && (status = load_matrix(l, MODEL_PROJECT_IN, 0, &w->project_in)) != OCLM_OK) ||
+        (a->position == MODEL_POSITION_LEARNED &&
+         (status = load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK))
+        return status;
+    return load_norm(l, &a->norm, MODEL_EMBEDDING_NORM, true, 0, &w->embedding_norm);
+}
+
+static oclm_status load_head(loader *l, model_weights *w)
+{
+    const model_architecture *a = l->binding->architecture;
+    oclm_status status;
+    if ((status = load_norm(l, &a->norm, MODEL_FINAL_NORM, true, 0, &w->final_norm)) != OCLM_OK ||
+        (model_has_projections(a) && (status = load_matrix(l, MODEL_PROJECT_OUT, 0, &w->project_out)) != OCLM_OK) ||
+        (!l->binding->tied && (status = load_matrix(l, MODEL_HEAD, 0, &w->head)) != OCLM_OK))
+        return status;
+    return load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias);
 }
 
 static oclm_status load_all(loader *l, model_weights *w)
 {
-    const model_architecture *a = l->binding->architecture;
-    oclm_status status;
-    if ((status = load_matrix(l, MODEL_EMBEDDING, 0, 0, &w->embedding)) != OCLM_OK ||
-        (a->position == MODEL_POSITION_LEARNED &&
-         (status = load_matrix(l, MODEL_POSITIONS, 0, a->position_offset, &w->positions)) != OCLM_OK))
-        return status;
-    for (uint32_t i = 0; i < w->layer_count; i++) {
-        if ((status = load_layer(l, i, &w->layers[i])) != OCLM_OK)
-            return status;
+    oclm_status status = load_embedding(l, w);
+    for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
+        if ((status = load_attention(l, i, &w->layers[i])) == OCLM_OK)
+            status = load_mlp(l, i, &w->layers[i]);
     }
-    if ((status = load_norm(l, MODEL_FINAL_NORM, MODEL_FINAL_NORM_BIAS, 0, &w->final_norm)) != OCLM_OK ||
-        (!l->binding->tied && (status = load_matrix(l, MODEL_HEAD, 0, 0, &w->head)) != OCLM_OK))
-        return status;
-    return a->head_bias ? load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias) : OCLM_OK;
+    return status == OCLM_OK ? load_head(l, w) : status;
 }
 
 oclm_status model_weights_load(dev_device *device, const model_binding *binding, core_dtype dtype, oclm_progress_callback progress,
@@ -262,25 +385,31 @@ static void free_norm(dev_device *device, dev_norm *norm)
     dev_buffer_free(device, &norm->bias);
 }
 
+static void free_layer(dev_device *device, model_layer *layer)
+{
+    dev_norm *const   norms[] = { &layer->attention_norm, &layer->mlp_norm, &layer->post_attention_norm, &layer->post_mlp_norm,
+                                  &layer->q_norm, &layer->k_norm };
+    dev_matrix *const matrices[] = { &layer->qkv, &layer->output, &layer->up, &layer->down };
+    dev_buffer *const buffers[] = { &layer->qkv_bias, &layer->sinks, &layer->output_bias, &layer->up_bias, &layer->xielu,
+                                    &layer->down_bias };
+    for (size_t i = 0; i < COUNT(norms); i++)
+        free_norm(device, norms[i]);
+    for (size_t i = 0; i < COUNT(matrices); i++)
+        dev_matrix_free(device, matrices[i]);
+    for (size_t i = 0; i < COUNT(buffers); i++)
+        dev_buffer_free(device, buffers[i]);
+}
+
 void model_weights_free(dev_device *device, model_weights *weights)
 {
-    for (uint32_t i = 0; i < weights->layer_count; i++) {
-        model_layer *layer = &weights->layers[i];
-        free_norm(device, &layer->attention_norm);
-        free_norm(device, &layer->mlp_norm);
-        dev_matrix_free(device, &layer->qkv);
-        dev_matrix_free(device, &layer->output);
-        dev_matrix_free(device, &layer->up);
-        dev_matrix_free(device, &layer->down);
-        dev_buffer_free(device, &layer->qkv_bias);
-        dev_buffer_free(device, &layer->output_bias);
-        dev_buffer_free(device, &layer->up_bias);
-        dev_buffer_free(device, &layer->down_bias);
-    }
+    dev_matrix *const matrices[] = { &weights->embedding, &weights->positions, &weights->project_in, &weights->project_out,
+                                     &weights->head };
+    for (uint32_t i = 0; i < weights->layer_count; i++)
+        free_layer(device, &weights->layers[i]);
     core_free(weights->layers);
-    dev_matrix_free(device, &weights->embedding);
-    dev_matrix_free(device, &weights->positions);
-    dev_matrix_free(device, &weights->head);
+    for (size_t i = 0; i < COUNT(matrices); i++)
+        dev_matrix_free(device, matrices[i]);
+    free_norm(device, &weights->embedding_norm);
     free_norm(device, &weights->final_norm);
     dev_buffer_free(device, &weights->head_bias);
     memset(weights, 0, sizeof *weights);

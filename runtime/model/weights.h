@@ -4,24 +4,31 @@
 
 #include "model/binding.h"
 
+/* What an architecture does not have is empty: no buffer, no parts, a norm of kind DEV_NORM_NONE. */
 typedef struct model_layer {
-    dev_norm   attention_norm, mlp_norm; /* buffers owned here */
+    dev_norm   attention_norm, mlp_norm;           /* buffers owned here; empty where factors are 1 */
+    dev_norm   post_attention_norm, post_mlp_norm; /* of what is added to the residual */
     dev_matrix qkv;        /* [(heads + 2 kv_heads) * head_dim][hidden] */
-    dev_buffer qkv_bias;   /* empty: none */
+    dev_buffer qkv_bias;
+    dev_norm   q_norm, k_norm; /* [head_dim], [heads][head_dim] or [heads * head_dim], by qk_norm */
+    dev_buffer sinks;      /* [heads] */
     dev_matrix output;     /* [hidden][heads * head_dim] */
     dev_buffer output_bias;
     dev_matrix up;         /* [intermediate][hidden], or gate and up panels side by side: [2 * padded intermediate][hidden] */
     dev_buffer up_bias;
+    dev_buffer xielu;      /* [4]: the factors of x^2 above 0 and of the exponential below, beta, eps */
     dev_matrix down;       /* [hidden][intermediate] */
     dev_buffer down_bias;
 } model_layer;
 
 typedef struct model_weights {
     core_dtype   dtype;
-    dev_matrix   embedding; /* [vocab][hidden] */
-    dev_matrix   positions; /* [positions][hidden]; empty without a learned table */
+    dev_matrix   embedding; /* [vocab][hidden], or [vocab][embedding_size] between projections */
+    dev_matrix   positions; /* [positions][hidden] of a learned table */
+    dev_matrix   project_in, project_out; /* [hidden][embedding_size], [embedding_size][hidden] */
+    dev_norm     embedding_norm;
     dev_norm     final_norm;
-    dev_matrix   head;      /* empty where tied: embedding serves */
+    dev_matrix   head;      /* as embedding, which serves where tied */
     dev_buffer   head_bias;
     model_layer *layers;
     uint32_t     layer_count;
