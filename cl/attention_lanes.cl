@@ -89,7 +89,7 @@ static inline void take_queries(__local group_state *const g, const group_place 
 
 // The block's scores against one page become weights; sums[r] is the lane's place. `begin` is the page's first position.
 static inline void weigh_page(__local group_state *const g, const group_place p, const __global float *const k, const uint begin,
-                              float *const sums)
+                              const uint window, const float scale, const __global float *const slopes, float *const sums)
 {
     float score[BLOCK];
 #pragma unroll
@@ -250,6 +250,7 @@ __kernel void attention_lanes_split(const __global float *restrict qkv, const ui
     const group_place p = place_of(tiles, positions);
     const uint span = first_seen(p.position, window) / SPAN + (uint)get_group_id(2);
     const __global int *const pages = table + (size_t)sequences[p.first] * pages_per_sequence;
+    (void)sinks; // join last
     take_queries(&g, p, qkv, qkv_stride, scale);
     float acc[BLOCK][OWN];
     walk_span(&g, p, keys, values, pages, span, window, scale, slopes, acc);

@@ -289,6 +289,7 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
     const __global float *const row = a.qkv + (size_t)first * a.qkv_stride;
 #if TURNS
     const uint position = (uint)a.positions[first];
+    (void)rows; // one
     take_queries(state, row, head, position, a.tables, a.scale);
     if (keeps) {
         const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) *

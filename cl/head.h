@@ -9,6 +9,7 @@
 //
 // Build     -DHEAD_DIM= -DHEADS= -DKV_HEADS=, as rope.h, and -DCLIP=<bits of a float>, 0: none -DCLIP_LATE=0|1 -DQK_NORM=0..3
 //           -DQK_NORM_KIND=1..3 (norm.h) -DQK_EPS=<bits of a float> -DQK_NORM_LATE=0|1 -DQUERY_LENGTH=, 0: queries do not grow
+//           -DMAY_STAND=0|1: 1: where `cosines` is null nothing is turned
 // Source    transformers' Qwen3, Cohere, Olmo2 and OLMoE, Mpt, HunYuan, Ministral3
 #ifndef OCLM_HEAD_H
 #define OCLM_HEAD_H
@@ -37,13 +38,25 @@
 #ifndef QK_NORM_LATE
 #define QK_NORM_LATE 0
 #endif
+#ifndef MAY_STAND
+#define MAY_STAND 0
+#endif
 #ifndef QUERY_LENGTH
 #define QUERY_LENGTH 0
+#endif
+
+#if MAY_STAND
+#define STANDS(x) (!(x).cosines)
+#else
+#define STANDS(x) false
 #endif
 
 #define QK_NORM_HEAD  1
 #define QK_NORM_HEADS 2
 #define QK_NORM_ALL   3
+
+#define NORM_EARLY (QK_NORM * (1 - QK_NORM_LATE)) // 0: not before turning
+#define NORM_LATE  (QK_NORM * QK_NORM_LATE)
 
 // What all rows share: the rotary tables, and the norms' factors where there are any.
 typedef struct head_tables {
@@ -69,20 +82,21 @@ static inline float cut(const float x)
 static inline float head_element(const head_way h, const uint i)
 {
     float x = CLIP_LATE ? h.x[i] : cut(h.x[i]);
-    if (QK_NORM != 0 && !QK_NORM_LATE)
+    if (NORM_EARLY != 0)
         x = norm_apply(x, h.of.x, h.of.y, h.w, h.b, i, QK_NORM_KIND);
     return CLIP_LATE ? cut(x) : x;
 }
 
 static inline float2 turned_pair(const head_way h, const uint i)
 {
-    return turn_pair(head_element(h, PAIR_FIRST(i)), head_element(h, PAIR_SECOND(i)), h.cosines[i], h.sines[i]);
+    const float first = head_element(h, PAIR_FIRST(i)), second = head_element(h, PAIR_SECOND(i));
+    return STANDS(h) ? (float2)(first, second) : turn_pair(first, second, h.cosines[i], h.sines[i]);
 }
 
 // A dimension after turning becomes what it is at last.
 static inline float head_finished(const head_way h, const float x, const uint i)
 {
-    return QK_NORM != 0 && QK_NORM_LATE ? norm_apply(x, h.of.x, h.of.y, h.w, h.b, i, QK_NORM_KIND) : x;
+    return NORM_LATE != 0 ? norm_apply(x, h.of.x, h.of.y, h.w, h.b, i, QK_NORM_KIND) : x;
 }
 
 // The two numbers of a head that is normalised after turning.
@@ -103,11 +117,12 @@ static inline float2 norm_of_turned(const head_way h)
 static inline head_way head_at(const __global float *const first, const uint head, const uint heads, const uint position,
                                const head_tables t, const __global float *const w, const __global float *const b)
 {
-    const uint factors = QK_NORM == QK_NORM_HEADS || QK_NORM == QK_NORM_ALL ? head * HEAD_DIM : 0;
-    head_way h = { first + head * HEAD_DIM, t.cosines + (size_t)position * HALF_ROTARY, t.sines + (size_t)position * HALF_ROTARY,
-                   w ? w + factors : w, b ? b + factors : b, (float2)(0.0f, 1.0f) };
+    const uint factors = QK_NORM > QK_NORM_HEAD ? head * HEAD_DIM : 0;
+    const size_t angle = STANDS(t) ? 0 : (size_t)position * HALF_ROTARY;
+    head_way h = { first + head * HEAD_DIM, t.cosines + angle, t.sines + angle, w ? w + factors : w, b ? b + factors : b,
+                   (float2)(0.0f, 1.0f) };
     (void)heads;
-#if QK_NORM != 0 && QK_NORM_LATE
+#if NORM_LATE
     h.of = norm_of_turned(h);
 #elif QK_NORM == QK_NORM_ALL
     h.of = norm_of_row(first, heads * HEAD_DIM, as_float(QK_EPS), QK_NORM_KIND);
@@ -123,6 +138,7 @@ static inline float growth_at(const head_tables t, const uint position)
 #if QUERY_LENGTH > 0
     return t.growth[position / QUERY_LENGTH];
 #else
+    (void)t, (void)position;
     return 1.0f;
 #endif
 }

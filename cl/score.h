@@ -20,7 +20,7 @@
 #endif
 
 #define ALIBI_FALCON 2
-#define NO_WINDOW    (1u << 30)
+#define NO_WINDOW    (1u << 28) // no position is as far back
 
 static inline uint first_seen(const uint at, const uint window)
 {

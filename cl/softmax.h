@@ -59,6 +59,7 @@ static inline float inverse_of(const float largest, const float sum, const __glo
     const joining j = join_spans(largest, sinks[head]);
     return (j.next_is_larger ? j.factor : 1.0f) / join_value(j, sum, 1.0f);
 #else
+    (void)largest, (void)sinks, (void)head;
     return 1.0f / sum;
 #endif
 }

@@ -1,19 +1,9 @@
 /* alibi.c: the numbers that attention takes from tables of its own instead of weights: how steeply each head's scores fall with distance
  * (Press et al. 2021, as transformers' Bloom, Falcon and Mpt compute it), and how queries grow with their position. */
 #include <math.h>
-#include <string.h>
 
+#include "core/dtype.h"
 #include "model/attention.h"
-
-/* To bfloat16 and back, to even where two are as near. */
-static float rounded(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    bits = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
 
 /* The powers of a power of two of heads, then for the heads beyond every second power of twice as many. */
 static double bloom_slope(uint32_t heads, uint32_t head)
@@ -39,7 +29,7 @@ void model_alibi_slopes(model_alibi kind, uint32_t heads, float *slopes)
     for (uint32_t i = 0; i < heads; i++) {
         slopes[i] = (float)(kind == MODEL_ALIBI_MPT ? mpt_slope(heads, i) : bloom_slope(heads, i));
         if (kind == MODEL_ALIBI_FALCON)
-            slopes[i] = rounded(slopes[i]);
+            slopes[i] = core_bf16_to_f32(core_f32_to_bf16(slopes[i]));
     }
 }
 

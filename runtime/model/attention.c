@@ -15,7 +15,7 @@
 #define MAX_TILE_ROWS 64u
 /* Rows times heads of a work-group of lanes: as many accumulators in each lane. */
 #define LANES_BLOCK 8u
-#define NO_WINDOW (1u << 30) /* cl/score.h */
+#define NO_WINDOW (1u << 28) /* cl/score.h */
 #define CORES_BLOCK 6u /* the same of a work-item that runs vector code, in its registers */
 
 static uint32_t spans_of(uint32_t length_bound)
