@@ -188,13 +188,6 @@ model_layer_products model_pass_products(const model_state *state, uint32_t rows
                                    down_product(state, rows, layer) };
 }
 
-/* The stream becomes its norm. */
-static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, const dev_norm *norm)
-{
-    return dev_norm_add(work, norm, &state->hidden, 0, state->hidden_stride, &state->hidden, 0, state->hidden_stride, rows,
-                        state->model->architecture.hidden_size);
-}
-
 /* ---- Before the layers */
 
 /* What the table's rows are multiplied by. */
@@ -232,16 +225,17 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
     if (status == OCLM_OK && weights->positions.part_count > 0)
         status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
     if (status == OCLM_OK && a->embedding_norm)
-        status = norm_stream(state, work, rows, &weights->embedding_norm);
+        status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
     return status;
 }
 
 /* ---- The layers */
 
-/* The same where that comes here. */
-static oclm_status norm_between(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
+/* The stream becomes its norm, where that comes here. */
+static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
 {
-    return model_between_of(&state->model->architecture) == here ? norm_stream(state, work, rows, norm) : OCLM_OK;
+    const model_architecture *a = &state->model->architecture;
+    return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
 }
 
 /* The product that ends a half, and what the order asks for behind it. */
@@ -252,7 +246,7 @@ static oclm_status add_end(model_state *state, dev_work *work, const dev_matmul 
     if (status == OCLM_OK && model_between_of(a) == MODEL_BETWEEN_ADDED)
         status = dev_norm_residual(work, post_norm, &state->branch, state->hidden_stride, a->residual_scale, &state->hidden,
                                    state->hidden_stride, product->rows, a->hidden_size);
-    return status == OCLM_OK ? norm_between(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
+    return status == OCLM_OK ? norm_stream(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
 }
 
 /* An activation that does not ride on the product. */
@@ -279,7 +273,7 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
     const bool                 parallel = model_is_parallel(&state->model->architecture);
     const bool                 latent = layer->latent.part_count > 0;
     oclm_status                status;
-    if ((status = norm_between(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
+    if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
         (status = latent ? model_latent_add_before(state, work, shape->rows, index) : dev_matmul_add(work, &products.qkv)) != OCLM_OK ||
         (status = model_attention_add(work, &attention)) != OCLM_OK ||
         (latent && (status = model_latent_add_after(state, work, shape->rows)) != OCLM_OK))
@@ -290,7 +284,7 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
         return status;
     if (state->model->architecture.layer[index].experts)
         return model_experts_add(state, work, shape->rows, index);
-    if (!parallel && ((status = norm_between(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
+    if (!parallel && ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
                       (status = add_up(state, work, &products.up, layer)) != OCLM_OK))
         return status;
     return add_end(state, work, &products.down, &layer->post_mlp_norm, &layer->mlp_norm);
