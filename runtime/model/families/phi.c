@@ -27,7 +27,7 @@ static const model_tensor_name phi3_names[] = {
 };
 
 static const model_rope_defaults half = { .theta = 10000.0, .partial = 0.5 };
-static const model_rope_defaults longrope = { .theta = 10000.0, .partial = 1.0, .yarn_is_longrope = true };
+static const model_rope_defaults longrope = { .theta = 10000.0, .partial = 1.0, .original = 4096, .yarn_is_longrope = true };
 
 static const family_standard phi = {
     .sizes = { .vocab_size = 51200, .hidden_size = 2048, .intermediate_size = 8192, .layers = 24, .heads = 32,
