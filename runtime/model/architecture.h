@@ -208,6 +208,7 @@ typedef struct model_tensor_name {
 typedef struct model_family {
     const char *model_type;
     const char *class_name;                     /* in transformers: "LlamaForCausalLM" */
+    const char *limits;                         /* what its files may ask for and is not there yet, for users; NULL: nothing */
     const char *base_prefix;                    /* "model.": names are accepted with and without it */
     const model_tensor_name *names;
     size_t                   name_count;
@@ -227,16 +228,22 @@ const model_family *model_family_find(const char *model_type);   /* NULL if unkn
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
+/* The same from a tree; `origin` names it in messages. */
+oclm_status model_config_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
+                              oclm_dtype *dtype);
 /* Do a family's experts fit together? Part of model_config_read() (expert_config.c). */
 oclm_status model_check_experts(const model_architecture *architecture, const char *origin);
 /* Bytes of key and value cache for one position of one sequence over all layers. */
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 
 const char *model_rope_type_name(model_rope_type type); /* "yarn"; static */
+/* A prompt length that stands for all that have the same rotary tables as this one: 0 for most models. */
+uint32_t model_rope_prompt(const model_architecture *architecture, uint32_t prompt);
 
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.
- * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" depends on it (families.md 3.2). */
+ * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" and "longrope" depend on it. transformers changes to
+ * longrope's long factors within a sequence too, and computes the cache anew; here a sequence keeps what its prompt chose. */
 void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,
                       float *cos_table, float *sin_table);
 
