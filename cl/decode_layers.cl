@@ -129,19 +129,8 @@ typedef struct product_data {
 // The rows of x, normalised, into local memory.
 static inline void take_rows(const product_data p, const uint rows, const bool norm, __local float *const to)
 {
-    for (uint i = 0; i < rows; i++) {
-        const __global float *const from = p.x + (size_t)i * p.x_stride;
-        __local float *const row = to + i * p.columns;
-        if (norm) {
-            normalize_row(row, from, p.columns, p.eps, p.norm_w, p.norm_b, NORM);
-        } else {
-            uint k = 0;
-            for (; k + 16 <= p.columns; k += 16)
-                vstore16(vload16(0, from + k), 0, row + k);
-            for (; k < p.columns; k++)
-                row[k] = from[k];
-        }
-    }
+    for (uint i = 0; i < rows; i++)
+        take_row(to + i * p.columns, p.x + (size_t)i * p.x_stride, p.columns, norm, p.eps, p.norm_w, p.norm_b, NORM);
 }
 
 static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, __local float *const local_rows,

@@ -130,7 +130,7 @@ static inline void add_bias(vec *total, const __global float *bias)
 }
 
 // One unit: ROWS rows by COLS outputs of a panel. `w` begins with the unit's first weight, `bias` and `y` with its first output.
-// gated: of two panels; active: with the activation (both known at build time); add: 0, or y += add * ..
+// gated: of two panels; active: with the activation; add: 0, or y += add * ..
 static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
                               const __global stored *w, const __global float *bias, const uint columns, const bool gated,
                               const bool active, const float add)
@@ -161,16 +161,23 @@ static inline void serve_unit(__global float *y, const uint y_stride, const X_SP
     }
 }
 
-// Row `from`, normalised, into local memory.
-static inline void normalize_row(__local float *const to, const __global float *const from, const uint columns, const float eps,
-                                 const __global float *const norm_w, const __global float *const norm_b, const int kind)
+// Row `from`, normalised or as it is, into local memory.
+static inline void take_row(__local float *const to, const __global float *const from, const uint columns, const bool norm, const float eps,
+                            const __global float *const norm_w, const __global float *const norm_b, const int kind)
 {
-    const float2 of = norm_of_row(from, columns, eps, kind);
     uint k = 0;
-    for (; k + 16 <= columns; k += 16)
-        vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, kind), 0, to + k);
-    for (; k < columns; k++)
-        to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, kind);
+    if (norm) {
+        const float2 of = norm_of_row(from, columns, eps, kind);
+        for (; k + 16 <= columns; k += 16)
+            vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, kind), 0, to + k);
+        for (; k < columns; k++)
+            to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, kind);
+    } else {
+        for (; k + 16 <= columns; k += 16)
+            vstore16(vload16(0, from + k), 0, to + k);
+        for (; k < columns; k++)
+            to[k] = from[k];
+    }
 }
 
 #endif

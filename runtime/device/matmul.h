@@ -38,6 +38,14 @@ typedef enum dev_epilogue {
     DEV_GATED      /* W holds gate and up panels side by side (2 * n rows): y[n] = act(gate) * up, bias likewise laid out */
 } dev_epilogue;
 
+/* What the products beside this one ask for. A kernel built for all of them serves this one too: a driver for CPUs takes a second to
+ * compile each. All zero: a kernel for this product alone. */
+typedef struct dev_siblings {
+    dev_norm_kind  norm;
+    bool           gated;
+    dev_activation activation;
+} dev_siblings;
+
 typedef struct dev_matmul {
     const dev_matrix *weight;
     const dev_buffer *x;       /* float32 [rows][x_stride], from element x_offset on */
@@ -55,6 +63,7 @@ typedef struct dev_matmul {
     dev_epilogue      epilogue;
     dev_activation    activation; /* for DEV_STORE and DEV_GATED */
     float             add_scale;  /* for DEV_ADD; 0: 1 */
+    dev_siblings      siblings;
 } dev_matmul;
 
 /* What kernels are told: 0: y = .., else y += so much of it. */

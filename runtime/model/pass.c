@@ -67,8 +67,9 @@ model_attention_shape model_pass_attention_shape(const model_architecture *a, ui
 /* A product of all rows, as far as every product of a pass is alike. */
 static dev_matmul product_of(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
 {
+    const model_architecture *a = &state->model->architecture;
     return (dev_matmul){ .weight = weight, .bias = bias != NULL ? optional(bias) : NULL, .rows = rows, .scratch = &state->scratch,
-                         .scratch_floats = state->scratch_floats };
+                         .scratch_floats = state->scratch_floats, .siblings = { a->norm.kind, a->mlp_gated, a->activation } };
 }
 
 model_attention model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer)
@@ -269,7 +270,9 @@ static dev_matmul product_of_selected(const model_state *state, const model_pass
     dev_matmul m = product_of(state, shape->logit_rows, weight, NULL);
     m.norm = state->model->weights.final_norm;
     m.x = shape->gather ? &state->selected : &state->hidden, m.x_stride = state->hidden_stride;
+    m.x_offset = shape->gather ? 0 : (uint64_t)(shape->rows - shape->logit_rows) * state->hidden_stride;
     m.epilogue = DEV_STORE;
+    m.siblings = (dev_siblings){ .norm = DEV_NORM_NONE }; /* of one row, where a layer's have many: nobody's kernel but its own */
     return m;
 }
 
@@ -287,7 +290,7 @@ static dev_matmul head_product(const model_state *state, const model_pass_shape 
     dev_matmul           m = product_of_selected(state, shape, head_of(weights));
     if (model_has_projections(&state->model->architecture)) {
         m.norm.kind = DEV_NORM_NONE;
-        m.x = &state->table_rows, m.x_stride = state->table_stride;
+        m.x = &state->table_rows, m.x_stride = state->table_stride, m.x_offset = 0;
     }
     m.bias = optional(&weights->head_bias);
     m.y = &state->logits, m.y_stride = state->logits_stride;

@@ -11,7 +11,7 @@ typedef struct model_pass_shape {
     bool     single_rows;  /* every row is of another sequence */
     uint32_t length_bound; /* no position reaches it */
     uint32_t logit_rows;   /* 0: no logits */
-    bool     gather;       /* logits of the rows in state->logit_rows; false: of the first `logit_rows` */
+    bool     gather;       /* logits of the rows in state->logit_rows; false: of the last `logit_rows` */
 } model_pass_shape;
 
 /* The four products of a layer, all rows of a pass. */
