@@ -192,10 +192,13 @@ oclm_status model_config_read(const char *folder, const model_family **family, m
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 
 const char *model_rope_type_name(model_rope_type type); /* "yarn"; static */
+/* A prompt length that stands for all that have the same rotary tables as this one: 0 for most models. */
+uint32_t model_rope_prompt(const model_architecture *architecture, uint32_t prompt);
 
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.
- * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" depends on it (families.md 3.2). */
+ * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" and "longrope" depend on it. transformers changes to
+ * longrope's long factors within a sequence too, and computes the cache anew; here a sequence keeps what its prompt chose. */
 void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,
                       float *cos_table, float *sin_table);
 

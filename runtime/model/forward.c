@@ -234,7 +234,7 @@ static oclm_status copy_ids(model_state *state, const model_piece *pieces, size_
     return OCLM_OK;
 }
 
-/* "dynamic" RoPE turns by the length of the prompt that begins with this pass. */
+/* Some kinds of RoPE turn by the length of the prompt that begins with this pass. */
 static oclm_status prepare_rope(model_state *state, const model_piece *pieces, size_t count)
 {
     const model_architecture *a = &state->model->architecture;
@@ -243,13 +243,12 @@ static oclm_status prepare_rope(model_state *state, const model_piece *pieces, s
         if (pieces[i].first == 0 && pieces[i].count > prompt)
             prompt = pieces[i].count;
     }
-    if (prompt == 0 || a->position != MODEL_POSITION_ROPE || a->ropes[0].type != MODEL_ROPE_DYNAMIC)
+    if (prompt == 0 || a->position != MODEL_POSITION_ROPE)
         return OCLM_OK;
     if (state->expected_prompt > prompt)
         prompt = state->expected_prompt;
     state->expected_prompt = 0;
-    if (prompt <= a->max_position_embeddings)
-        prompt = 0; /* all such prompts are alike */
+    prompt = model_rope_prompt(a, prompt);
     return prompt != state->rope_prompt ? model_state_turn(state, prompt) : OCLM_OK;
 }
 

@@ -53,7 +53,7 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
 void        model_state_free(model_state *state);
 /* On the device; 0 where the options are out of range. A state also wants DEV_SELF_CHECK_BYTES to be left, for its first passes. */
 uint64_t    model_state_bytes(const model_model *model, const model_state_options *options);
-/* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. Only RoPE of type "dynamic" asks: it turns
+/* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. RoPE of type "dynamic" and "longrope" asks: it turns
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
 
