@@ -20,7 +20,8 @@
 
 typedef enum dev_activation {
     DEV_ACT_NONE, DEV_ACT_SILU, DEV_ACT_GELU /* erf */, DEV_ACT_GELU_TANH, DEV_ACT_RELU, DEV_ACT_QUICK_GELU, DEV_ACT_RELU2,
-    DEV_ACT_SIGMOID, DEV_ACT_TANH
+    DEV_ACT_SIGMOID, DEV_ACT_TANH,
+    DEV_ACT_CLAMPED_SWIGLU /* of gate and up together, for DEV_GATED (cl/activation.h) */
 } dev_activation;
 
 typedef enum dev_norm_kind { DEV_NORM_NONE, DEV_NORM_RMS, DEV_NORM_RMS1P /* weight + 1 */, DEV_NORM_LAYER } dev_norm_kind;

@@ -147,7 +147,7 @@ static void normalise(const numbers *n, const float *x)
 static double activate(dev_activation activation, double v)
 {
     switch (activation) {
-    case DEV_ACT_NONE: break;
+    case DEV_ACT_NONE: case DEV_ACT_CLAMPED_SWIGLU: break; /* the latter is no function of one number: experts.h alone has it */
     case DEV_ACT_SILU: return v / (1 + exp(-v));
     case DEV_ACT_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
     case DEV_ACT_GELU_TANH: return 0.5 * v * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v)));

@@ -103,7 +103,9 @@ static oclm_status read_part(const cJSON *config, const model_family *family, co
     architecture->embedding_scale = architecture->residual_scale = architecture->logits_scale = 1.0f;
     if ((status = family->read_config(config, origin, architecture)) != OCLM_OK)
         return status;
-    return check_sizes(architecture, origin);
+    if ((status = check_sizes(architecture, origin)) != OCLM_OK)
+        return status;
+    return model_check_experts(architecture, origin);
 }
 
 static oclm_status read_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,

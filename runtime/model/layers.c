@@ -153,6 +153,7 @@ oclm_status model_layers_add(model_state *state, dev_work *work, const model_pas
     oclm_status  status = OCLM_OK;
     *added = false;
     if (state->step_by_step || !shape->single_rows || state->model->architecture.attention_scale_by_layer ||
+        state->model->architecture.experts.routing.count > 0 ||
         state->model->architecture.norm.kind == DEV_NORM_NONE || state->model->architecture.residual != MODEL_RESIDUAL_PRE ||
         state->model->architecture.residual_scale != 1.0f || state->model->architecture.xielu || !dev_orders_groups(device))
         return OCLM_OK;

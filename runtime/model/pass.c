@@ -20,33 +20,53 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* ---- The order of a layer (model_residual) */
 
-/* Is what a half adds normalised first? */
-static bool has_post_norms(const model_architecture *a) { return model_has_norm(a, MODEL_POST_MLP_NORM); }
+model_between model_between_of(const model_architecture *a)
+{
+    switch (a->residual) {
+    case MODEL_RESIDUAL_POST: case MODEL_RESIDUAL_SANDWICH: return MODEL_BETWEEN_ADDED;
+    case MODEL_RESIDUAL_POST_SUM: return MODEL_BETWEEN_AFTER;
+    case MODEL_RESIDUAL_NORMED: return MODEL_BETWEEN_BEFORE;
+    case MODEL_RESIDUAL_PRE: case MODEL_RESIDUAL_PARALLEL: case MODEL_RESIDUAL_PARALLEL_ONE: break;
+    }
+    return MODEL_BETWEEN_NOTHING;
+}
 
-/* Does the MLP read the stream as attention does, before anything was added? */
-static bool is_parallel(const model_architecture *a)
+bool model_is_parallel(const model_architecture *a)
 {
     return a->residual == MODEL_RESIDUAL_PARALLEL || a->residual == MODEL_RESIDUAL_PARALLEL_ONE;
 }
 
-/* Are attention_norm and mlp_norm of the stream itself, not only of what a product reads? */
-static bool norms_stream(const model_architecture *a)
+/* Does a norm of the stream ride on the products that read it? */
+static bool norms_ride(const model_architecture *a)
 {
-    return a->residual == MODEL_RESIDUAL_POST_SUM || a->residual == MODEL_RESIDUAL_NORMED;
+    return model_between_of(a) != MODEL_BETWEEN_AFTER && model_between_of(a) != MODEL_BETWEEN_BEFORE;
 }
 
 /* ---- Products */
 
-size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t rows)
 {
-    const model_layer   *layer = &model->weights.layers[0]; /* all are alike */
+    const model_layer   *layer = &model->weights.layers[index];
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
     dev_device          *device = model->device;
     size_t most = dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE);
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
+    if (model->architecture.layer[index].experts)
+        return larger(most, model_experts_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->up, rows, norm, up));
-    most = larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+    return larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+}
+
+size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+{
+    const dev_norm_kind norm = model->architecture.norm.kind;
+    dev_device         *device = model->device;
+    size_t              most = 0;
+    for (uint32_t i = 0; i < model->weights.layer_count; i++) {
+        if (i == 0 || model->architecture.layer[i].experts != model->architecture.layer[i - 1].experts) /* others are alike */
+            most = larger(most, layer_scratch(model, i, rows));
+    }
     if (model_has_projections(&model->architecture)) {
         most = larger(most, dev_matmul_scratch(device, &model->weights.project_in, rows, DEV_NORM_NONE, DEV_STORE));
         most = larger(most, dev_matmul_scratch(device, &model->weights.project_out, logit_rows, norm, DEV_STORE));
@@ -89,7 +109,7 @@ model_attention model_pass_attention(const model_state *state, const model_pass_
 static dev_matmul qkv_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
     dev_matmul m = product_of(state, rows, &layer->qkv, &layer->qkv_bias);
-    if (!norms_stream(&state->model->architecture))
+    if (norms_ride(&state->model->architecture))
         m.norm = layer->attention_norm;
     m.x = &state->hidden, m.x_stride = state->hidden_stride;
     m.y = &state->qkv, m.y_stride = state->qkv_stride;
@@ -100,7 +120,7 @@ static dev_matmul qkv_product(const model_state *state, uint32_t rows, const mod
 /* The product that ends a half of a layer: to the stream, or to where it is normalised. */
 static void end_half(const model_state *state, dev_matmul *m)
 {
-    const bool aside = has_post_norms(&state->model->architecture);
+    const bool aside = model_between_of(&state->model->architecture) == MODEL_BETWEEN_ADDED;
     m->y = aside ? &state->branch : &state->hidden, m->y_stride = state->hidden_stride;
     m->epilogue = aside ? DEV_STORE : DEV_ADD;
     m->add_scale = state->model->architecture.residual_scale;
@@ -118,7 +138,7 @@ static dev_matmul up_product(const model_state *state, uint32_t rows, const mode
 {
     const model_architecture *a = &state->model->architecture;
     dev_matmul                m = product_of(state, rows, &layer->up, &layer->up_bias);
-    if (!norms_stream(a))
+    if (norms_ride(a))
         m.norm = a->residual == MODEL_RESIDUAL_PARALLEL_ONE ? layer->attention_norm : layer->mlp_norm;
     m.x = &state->hidden, m.x_stride = state->hidden_stride;
     m.y = &state->mlp, m.y_stride = state->mlp_stride;
@@ -185,11 +205,11 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
 
 /* ---- The layers */
 
-/* Where this is the order: the stream becomes its norm. */
-static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_residual order, const dev_norm *norm)
+/* The stream becomes its norm, where that comes here. */
+static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
 {
     const model_architecture *a = &state->model->architecture;
-    return a->residual == order ? dev_norm_in_place(work, norm, &state->hidden, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
+    return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
 }
 
 /* The product that ends a half, and what the order asks for behind it. */
@@ -197,10 +217,10 @@ static oclm_status add_end(model_state *state, dev_work *work, const dev_matmul 
 {
     const model_architecture *a = &state->model->architecture;
     oclm_status               status = dev_matmul_add(work, product);
-    if (status == OCLM_OK && has_post_norms(a))
+    if (status == OCLM_OK && model_between_of(a) == MODEL_BETWEEN_ADDED)
         status = dev_norm_residual(work, post_norm, &state->branch, state->hidden_stride, a->residual_scale, &state->hidden,
                                    state->hidden_stride, product->rows, a->hidden_size);
-    return status == OCLM_OK ? norm_stream(state, work, product->rows, MODEL_RESIDUAL_POST_SUM, norm) : status;
+    return status == OCLM_OK ? norm_stream(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
 }
 
 /* An activation that does not ride on the product. */
@@ -224,16 +244,18 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
     const model_layer         *layer = &state->model->weights.layers[index];
     const model_layer_products products = model_pass_products(state, shape->rows, index);
     const model_attention      attention = model_pass_attention(state, shape, index);
-    const bool                 parallel = is_parallel(&state->model->architecture);
+    const bool                 parallel = model_is_parallel(&state->model->architecture);
     oclm_status                status;
-    if ((status = norm_stream(state, work, shape->rows, MODEL_RESIDUAL_NORMED, &layer->attention_norm)) != OCLM_OK ||
+    if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
         (status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK)
         return status;
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
         return status;
     if ((status = add_end(state, work, &products.output, &layer->post_attention_norm, &layer->attention_norm)) != OCLM_OK)
         return status;
-    if (!parallel && ((status = norm_stream(state, work, shape->rows, MODEL_RESIDUAL_NORMED, &layer->mlp_norm)) != OCLM_OK ||
+    if (state->model->architecture.layer[index].experts)
+        return model_experts_add(state, work, shape->rows, index);
+    if (!parallel && ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
                       (status = add_up(state, work, &products.up, layer)) != OCLM_OK))
         return status;
     return add_end(state, work, &products.down, &layer->post_mlp_norm, &layer->mlp_norm);
