@@ -135,23 +135,12 @@ typedef struct product_data {
 // The rows of x, normalised, into local memory.
 static inline void take_rows(const product_data p, const uint rows, const bool norm, __local float *const to)
 {
-    for (uint i = 0; i < rows; i++) {
-        const __global float *const from = p.x + (size_t)i * p.x_stride;
-        __local float *const row = to + i * p.columns;
-        if (norm) {
-            normalize_row(row, from, p.columns, p.eps, p.norm_w, p.norm_b, NORM);
-        } else {
-            uint k = 0;
-            for (; k + 16 <= p.columns; k += 16)
-                vstore16(vload16(0, from + k), 0, row + k);
-            for (; k < p.columns; k++)
-                row[k] = from[k];
-        }
-    }
+    for (uint i = 0; i < rows; i++)
+        take_row(to + i * p.columns, p.x + (size_t)i * p.x_stride, p.columns, norm, p.eps, p.norm_w, p.norm_b, NORM);
 }
 
 static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, __local float *const local_rows,
-                            const bool norm, const bool up, const uint accumulate)
+                            const bool norm, const bool up, const float add)
 {
     if (is_mine(w, p.tickets)) {
         const uint2 first_piece = piece_of(p.units, cores, w->ticket - w->begin);
@@ -168,7 +157,7 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
                 const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
                 const uint first = up && GATED ? 2 * panel : panel;
                 serve_unit(p.y + (size_t)panel * PANEL + lane, p.y_stride, row, rows, p.w + (size_t)first * p.columns * PANEL + lane,
-                           p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, up && GATED, up, accumulate);
+                           p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, up && GATED, up, add);
             }
             finish(w);
         } while (is_mine(w, p.tickets));
@@ -310,7 +299,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         for (uint step = 0; step < 4; step++) {
             const bool adds = step % 2; // output and down, to the residual; the other two take it in, normalised
             multiply(&w, step == 0 ? to_qkv : step == 1 ? output : step == 2 ? up : down, rows, cores, row, !adds, step == 2,
-                     adds);
+                     adds ? 1.0f : 0.0f);
             if (step == 0) {
                 attend(&w, a, rows, spans, partial, attended, attended_stride);
 #if SPLIT

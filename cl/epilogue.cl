@@ -2,7 +2,7 @@
 //   product fp32 [rows][n], from element 0 on: sums of `n` outputs, 32 for each panel of the block
 //   y       fp32 [rows][y_stride], from element y_offset on, where the block's first output goes; must not overlap
 //   bias    fp32 [n], from element bias_offset on, or null
-//   accumulate   1: y += (the residual; not with GATED)
+//   add     0, or y += add * .. (the residual; not with GATED)
 // GATED: panels 2p and 2p + 1 of the block are gate and up of panel p of y: y = act(gate) * up
 // A work-item takes VEC outputs after another, `step` vectors apart: all of a row where work-items run vector code
 // Launch    {vectors of a row at most, rows}, local {1, 1} or any; step = the first of these
@@ -39,7 +39,7 @@ static inline vec biased(const __global float *sums, const __global float *bias,
 
 __kernel void epilogue(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict product,
                        const uint n, const __global float *restrict bias, const uint bias_offset, const uint step,
-                       const uint accumulate)
+                       const float add)
 {
     const size_t r = get_global_id(1);
     const uint outputs = GATED ? n / 2 : n;
@@ -55,8 +55,8 @@ __kernel void epilogue(__global float *restrict y, const ulong y_offset, const u
 #else
         vec value = biased(product, bias, i);
         value = ACTIVATE(value, VEC);
-        if (accumulate)
-            value += LOAD(y + i);
+        if (add != 0.0f)
+            value = MUL_ADD((vec)(add), value, LOAD(y + i));
         STORE(value, y + i);
 #endif
     }

@@ -6,6 +6,7 @@
 //   exp_f1, exp_f4, exp_f8, exp_f16   e^x for float, float4, float8, float16; at most 2 ulp off (tests/cl/test_math.c).
 //                                     x < -87.3365 (a result below the smallest normal number): 0, so no denormals.
 //                                     x > 88.3762: infinity (a little early: e^x fits up to 88.7228). NaN stays NaN.
+//   expm1_f1, .. expm1_f16            e^x - 1 without the loss of digits around 0, for x <= 88; likewise
 //   tanh_f1, tanh_f16                 the hyperbolic tangent; at most 3 ulp off (tests/cl/test_math.c). NaN stays NaN.
 //
 // Source: S. Moshier's Cephes, expf: x = n ln 2 + r with |r| <= ln 2 / 2, n ln 2 subtracted in two parts of which the first is
@@ -20,9 +21,8 @@
 #define EXP_HIGHEST 88.376259f
 #define EXP_ROUND   12582912.0f // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits
 
-#define DEFINE_EXP(NAME, FLOAT, AS_FLOAT, AS_INT)                                                                              \
-    static inline FLOAT NAME(const FLOAT x)                                                                                    \
-    {                                                                                                                          \
+// Declares p = e^r - 1 and scale = 2^n.
+#define EXP_PARTS(x, FLOAT, AS_FLOAT, AS_INT)                                                                                  \
         const FLOAT shifted = MUL_ADD(x, (FLOAT)(1.44269504f), (FLOAT)(EXP_ROUND));                                            \
         const FLOAT n = shifted - EXP_ROUND;                                                                                   \
         FLOAT r = MUL_ADD(n, (FLOAT)(-0.693359375f), x);                                                                       \
@@ -34,16 +34,25 @@
         p = MUL_ADD(p, r, (FLOAT)(5.0000001201e-1f));                                                                          \
         const FLOAT square = r * r;                                                                                            \
         p = MUL_ADD(p, square, r);                                                                                             \
-        p = p + 1.0f;                                                                                                          \
-        const FLOAT scale = AS_FLOAT((AS_INT(shifted) - (0x4B400000 - 127)) << 23);                                            \
-        const FLOAT y = x > EXP_HIGHEST ? (FLOAT)(INFINITY) : p * scale;                                                       \
+        const FLOAT scale = AS_FLOAT((AS_INT(shifted) - (0x4B400000 - 127)) << 23);
+
+#define DEFINE_EXP(N, FLOAT, AS_FLOAT, AS_INT)                                                                                 \
+    static inline FLOAT JOIN(exp_f, N)(const FLOAT x)                                                                          \
+    {                                                                                                                          \
+        EXP_PARTS(x, FLOAT, AS_FLOAT, AS_INT)                                                                                  \
+        const FLOAT y = x > EXP_HIGHEST ? (FLOAT)(INFINITY) : (p + 1.0f) * scale;                                              \
         return x < EXP_LOWEST ? (FLOAT)(0.0f) : y;                                                                             \
+    }                                                                                                                          \
+    static inline FLOAT JOIN(expm1_f, N)(const FLOAT x)                                                                        \
+    {                                                                                                                          \
+        EXP_PARTS(x, FLOAT, AS_FLOAT, AS_INT)                                                                                  \
+        return x < EXP_LOWEST ? (FLOAT)(-1.0f) : MUL_ADD(p, scale, scale - 1.0f);                                              \
     }
 
-DEFINE_EXP(exp_f1, float, as_float, as_int)
-DEFINE_EXP(exp_f4, float4, as_float4, as_int4)
-DEFINE_EXP(exp_f8, float8, as_float8, as_int8)
-DEFINE_EXP(exp_f16, float16, as_float16, as_int16)
+DEFINE_EXP(1, float, as_float, as_int)
+DEFINE_EXP(4, float4, as_float4, as_int4)
+DEFINE_EXP(8, float8, as_float8, as_int8)
+DEFINE_EXP(16, float16, as_float16, as_int16)
 
 #define DEFINE_TANH(NAME, FLOAT, EXP)                                                                                          \
     static inline FLOAT NAME(const FLOAT x)                                                                                    \

@@ -131,7 +131,7 @@ static inline void add_sums(float *total, const __local float *sums, const uint 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
                   const ulong x_offset, const uint x_stride, const __global stored *restrict w, const uint first_panel,
-                  const __global float *restrict bias, const uint columns, const uint rows, const uint accumulate
+                  const __global float *restrict bias, const uint columns, const uint rows, const float add
 #if NORM
                   , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps
 #endif
@@ -193,7 +193,7 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
                 for (uint g = 0; g < GATES; g++)
                     sums[g] += bias[g * PANEL];
             }
-            store_output(y + (size_t)(first_row + r) * y_stride, sums[0], sums[GATES - 1], accumulate);
+            store_output(y + (size_t)(first_row + r) * y_stride, sums[0], sums[GATES - 1], add);
         }
     }
 }

@@ -144,20 +144,20 @@ static inline void multiply(cols *sum, const __local float *xs, const __local fl
 }
 
 // A half of a lane's outputs of one row; `up` only with GATED.
-static inline void store_half(__global float *to, const cols total, const cols up, const uint accumulate)
+static inline void store_half(__global float *to, const cols total, const cols up, const float add)
 {
     float sums[HALF_COLS], ups[HALF_COLS];
     STORE_VECTOR(HALF_COLS, total, sums);
     STORE_VECTOR(HALF_COLS, up, ups);
 #pragma unroll
     for (uint j = 0; j < HALF_COLS; j++)
-        store_output(to + j, sums[j], ups[j], accumulate);
+        store_output(to + j, sums[j], ups[j], add);
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
                        const ulong x_offset, const uint x_stride, const __global stored *restrict w, const uint first_panel,
-                       const __global float *restrict bias, const uint columns, const uint rows, const uint accumulate,
+                       const __global float *restrict bias, const uint columns, const uint rows, const float add,
                        const uint panels)
 {
     __local float xs[DEPTH * X_STEP] __attribute__((aligned(16)));
@@ -215,8 +215,8 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
         const uint row = tile_row + own_row + i;
         __global float *const to = y + (size_t)row * y_stride;
         if (row < rows && at < outputs)
-            store_half(to + at, total[2 * i], total[2 * i + 1], accumulate);
+            store_half(to + at, total[2 * i], total[2 * i + 1], add);
         if (row < rows && at1 < outputs - GATED * outputs)
-            store_half(to + at1, total[2 * i + 1], total[2 * i + 1], accumulate);
+            store_half(to + at1, total[2 * i + 1], total[2 * i + 1], add);
     }
 }

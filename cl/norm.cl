@@ -1,10 +1,11 @@
 // norm: y[r] = norm(x[r]), rows of n elements; norm.h tells which and in which order it sums
-//   x, y    fp32, rows x_stride / y_stride elements apart, from element x_offset / y_offset on; y may be x, rows must not overlap else
+//   x, y    fp32, rows x_stride / y_stride elements apart, from element x_offset / y_offset on; must not overlap, but with RESULT 1 be one
 //   w, b    fp32 [n], or null
+//   scale   only with RESULT 2
 // Kernels   norm_row     a work-item takes a row: for CPUs
 //           norm_lanes   a work-group takes a row, neighbouring work-items take neighbouring elements: for GPUs. Same bits
 // Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}, 8 * WG (at least 64) floats of local memory; any n >= 1
-// Build     -DNORM=1..3 -DWG=<power of two>
+// Build     -DNORM=1..3 -DWG=<power of two> -DRESULT=0|1|2: y = norm(x); y = norm(y), of one buffer; y += scale * norm(x)
 // Test      tests/cl/test_norm.c
 
 #ifndef WG
@@ -16,23 +17,39 @@
 #ifndef NORM
 #define NORM NORM_RMS
 #endif
+#ifndef RESULT
+#define RESULT 0
+#endif
 
-__kernel void norm_row(__global float *y, const ulong y_offset, const uint y_stride, const __global float *x,
+#if RESULT == 1
+#define APART
+#else
+#define APART restrict
+#endif
+#if RESULT == 2
+#define SCALE_ARGUMENT     , const float scale
+#define RESULT_OF(y, norm) norm_residual(y, scale, norm)
+#else
+#define SCALE_ARGUMENT
+#define RESULT_OF(y, norm) (norm)
+#endif
+
+__kernel void norm_row(__global float *APART y, const ulong y_offset, const uint y_stride, const __global float *APART x,
                        const ulong x_offset, const uint x_stride, const __global float *restrict w,
-                       const __global float *restrict b, const uint n, const float eps)
+                       const __global float *restrict b, const uint n, const float eps SCALE_ARGUMENT)
 {
     const size_t r = get_global_id(0);
     x += x_offset + r * x_stride;
     y += y_offset + r * y_stride;
     const float2 of = norm_of_row(x, n, eps, NORM);
     for (uint i = 0; i < n; i++)
-        y[i] = norm_apply(x[i], of.x, of.y, w, b, i, NORM);
+        y[i] = RESULT_OF(y[i], norm_apply(x[i], of.x, of.y, w, b, i, NORM));
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void norm_lanes(__global float *y, const ulong y_offset, const uint y_stride, const __global float *x,
+void norm_lanes(__global float *APART y, const ulong y_offset, const uint y_stride, const __global float *APART x,
                 const ulong x_offset, const uint x_stride, const __global float *restrict w, const __global float *restrict b,
-                const uint n, const float eps)
+                const uint n, const float eps SCALE_ARGUMENT)
 {
     __local float piece[NORM_PIECE];
     const uint lid = (uint)get_local_id(0);
@@ -50,6 +67,6 @@ void norm_lanes(__global float *y, const ulong y_offset, const uint y_stride, co
 #pragma unroll
         for (uint j = 0; j < NORM_LOADS; j++)
             if (lid + j * WG < count)
-                y[begin + lid + j * WG] = own[j];
+                y[begin + lid + j * WG] = RESULT_OF(y[begin + lid + j * WG], own[j]);
     }
 }

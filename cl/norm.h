@@ -29,6 +29,9 @@ static inline float norm_apply(const float x, const float mean, const float scal
     return b ? MUL_ADD(y, factor, b[i]) : y * factor;
 }
 
+// The residual takes in a normalised element.
+static inline float norm_residual(const float y, const float scale, const float norm) { return MUL_ADD(scale, norm, y); }
+
 static inline float16 norm_apply16(const float16 x, const float mean, const float scale, const __global float *w,
                                    const __global float *b, const uint i, const int kind)
 {

@@ -113,7 +113,7 @@ typedef struct gemm {
     dev_device *device;
     cl_mem      x, w, y, temporary; /* retained */
     size_t      x_offset, x_stride, y_offset, y_stride, rows, n, k;
-    float       beta;
+    float       alpha, beta;
 } gemm;
 
 static void gemm_free(void *payload)
@@ -132,7 +132,7 @@ static oclm_status gemm_call(cl_command_queue queue, void *payload)
     const gemm *g = payload;
     dev_slot_lock(g->device, DEV_SLOT_CLBLAST);
     const CLBlastStatusCode code =
-        CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, g->rows, g->n, g->k, 1.0f, g->x, g->x_offset,
+        CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, g->rows, g->n, g->k, g->alpha, g->x, g->x_offset,
                                    g->x_stride, g->w, 0, g->n, g->beta, g->y, g->y_offset, g->y_stride, &queue, NULL, g->temporary);
     dev_slot_unlock(g->device, DEV_SLOT_CLBLAST);
     return code == CLBlastSuccess ? OCLM_OK : fail(code, "a matrix product");
@@ -206,7 +206,7 @@ static oclm_status add_epilogue(dev_work *work, const dev_matmul *m, const room 
     const dev_arg  args[] = {
         dev_arg_buffer(m->y), dev_arg_u64(m->y_offset + (uint64_t)panel * DEV_PANEL / (gated ? 2 : 1)), dev_arg_u32(m->y_stride),
         dev_arg_memory(r->product), dev_arg_u32(n), dev_arg_buffer(m->bias), dev_arg_u32(panel * DEV_PANEL), dev_arg_u32(step),
-        dev_arg_u32(m->epilogue == DEV_ADD),
+        dev_arg_f32(dev_matmul_add_scale(m)),
     };
     snprintf(options, sizeof options, "-DGATED=%d -DACTIVATION=%d -DVEC=%d", (int)gated, m->epilogue == DEV_ADD ? 0 : (int)m->activation,
              lanes ? 1 : 16);
@@ -223,7 +223,7 @@ static bool writes_itself(const dev_matmul *m)
 
 static oclm_status add_gemm(dev_work *work, const dev_matmul *m, const room *r, uint32_t panel, uint32_t n)
 {
-    const bool itself = writes_itself(m);
+    const bool itself = writes_itself(m), adds = itself && m->epilogue == DEV_ADD;
     gemm      *g = core_alloc_zero(1, sizeof *g, "a call of CLBlast");
     if (!g)
         return OCLM_ERR_MEMORY;
@@ -231,7 +231,8 @@ static oclm_status add_gemm(dev_work *work, const dev_matmul *m, const room *r, 
         .device = dev_work_device(work), .x = r->x ? r->x : m->x->memory, .w = r->block, .y = itself ? m->y->memory : r->product,
         .temporary = r->temporary, .x_offset = (size_t)m->x_offset, .x_stride = m->x_stride,
         .y_offset = itself ? (size_t)m->y_offset + (size_t)panel * DEV_PANEL : 0, .y_stride = itself ? m->y_stride : n,
-        .rows = m->rows, .n = n, .k = m->weight->columns, .beta = itself && m->epilogue == DEV_ADD ? 1.0f : 0.0f,
+        .rows = m->rows, .n = n, .k = m->weight->columns, .alpha = adds ? dev_matmul_add_scale(m) : 1.0f,
+        .beta = adds ? 1.0f : 0.0f,
     };
     const cl_mem all[] = { g->x, g->w, g->y, g->temporary };
     for (size_t i = 0; i < COUNT(all); i++) {

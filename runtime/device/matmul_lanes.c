@@ -85,7 +85,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
         dev_arg args[15] = {
             dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
             dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_buffer(m->bias),
-            dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_u32(m->epilogue == DEV_ADD),
+            dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_f32(dev_matmul_add_scale(m)),
         };
         cl_uint count = 12;
         if (tile) {

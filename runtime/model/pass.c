@@ -5,7 +5,8 @@
  *                  mlp = act(W_up norm(hidden)), or act(W_gate ..) * W_up ..;  hidden += W_down mlp
  *     logits = W_head norm(hidden), of the rows that were asked for
  *
- * Norms, biases, activations and residuals ride on the products (device/matmul.h): a layer is four products and attention. */
+ * Norms, biases, activations and residuals ride on the products (device/matmul.h): a layer is four products and attention. Where
+ * model_residual says otherwise, a norm of what is added or of the stream itself comes between them, or the MLP before attention's output. */
 #include "model/pass.h"
 
 static const dev_matrix *head_of(const model_weights *weights)
@@ -17,16 +18,59 @@ static const dev_buffer *optional(const dev_buffer *buffer) { return buffer->mem
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+/* ---- The order of a layer (model_residual) */
+
+model_between model_between_of(const model_architecture *a)
 {
-    const model_layer   *layer = &model->weights.layers[0]; /* all are alike */
+    switch (a->residual) {
+    case MODEL_RESIDUAL_POST: case MODEL_RESIDUAL_SANDWICH: return MODEL_BETWEEN_ADDED;
+    case MODEL_RESIDUAL_POST_SUM: return MODEL_BETWEEN_AFTER;
+    case MODEL_RESIDUAL_NORMED: return MODEL_BETWEEN_BEFORE;
+    case MODEL_RESIDUAL_PRE: case MODEL_RESIDUAL_PARALLEL: case MODEL_RESIDUAL_PARALLEL_ONE: break;
+    }
+    return MODEL_BETWEEN_NOTHING;
+}
+
+bool model_is_parallel(const model_architecture *a)
+{
+    return a->residual == MODEL_RESIDUAL_PARALLEL || a->residual == MODEL_RESIDUAL_PARALLEL_ONE;
+}
+
+/* Does a norm of the stream ride on the products that read it? */
+static bool norms_ride(const model_architecture *a)
+{
+    return model_between_of(a) != MODEL_BETWEEN_AFTER && model_between_of(a) != MODEL_BETWEEN_BEFORE;
+}
+
+/* ---- Products */
+
+static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t rows)
+{
+    const model_layer   *layer = &model->weights.layers[index];
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
     dev_device          *device = model->device;
     size_t most = dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE);
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
+    if (model->architecture.layer[index].experts)
+        return larger(most, model_experts_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->up, rows, norm, up));
-    most = larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+    return larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+}
+
+size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+{
+    const dev_norm_kind norm = model->architecture.norm.kind;
+    dev_device         *device = model->device;
+    size_t              most = 0;
+    for (uint32_t i = 0; i < model->weights.layer_count; i++) {
+        if (i == 0 || model->architecture.layer[i].experts != model->architecture.layer[i - 1].experts) /* others are alike */
+            most = larger(most, layer_scratch(model, i, rows));
+    }
+    if (model_has_projections(&model->architecture)) {
+        most = larger(most, dev_matmul_scratch(device, &model->weights.project_in, rows, DEV_NORM_NONE, DEV_STORE));
+        most = larger(most, dev_matmul_scratch(device, &model->weights.project_out, logit_rows, norm, DEV_STORE));
+    }
     return larger(most, dev_matmul_scratch(device, head_of(&model->weights), logit_rows, norm, DEV_STORE));
 }
 
@@ -59,18 +103,9 @@ model_attention_shape model_pass_attention_shape(const model_architecture *a, ui
 /* A product of all rows, as far as every product of a pass is alike. */
 static dev_matmul product_of(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
 {
-    return (dev_matmul){ .weight = weight, .bias = optional(bias), .rows = rows, .scratch = &state->scratch,
-                         .scratch_floats = state->scratch_floats };
-}
-
-static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t rows)
-{
-    const model_weights *weights = &state->model->weights;
-    oclm_status status = dev_rows_add(work, &weights->embedding, &state->ids, 0, rows, state->model->architecture.embedding_scale, false,
-                                      &state->hidden, state->hidden_stride);
-    if (status == OCLM_OK && weights->positions.part_count > 0)
-        status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
-    return status;
+    const model_architecture *a = &state->model->architecture;
+    return (dev_matmul){ .weight = weight, .bias = bias != NULL ? optional(bias) : NULL, .rows = rows, .scratch = &state->scratch,
+                         .scratch_floats = state->scratch_floats, .siblings = { a->norm.kind, a->mlp_gated, a->activation } };
 }
 
 model_attention model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t index)
@@ -97,19 +132,28 @@ model_attention model_pass_attention(const model_state *state, const model_pass_
 static dev_matmul qkv_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
     dev_matmul m = product_of(state, rows, &layer->qkv, &layer->qkv_bias);
-    m.norm = layer->attention_norm;
+    if (norms_ride(&state->model->architecture))
+        m.norm = layer->attention_norm;
     m.x = &state->hidden, m.x_stride = state->hidden_stride;
     m.y = &state->qkv, m.y_stride = state->qkv_stride;
     m.epilogue = DEV_STORE;
     return m;
 }
 
+/* The product that ends a half of a layer: to the stream, or to where it is normalised. */
+static void end_half(const model_state *state, dev_matmul *m)
+{
+    const bool aside = model_between_of(&state->model->architecture) == MODEL_BETWEEN_ADDED;
+    m->y = aside ? &state->branch : &state->hidden, m->y_stride = state->hidden_stride;
+    m->epilogue = aside ? DEV_STORE : DEV_ADD;
+    m->add_scale = state->model->architecture.residual_scale;
+}
+
 static dev_matmul output_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
     dev_matmul m = product_of(state, rows, &layer->output, &layer->output_bias);
     m.x = &state->attention_out, m.x_stride = state->attention_stride;
-    m.y = &state->hidden, m.y_stride = state->hidden_stride;
-    m.epilogue = DEV_ADD;
+    end_half(state, &m);
     return m;
 }
 
@@ -117,11 +161,12 @@ static dev_matmul up_product(const model_state *state, uint32_t rows, const mode
 {
     const model_architecture *a = &state->model->architecture;
     dev_matmul                m = product_of(state, rows, &layer->up, &layer->up_bias);
-    m.norm = layer->mlp_norm;
+    if (norms_ride(a))
+        m.norm = a->residual == MODEL_RESIDUAL_PARALLEL_ONE ? layer->attention_norm : layer->mlp_norm;
     m.x = &state->hidden, m.x_stride = state->hidden_stride;
     m.y = &state->mlp, m.y_stride = state->mlp_stride;
     m.epilogue = a->mlp_gated ? DEV_GATED : DEV_STORE;
-    m.activation = a->activation;
+    m.activation = a->xielu ? DEV_ACT_NONE : a->activation;
     return m;
 }
 
@@ -129,8 +174,7 @@ static dev_matmul down_product(const model_state *state, uint32_t rows, const mo
 {
     dev_matmul m = product_of(state, rows, &layer->down, &layer->down_bias);
     m.x = &state->mlp, m.x_stride = state->mlp_stride;
-    m.y = &state->hidden, m.y_stride = state->hidden_stride;
-    m.epilogue = DEV_ADD;
+    end_half(state, &m);
     return m;
 }
 
@@ -141,16 +185,115 @@ model_layer_products model_pass_products(const model_state *state, uint32_t rows
                                    down_product(state, rows, layer) };
 }
 
-static dev_matmul head_product(const model_state *state, const model_pass_shape *shape)
+/* ---- Before the layers */
+
+/* What the table's rows are multiplied by. */
+static float embedding_scale(const model_state *state)
+{
+    const model_architecture *a = &state->model->architecture;
+    const core_dtype          stored = state->model->weights.dtype;
+    if (a->embedding_scale_rounded && stored == CORE_F16)
+        return core_f16_to_f32(core_f32_to_f16(a->embedding_scale));
+    if (a->embedding_scale_rounded && stored == CORE_BF16)
+        return core_bf16_to_f32(core_f32_to_bf16(a->embedding_scale));
+    return a->embedding_scale;
+}
+
+/* Rows of the table, projected to the stream. */
+static oclm_status add_projected(model_state *state, dev_work *work, uint32_t rows)
 {
     const model_weights *weights = &state->model->weights;
-    dev_matmul           m = product_of(state, shape->logit_rows, head_of(weights), &weights->head_bias);
-    m.norm = weights->final_norm;
-    m.x = shape->gather ? &state->selected : &state->hidden, m.x_stride = state->hidden_stride;
-    m.y = &state->logits, m.y_stride = state->logits_stride;
+    dev_matmul           m = product_of(state, rows, &weights->project_in, NULL);
+    m.x = &state->table_rows, m.x_stride = state->table_stride;
+    m.y = &state->hidden, m.y_stride = state->hidden_stride;
     m.epilogue = DEV_STORE;
-    return m;
+    const oclm_status status = dev_rows_add(work, &weights->embedding, &state->ids, 0, rows, embedding_scale(state), false, &state->table_rows,
+                                            state->table_stride);
+    return status == OCLM_OK ? dev_matmul_add(work, &m) : status;
 }
+
+static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t rows)
+{
+    const model_architecture *a = &state->model->architecture;
+    const model_weights      *weights = &state->model->weights;
+    oclm_status status = model_has_projections(a) ? add_projected(state, work, rows)
+                                                  : dev_rows_add(work, &weights->embedding, &state->ids, 0, rows, embedding_scale(state), false,
+                                                                 &state->hidden, state->hidden_stride);
+    if (status == OCLM_OK && weights->positions.part_count > 0)
+        status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
+    if (status == OCLM_OK && a->embedding_norm)
+        status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
+    return status;
+}
+
+/* ---- The layers */
+
+/* The stream becomes its norm, where that comes here. */
+static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
+{
+    const model_architecture *a = &state->model->architecture;
+    return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
+}
+
+/* The product that ends a half, and what the order asks for behind it. */
+static oclm_status add_end(model_state *state, dev_work *work, const dev_matmul *product, const dev_norm *post_norm, const dev_norm *norm)
+{
+    const model_architecture *a = &state->model->architecture;
+    oclm_status               status = dev_matmul_add(work, product);
+    if (status == OCLM_OK && model_between_of(a) == MODEL_BETWEEN_ADDED)
+        status = dev_norm_residual(work, post_norm, &state->branch, state->hidden_stride, a->residual_scale, &state->hidden,
+                                   state->hidden_stride, product->rows, a->hidden_size);
+    return status == OCLM_OK ? norm_stream(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
+}
+
+/* An activation that does not ride on the product. */
+static oclm_status add_xielu(model_state *state, dev_work *work, uint32_t rows, const model_layer *layer)
+{
+    const dev_arg    args[] = { dev_arg_buffer(&state->mlp), dev_arg_u32(state->mlp_stride), dev_arg_buffer(&layer->xielu) };
+    const dev_launch launch = { .source = "xielu", .kernel = "xielu", .options = "", .dims = 2,
+                                .global = { state->mlp_stride / 16, rows }, .args = args, .arg_count = COUNT(args) };
+    return dev_work_add(work, &launch);
+}
+
+/* The MLP as far as it reads the stream. */
+static oclm_status add_up(model_state *state, dev_work *work, const dev_matmul *up, const model_layer *layer)
+{
+    const oclm_status status = dev_matmul_add(work, up);
+    return status == OCLM_OK && state->model->architecture.xielu ? add_xielu(state, work, up->rows, layer) : status;
+}
+
+static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+{
+    const model_layer         *layer = &state->model->weights.layers[index];
+    const model_layer_products products = model_pass_products(state, shape->rows, index);
+    const model_attention      attention = model_pass_attention(state, shape, index);
+    const bool                 parallel = model_is_parallel(&state->model->architecture);
+    oclm_status                status;
+    if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
+        (status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK)
+        return status;
+    if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
+        return status;
+    if ((status = add_end(state, work, &products.output, &layer->post_attention_norm, &layer->attention_norm)) != OCLM_OK)
+        return status;
+    if (state->model->architecture.layer[index].experts)
+        return model_experts_add(state, work, shape->rows, index);
+    if (!parallel && ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
+                      (status = add_up(state, work, &products.up, layer)) != OCLM_OK))
+        return status;
+    return add_end(state, work, &products.down, &layer->post_mlp_norm, &layer->mlp_norm);
+}
+
+static oclm_status add_layers(model_state *state, dev_work *work, const model_pass_shape *shape)
+{
+    bool        added = false;
+    oclm_status status = model_layers_add(state, work, shape, &added);
+    for (uint32_t i = 0; i < state->model->weights.layer_count && status == OCLM_OK && !added; i++)
+        status = add_layer(state, work, shape, i);
+    return status;
+}
+
+/* ---- Behind the layers */
 
 /* Copies the rows that state->logit_rows names out of the residual stream. */
 static oclm_status add_selection(model_state *state, dev_work *work, uint32_t rows)
@@ -166,32 +309,62 @@ static oclm_status add_selection(model_state *state, dev_work *work, uint32_t ro
     return dev_work_add(work, &launch);
 }
 
-static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+/* A product that reads the wanted rows of the stream. */
+static dev_matmul product_of_selected(const model_state *state, const model_pass_shape *shape, const dev_matrix *weight)
 {
-    const model_layer_products products = model_pass_products(state, shape->rows, index);
-    const model_attention      attention = model_pass_attention(state, shape, index);
-    oclm_status                status;
-    if ((status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK ||
-        (status = dev_matmul_add(work, &products.output)) != OCLM_OK || (status = dev_matmul_add(work, &products.up)) != OCLM_OK)
-        return status;
-    return dev_matmul_add(work, &products.down);
+    dev_matmul m = product_of(state, shape->logit_rows, weight, NULL);
+    m.norm = state->model->weights.final_norm;
+    m.x = shape->gather ? &state->selected : &state->hidden, m.x_stride = state->hidden_stride;
+    m.x_offset = shape->gather ? 0 : (uint64_t)(shape->rows - shape->logit_rows) * state->hidden_stride;
+    m.epilogue = DEV_STORE;
+    m.siblings = (dev_siblings){ .norm = DEV_NORM_NONE }; /* of one row, where a layer's have many: nobody's kernel but its own */
+    return m;
 }
 
-static oclm_status add_layers(model_state *state, dev_work *work, const model_pass_shape *shape)
+/* Back to the width of the table. */
+static oclm_status add_project_out(model_state *state, dev_work *work, const model_pass_shape *shape)
 {
-    bool        added = false;
-    oclm_status status = model_layers_add(state, work, shape, &added);
-    for (uint32_t i = 0; i < state->model->weights.layer_count && status == OCLM_OK && !added; i++)
-        status = add_layer(state, work, shape, i);
-    return status;
+    dev_matmul m = product_of_selected(state, shape, &state->model->weights.project_out);
+    m.y = &state->table_rows, m.y_stride = state->table_stride;
+    return dev_matmul_add(work, &m);
+}
+
+static dev_matmul head_product(const model_state *state, const model_pass_shape *shape)
+{
+    const model_weights *weights = &state->model->weights;
+    dev_matmul           m = product_of_selected(state, shape, head_of(weights));
+    if (model_has_projections(&state->model->architecture)) {
+        m.norm.kind = DEV_NORM_NONE;
+        m.x = &state->table_rows, m.x_stride = state->table_stride, m.x_offset = 0;
+    }
+    m.bias = optional(&weights->head_bias);
+    m.y = &state->logits, m.y_stride = state->logits_stride;
+    return m;
+}
+
+/* Scales and caps the logits, where the architecture says so. */
+static oclm_status finish_logits(model_state *state, dev_work *work, uint32_t rows)
+{
+    const model_architecture *a = &state->model->architecture;
+    const dev_arg    args[] = { dev_arg_buffer(&state->logits), dev_arg_u32(state->logits_stride), dev_arg_f32(a->logits_scale),
+                                dev_arg_f32(a->logits_softcap) };
+    const dev_launch launch = { .source = "logits", .kernel = "logits", .options = "", .dims = 2,
+                                .global = { state->logits_stride / 16, rows }, .args = args, .arg_count = COUNT(args) };
+    return a->logits_scale == 1.0f && a->logits_softcap == 0.0f ? OCLM_OK : dev_work_add(work, &launch);
 }
 
 static oclm_status add_head(model_state *state, dev_work *work, const model_pass_shape *shape)
 {
-    const dev_matmul  head = head_product(state, shape);
-    const oclm_status status = shape->gather ? add_selection(state, work, shape->logit_rows) : OCLM_OK;
-    return status == OCLM_OK ? dev_matmul_add(work, &head) : status;
+    const dev_matmul head = head_product(state, shape);
+    oclm_status      status = shape->gather ? add_selection(state, work, shape->logit_rows) : OCLM_OK;
+    if (status == OCLM_OK && model_has_projections(&state->model->architecture))
+        status = add_project_out(state, work, shape);
+    if (status == OCLM_OK)
+        status = dev_matmul_add(work, &head);
+    return status == OCLM_OK ? finish_logits(state, work, shape->logit_rows) : status;
 }
+
+/* ---- All of it */
 
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape)
 {

@@ -11,8 +11,20 @@ typedef struct model_pass_shape {
     bool     single_rows;  /* every row is of another sequence */
     uint32_t length_bound; /* no position reaches it */
     uint32_t logit_rows;   /* 0: no logits */
-    bool     gather;       /* logits of the rows in state->logit_rows; false: of the first `logit_rows` */
+    bool     gather;       /* logits of the rows in state->logit_rows; false: of the last `logit_rows` */
 } model_pass_shape;
+
+/* What comes between the products of a layer, where model_residual asks for a norm that no product takes along. */
+typedef enum model_between {
+    MODEL_BETWEEN_NOTHING,
+    MODEL_BETWEEN_ADDED,   /* output and down go to state->branch, whose norm is added to the residual stream */
+    MODEL_BETWEEN_AFTER,   /* behind output and down the stream becomes its norm */
+    MODEL_BETWEEN_BEFORE   /* before qkv and up it does */
+} model_between;
+
+model_between model_between_of(const model_architecture *architecture);
+/* Does the MLP read the stream as attention does, before anything was added? Then up comes before output. */
+bool          model_is_parallel(const model_architecture *architecture);
 
 /* The four products of a layer, all rows of a pass. */
 typedef struct model_layer_products {
@@ -25,6 +37,9 @@ model_attention      model_pass_attention(const model_state *state, const model_
 /* Adds all layers in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the shape of the pass allow
  * that: `added` says so (layers.c). */
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
+
+/* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
+oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
 /* Adds all launches of a pass to `work`: embedding, layers, final norm and head. */
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape);

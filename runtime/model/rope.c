@@ -57,7 +57,15 @@ static float dynamic_theta(const model_rope *rope, uint32_t max_position_embeddi
     return (float)rope->theta * (float)pow((double)stretch, (double)power);
 }
 
-static float frequency_of(const model_rope *rope, uint32_t i)
+/* The long factors serve a whole sequence whose first forward pass goes beyond the pretraining length. transformers changes to
+ * them within a sequence as well, and computes its cache anew: here a sequence keeps what its prompt chose. */
+static float longrope_frequency(const model_rope *rope, uint32_t prompt, uint32_t i)
+{
+    const float *factors = prompt > rope->original_max_position_embeddings ? rope->long_factor : rope->short_factor;
+    return 1.0f / (factors[i] * wavelength((float)rope->theta, rope->dims, i));
+}
+
+static float frequency_of(const model_rope *rope, uint32_t prompt, uint32_t i)
 {
     const float plain = 1.0f / wavelength((float)rope->theta, rope->dims, i);
     switch (rope->type) {
@@ -67,9 +75,12 @@ static float frequency_of(const model_rope *rope, uint32_t i)
         return llama3_frequency(rope, plain);
     case MODEL_ROPE_YARN:
         return yarn_frequency(rope, i);
+    case MODEL_ROPE_LONGROPE:
+        return longrope_frequency(rope, prompt, i);
+    case MODEL_ROPE_PROPORTIONAL:
+        return i < rope->turning_pairs ? plain / (float)rope->factor : 0.0f;
     case MODEL_ROPE_DYNAMIC: /* below the model's own length */
     case MODEL_ROPE_DEFAULT:
-    case MODEL_ROPE_LONGROPE: case MODEL_ROPE_PROPORTIONAL:
         break;
     }
     return plain;
@@ -83,10 +94,12 @@ static double yarn_scale(double factor, double mscale)
 /* What cosines and sines are multiplied by. */
 static float amplitude(const model_rope *rope)
 {
-    if (rope->type != MODEL_ROPE_YARN)
+    if (rope->type != MODEL_ROPE_YARN && rope->type != MODEL_ROPE_LONGROPE)
         return 1.0f;
     if (rope->attention_factor != 0.0)
         return (float)rope->attention_factor;
+    if (rope->type == MODEL_ROPE_LONGROPE)
+        return rope->factor <= 1.0 ? 1.0f : (float)sqrt(1.0 + log(rope->factor) / log(rope->original_max_position_embeddings));
     if (rope->mscale != 0.0 && rope->mscale_all_dim != 0.0)
         return (float)(yarn_scale(rope->factor, rope->mscale) / yarn_scale(rope->factor, rope->mscale_all_dim));
     return (float)yarn_scale(rope->factor, 1.0);
@@ -98,7 +111,7 @@ void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, 
     const uint32_t half = rope->dims / 2;
     const float    scale = amplitude(rope);
     for (uint32_t i = 0; i < half; i++) {
-        const float usual = frequency_of(rope, i);
+        const float usual = frequency_of(rope, prompt, i);
         for (uint32_t row = 0; row < count; row++) {
             const uint32_t position = first + row;
             /* A prompt's positions see the prompt's length, a decoded one its own: keys in the cache keep their rotation. */

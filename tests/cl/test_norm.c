@@ -74,6 +74,10 @@ static void close_stage(dev_device *device, stage *s)
     core_free(s->bias);
 }
 
+/* What becomes of the norm: RESULT of norm.cl. */
+enum { STORED, IN_PLACE, ADDED };
+#define ADDED_SCALE 0.22f
+
 /* With one of the kernels, or as the runtime has it (NULL): all of y, for core_free(). */
 static float *compute(dev_device *device, stage *s, const char *kernel, size_t group)
 {
@@ -148,6 +152,69 @@ static void check_bits(const stage *s, const char *how, size_t group, const floa
             fail_msg("%s: %s %zu: number %zu is %.9g, not %.9g", s->p->label, how, group, (size_t)i, (double)again[i], (double)y[i]);
 }
 
+/* In place, or added to what `before` holds, rows from the start of their buffer on: all of y, for core_free(). */
+static float *compute_result(dev_device *device, stage *s, const char *kernel, size_t group, int result, const float *before)
+{
+    const problem *p = s->p;
+    dev_buffer     x = new_rows(device, s->x, p->rows, p->n, p->n, 0), y = new_rows(device, before, p->rows, p->n, p->n, 0);
+    const dev_buffer *const from = result == IN_PLACE ? &y : &x;
+    if (kernel) {
+        char          options[64];
+        const dev_arg args[] = { dev_arg_buffer(&y), dev_arg_u64(0), dev_arg_u32(p->n), dev_arg_buffer(from), dev_arg_u64(0), dev_arg_u32(p->n),
+                                 dev_arg_buffer(&s->weight_buffer), dev_arg_buffer(&s->bias_buffer), dev_arg_u32(p->n), dev_arg_f32(EPS),
+                                 dev_arg_f32(ADDED_SCALE) };
+        snprintf(options, sizeof options, "-DNORM=%d -DWG=%zu -DRESULT=%d", (int)p->kind, group, result);
+        const dev_launch launch = { .source = "norm", .kernel = kernel, .options = options, .dims = 1, .global = { p->rows * group },
+                                    .local = { group }, .args = args, .arg_count = COUNT(args) - (result != ADDED) };
+        run_launch(device, &launch);
+    } else {
+        const dev_norm norm = { .kind = p->kind, .weight = s->weight_buffer, .bias = s->bias_buffer, .eps = EPS };
+        dev_work      *work = NULL;
+        assert_ok(dev_work_new(device, &work));
+        assert_ok(result == IN_PLACE ? dev_norm_in_place(work, &norm, &y, 0, p->n, p->rows, p->n)
+                                     : dev_norm_residual(work, &norm, &x, p->n, ADDED_SCALE, &y, p->n, p->rows, p->n));
+        run_work(device, work);
+        dev_work_free(work);
+    }
+    float *values = read_floats(device, &y);
+    dev_buffer_free(device, &x);
+    dev_buffer_free(device, &y);
+    return values;
+}
+
+/* `stored` is the norm itself, as it was found right. */
+static void check_result(const stage *s, int result, const float *before, const float *stored, const float *y)
+{
+    const problem *p = s->p;
+    for (size_t i = 0; i < (size_t)p->rows * p->n; i++) {
+        const float  norm = stored[s->y_offset + i / p->n * s->y_stride + i % p->n];
+        const double want = result == IN_PLACE ? norm : before[i] + (double)ADDED_SCALE * norm;
+        const double error = result == IN_PLACE ? 0 : 0x1p-24 * (fabs((double)ADDED_SCALE * norm) + fabs(want));
+        if (!(fabs(y[i] - want) <= error))
+            fail_msg("%s, %s: element %zu: %.9g, want %.9g", p->label, result == IN_PLACE ? "in place" : "added", i, (double)y[i], want);
+    }
+}
+
+static void try_results(dev_device *device, stage *s, const float *stored)
+{
+    static const struct { const char *kernel; size_t group; } ways[] = { { "norm_row", 1 }, { "norm_lanes", 32 }, { "norm_lanes", 256 }, { NULL, 0 } };
+    float *others = new_numbers(9, (size_t)s->p->rows * s->p->n);
+    for (int result = IN_PLACE; result <= ADDED; result++) {
+        const float *before = result == IN_PLACE ? s->x : others;
+        float       *first = NULL;
+        for (size_t i = 0; i < COUNT(ways) && ways[i].group <= dev_get_traits(device)->max_group; i++) {
+            float *y = compute_result(device, s, ways[i].kernel, ways[i].group, result, before);
+            check_result(s, result, before, stored, y);
+            if (first != NULL)
+                assert_memory_equal(first, y, (size_t)s->p->rows * s->p->n * sizeof *y);
+            core_free(first);
+            first = y;
+        }
+        core_free(first);
+    }
+    core_free(others);
+}
+
 static void try_problems(dev_device *device, void *user)
 {
     static const size_t groups[] = { 1, 32, 256 };
@@ -165,6 +232,7 @@ static void try_problems(dev_device *device, void *user)
             check_bits(&s, "in groups of", groups[g], y, again);
             core_free(again);
         }
+        try_results(device, &s, y);
         core_free(y);
         close_stage(device, &s);
     }

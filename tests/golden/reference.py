@@ -34,14 +34,20 @@ def everything_in_float64():
 class Reference:
     """A model folder at one precision."""
 
-    def __init__(self, folder, precision):
+    def __init__(self, folder, precision, attention="eager"):
         self.wide = precision == "float64"
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision), attn_implementation="eager").eval()
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention).eval()
+        self.model.config._experts_implementation = "eager"     # others have no float64
+        if self.wide:       # built where float32 means float64, so that tables made with the model are wide too
+            weights = self.model.state_dict()
+            with everything_in_float64():
+                self.model = type(self.model)._from_config(self.model.config, dtype=torch.float64, attn_implementation=attention).eval()
+                self.model.load_state_dict(weights)
 
     def _fresh(self):
         """Dynamic RoPE remembers the longest sequence it has seen: every sequence starts from new tables."""
         rotary = getattr(self.model.base_model, "rotary_emb", None)
-        if rotary is not None:
+        if rotary is not None and "dynamic" in getattr(rotary, "rope_type", ""):
             self.model.base_model.rotary_emb = type(rotary)(self.model.config)
 
     def _context(self):
@@ -72,6 +78,14 @@ class Reference:
                 step = [out.logits[0, -1].argmax().item()]
                 new += step
         return new, lead
+
+    def beams(self, ids, count, beams=3):
+        """`count` new ids of the best of `beams` beams, no end of text."""
+        with self._context():
+            self._fresh()
+            out = self.model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), num_beams=beams, do_sample=False,
+                                      max_new_tokens=count, eos_token_id=None, pad_token_id=0)
+        return out[0, len(ids):].tolist()
 
 
 def digits(values):

@@ -5,7 +5,7 @@
 #include "device/devices.h"
 
 #include "core/json.h"
-#include "model/architecture.h"
+#include "model/readers.h"
 
 #define MAX_ROWS 8200
 #define MAX_HALF 64
@@ -41,8 +41,11 @@ static void compare_case(const cJSON *one, size_t *equal, size_t *count)
     const uint32_t prompt = (uint32_t)core_json_member(one, "prompt")->valuedouble;
     const uint32_t length = (uint32_t)core_json_member(config, "max_position_embeddings")->valuedouble;
     const cJSON   *cos_row = core_json_member(one, "cos")->child, *sin_row = core_json_member(one, "sin")->child;
-    model_rope     rope;
-    assert_ok(model_read_rope(config, name, head_dim, 10000.0, length, &rope));
+    static model_architecture a;
+    a.head_dim = head_dim;
+    a.max_position_embeddings = length;
+    assert_ok(model_read_rope(config, name, &(model_rope_defaults){ .theta = 10000.0 }, &a));
+    const model_rope rope = a.ropes[0];
     model_rope_table(&rope, length, prompt, 0, length < 100 ? 100 : length, cosines, sines);
     for (const cJSON *p = core_json_member(one, "positions")->child; p != NULL; p = p->next) {
         const uint32_t position = (uint32_t)p->valuedouble;

@@ -1,0 +1,162 @@
+/* test_families.c: a tiny model of a family (golden/families, made with transformers; weights from a seed), on every device, against float64:
+ * logits within 3 times torch float32's own error, greedy ids, and the same bits however a prompt is cut and a layer is launched.
+ * usage: model_test_families FOLDER    the name of a folder of golden/families; ctest runs each as families/FOLDER */
+#include <math.h>
+
+#include "model/models.h"
+#include "model/seeded.h"
+
+#define MAX_PROMPT 64
+#define MAX_VOCAB 128
+#define MAX_NEW 32
+#define INTERPRETED_NEW 3 /* new ids, where each takes a second */
+
+typedef struct family_model {
+    const char  *name;
+    const cJSON *golden;
+    folder       files;
+    double       largest;
+} family_model;
+
+static family_model tested;
+
+typedef struct run {
+    model_state *state;
+    const place *where;
+    uint32_t     vocab, count;
+    int32_t      ids[MAX_PROMPT];
+} run;
+
+static float whole[MAX_PROMPT * MAX_VOCAB], again[MAX_PROMPT * MAX_VOCAB];
+
+static uint32_t read_ids(const cJSON *list, int32_t *ids, uint32_t most)
+{
+    uint32_t count = 0;
+    for (const cJSON *id = list->child; id != NULL; id = id->next) {
+        assert_in_range(count, 0, most - 1);
+        ids[count++] = (int32_t)id->valuedouble;
+    }
+    return count;
+}
+
+/* ---- What is compared */
+
+static void logits_are_close(run *r, const cJSON *prompt)
+{
+    const double allowed = 3.0 * core_json_member(tested.golden, "float32_max_abs_error_of_torch")->valuedouble;
+    const cJSON *row = core_json_member(prompt, "logits")->child;
+    models_rewind(r->state);
+    models_logits(r->state, r->ids, r->count, r->count, whole);
+    for (const cJSON *p = core_json_member(prompt, "positions")->child; p != NULL; p = p->next, row = row->next) {
+        const uint32_t position = (uint32_t)p->valuedouble;
+        uint32_t       i = 0;
+        for (const cJSON *want = row->child; want != NULL; want = want->next, i++) {
+            const double got = (double)whole[(size_t)position * r->vocab + i], error = fabs(got - want->valuedouble);
+            tested.largest = error > tested.largest ? error : tested.largest;
+            if (!(error <= allowed))
+                fail_msg("%s: prompt of %u, position %u, id %u: logit %.9g, want %.9g: off by %.3g, allowed %.3g", tested.name, r->count, position,
+                         i, got, want->valuedouble, error, allowed);
+        }
+        assert_int_equal(i, r->vocab);
+    }
+}
+
+static void pieces_give_the_same_bits(run *r)
+{
+    static const uint32_t steps[] = { 3, 1, 17 };
+    for (size_t i = 0; i < (r->where->interpreted ? 1 : COUNT(steps)); i++) {
+        models_rewind(r->state);
+        models_logits(r->state, r->ids, r->count, steps[i], again);
+        for (uint32_t row = 0; row < r->count; row++) {
+            if (memcmp(whole + (size_t)row * r->vocab, again + (size_t)row * r->vocab, r->vocab * sizeof(float)) != 0)
+                fail_msg("%s: a prompt of %u in pieces of %u gives other bits than in one, from position %u on", tested.name, r->count, steps[i], row);
+        }
+    }
+}
+
+/* Token by token, a launch for each step of a layer: that several share one must not show. */
+static void single_launches_give_the_same_bits(run *r, model_state *stepping)
+{
+    models_rewind(stepping);
+    models_logits(stepping, r->ids, r->count, 1, again);
+    if (memcmp(whole, again, (size_t)r->count * r->vocab * sizeof(float)) != 0)
+        fail_msg("%s: a prompt of %u gives other bits with a launch for each step", tested.name, r->count);
+}
+
+static void greedy_ids_are_those_of_float64(run *r, const cJSON *prompt)
+{
+    int32_t        want[MAX_NEW];
+    const uint32_t all = read_ids(core_json_member(prompt, "greedy_new_ids"), want, MAX_NEW);
+    const uint32_t count = r->where->interpreted ? INTERPRETED_NEW : all;
+    models_rewind(r->state);
+    models_logits(r->state, r->ids, r->count, r->count, again);
+    int32_t id = models_best(again + (size_t)(r->count - 1) * r->vocab, r->vocab);
+    for (uint32_t i = 0; i < count; i++) {
+        if (id != want[i])
+            fail_msg("%s: prompt of %u: new id %u is %d, want %d", tested.name, r->count, i, (int)id, (int)want[i]);
+        if (i + 1 < count) {
+            models_logits(r->state, &id, 1, 1, again);
+            id = models_best(again, r->vocab);
+        }
+    }
+}
+
+/* ---- Where */
+
+static void check_device(const place *where, void *user)
+{
+    model_model *model = models_load(tested.files.path, where, OCLM_DTYPE_AUTO);
+    model_state *state = models_state(model, 1, MAX_PROMPT, MAX_PROMPT), *stepping = models_state(model, 1, MAX_PROMPT, MAX_PROMPT);
+    run          r = { .state = state, .where = where, .vocab = model->architecture.vocab_size };
+    (void)user;
+    assert_in_range(r.vocab, 1, MAX_VOCAB);
+    stepping->step_by_step = true;
+    for (const cJSON *prompt = core_json_member(tested.golden, "prompts")->child; prompt != NULL; prompt = prompt->next) {
+        r.count = read_ids(core_json_member(prompt, "input_ids"), r.ids, MAX_PROMPT);
+        if (where->interpreted && prompt->prev->next != NULL)
+            continue; /* the first prompt is the short one */
+        logits_are_close(&r, prompt);
+        pieces_give_the_same_bits(&r);
+        single_launches_give_the_same_bits(&r, stepping);
+        greedy_ids_are_those_of_float64(&r, prompt);
+    }
+    model_state_free(stepping);
+    model_state_free(state);
+    model_free(model);
+}
+
+static void the_model_agrees_with_float64(void **state)
+{
+    (void)state;
+    models_each_device(check_device, NULL);
+    print_message("    largest error %.1e, torch's %.1e\n", tested.largest,
+                  core_json_member(tested.golden, "float32_max_abs_error_of_torch")->valuedouble);
+}
+
+static cJSON *read_file(const char *name, const char *file)
+{
+    char   path[512];
+    cJSON *tree = NULL;
+    snprintf(path, sizeof path, "%s/tests/golden/families/%s/%s", OCLM_SOURCE_DIR, name, file);
+    if (core_json_read_file(path, 1u << 20, &tree) != OCLM_OK)
+        print_error("%s\n", oclm_last_error());
+    return tree;
+}
+
+int main(int count, char **arguments)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(the_model_agrees_with_float64) };
+    tested.name = count == 2 ? arguments[1] : "llama";
+    cJSON *golden = read_file(tested.name, "golden.json"), *config = read_file(tested.name, "config.json");
+    char  *text = cJSON_PrintUnformatted(config);
+    if (golden == NULL || text == NULL)
+        return 1;
+    tested.golden = golden;
+    seeded_folder(&tested.files, text, golden);
+    const int failures = cmocka_run_group_tests_name(tested.name, tests, NULL, NULL);
+    folder_free(&tested.files);
+    cJSON_free(text);
+    cJSON_Delete(config);
+    cJSON_Delete(golden);
+    return failures;
+}
