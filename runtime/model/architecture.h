@@ -194,6 +194,7 @@ typedef struct model_tensor_name {
 typedef struct model_family {
     const char *model_type;
     const char *class_name;                     /* in transformers: "LlamaForCausalLM" */
+    const char *limits;                         /* what its files may ask for and is not there yet, for users; NULL: nothing */
     const char *base_prefix;                    /* "model.": names are accepted with and without it */
     const model_tensor_name *names;
     size_t                   name_count;
@@ -213,6 +214,9 @@ const model_family *model_family_find(const char *model_type);   /* NULL if unkn
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
+/* The same from a tree; `origin` names it in messages. */
+oclm_status model_config_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
+                              oclm_dtype *dtype);
 /* Do a family's experts fit together? Part of model_config_read() (expert_config.c). */
 oclm_status model_check_experts(const model_architecture *architecture, const char *origin);
 /* Bytes of key and value cache for one position of one sequence over all layers. */

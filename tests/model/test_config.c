@@ -23,6 +23,7 @@ static model_architecture read_good(const char *config)
 
 /* ---- Refusals. `says` are parts of the message, "|" between them. */
 
+#define OF(model_type) "{\"model_type\": \"" model_type "\", "
 #define LLAMA "{\"model_type\": \"llama\", "
 #define GPT2 "{\"model_type\": \"gpt2\", "
 #define ROPE(text) LLAMA "\"rope_scaling\": {" text "}}"
@@ -40,6 +41,22 @@ static const struct { const char *label, *config; oclm_status want; const char *
       "\"zebra\"|supported are" },
     { "a bad size inside", "{\"model_type\": \"zebra\", \"text_config\": {\"model_type\": \"llama\", \"vocab_size\": 0}}", OCLM_ERR_FORMAT,
       "vocab_size|0" },
+    { "layer_types that are no list", OF("gemma2") "\"layer_types\": 4}", OCLM_ERR_FORMAT, "layer_types|list" },
+    { "layer_types of the wrong length", OF("gemma2") "\"num_hidden_layers\": 3, \"layer_types\": [\"full_attention\", \"full_attention\"]}",
+      OCLM_ERR_FORMAT, "layer_types|2 entries|3 layers" },
+    { "a layer of an unknown kind", OF("gemma2") "\"num_hidden_layers\": 1, \"layer_types\": [\"sideways_attention\"]}", OCLM_ERR_UNSUPPORTED,
+      "layer_types|sideways_attention|layer 0|full_attention, sliding_attention" },
+    { "a layer that is a number", OF("gemma2") "\"num_hidden_layers\": 1, \"layer_types\": [7]}", OCLM_ERR_UNSUPPORTED, "layer_types|layer 0" },
+    { "layers that slide over nothing", OF("ministral") "\"head_dim\": 8, \"sliding_window\": null, \"num_hidden_layers\": 1, "
+      "\"layer_types\": [\"sliding_attention\"]}", OCLM_ERR_FORMAT, "layer_types|layer 0|sliding_window" },
+    { "a window of zero", OF("mistral") "\"sliding_window\": 0}", OCLM_ERR_FORMAT, "sliding_window|0" },
+    { "a negative window", OF("mistral") "\"sliding_window\": -8}", OCLM_ERR_FORMAT, "sliding_window|-8" },
+    { "a cap of zero", OF("gemma2") "\"final_logit_softcapping\": 0}", OCLM_ERR_FORMAT, "final_logit_softcapping|0" },
+    { "a factor past float32", OF("granite") "\"logits_scaling\": 1e39}", OCLM_ERR_FORMAT, "logits_scaling|1e+39" },
+    { "more of a head than there is", OF("stablelm") "\"partial_rotary_factor\": 1.5}", OCLM_ERR_FORMAT, "partial_rotary_factor|1.5" },
+    { "no dimension that turns", OF("stablelm") "\"partial_rotary_factor\": 0.001}", OCLM_ERR_FORMAT, "0 of the 80" },
+    { "three dimensions that turn", OF("phi") "\"hidden_size\": 24, \"num_attention_heads\": 4}", OCLM_ERR_FORMAT, "3 of the 6|even" },
+    { "more rotary dimensions than a head has", OF("gptj") "\"n_embd\": 64, \"n_head\": 4, \"rotary_dim\": 64}", OCLM_ERR_FORMAT, "64|16" },
     { "quantised weights", LLAMA "\"quantization_config\": {\"quant_method\": \"gptq\"}}", OCLM_ERR_UNSUPPORTED, "gptq|bfloat16" },
     { "quantised by nobody knows what", LLAMA "\"quantization_config\": {}}", OCLM_ERR_UNSUPPORTED, "quantised" },
     { "quantised, not an object", LLAMA "\"quantization_config\": 4}", OCLM_ERR_UNSUPPORTED, "quantised" },
