@@ -13,10 +13,12 @@
 //   tiles      uint4 [tiles]: first row, rows <= TILE_ROWS. Consecutive positions of one sequence
 //   out        fp32 [rows][out_stride]: [KV_HEADS * GROUP][HEAD_DIM]
 //   partial    fp32 [rows][KV_HEADS * GROUP][spans][HEAD_DIM + 2]: values, largest, sum
-//   cosines, sines   fp32 [positions][ROTARY_DIMS / 2], only with TURNS
+//   window     a row sees so many positions, itself included; at most NO_WINDOW
+//   slopes, sinks   fp32 [KV_HEADS * GROUP], only with ALIBI, with SINKS
+//   cosines .. k_norm_b   as in head.h, only with TURNS
 // Kernels   attention_tile        all spans of a tile, one after another
 //           attention_tile_split  one span of a tile into `partial`: for few rows with many positions
-// Launch    attention_tile {KV_HEADS, tiles, 1}, attention_tile_split {KV_HEADS, tiles, spans}, local {1, 1, 1}
+// Launch    attention_tile {KV_HEADS, tiles, 1}, attention_tile_split {KV_HEADS, tiles, spans that a tile may see}, local {1, 1, 1}
 // Build     as attention_tile.h
 // Measured  (AVX2, PoCL 3.1) prefill of 512 positions: 116-130 GFLOPS on two cores whose multiplications alone reach 202;
 //           one row after 8,000 positions: 64 % of the read rate, Intel's runtime 72 %
@@ -25,18 +27,23 @@
 #include "attention_tile.h"
 
 #if TURNS
-#define TURN_ARGUMENTS , const __global float *restrict cosines, const __global float *restrict sines
-#define TURN_TABLES    cosines, sines
+#define TURN_ARGUMENTS                                                                                                         \
+    , const __global float *restrict cosines, const __global float *restrict sines, const __global float *restrict growth,     \
+        const __global float *restrict q_norm_w, const __global float *restrict q_norm_b, const __global float *restrict k_norm_w, \
+        const __global float *restrict k_norm_b
+#define TURN_TABLES { cosines, sines, growth, q_norm_w, q_norm_b, k_norm_w, k_norm_b }
 #else
 #define TURN_ARGUMENTS
-#define TURN_TABLES    0, 0
+#define TURN_TABLES { 0, 0, 0, 0, 0, 0, 0 }
 #endif
-#define DATA { qkv, keys, values, table, positions, sequences, TURN_TABLES, qkv_stride, pages_per_sequence, scale }
+#define DATA                                                                                                                   \
+    { qkv, keys, values, table, positions, sequences, qkv_stride, pages_per_sequence, scale, window, slopes, sinks, TURN_TABLES }
 
 __kernel void attention_tile(const __global float *restrict qkv, const uint qkv_stride, CACHE restrict keys, CACHE restrict values,
                              const __global int *restrict table, const uint pages_per_sequence, const __global int *restrict positions,
                              const __global int *restrict sequences, const __global uint4 *restrict tiles,
-                             __global float *restrict out, const uint out_stride, const float scale TURN_ARGUMENTS)
+                             __global float *restrict out, const uint out_stride, const float scale, const uint window,
+                             const __global float *restrict slopes, const __global float *restrict sinks TURN_ARGUMENTS)
 {
     const attention_data data = DATA;
     const uint4 tile = tiles[get_global_id(1)];
@@ -46,9 +53,11 @@ __kernel void attention_tile(const __global float *restrict qkv, const uint qkv_
 __kernel void attention_tile_split(const __global float *restrict qkv, const uint qkv_stride, CACHE restrict keys, CACHE restrict values,
                                    const __global int *restrict table, const uint pages_per_sequence,
                                    const __global int *restrict positions, const __global int *restrict sequences,
-                                   const __global uint4 *restrict tiles, __global float *restrict partial, const float scale TURN_ARGUMENTS)
+                                   const __global uint4 *restrict tiles, __global float *restrict partial, const uint spans,
+                                   const float scale, const uint window, const __global float *restrict slopes,
+                                   const __global float *restrict sinks TURN_ARGUMENTS)
 {
     const attention_data data = DATA;
     const uint4 tile = tiles[get_global_id(1)];
-    attend_span(data, (uint)get_global_id(0), tile.x, tile.y, (uint)get_global_id(2), (uint)get_global_size(2), partial);
+    attend_span(data, (uint)get_global_id(0), tile.x, tile.y, (uint)get_global_id(2), spans, partial);
 }

@@ -1,10 +1,11 @@
 // attention_join.h: joins the spans of one row's head, first to last, with the operations of the kernels that do so themselves
 //
 // LANES work-items share a head; `lane` is one of them. Buffers as in attention_join.cl.
-// Build     -DHEAD_DIM=1.. -DHEADS=1.. -DLANES=1..
+// Build     -DHEAD_DIM=1.. -DHEADS=1.. -DLANES=1.. -DSINKS=0|1
 #ifndef OCLM_ATTENTION_JOIN_H
 #define OCLM_ATTENTION_JOIN_H
 
+#include "score.h"
 #include "softmax.h"
 
 #ifndef HEAD_DIM
@@ -17,15 +18,17 @@
 #define LANES 1
 #endif
 
-static inline void join_head(const __global float *const partial, const uint spans, const uint last_span, const size_t row,
-                             const uint head, const uint lane, __global float *const out, const uint out_stride)
+static inline void join_head(const __global float *const partial, const uint spans, const uint position, const uint window,
+                             const __global float *const sinks, const size_t row, const uint head, const uint lane,
+                             __global float *const out, const uint out_stride)
 {
-    const __global float *from = partial + (row * HEADS + head) * spans * (HEAD_DIM + 2);
+    const uint first_span = first_seen(position, window) / SPAN, last_span = position / SPAN;
+    const __global float *from = partial + ((row * HEADS + head) * spans + first_span) * (HEAD_DIM + 2);
     __global float *const to = out + row * out_stride + head * HEAD_DIM;
     float largest = from[HEAD_DIM], sum = from[HEAD_DIM + 1];
     for (uint d = lane; d < HEAD_DIM; d += LANES)
         to[d] = from[d];
-    for (uint span = 1; span <= last_span; span++) {
+    for (uint span = first_span + 1; span <= last_span; span++) {
         from += HEAD_DIM + 2;
         const joining j = join_spans(largest, from[HEAD_DIM]);
         largest = j.largest;
@@ -33,7 +36,7 @@ static inline void join_head(const __global float *const partial, const uint spa
         for (uint d = lane; d < HEAD_DIM; d += LANES)
             to[d] = join_value(j, to[d], from[d]);
     }
-    const float inverse = 1.0f / sum;
+    const float inverse = inverse_of(largest, sum, sinks, head);
     for (uint d = lane; d < HEAD_DIM; d += LANES)
         to[d] = normalized(to[d], inverse);
 }

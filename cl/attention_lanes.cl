@@ -11,10 +11,12 @@
 //
 // Kernels   attention_lanes        all spans of a tile, one after another
 //           attention_lanes_split  one span of a tile into `partial`
-// Launch    {KV_HEADS * CHUNKS * PAGE, tiles, 1 or spans}, local {PAGE, 1, 1}
-// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1.. -DBLOCK=1..16; BLOCK * (HEAD_DIM + 39) floats of local memory
+// Launch    {KV_HEADS * CHUNKS * PAGE, tiles, 1 or spans that a tile may see}, local {PAGE, 1, 1}
+// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1.. -DBLOCK=1..16; BLOCK * (HEAD_DIM + 39) floats of local memory;
+//           -DSOFTCAP= -DALIBI= (score.h) -DSINKS=0|1 (softmax.h)
 // Test      tests/cl/test_attention.c
 
+#include "score.h"
 #include "softmax.h"
 
 #ifndef HEAD_DIM
@@ -87,7 +89,7 @@ static inline void take_queries(__local group_state *const g, const group_place 
 
 // The block's scores against one page become weights; sums[r] is the lane's place. `begin` is the page's first position.
 static inline void weigh_page(__local group_state *const g, const group_place p, const __global float *const k, const uint begin,
-                              float *const sums)
+                              const uint window, const float scale, const __global float *const slopes, float *const sums)
 {
     float score[BLOCK];
 #pragma unroll
@@ -101,7 +103,9 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
     }
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
-        score[r] = begin + p.lane <= p.position + tile_row(p, r) ? score[r] : -INFINITY;
+        const uint at = p.position + tile_row(p, r), t = begin + p.lane;
+        score[r] = scored_f1(score[r], (int)t, (int)at, ALIBI ? slopes[query_head(p, r)] : 0.0f, scale);
+        score[r] = at - t < window ? score[r] : -INFINITY; // a later position is a huge number back
         g->weights[r][p.lane] = score[r];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -147,7 +151,7 @@ static inline void add_values(const __local group_state *const g, const group_pl
 // The block over the pages of one span, from nothing. Leaves g->largest, g->sum and acc.
 static inline void walk_span(__local group_state *const g, const group_place p, const __global float *const keys,
                              const __global float *const values, const __global int *const pages, const uint span,
-                             float acc[BLOCK][OWN])
+                             const uint window, const float scale, const __global float *const slopes, float acc[BLOCK][OWN])
 {
     const uint last = p.position + p.rows - 1;
     const uint end = min(p.position + tile_row(p, BLOCK - 1), (span + 1) * SPAN - 1) / PAGE + 1; // nothing to see from here on
@@ -162,9 +166,9 @@ static inline void walk_span(__local group_state *const g, const group_place p, 
     if (p.lane < BLOCK)
         g->largest[p.lane] = LOWEST;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint page = span * (SPAN / PAGE); page < end; page++) {
+    for (uint page = max(span * (SPAN / PAGE), first_seen(p.position + tile_row(p, 0), window) / PAGE); page < end; page++) {
         const size_t at = ((size_t)pages[page] * KV_HEADS + p.head) * (PAGE * HEAD_DIM);
-        weigh_page(g, p, keys + at, page * PAGE, sums);
+        weigh_page(g, p, keys + at, page * PAGE, window, scale, slopes, sums);
         add_values(g, p, values + at, min(last + 1 - page * PAGE, PAGE), acc);
     }
 #pragma unroll
@@ -183,10 +187,10 @@ static inline void walk_span(__local group_state *const g, const group_place p, 
 }
 
 // A lane per row joins the span to those before it.
-static inline void join_rows(__local group_state *const g, const uint lane, const uint span)
+static inline void join_rows(__local group_state *const g, const uint lane, const bool first)
 {
     if (lane < BLOCK) {
-        if (span == 0) {
+        if (first) {
             g->whole_largest[lane] = g->largest[lane];
             g->whole_sum[lane] = g->sum[lane];
         } else {
@@ -202,29 +206,31 @@ __kernel void attention_lanes(const __global float *restrict qkv, const uint qkv
                               const __global float *restrict values, const __global int *restrict table,
                               const uint pages_per_sequence, const __global int *restrict positions,
                               const __global int *restrict sequences, const __global uint4 *restrict tiles,
-                              __global float *restrict out, const uint out_stride, const float scale)
+                              __global float *restrict out, const uint out_stride, const float scale, const uint window,
+                              const __global float *restrict slopes, const __global float *restrict sinks)
 {
     __local group_state g;
     const group_place p = place_of(tiles, positions);
     const __global int *const pages = table + (size_t)sequences[p.first] * pages_per_sequence;
+    const uint first_span = first_seen(p.position + tile_row(p, 0), window) / SPAN;
     const uint last_span = (p.position + tile_row(p, BLOCK - 1)) / SPAN;
     take_queries(&g, p, qkv, qkv_stride, scale);
-    for (uint span = 0; span <= last_span; span++) {
+    for (uint span = first_span; span <= last_span; span++) {
         float acc[BLOCK][OWN];
-        walk_span(&g, p, keys, values, pages, span, acc);
-        join_rows(&g, p.lane, span);
+        walk_span(&g, p, keys, values, pages, span, window, scale, slopes, acc);
+        join_rows(&g, p.lane, span == first_span);
 #pragma unroll
         for (uint r = 0; r < BLOCK; r++) {
             const uint own_last = (p.position + tile_row(p, r)) / SPAN;
             if (p.state + r >= p.rows * GROUP || own_last < span)
                 continue;
             __global float *const to = out + (size_t)(p.first + tile_row(p, r)) * out_stride + query_head(p, r) * HEAD_DIM;
-            const float inverse = 1.0f / g.whole_sum[r];
+            const float inverse = inverse_of(g.whole_largest[r], g.whole_sum[r], sinks, query_head(p, r));
 #pragma unroll
             for (uint i = 0; i < OWN; i++) {
                 const uint d = p.lane + i * PAGE;
                 if (d < HEAD_DIM) {
-                    const float whole = span == 0 ? acc[r][i] : join_value(g.join[r], to[d], acc[r][i]);
+                    const float whole = span == first_span ? acc[r][i] : join_value(g.join[r], to[d], acc[r][i]);
                     to[d] = own_last == span ? normalized(whole, inverse) : whole;
                 }
             }
@@ -237,18 +243,20 @@ __kernel void attention_lanes_split(const __global float *restrict qkv, const ui
                                     const __global float *restrict values, const __global int *restrict table,
                                     const uint pages_per_sequence, const __global int *restrict positions,
                                     const __global int *restrict sequences, const __global uint4 *restrict tiles,
-                                    __global float *restrict partial, const float scale)
+                                    __global float *restrict partial, const uint spans, const float scale, const uint window,
+                                    const __global float *restrict slopes, const __global float *restrict sinks)
 {
     __local group_state g;
     const group_place p = place_of(tiles, positions);
-    const uint span = (uint)get_group_id(2), spans = (uint)get_num_groups(2);
+    const uint span = first_seen(p.position, window) / SPAN + (uint)get_group_id(2);
     const __global int *const pages = table + (size_t)sequences[p.first] * pages_per_sequence;
+    (void)sinks; // join last
     take_queries(&g, p, qkv, qkv_stride, scale);
     float acc[BLOCK][OWN];
-    walk_span(&g, p, keys, values, pages, span, acc);
+    walk_span(&g, p, keys, values, pages, span, window, scale, slopes, acc);
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
-        if (p.state + r >= p.rows * GROUP)
+        if (p.state + r >= p.rows * GROUP || span >= spans)
             continue;
         const size_t row = p.first + tile_row(p, r);
         __global float *const to = partial + ((row * HEADS + query_head(p, r)) * spans + span) * (HEAD_DIM + 2);

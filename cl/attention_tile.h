@@ -6,16 +6,17 @@
 // row's state lies in private memory, which on a CPU is the stack. softmax.h tells the order of all sums.
 //
 // attend_whole() takes all spans one after another into `out`, attend_span() one into `partial` (attention_join.h joins them): buffers as in
-// attention.cl. TURNS does rope.cl's work on the way, where every row is of another sequence: queries and keys come as they are and are
-// turned here, the new key and value go into the cache.
+// attention.cl. TURNS does rope.cl's work on the way, where every row is of another sequence: queries and keys come as the product left
+// them and become here what they are to be (head.h), the new key and value go into the cache.
 //
 // Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
 //           it; -DWIDTH=8|16: floats of the device's vectors; -DTURNS=0|1, with 1
-//           TILE_ROWS=1 -DROTARY_DIMS= -DINTERLEAVED= (rope.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+//           TILE_ROWS=1 and what head.h is built with; -DSOFTCAP= -DALIBI= (score.h) -DSINKS=0|1 (softmax.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
 #ifndef OCLM_ATTENTION_TILE_H
 #define OCLM_ATTENTION_TILE_H
 
-#include "rope.h"
+#include "head.h"
+#include "score.h"
 #include "softmax.h"
 
 #ifndef HEAD_DIM
@@ -122,12 +123,20 @@ static inline float folded(const float *const sums)
     return s2.x + s2.y;
 }
 
-// A block of rows meets a page's keys. Row r sees the page's first seen + (s + r) / GROUP - s / GROUP places. Leaves
-// exp(score - largest) in `weights` [BLOCK][PAGE], and in `shrink` by what earlier values shrink.
-static inline void weigh_page(tile_state *const state, const uint s, const __global float *const k, const int seen,
-                              float *const weights, float *const shrink)
+// What decides about scores besides queries and keys.
+typedef struct score_rules {
+    uint window;                  // at most NO_WINDOW
+    float scale;
+    const __global float *slopes; // fp32 [GROUP], of the key head's query heads; only with ALIBI
+} score_rules;
+
+// A block of rows, the first at position `at`, meets a page's keys, the first at `begin`. Leaves exp(score - largest) in `weights`
+// [BLOCK][PAGE], and in `shrink` by what earlier values shrink.
+static inline void weigh_page(tile_state *const state, const uint s, const __global float *const k, const uint at, const uint begin,
+                              const score_rules rules, float *const weights, float *const shrink)
 {
     const int16 place = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const int seen = (int)(at + 1) - (int)begin, window = (int)rules.window; // row r sees the page's first seen + .. places but for those
     const int most = seen + (int)((s + BLOCK - 1) / GROUP - s / GROUP);
     for (uint t = 0; t < PAGE && (int)t < most; t += COLUMNS)
         multiply_block(state->q + s * HEAD_DIM, HEAD_DIM, k + t, PAGE, HEAD_DIM, true, shrink, weights + t, PAGE);
@@ -140,9 +149,14 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
         const int sees = seen + (int)((s + r) / GROUP - s / GROUP);
         low[r] = vload16(2 * r, weights);
         high[r] = vload16(2 * r + 1, weights);
-        if (sees < (int)PAGE) {
-            low[r] = place < sees ? low[r] : (float16)(-INFINITY);
-            high[r] = place + 16 < sees ? high[r] : (float16)(-INFINITY);
+#if SOFTCAP || ALIBI
+        const float slope = ALIBI ? rules.slopes[(s + r) % GROUP] : 0.0f;
+        low[r] = scored_f16(low[r], place + (int)begin, sees - 1 + (int)begin, slope, rules.scale);
+        high[r] = scored_f16(high[r], place + (int)begin + 16, sees - 1 + (int)begin, slope, rules.scale);
+#endif
+        if (sees < (int)PAGE || sees > window) {
+            low[r] = place < sees && place >= sees - window ? low[r] : (float16)(-INFINITY);
+            high[r] = place + 16 < sees && place + 16 >= sees - window ? high[r] : (float16)(-INFINITY);
         }
         largest[r] = larger(largest_of(low[r], high[r]), largest[r]);
         state->largest[s + r] = largest[r];
@@ -176,6 +190,45 @@ static inline void add_values(tile_state *const state, const uint s, const __glo
     }
 }
 
+#if TURNS
+#define CACHE __global float *
+
+// Takes in the queries of a row, `x` before the first of all heads. (Turned first and scaled then, as without TURNS.)
+static void take_queries(tile_state *const state, const __global float *const x, const uint key_head, const uint position,
+                         const head_tables tables, const float scale)
+{
+    const float growth = growth_at(tables, position);
+    for (uint s = 0; s < STATES; s++) {
+        const head_way h = head_at(x, key_head * GROUP + min(s, (uint)GROUP - 1), HEADS, position, tables, tables.q_norm_w,
+                                   tables.q_norm_b);
+        float *const to = state->q + s * HEAD_DIM;
+        for (uint i = 0; i < HALF_ROTARY; i++) {
+            const float2 turned = turned_pair(h, i);
+            to[PAIR_FIRST(i)] = GROWN(head_finished(h, turned.x, PAIR_FIRST(i)), growth) * scale;
+            to[PAIR_SECOND(i)] = GROWN(head_finished(h, turned.y, PAIR_SECOND(i)), growth) * scale;
+        }
+        for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
+            to[d] = GROWN(head_finished(h, head_element(h, d), d), growth) * scale;
+    }
+}
+
+// Puts a row's new key and value where a page of the cache has `place` for them.
+static void keep_new(const head_way key, const __global float *const value, __global float *const keys, __global float *const values,
+                     const uint place)
+{
+    for (uint i = 0; i < HALF_ROTARY; i++) {
+        const float2 turned = turned_pair(key, i);
+        keys[PAIR_FIRST(i) * PAGE + place] = head_finished(key, turned.x, PAIR_FIRST(i));
+        keys[PAIR_SECOND(i) * PAGE + place] = head_finished(key, turned.y, PAIR_SECOND(i));
+    }
+    for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
+        keys[d * PAGE + place] = head_finished(key, head_element(key, d), d);
+    for (uint d = 0; d < HEAD_DIM; d++)
+        values[place * HEAD_DIM + d] = cut(value[d]);
+}
+#else
+#define CACHE const __global float *
+
 // Takes in the queries of a tile, whose first row is `q`; padding repeats the last.
 static void take_queries(tile_state *const state, const __global float *const q, const uint qkv_stride, const uint rows,
                          const float scale)
@@ -187,59 +240,11 @@ static void take_queries(tile_state *const state, const __global float *const q,
             state->q[s * HEAD_DIM + d] = from[d] * scale;
     }
 }
-
-#if TURNS
-#define CACHE __global float *
-
-// Turns the queries of a row that take_queries() took in. (Turned first and scaled then, as without TURNS.)
-static void turn_queries(tile_state *const state, const __global float *const q, const __global float *const cosines,
-                         const __global float *const sines, const float scale)
-{
-    for (uint s = 0; s < STATES; s++) {
-        const __global float *const from = q + min(s, (uint)GROUP - 1) * HEAD_DIM;
-        for (uint i = 0; i < HALF_ROTARY; i++) {
-            const float2 turned = turn_pair(from[PAIR_FIRST(i)], from[PAIR_SECOND(i)], cosines[i], sines[i]);
-            state->q[s * HEAD_DIM + PAIR_FIRST(i)] = turned.x * scale;
-            state->q[s * HEAD_DIM + PAIR_SECOND(i)] = turned.y * scale;
-        }
-    }
-}
-
-// Puts a row's new key, turned, and value where a page of the cache has `place` for it.
-static void keep_new(const __global float *const key, const __global float *const value, const __global float *const cosines,
-                     const __global float *const sines, __global float *const keys, __global float *const values, const uint place)
-{
-    for (uint i = 0; i < HALF_ROTARY; i++) {
-        const float2 turned = turn_pair(key[PAIR_FIRST(i)], key[PAIR_SECOND(i)], cosines[i], sines[i]);
-        keys[PAIR_FIRST(i) * PAGE + place] = turned.x;
-        keys[PAIR_SECOND(i) * PAGE + place] = turned.y;
-    }
-    for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
-        keys[d * PAGE + place] = key[d];
-    for (uint d = 0; d < HEAD_DIM; d++)
-        values[place * HEAD_DIM + d] = value[d];
-}
-
-// What a work-item of one key head does with its row before it walks the pages. Of several spans only the last takes the new key in.
-static void turn_row(tile_state *const state, const __global float *const row, const uint head, const uint position, const bool keeps,
-                     const __global float *const cosines, const __global float *const sines, __global float *const keys,
-                     __global float *const values, const __global int *const pages, const float scale)
-{
-    const __global float *const c = cosines + (size_t)position * HALF_ROTARY, *const s = sines + (size_t)position * HALF_ROTARY;
-    turn_queries(state, row + head * (GROUP * HEAD_DIM), c, s, scale);
-    if (keeps) {
-        const size_t at = ((size_t)pages[position / PAGE] * KV_HEADS + head) * (PAGE * HEAD_DIM);
-        keep_new(row + (HEADS + head) * HEAD_DIM, row + (HEADS + KV_HEADS + head) * HEAD_DIM, c, s, keys + at, values + at,
-                 position % PAGE);
-    }
-}
-#else
-#define CACHE const __global float *
 #endif
 
 // All states of a tile over the pages of one span, from nothing. The tile's first row stands at `position`.
 static void walk_span(tile_state *const state, const uint rows, const uint position, const __global float *const keys,
-                      const __global float *const values, const __global int *const pages, const uint span)
+                      const __global float *const values, const __global int *const pages, const uint span, const score_rules rules)
 {
     const uint last = position + rows - 1;
     const uint end = min(last / PAGE + 1, (span + 1) * (SPAN / PAGE));
@@ -249,16 +254,16 @@ static void walk_span(tile_state *const state, const uint rows, const uint posit
         state->sums[i] = 0.0f;
     for (uint i = 0; i < STATES * HEAD_DIM; i++)
         state->values[i] = 0.0f;
-    for (uint page = span * (SPAN / PAGE); page < end; page++) {
+    for (uint page = max(span * (SPAN / PAGE), first_seen(position, rules.window) / PAGE); page < end; page++) {
         const size_t at = (size_t)pages[page] * (KV_HEADS * PAGE * HEAD_DIM);
         const uint begin = page * PAGE;
         const uint count = min(last + 1 - begin, PAGE);
         for (uint s = 0; s < rows * GROUP; s += BLOCK) {
-            const int seen = (int)(position + s / GROUP + 1) - (int)begin; // by the block's first row
+            const uint row = position + s / GROUP; // of the block, the first
             float weights[BLOCK * PAGE], shrink[8];
-            if (seen + (int)((BLOCK - 1) / GROUP + 1) <= 0)
+            if (row + (BLOCK - 1) / GROUP + 1 < begin || first_seen(row, rules.window) >= begin + PAGE)
                 continue;
-            weigh_page(state, s, keys + at, seen, weights, shrink);
+            weigh_page(state, s, keys + at, row, begin, rules, weights, shrink);
             add_values(state, s, values + at, count, weights, shrink);
         }
     }
@@ -270,9 +275,11 @@ typedef struct attention_data {
     CACHE keys;
     CACHE values;
     const __global int *table, *positions, *sequences;
-    const __global float *cosines, *sines; // only with TURNS
     uint qkv_stride, pages_per_sequence;
     float scale;
+    uint window;
+    const __global float *slopes, *sinks; // fp32 [HEADS]; only with ALIBI, with SINKS
+    head_tables tables;                   // only with TURNS
 } attention_data;
 
 // The tile's queries, and with TURNS its new key and value into the cache unless a later span does that.
@@ -280,12 +287,26 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
                               const bool keeps)
 {
     const __global float *const row = a.qkv + (size_t)first * a.qkv_stride;
-    (void)keeps; // without TURNS
-    take_queries(state, row + head * (GROUP * HEAD_DIM), a.qkv_stride, rows, a.scale);
 #if TURNS
-    turn_row(state, row, head, (uint)a.positions[first], keeps, a.cosines, a.sines, a.keys, a.values,
-             a.table + (size_t)a.sequences[first] * a.pages_per_sequence, a.scale);
+    const uint position = (uint)a.positions[first];
+    (void)rows; // one
+    take_queries(state, row, head, position, a.tables, a.scale);
+    if (keeps) {
+        const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) *
+                          (PAGE * HEAD_DIM);
+        const head_way key = head_at(row + HEADS * HEAD_DIM, head, KV_HEADS, position, a.tables, a.tables.k_norm_w, a.tables.k_norm_b);
+        keep_new(key, row + (HEADS + KV_HEADS + head) * HEAD_DIM, a.keys + at, a.values + at, position % PAGE);
+    }
+#else
+    (void)keeps;
+    take_queries(state, row + head * (GROUP * HEAD_DIM), a.qkv_stride, rows, a.scale);
 #endif
+}
+
+static inline score_rules rules_of(const attention_data a, const uint head)
+{
+    const score_rules rules = { a.window, a.scale, a.slopes + head * GROUP };
+    return rules;
 }
 
 static inline void attend_whole(const attention_data a, const uint head, const uint first, const uint rows, __global float *const out,
@@ -296,18 +317,18 @@ static inline void attend_whole(const attention_data a, const uint head, const u
     const uint position = (uint)a.positions[first];
     const __global int *const pages = a.table + (size_t)a.sequences[first] * a.pages_per_sequence;
     __global float *const y = out + (size_t)first * out_stride + head * (GROUP * HEAD_DIM);
-    const uint last_span = (position + rows - 1) / SPAN;
+    const uint first_span = first_seen(position, a.window) / SPAN, last_span = (position + rows - 1) / SPAN;
     const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
     begin_tile(&state, a, head, first, rows, true);
-    for (uint span = 0; span <= last_span; span++) {
-        walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span);
+    for (uint span = first_span; span <= last_span; span++) {
+        walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span, rules_of(a, head));
         for (uint s = 0; s < rows * GROUP; s++) {
             const uint own_last = (position + s / GROUP) / SPAN;
             if (own_last < span)
                 continue;
             __global float *const to = y + (size_t)(s / GROUP) * out_stride + s % GROUP * HEAD_DIM;
             const float sum = folded(state.sums + s * PAGE);
-            if (span == 0) {
+            if (span == first_span) {
                 whole_largest[s] = state.largest[s];
                 whole_sum[s] = sum;
                 for (uint d = 0; d < HEAD_DIM; d++)
@@ -320,7 +341,7 @@ static inline void attend_whole(const attention_data a, const uint head, const u
                     to[d] = join_value(j, to[d], state.values[s * HEAD_DIM + d]);
             }
             if (own_last == span) {
-                const float inverse = 1.0f / whole_sum[s];
+                const float inverse = inverse_of(whole_largest[s], whole_sum[s], a.sinks, head * GROUP + s % GROUP);
                 for (uint d = 0; d < HEAD_DIM; d++)
                     to[d] = normalized(to[d], inverse);
             }
@@ -328,17 +349,18 @@ static inline void attend_whole(const attention_data a, const uint head, const u
     }
 }
 
-static inline void attend_span(const attention_data a, const uint head, const uint first, const uint rows, const uint span,
+// The index-th span that the tile sees.
+static inline void attend_span(const attention_data a, const uint head, const uint first, const uint rows, const uint index,
                                const uint spans, __global float *const partial)
 {
     tile_state state;
-    const uint position = (uint)a.positions[first];
+    const uint position = (uint)a.positions[first], span = first_seen(position, a.window) / SPAN + index;
     const __global int *const pages = a.table + (size_t)a.sequences[first] * a.pages_per_sequence;
     const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
     if (position + rows - 1 < span * SPAN)
         return;
     begin_tile(&state, a, head, first, rows, span == position / SPAN);
-    walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span);
+    walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span, rules_of(a, head));
     for (uint s = 0; s < rows * GROUP; s++) {
         const size_t row = first + s / GROUP;
         __global float *const to = partial + ((row * HEADS + head * GROUP + s % GROUP) * spans + span) * (HEAD_DIM + 2);

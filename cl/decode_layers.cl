@@ -21,10 +21,12 @@
 //   hidden     fp32 [rows][hidden_stride]: comes in, goes out
 //   qkv, attended, mlp   fp32 [rows][.._stride]: between the steps
 //   .._columns, .._units, .._tickets   of a product: inputs; pieces of COLS outputs; in how many tickets they are cut (piece_of() tells how)
-//   the rest as in matmul.cl and attention.cl; then for each layer i its weights, each of one part, and its cache
+//   cosines_2, sines_2   the other rotary tables
+//   the rest as in matmul.cl and attention.cl; then for each layer i its weights, each of one part, and its cache; `look` is its window, plus
+//              LOOK_SECOND or LOOK_UNTURNED
 // Launch    global {groups}, local {1}; groups > 0, a few for each compute unit
 // Build     -cl-std=CL3.0, as matmul_unit.h and attention_tile.h with -DTILE_ROWS=1 -DTURNS=1; -DNORM=1..3 -DGATED=0|1; -DSPLIT=0|1: each span
-//           of positions is a ticket, as in attention_tile_split
+//           of positions is a ticket, as in attention_tile_split; -DLAYERS=1..6: for so many there are arguments
 //           Needs __opencl_c_atomic_order_acq_rel and __opencl_c_atomic_scope_device
 // Test      tests/model/test_layers.c
 
@@ -49,7 +51,11 @@
 #define SPLIT 0
 #endif
 
+#ifndef LAYERS
 #define LAYERS 6
+#endif
+#define LOOK_SECOND   (1u << 30) // rotary positions by the second tables
+#define LOOK_UNTURNED (2u << 30) // by none
 #define AHEAD  (128 << 10) // bytes that a core's second cache has room for
 
 // ---- Tickets
@@ -164,8 +170,12 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
 __attribute__((always_inline)) static inline void attend(walk *const w, const attention_data a, const uint rows, const uint spans, __global float *const partial,
                           __global float *const out, const uint out_stride)
 {
-    const uint tickets = rows * KV_HEADS * spans;
-    (void)partial, (void)out, (void)out_stride; // two of three, as SPLIT goes
+#if SPLIT
+    const uint tickets = rows * KV_HEADS * min(spans, (a.window + SPAN - 2) / SPAN + 1); // only so many does a row see
+#else
+    const uint tickets = rows * KV_HEADS;
+#endif
+    (void)spans, (void)partial, (void)out, (void)out_stride; // two of four, as SPLIT goes
     if (is_mine(w, tickets)) {
         wait(w, 0, 0);
         do {
@@ -191,7 +201,7 @@ static inline void join_spans_of_all(walk *const w, const attention_data a, cons
         wait(w, 0, 0);
         do {
             const uint i = w->ticket - w->begin;
-            join_head(partial, spans, (uint)a.positions[i / HEADS] / SPAN, i / HEADS, i % HEADS, 0, out, out_stride);
+            join_head(partial, spans, (uint)a.positions[i / HEADS], a.window, a.sinks, i / HEADS, i % HEADS, 0, out, out_stride);
             finish(w);
         } while (is_mine(w, tickets));
     }
@@ -206,17 +216,55 @@ typedef struct layer_data {
     const __global float *b_qkv, *b_output, *b_up, *b_down;
     const __global float *attention_norm_w, *attention_norm_b, *mlp_norm_w, *mlp_norm_b;
     __global float *keys, *values;
+    uint look;
+    const __global float *sinks, *q_norm_w, *k_norm_w; // only with SINKS, with QK_NORM
 } layer_data;
+
+#if SINKS
+#define SINKS_ARGUMENT(i) , const __global float *sinks_##i
+#define SINKS_OF(i)       sinks_##i
+#else
+#define SINKS_ARGUMENT(i)
+#define SINKS_OF(i) 0
+#endif
+#if QK_NORM
+#define QK_NORM_ARGUMENTS(i) , const __global float *q_norm_w_##i, const __global float *k_norm_w_##i
+#define QK_NORM_OF(i)        q_norm_w_##i, k_norm_w_##i
+#else
+#define QK_NORM_ARGUMENTS(i)
+#define QK_NORM_OF(i) 0, 0
+#endif
 
 #define LAYER_ARGUMENTS(i)                                                                                                         \
     , const __global stored *w_qkv_##i, const __global stored *w_output_##i, const __global stored *w_up_##i,                      \
         const __global stored *w_down_##i, const __global float *b_qkv_##i, const __global float *b_output_##i,                    \
         const __global float *b_up_##i, const __global float *b_down_##i, const __global float *attention_norm_w_##i,              \
         const __global float *attention_norm_b_##i, const __global float *mlp_norm_w_##i, const __global float *mlp_norm_b_##i,    \
-        __global float *keys_##i, __global float *values_##i
+        __global float *keys_##i, __global float *values_##i, const uint look_##i SINKS_ARGUMENT(i) QK_NORM_ARGUMENTS(i)
 #define LAYER(i)                                                                                                                   \
     { w_qkv_##i, w_output_##i, w_up_##i, w_down_##i, b_qkv_##i, b_output_##i, b_up_##i, b_down_##i, attention_norm_w_##i,          \
-      attention_norm_b_##i, mlp_norm_w_##i, mlp_norm_b_##i, keys_##i, values_##i }
+      attention_norm_b_##i, mlp_norm_w_##i, mlp_norm_b_##i, keys_##i, values_##i, look_##i, SINKS_OF(i), QK_NORM_OF(i) }
+
+#if LAYERS == 1
+#define ALL_ARGUMENTS LAYER_ARGUMENTS(0)
+#define ALL_LAYERS    LAYER(0)
+#elif LAYERS == 2
+#define ALL_ARGUMENTS LAYER_ARGUMENTS(0) LAYER_ARGUMENTS(1)
+#define ALL_LAYERS    LAYER(0), LAYER(1)
+#elif LAYERS == 3
+#define ALL_ARGUMENTS LAYER_ARGUMENTS(0) LAYER_ARGUMENTS(1) LAYER_ARGUMENTS(2)
+#define ALL_LAYERS    LAYER(0), LAYER(1), LAYER(2)
+#elif LAYERS == 4
+#define ALL_ARGUMENTS LAYER_ARGUMENTS(0) LAYER_ARGUMENTS(1) LAYER_ARGUMENTS(2) LAYER_ARGUMENTS(3)
+#define ALL_LAYERS    LAYER(0), LAYER(1), LAYER(2), LAYER(3)
+#elif LAYERS == 5
+#define ALL_ARGUMENTS LAYER_ARGUMENTS(0) LAYER_ARGUMENTS(1) LAYER_ARGUMENTS(2) LAYER_ARGUMENTS(3) LAYER_ARGUMENTS(4)
+#define ALL_LAYERS    LAYER(0), LAYER(1), LAYER(2), LAYER(3), LAYER(4)
+#else
+#define ALL_ARGUMENTS                                                                                                              \
+    LAYER_ARGUMENTS(0) LAYER_ARGUMENTS(1) LAYER_ARGUMENTS(2) LAYER_ARGUMENTS(3) LAYER_ARGUMENTS(4) LAYER_ARGUMENTS(5)
+#define ALL_LAYERS LAYER(0), LAYER(1), LAYER(2), LAYER(3), LAYER(4), LAYER(5)
+#endif
 
 __kernel void decode_layers(counter *progress, const uint rows, const uint cores, const uint layers, __local float *row,
                             __global float *hidden, const uint hidden_stride, __global float *qkv, const uint qkv_stride,
@@ -225,17 +273,19 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                             const uint qkv_tickets, const uint output_units, const uint output_tickets, const uint up_units,
                             const uint up_tickets, const uint down_units, const uint down_tickets, const float attention_eps,
                             const float mlp_eps, const __global int *table, const uint pages_per_sequence, const __global int *positions,
-                            const __global int *sequences, const __global float *cosines, const __global float *sines, const float scale,
-                            const uint spans, __global float *partial LAYER_ARGUMENTS(0) LAYER_ARGUMENTS(1) LAYER_ARGUMENTS(2)
-                                LAYER_ARGUMENTS(3) LAYER_ARGUMENTS(4) LAYER_ARGUMENTS(5))
+                            const __global int *sequences, const __global float *cosines, const __global float *sines,
+                            const __global float *cosines_2, const __global float *sines_2, const __global float *growth,
+                            const __global float *slopes, const float scale, const uint spans, __global float *partial ALL_ARGUMENTS)
 {
-    const layer_data all[LAYERS] = { LAYER(0), LAYER(1), LAYER(2), LAYER(3), LAYER(4), LAYER(5) };
+    const layer_data all[LAYERS] = { ALL_LAYERS };
     walk w = { progress, 0, 0 };
     take(&w);
     for (uint i = 0; i < layers; i++) {
         const layer_data l = all[i];
-        const attention_data a = { qkv, l.keys, l.values, table, positions, sequences, cosines, sines, qkv_stride, pages_per_sequence,
-                                   scale };
+        const head_tables tables = { l.look & LOOK_UNTURNED ? 0 : l.look & LOOK_SECOND ? cosines_2 : cosines,
+                                     l.look & LOOK_SECOND ? sines_2 : sines, growth, l.q_norm_w, 0, l.k_norm_w, 0 };
+        const attention_data a = { qkv, l.keys, l.values, table, positions, sequences, qkv_stride, pages_per_sequence, scale,
+                                   l.look & ~(LOOK_SECOND | LOOK_UNTURNED), slopes, l.sinks, tables };
         const product_data to_qkv = { hidden, qkv, l.w_qkv, l.b_qkv, l.attention_norm_w, l.attention_norm_b, hidden_stride, qkv_stride,
                                       hidden_columns, qkv_units, qkv_tickets, attention_eps };
         const product_data output = { attended, hidden, l.w_output, l.b_output, 0, 0, attended_stride, hidden_stride, attended_columns,

@@ -1,20 +1,19 @@
-// rope: turns queries and keys by their position's angles (rope.h), and puts the new keys and values into the paged cache
+// rope: makes of queries, keys and values what they are to be (head.h): turned by their position's angles, and more; and puts the new keys
+// and values into the paged cache
 //
 //   qkv        fp32 [rows][qkv_stride]: queries [HEADS][HEAD_DIM], keys [KV_HEADS][HEAD_DIM], values [KV_HEADS][HEAD_DIM].
 //              Queries are turned in place
 //   keys       fp32 [pages][KV_HEADS][HEAD_DIM][PAGE]
 //   values     fp32 [pages][KV_HEADS][PAGE][HEAD_DIM]
 //   table      int32 [sequences][pages_per_sequence]; positions, sequences   int32 [rows]
-//   cosines, sines   fp32 [positions][ROTARY_DIMS / 2]
-// Launch    {LANES, HEADS + 2 * KV_HEADS, rows}: LANES work-items share a head; any local size
-// Build     -DHEAD_DIM=1.. -DHEADS= -DKV_HEADS= -DROTARY_DIMS=0..HEAD_DIM, even -DINTERLEAVED=0|1 -DLANES=1..
+//   cosines .. k_norm_b   as in head.h, null where there are none
+// Launch    {LANES, HEADS + 2 * KV_HEADS, rows}: LANES work-items share a head; any local size, but with QK_NORM {LANES, 1, 1}
+// Build     as head.h; -DROTARY_DIMS=0..HEAD_DIM, even -DLANES=1.. Not QK_NORM_ALL: what a row is normalised with would be read while others
+//           turn it. norm.cl does that before
 // Test      tests/cl/test_rope.c
 
-#include "rope.h"
+#include "head.h"
 
-#ifndef HEAD_DIM
-#define HEAD_DIM 64
-#endif
 #ifndef HEADS
 #define HEADS 1
 #endif
@@ -25,44 +24,53 @@
 #define LANES 1
 #endif
 
+#if QK_NORM == QK_NORM_ALL
+#error "rope.cl normalises heads one by one"
+#endif
+
 #define PAGE 32u
 
-// Writes x, turned, to `to`, whose elements lie `step` apart. `to` may be `x` itself.
-static inline void turn(const __global float *const x, const __global float *const cosines, const __global float *const sines,
-                        __global float *const to, const uint step, const uint lane)
+// Writes what a head is to be to `to`, whose elements lie `step` apart. `to` may be the head itself.
+static inline void finish_head(const head_way h, const float growth, __global float *const to, const uint step, const uint lane)
 {
     for (uint i = lane; i < HALF_ROTARY; i += LANES) {
-        const float2 turned = turn_pair(x[PAIR_FIRST(i)], x[PAIR_SECOND(i)], cosines[i], sines[i]);
-        to[PAIR_FIRST(i) * step] = turned.x;
-        to[PAIR_SECOND(i) * step] = turned.y;
+        const float2 turned = turned_pair(h, i);
+        to[PAIR_FIRST(i) * step] = GROWN(head_finished(h, turned.x, PAIR_FIRST(i)), growth);
+        to[PAIR_SECOND(i) * step] = GROWN(head_finished(h, turned.y, PAIR_SECOND(i)), growth);
     }
     for (uint i = ROTARY_DIMS + lane; i < HEAD_DIM; i += LANES)
-        to[i * step] = x[i];
+        to[i * step] = GROWN(head_finished(h, head_element(h, i), i), growth);
 }
 
 __kernel void rope_cache(__global float *qkv, const uint qkv_stride, __global float *restrict keys,
                          __global float *restrict values, const __global int *restrict table, const uint pages_per_sequence,
                          const __global int *restrict positions, const __global int *restrict sequences,
-                         const __global float *restrict cosines, const __global float *restrict sines)
+                         const __global float *restrict cosines, const __global float *restrict sines,
+                         const __global float *restrict growth, const __global float *restrict q_norm_w,
+                         const __global float *restrict q_norm_b, const __global float *restrict k_norm_w,
+                         const __global float *restrict k_norm_b)
 {
     const uint lane = (uint)get_global_id(0);
     const uint head = (uint)get_global_id(1);
     const size_t row = get_global_id(2);
     const uint position = (uint)positions[row];
-    __global float *const x = qkv + row * qkv_stride + head * HEAD_DIM;
-    const size_t angle = (size_t)position * HALF_ROTARY;
-    if (head < HEADS) {
-        turn(x, cosines + angle, sines + angle, x, 1, lane);
-        return;
-    }
-    const int page = table[(size_t)sequences[row] * pages_per_sequence + position / PAGE];
+    const head_tables tables = { cosines, sines, growth, q_norm_w, q_norm_b, k_norm_w, k_norm_b };
+    __global float *const x = qkv + row * qkv_stride;
     const uint place = position % PAGE;
-    const uint kv_head = (head - HEADS) % KV_HEADS;
-    const size_t at = ((size_t)page * KV_HEADS + kv_head) * (PAGE * HEAD_DIM);
-    if (head < HEADS + KV_HEADS) {
-        turn(x, cosines + angle, sines + angle, keys + at + place, PAGE, lane);
-        return;
-    }
-    for (uint i = lane; i < HEAD_DIM; i += LANES)
-        values[at + place * HEAD_DIM + i] = x[i];
+    const uint kv_head = (head - HEADS) % KV_HEADS; // of a key or value
+    const bool query = head < HEADS, value = head >= HEADS + KV_HEADS;
+    const size_t at = query ? 0 : ((size_t)table[(size_t)sequences[row] * pages_per_sequence + position / PAGE] * KV_HEADS + kv_head) *
+                                      (PAGE * HEAD_DIM);
+    const head_way h = head_at(query ? x : x + HEADS * HEAD_DIM, query ? head : kv_head, query ? HEADS : KV_HEADS, position, tables,
+                               query ? q_norm_w : k_norm_w, query ? q_norm_b : k_norm_b);
+#if QK_NORM && LANES > 1
+    barrier(CLK_GLOBAL_MEM_FENCE); // all have read what they write now; values go along, for a barrier that some do not reach is none
+#endif
+    if (query)
+        finish_head(h, growth_at(tables, position), x + head * HEAD_DIM, 1, lane);
+    else if (!value)
+        finish_head(h, 1.0f, keys + at + place, PAGE, lane);
+    else
+        for (uint i = lane; i < HEAD_DIM; i += LANES)
+            values[at + place * HEAD_DIM + i] = cut(x[head * HEAD_DIM + i]);
 }

@@ -7,7 +7,11 @@
 // Page by page: the largest of the page joins `largest`; what was summed before shrinks by exp(old - new); then each place adds
 // its exponential, and each dimension adds position after position. A masked position has score -INFINITY and adds nothing.
 // At the end of a span `sums` is folded in halves (16, 8, 4, 2, 1) to one sum; spans are then joined first to last.
-// A row that has nothing in a page or a span leaves all of this as it was, so rows may be computed together as one likes.
+// A row that has nothing in a page or a span leaves all of this as it was, so rows may be computed together as one likes, and what no
+// row sees may be left out.
+// With SINKS each head has one score more, of nothing, which joins the maximum and the sum last.
+//
+// Build     -DSINKS=0|1
 #ifndef OCLM_SOFTMAX_H
 #define OCLM_SOFTMAX_H
 
@@ -15,6 +19,10 @@
 
 #define PAGE   32u
 #define SPAN   512u
+#ifndef SINKS
+#define SINKS 0
+#endif
+
 #define LOWEST -FLT_MAX // not -INFINITY: LOWEST - LOWEST is 0, and exp(-INFINITY - LOWEST) is 0
 
 static inline float larger(const float a, const float b)
@@ -42,6 +50,18 @@ static inline joining join_spans(const float largest, const float next_largest)
 static inline float join_value(const joining j, const float value, const float next_value)
 {
     return MUL_ADD(j.next_is_larger ? value : next_value, j.factor, j.next_is_larger ? next_value : value);
+}
+
+// What the values of all spans are to be multiplied with. `sinks` fp32 [heads], only with SINKS.
+static inline float inverse_of(const float largest, const float sum, const __global float *const sinks, const uint head)
+{
+#if SINKS
+    const joining j = join_spans(largest, sinks[head]);
+    return (j.next_is_larger ? j.factor : 1.0f) / join_value(j, sum, 1.0f);
+#else
+    (void)largest, (void)sinks, (void)head;
+    return 1.0f / sum;
+#endif
 }
 
 // -0 (an underflow) becomes +0, whichever way it came about.

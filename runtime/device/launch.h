@@ -25,7 +25,7 @@ static inline dev_arg dev_arg_u64(uint64_t v) { dev_arg a = { DEV_ARG_U64, { 0 }
 static inline dev_arg dev_arg_f32(float v) { dev_arg a = { DEV_ARG_F32, { 0 } }; a.value.f32 = v; return a; }
 static inline dev_arg dev_arg_local(size_t bytes) { dev_arg a = { DEV_ARG_LOCAL, { 0 } }; a.value.local_bytes = bytes; return a; }
 
-#define DEV_MAX_ARGS 128
+#define DEV_MAX_ARGS 160
 
 typedef struct dev_launch {
     const char    *source;  /* "norm": cl/norm.cl */

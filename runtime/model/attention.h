@@ -1,5 +1,6 @@
-/* attention.h: records attention over the paged cache: rotation of queries and keys, the new keys and values into the cache,
- * and softmax(q K^T * scale) V for every row, over its own sequence's positions up to its own.
+/* attention.h: records attention over the paged cache: what becomes of queries, keys and values before (cl/head.h), the new keys and
+ * values into the cache, and softmax(q K^T * scale) V for every row, over its own sequence's positions up to its own, or the last of them
+ * that its window lets it see. cl/score.h tells what else may happen to scores.
  *
  * No square matrix is stored: keys are taken page by page with a running maximum and sum. Positions are cut into spans of
  * MODEL_SPAN; each span is summed on its own and the spans are joined in order, so that a row's bits do not depend on how many
@@ -16,7 +17,21 @@ typedef struct model_attention_shape {
     float    scale;
     uint32_t rotary_dims;      /* 0: no rotation */
     bool     rotary_interleaved;
+    /* All zero: none of it. */
+    uint32_t window;           /* positions that a row sees, itself included; 0: all */
+    float    softcap;
+    bool     sinks;
+    bool     alibi, alibi_rounded; /* `rounded`: MODEL_ALIBI_FALCON */
+    float    clip;             /* of queries, keys and values */
+    bool     clip_late;        /* after the norm; before it only where there is none */
+    model_qk_norm qk_norm;
+    dev_norm_kind qk_norm_kind;
+    float    qk_eps;
+    bool     qk_norm_late;     /* after rotation: HEAD or HEADS, RMS or RMS1P */
+    uint32_t query_length;     /* queries grow every so many positions; 0: they do not */
 } model_attention_shape;
+
+#define MODEL_ATTENTION_OPTIONS 512u /* bytes of text that kernels with attention inside are built with, at most */
 
 /* A tile: neighbouring rows of one sequence that are computed together. On the device as uint4 (first row, rows, 0, 0). */
 
@@ -40,6 +55,11 @@ typedef struct model_attention {
     bool                  single_rows; /* every row is of another sequence */
     uint32_t              tile_rows;  /* most rows in a tile: 1, or model_attention_tile_rows() */
     const dev_buffer     *cos_table, *sin_table; /* float32 [positions][rotary_dims / 2]; of all sequences */
+    /* Where the shape asks for them; else NULL. */
+    const dev_buffer     *slopes;     /* float32 [heads]: ALiBi (model_alibi_slopes) */
+    const dev_buffer     *sinks;      /* float32 [heads] */
+    const dev_buffer     *growth;     /* float32 [positions / query_length]: what queries are multiplied with */
+    const dev_norm       *q_norm, *k_norm; /* weight, bias; kind and eps are the shape's */
     uint32_t              length_bound; /* no row's position is >= this: decides how many spans are launched */
     const dev_buffer     *qkv;        /* float32 [rows][qkv_stride]: queries of all heads, keys, values. Rotated in place */
     uint32_t              qkv_stride;
@@ -55,8 +75,15 @@ uint32_t    model_attention_tile_rows(dev_device *device, const model_attention_
 size_t      model_attention_partial_floats(const model_attention_shape *shape, uint32_t rows, uint32_t length_bound);
 /* In how many spans the kernels take a pass's positions; 1: each row takes all in turn. */
 uint32_t    model_attention_spans(uint32_t rows, uint32_t length_bound);
-/* What kernels with attention inside are built with, for rows each of another sequence (cl/attention_tile.h): text of at most 191 bytes. */
-void        model_attention_row_options(const dev_device *device, const model_attention_shape *shape, char *options, size_t size);
+/* What kernels with attention inside are built with, for rows each of another sequence (cl/attention_tile.h). */
+void        model_attention_row_options(const dev_device *device, const model_attention_shape *shape,
+                                        char options[MODEL_ATTENTION_OPTIONS]);
+/* What kernels take for a window. */
+uint32_t    model_attention_window(const model_attention_shape *shape);
+/* How steeply each head's scores fall with distance: float32 [heads]. */
+void        model_alibi_slopes(model_alibi kind, uint32_t heads, float *slopes);
+/* What queries are multiplied with at positions i * query_length .. (i + 1) * query_length - 1: float32 [count]. */
+void        model_query_growth(double beta, uint32_t count, float *growth);
 oclm_status model_attention_add(dev_work *work, const model_attention *attention);
 
 #endif

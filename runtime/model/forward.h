@@ -33,7 +33,8 @@ typedef struct model_state {
     dev_buffer         logit_rows;   /* int32 [max_logit_rows]: which rows' logits are wanted */
     dev_buffer         logits;       /* float32 [max_logit_rows][logits_stride]; padding beyond vocab_size is zero */
     uint32_t           logits_stride;
-    dev_buffer         cos_table, sin_table;
+    dev_buffer         cos_table[MODEL_ROPE_SETS], sin_table[MODEL_ROPE_SETS]; /* of the sets in use */
+    dev_buffer         slopes, growth; /* model/attention.h; empty where the architecture does not ask for them */
     uint32_t           rope_prompt;  /* what the tables were made for */
     /* Activations. */
     dev_buffer         hidden, qkv, attention_out, mlp, scratch, partial, selected;

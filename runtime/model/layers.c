@@ -5,9 +5,11 @@
 #include "core/text.h"
 #include "model/pass.h"
 
-#define LAYERS 6u      /* of a launch, as in the kernel: as many as 1,024 bytes of arguments name, which every device takes */
-#define LAYER_ARGS 14u
-#define COMMON_ARGS 35u
+#define MOST_LAYERS 6u         /* of a launch, as in the kernel */
+#define MOST_LAYER_ARGS 18u
+#define COMMON_ARGS 39u
+#define MOST_ARGUMENT_BYTES 1024u /* of a kernel: so many every device takes */
+#define COMMON_BYTES 288u         /* of them that the common arguments take, each aligned to 8 */
 /* A driver may hand several groups to one core before the next has woken. */
 #define GROUPS_PER_CORE 4u
 #define PROGRESS_BYTES (48 * sizeof(uint32_t))
@@ -19,6 +21,8 @@ typedef struct plan {
     model_attention       attention; /* likewise */
     dev_tile              tile;
     uint32_t              cores, spans;
+    uint32_t              launch_layers, layer_args; /* layers of a launch, arguments of each */
+    bool                  may_stand; /* some layers turn queries and keys, some do not */
     core_text             options;
 } plan;
 
@@ -82,10 +86,11 @@ static oclm_status write_options(plan *p)
 {
     const model_layer_products *l = &p->products;
     const dev_device           *device = p->state->model->device;
-    char                        attention[192];
-    model_attention_row_options(device, &p->attention.shape, attention, sizeof attention);
-    return core_text_printf(&p->options, "-cl-std=CL3.0 %s %s -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d", attention, p->tile.options,
-                            (int)l->qkv.norm.kind, l->up.epilogue == DEV_GATED, (int)l->up.activation, p->spans > 1);
+    char                        attention[MODEL_ATTENTION_OPTIONS];
+    model_attention_row_options(device, &p->attention.shape, attention);
+    return core_text_printf(&p->options, "-cl-std=CL3.0 %s %s -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d -DLAYERS=%u -DMAY_STAND=%d",
+                            attention, p->tile.options, (int)l->qkv.norm.kind, l->up.epilogue == DEV_GATED, (int)l->up.activation,
+                            p->spans > 1, p->launch_layers, p->may_stand);
 }
 
 static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32_t layers, dev_arg *args)
@@ -101,8 +106,9 @@ static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32
     };
     const dev_arg last[] = {
         dev_arg_f32(l->qkv.norm.eps), dev_arg_f32(l->up.norm.eps), dev_arg_buffer(&a->cache->table),
-        dev_arg_u32(a->cache->pages_per_sequence), dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences), dev_arg_buffer(a->cos_table),
-        dev_arg_buffer(a->sin_table), dev_arg_f32(a->shape.scale), dev_arg_u32(p->spans), dev_arg_buffer(a->partial),
+        dev_arg_u32(a->cache->pages_per_sequence), dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences),
+        dev_arg_buffer(&p->state->cos_table[0]), dev_arg_buffer(&p->state->sin_table[0]), dev_arg_buffer(&p->state->cos_table[1]),
+        dev_arg_buffer(&p->state->sin_table[1]), dev_arg_buffer(a->growth), dev_arg_buffer(a->slopes), dev_arg_f32(a->shape.scale), dev_arg_u32(p->spans), dev_arg_buffer(a->partial),
     };
     cl_uint count = COUNT(first);
     memcpy(args, first, sizeof first);
@@ -115,35 +121,89 @@ static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32
     return count + COUNT(last);
 }
 
-static void set_layer_args(const plan *p, uint32_t index, dev_arg *args)
+/* The kernel's `look`: the window, and in the highest bits by which rotary positions. */
+static uint32_t look_of(const model_architecture *a, const model_attention_shape *shape, uint32_t layer)
+{
+    const uint32_t rope = model_rope_of(a, layer) == NULL ? 2u : a->layer[layer].rope == MODEL_ROPE_SECOND ? 1u : 0u;
+    return model_attention_window(shape) | rope << 30;
+}
+
+static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_t index, dev_arg *args)
 {
     const model_layer_products l = model_pass_products(p->state, p->products.qkv.rows, index);
+    const model_attention      a = model_pass_attention(p->state, shape, index);
     const model_cache         *cache = &p->state->cache;
-    const dev_arg              layer[LAYER_ARGS] = {
+    const dev_arg              layer[] = {
         dev_arg_buffer(&l.qkv.weight->parts[0].buffer), dev_arg_buffer(&l.output.weight->parts[0].buffer),
         dev_arg_buffer(&l.up.weight->parts[0].buffer), dev_arg_buffer(&l.down.weight->parts[0].buffer),
         dev_arg_buffer(l.qkv.bias), dev_arg_buffer(l.output.bias), dev_arg_buffer(l.up.bias), dev_arg_buffer(l.down.bias),
         dev_arg_buffer(&l.qkv.norm.weight), dev_arg_buffer(&l.qkv.norm.bias), dev_arg_buffer(&l.up.norm.weight),
         dev_arg_buffer(&l.up.norm.bias), dev_arg_buffer(&cache->keys[index]), dev_arg_buffer(&cache->values[index]),
+        dev_arg_u32(look_of(&p->state->model->architecture, &a.shape, index)),
     };
+    size_t count = COUNT(layer);
     memcpy(args, layer, sizeof layer);
+    if (a.shape.sinks)
+        args[count++] = dev_arg_buffer(a.sinks);
+    if (a.shape.qk_norm != MODEL_QK_NORM_NONE) {
+        args[count++] = dev_arg_buffer(&a.q_norm->weight);
+        args[count++] = dev_arg_buffer(&a.k_norm->weight);
+    }
 }
 
-/* Layers from `first` on; where there are fewer than LAYERS left, the last fills the arguments up. */
-static oclm_status add_launch(const plan *p, dev_work *work, uint32_t first)
+/* Layers from `first` on; where there are fewer left than a launch takes, the last fills the arguments up. */
+static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_shape *shape, uint32_t first)
 {
-    const uint32_t    left = p->state->model->weights.layer_count - first, layers = left < LAYERS ? left : LAYERS;
+    const uint32_t    left = p->state->model->weights.layer_count - first, layers = left < p->launch_layers ? left : p->launch_layers;
     const dev_buffer *progress;
-    dev_arg           args[COMMON_ARGS + LAYERS * LAYER_ARGS];
+    dev_arg           args[COMMON_ARGS + MOST_LAYERS * MOST_LAYER_ARGS];
     oclm_status       status = dev_work_counters(work, PROGRESS_BYTES, &progress);
     if (status != OCLM_OK)
         return status;
     cl_uint count = add_common_args(p, progress, layers, args);
-    for (uint32_t i = 0; i < LAYERS; i++, count += LAYER_ARGS)
-        set_layer_args(p, first + (i < layers ? i : layers - 1), args + count);
+    for (uint32_t i = 0; i < p->launch_layers; i++, count += p->layer_args)
+        set_layer_args(p, shape, first + (i < layers ? i : layers - 1), args + count);
     const dev_launch launch = { .source = "decode_layers", .kernel = "decode_layers", .options = p->options.data, .dims = 1,
                                 .global = { (size_t)p->cores * GROUPS_PER_CORE }, .local = { 1 }, .args = args, .arg_count = count };
     return dev_work_add(work, &launch);
+}
+
+/* Does the kernel know all that attention does here? It has one way of turning, by up to two tables. Finds a layer that is turned, if
+ * any is. */
+static bool suits_attention(const model_state *state, uint32_t *turned)
+{
+    const model_architecture *a = &state->model->architecture;
+    const model_rope         *rope = NULL;
+    for (uint32_t i = 0; i < a->layers; i++) {
+        const model_rope *own = model_rope_of(a, i);
+        if (own == NULL)
+            continue;
+        if (rope == NULL)
+            *turned = i;
+        else if (own->dims != rope->dims || own->interleaved != rope->interleaved)
+            return false;
+        rope = own;
+    }
+    return !a->attention_scale_by_layer && !a->qk_norm_shape.has_bias;
+}
+
+static bool all_turned(const model_architecture *a)
+{
+    for (uint32_t i = 0; i < a->layers; i++) {
+        if (model_rope_of(a, i) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* As many layers as the arguments have room for. */
+static void plan_launches(plan *p)
+{
+    const model_attention_shape *shape = &p->attention.shape;
+    const uint32_t pointers = 14u + (shape->sinks ? 1u : 0u) + (shape->qk_norm != MODEL_QK_NORM_NONE ? 2u : 0u);
+    const uint32_t room = (MOST_ARGUMENT_BYTES - COMMON_BYTES) / (pointers * 8 + 8);
+    p->layer_args = pointers + 1;
+    p->launch_layers = room < MOST_LAYERS ? room : MOST_LAYERS;
 }
 
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added)
@@ -151,20 +211,23 @@ oclm_status model_layers_add(model_state *state, dev_work *work, const model_pas
     dev_device  *device = state->model->device;
     plan         p = { .state = state, .cores = dev_get_traits(device)->info.compute_units, .options = CORE_TEXT_INIT };
     oclm_status  status = OCLM_OK;
+    uint32_t     turned = 0;
     *added = false;
-    if (state->step_by_step || !shape->single_rows || state->model->architecture.attention_scale_by_layer ||
-        state->model->architecture.experts.routing.count > 0 ||
-        state->model->architecture.norm.kind == DEV_NORM_NONE || state->model->architecture.residual != MODEL_RESIDUAL_PRE ||
-        state->model->architecture.residual_scale != 1.0f || state->model->architecture.xielu || !dev_orders_groups(device))
+    const model_architecture *m = &state->model->architecture;
+    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || m->experts.routing.count > 0 ||
+        m->norm.kind == DEV_NORM_NONE || m->residual != MODEL_RESIDUAL_PRE || m->residual_scale != 1.0f || m->xielu ||
+        !dev_orders_groups(device))
         return OCLM_OK;
     p.products = model_pass_products(state, shape->rows, 0);
-    p.attention = model_pass_attention(state, shape, 0);
+    p.attention = model_pass_attention(state, shape, turned);
+    p.may_stand = p.attention.shape.rotary_dims > 0 && !all_turned(&state->model->architecture);
     p.spans = model_attention_spans(shape->rows, shape->length_bound);
     if ((status = check_layers(&p, added)) != OCLM_OK || !*added)
         return status;
+    plan_launches(&p);
     status = write_options(&p);
-    for (uint32_t first = 0; first < state->model->weights.layer_count && status == OCLM_OK; first += LAYERS)
-        status = add_launch(&p, work, first);
+    for (uint32_t first = 0; first < state->model->weights.layer_count && status == OCLM_OK; first += p.launch_layers)
+        status = add_launch(&p, work, shape, first);
     core_text_free(&p.options);
     return status;
 }

@@ -74,14 +74,30 @@ size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logi
     return larger(most, dev_matmul_scratch(device, head_of(&model->weights), logit_rows, norm, DEV_STORE));
 }
 
+/* What is alike in all layers. */
+static model_attention_shape attention_shape(const model_architecture *a)
+{
+    const bool alibi = a->position == MODEL_POSITION_ALIBI;
+    return (model_attention_shape){
+        .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim, .scale = a->attention_scale,
+        .softcap = a->attention_softcap, .sinks = a->attention_sinks,
+        .alibi = alibi, .alibi_rounded = alibi && a->alibi == MODEL_ALIBI_FALCON,
+        .clip = a->qkv_clip, .clip_late = a->qkv_clip_after_norm,
+        .qk_norm = a->qk_norm, .qk_norm_kind = a->qk_norm_shape.kind, .qk_eps = a->qk_norm_shape.eps, .qk_norm_late = a->qk_norm_after_rope,
+        .query_length = model_growth_count(a, 1) > 0 ? a->query_length : 0,
+    };
+}
+
 model_attention_shape model_pass_attention_shape(const model_architecture *a, uint32_t layer)
 {
-    return (model_attention_shape){
-        .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim,
-        .scale = a->attention_scale_by_layer ? a->attention_scale / (float)(layer + 1) : a->attention_scale,
-        .rotary_dims = a->position == MODEL_POSITION_ROPE ? a->ropes[0].dims : 0,
-        .rotary_interleaved = a->ropes[0].interleaved,
-    };
+    const model_rope     *rope = model_rope_of(a, layer);
+    model_attention_shape shape = attention_shape(a);
+    if (a->attention_scale_by_layer)
+        shape.scale /= (float)(layer + 1);
+    shape.window = a->layer[layer].window;
+    shape.rotary_dims = rope != NULL ? rope->dims : 0;
+    shape.rotary_interleaved = rope != NULL && rope->interleaved;
+    return shape;
 }
 
 /* A product of all rows, as far as every product of a pass is alike. */
@@ -92,14 +108,21 @@ static dev_matmul product_of(const model_state *state, uint32_t rows, const dev_
                          .scratch_floats = state->scratch_floats, .siblings = { a->norm.kind, a->mlp_gated, a->activation } };
 }
 
-model_attention model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer)
+model_attention model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t index)
 {
+    const model_architecture *a = &state->model->architecture;
+    const model_layer        *layer = &state->model->weights.layers[index];
+    const int                 set = a->layer[index].rope == MODEL_ROPE_SECOND ? 1 : 0;
+    const bool                norm = a->qk_norm != MODEL_QK_NORM_NONE;
     return (model_attention){
-        .shape = model_pass_attention_shape(&state->model->architecture, layer),
-        .cache = &state->cache, .layer = layer, .rows = shape->rows,
+        .shape = model_pass_attention_shape(a, index),
+        .cache = &state->cache, .layer = index, .rows = shape->rows,
         .positions = &state->positions, .sequences = &state->sequences,
         .tiles = &state->tiles, .tile_count = shape->tile_count, .tile_rows = shape->tile_rows, .single_rows = shape->single_rows,
-        .cos_table = &state->cos_table, .sin_table = &state->sin_table, .length_bound = shape->length_bound,
+        .cos_table = &state->cos_table[set], .sin_table = &state->sin_table[set],
+        .slopes = optional(&state->slopes), .sinks = optional(&layer->sinks), .growth = optional(&state->growth),
+        .q_norm = norm ? &layer->q_norm : NULL, .k_norm = norm ? &layer->k_norm : NULL,
+        .length_bound = shape->length_bound,
         .qkv = &state->qkv, .qkv_stride = state->qkv_stride,
         .out = &state->attention_out, .out_stride = state->attention_stride,
         .partial = &state->partial,
@@ -199,7 +222,7 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
     if (status == OCLM_OK && weights->positions.part_count > 0)
         status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
     if (status == OCLM_OK && a->embedding_norm)
-        status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, state->hidden_stride, rows, a->hidden_size);
+        status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
     return status;
 }
 
@@ -209,7 +232,7 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
 static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
 {
     const model_architecture *a = &state->model->architecture;
-    return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
+    return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
 }
 
 /* The product that ends a half, and what the order asks for behind it. */

@@ -44,6 +44,10 @@ oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t
 /* Adds all launches of a pass to `work`: embedding, layers, final norm and head. */
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape);
 
+/* The rotary positions of a layer; NULL: its queries and keys are not turned. */
+const model_rope *model_rope_of(const model_architecture *architecture, uint32_t layer);
+/* Numbers of the table of growing queries for so many positions; 0: they do not grow. */
+uint32_t    model_growth_count(const model_architecture *architecture, uint32_t positions);
 /* Makes the tables of rotary positions for a prompt of this length (state.c). */
 oclm_status model_state_turn(model_state *state, uint32_t prompt);
 /* Frees the recorded passes of model_forward() (forward.c). */

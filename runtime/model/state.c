@@ -42,12 +42,21 @@ static oclm_status resolve(const model_architecture *a, const model_state_option
 /* ---- The plan: every buffer's size */
 
 typedef struct plan {
-    uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes;
+    uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes[MODEL_ROPE_SETS], slopes_bytes, growth_bytes; /* 0: none */
     uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
     uint64_t branch_bytes, table_bytes; /* 0: none */
     uint64_t cache_bytes, expert_bytes;
     uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride;
 } plan;
+
+static bool uses_rope(const model_architecture *a, int set)
+{
+    for (uint32_t i = 0; i < a->layers; i++) {
+        if (model_rope_of(a, i) == &a->ropes[set])
+            return true;
+    }
+    return false;
+}
 
 static plan make_plan(const model_model *model, const model_state_options *o)
 {
@@ -65,7 +74,10 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.tiles_bytes = rows * 4 * sizeof(uint32_t);
     p.logit_rows_bytes = o->max_logit_rows * sizeof(int32_t);
     p.logits_bytes = (uint64_t)o->max_logit_rows * p.logits_stride * f;
-    p.rope_bytes = (a->position == MODEL_POSITION_ROPE ? (uint64_t)o->max_positions * (a->ropes[0].dims / 2) : 1) * f;
+    for (int set = 0; set < MODEL_ROPE_SETS; set++)
+        p.rope_bytes[set] = uses_rope(a, set) ? (uint64_t)o->max_positions * (a->ropes[set].dims / 2) * f : 0;
+    p.slopes_bytes = a->position == MODEL_POSITION_ALIBI ? a->heads * f : 0;
+    p.growth_bytes = model_growth_count(a, o->max_positions) * f;
     p.hidden_bytes = rows * p.hidden_stride * f;
     p.qkv_bytes = rows * p.qkv_stride * f;
     p.attention_bytes = rows * p.attention_stride * f;
@@ -82,10 +94,13 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     return p;
 }
 
+/* Both tables of all sets. */
+static uint64_t rope_bytes(const plan *p) { return 2 * (p->rope_bytes[0] + p->rope_bytes[1]); }
+
 static uint64_t plan_bytes(const plan *p)
 {
-    return 3 * p->rows_bytes + p->tiles_bytes + p->logit_rows_bytes + p->logits_bytes + 2 * p->rope_bytes + p->hidden_bytes +
-           p->qkv_bytes + p->attention_bytes + p->mlp_bytes + p->scratch_floats * sizeof(float) + p->partial_bytes +
+    return 3 * p->rows_bytes + p->tiles_bytes + p->logit_rows_bytes + p->logits_bytes + rope_bytes(p) + p->slopes_bytes + p->growth_bytes +
+           p->hidden_bytes + p->qkv_bytes + p->attention_bytes + p->mlp_bytes + p->scratch_floats * sizeof(float) + p->partial_bytes +
            p->selected_bytes + p->branch_bytes + p->table_bytes + p->cache_bytes + p->expert_bytes;
 }
 
@@ -104,7 +119,7 @@ static oclm_status check_budget(const model_model *model, const model_state_opti
     char           needed_text[32], available_text[32], way_out[96];
     if (needed <= available)
         return OCLM_OK;
-    const uint64_t growing = p->cache_bytes + 2 * p->rope_bytes + p->partial_bytes, fixed = needed - growing;
+    const uint64_t growing = p->cache_bytes + rope_bytes(p) + p->growth_bytes + p->partial_bytes, fixed = needed - growing;
     const uint64_t fit = available > fixed ? (available - fixed) / (growing / o->max_positions + 1) / MODEL_PAGE * MODEL_PAGE : 0;
     if (fit > 0)
         snprintf(way_out, sizeof way_out, "about %" PRIu64 " positions would fit", fit);
@@ -115,18 +130,30 @@ static oclm_status check_budget(const model_model *model, const model_state_opti
                      core_format_bytes(needed, needed_text), core_format_bytes(available, available_text), way_out);
 }
 
-/* ---- Rotary tables */
+/* ---- Tables */
 
-static oclm_status fill_tables(model_state *state, float *cosines, float *sines, uint32_t chunk)
+const model_rope *model_rope_of(const model_architecture *a, uint32_t layer)
+{
+    const int set = a->layer[layer].rope;
+    return a->position == MODEL_POSITION_ROPE && set != MODEL_ROPE_NONE ? &a->ropes[set] : NULL;
+}
+
+uint32_t model_growth_count(const model_architecture *a, uint32_t positions)
+{
+    return a->query_beta != 0.0 && a->query_length > 0 ? (positions - 1) / a->query_length + 1 : 0;
+}
+
+static oclm_status fill_rope(model_state *state, int set, float *cosines, float *sines)
 {
     const model_architecture *a = &state->model->architecture;
-    const size_t row_bytes = a->ropes[0].dims / 2 * sizeof(float);
-    oclm_status  status = OCLM_OK;
+    const size_t   row_bytes = a->ropes[set].dims / 2 * sizeof(float);
+    const uint32_t chunk = (uint32_t)(ROPE_CHUNK_FLOATS * sizeof(float) / row_bytes);
+    oclm_status    status = OCLM_OK;
     for (uint32_t first = 0; first < state->max_positions && status == OCLM_OK; first += chunk) {
         const uint32_t count = state->max_positions - first < chunk ? state->max_positions - first : chunk;
-        model_rope_table(&a->ropes[0], a->max_position_embeddings, state->rope_prompt, first, count, cosines, sines);
-        if ((status = dev_buffer_write(state->queue, &state->cos_table, first * row_bytes, cosines, count * row_bytes)) == OCLM_OK)
-            status = dev_buffer_write(state->queue, &state->sin_table, first * row_bytes, sines, count * row_bytes);
+        model_rope_table(&a->ropes[set], a->max_position_embeddings, state->rope_prompt, first, count, cosines, sines);
+        if ((status = dev_buffer_write(state->queue, &state->cos_table[set], first * row_bytes, cosines, count * row_bytes)) == OCLM_OK)
+            status = dev_buffer_write(state->queue, &state->sin_table[set], first * row_bytes, sines, count * row_bytes);
     }
     return status;
 }
@@ -137,17 +164,37 @@ oclm_status model_state_turn(model_state *state, uint32_t prompt)
     const model_architecture *a = &state->model->architecture;
     if (a->position != MODEL_POSITION_ROPE)
         return OCLM_OK;
-    const uint32_t chunk = ROPE_CHUNK_FLOATS / (a->ropes[0].dims / 2);
     float      *cosines = core_alloc(ROPE_CHUNK_FLOATS * sizeof(float), "a table of rotary positions");
     float      *sines = core_alloc(ROPE_CHUNK_FLOATS * sizeof(float), "a table of rotary positions");
     oclm_status status = cosines != NULL && sines != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
     state->rope_prompt = prompt;
-    if (status == OCLM_OK)
-        status = fill_tables(state, cosines, sines, chunk);
+    for (int set = 0; set < MODEL_ROPE_SETS && status == OCLM_OK; set++) {
+        if (uses_rope(a, set))
+            status = fill_rope(state, set, cosines, sines);
+    }
     if (status != OCLM_OK)
         state->rope_prompt = UINT32_MAX; /* of no prompt: to be made again */
     core_free(cosines);
     core_free(sines);
+    return status;
+}
+
+/* The tables that stay as they are. */
+static oclm_status fill_numbers(model_state *state)
+{
+    const model_architecture *a = &state->model->architecture;
+    const uint32_t slopes = a->position == MODEL_POSITION_ALIBI ? a->heads : 0, growth = model_growth_count(a, state->max_positions);
+    float         *numbers = core_alloc_array((size_t)slopes + growth + 1, sizeof *numbers, "tables of attention");
+    oclm_status    status = numbers != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    if (status == OCLM_OK && slopes > 0) {
+        model_alibi_slopes(a->alibi, slopes, numbers);
+        status = dev_buffer_write(state->queue, &state->slopes, 0, numbers, slopes * sizeof *numbers);
+    }
+    if (status == OCLM_OK && growth > 0) {
+        model_query_growth(a->query_beta, growth, numbers + slopes);
+        status = dev_buffer_write(state->queue, &state->growth, 0, numbers + slopes, growth * sizeof *numbers);
+    }
+    core_free(numbers);
     return status;
 }
 
@@ -164,8 +211,12 @@ static oclm_status make_buffers(model_state *s, const plan *p)
         { &s->tiles, p->tiles_bytes, "the tiles of a pass" },
         { &s->logit_rows, p->logit_rows_bytes, "the rows whose logits are wanted" },
         { &s->logits, p->logits_bytes, "the logits" },
-        { &s->cos_table, p->rope_bytes, "the cosines of rotary positions" },
-        { &s->sin_table, p->rope_bytes, "the sines of rotary positions" },
+        { &s->cos_table[0], p->rope_bytes[0], "the cosines of rotary positions" },
+        { &s->sin_table[0], p->rope_bytes[0], "the sines of rotary positions" },
+        { &s->cos_table[1], p->rope_bytes[1], "the cosines of other rotary positions" },
+        { &s->sin_table[1], p->rope_bytes[1], "the sines of other rotary positions" },
+        { &s->slopes, p->slopes_bytes, "the slopes of ALiBi" },
+        { &s->growth, p->growth_bytes, "the growth of queries" },
         { &s->hidden, p->hidden_bytes, "the hidden states" },
         { &s->qkv, p->qkv_bytes, "queries, keys and values" },
         { &s->attention_out, p->attention_bytes, "the results of attention" },
@@ -178,7 +229,8 @@ static oclm_status make_buffers(model_state *s, const plan *p)
     };
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < COUNT(wanted) && status == OCLM_OK; i++)
-        status = wanted[i].bytes == 0 ? OCLM_OK : dev_buffer_new_zero(s->model->device, s->queue, (size_t)wanted[i].bytes, wanted[i].what, wanted[i].buffer);
+        if (wanted[i].bytes > 0)
+            status = dev_buffer_new_zero(s->model->device, s->queue, (size_t)wanted[i].bytes, wanted[i].what, wanted[i].buffer);
     return status;
 }
 
@@ -214,7 +266,7 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
         (status = model_expert_state_new(s->model->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
         (status = make_buffers(s, p)) != OCLM_OK)
         return status;
-    return model_state_turn(s, 0);
+    return (status = fill_numbers(s)) == OCLM_OK ? model_state_turn(s, 0) : status;
 }
 
 oclm_status model_state_new(const model_model *model, const model_state_options *options, model_state **state)
@@ -249,8 +301,8 @@ void model_state_free(model_state *s)
         return;
     dev_device *device = s->model->device;
     dev_buffer *const buffers[] = {
-        &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table, &s->sin_table,
-        &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch, &s->partial, &s->selected,
+        &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table[0], &s->sin_table[0],
+        &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch, &s->partial, &s->selected,
         &s->branch, &s->table_rows,
     };
     if (s->queue != NULL)

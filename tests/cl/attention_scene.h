@@ -14,6 +14,9 @@ typedef struct scene {
     uint32_t pages;             /* of a sequence */
     float   *qkv;               /* [sequences][length][width] */
     float   *cosines, *sines;   /* [length][rotary_dims / 2] */
+    float   *slopes, *sinks;    /* [heads] */
+    float   *growth;            /* [length], more than the shape may ask for */
+    float   *q_factors, *q_biases, *k_factors, *k_biases; /* [heads][head_dim], [kv_heads][head_dim]: the first head's may be for all */
     int32_t *table;             /* [sequences][pages] */
 } scene;
 
@@ -39,6 +42,17 @@ static inline scene new_scene(model_attention_shape shape, uint32_t sequences, u
             s.cosines[t * half + i] = (float)cos(angle);
             s.sines[t * half + i] = (float)sin(angle);
         }
+    s.slopes = new_numbers(11, shape.heads);
+    s.sinks = new_numbers(12, shape.heads);
+    s.growth = new_numbers(13, length);
+    for (uint32_t i = 0; i < shape.heads; i++) {
+        s.slopes[i] = shape.alibi_rounded ? 0.0625f * (float)(i + 1) : 0.1f * s.slopes[i]; /* a bfloat16 */
+        s.sinks[i] *= 3.0f;
+    }
+    s.q_factors = new_numbers(14, (size_t)shape.heads * shape.head_dim);
+    s.q_biases = new_numbers(15, (size_t)shape.heads * shape.head_dim);
+    s.k_factors = new_numbers(16, (size_t)shape.kv_heads * shape.head_dim);
+    s.k_biases = new_numbers(17, (size_t)shape.kv_heads * shape.head_dim);
     for (uint32_t i = 0; i < sequences * s.pages; i++) /* sequences interleaved, the last page first */
         s.table[i] = (int32_t)((s.pages - 1 - i % s.pages) * sequences + i / s.pages);
     return s;
@@ -50,6 +64,13 @@ static inline void free_scene(scene *s)
     core_free(s->cosines);
     core_free(s->sines);
     core_free(s->table);
+    core_free(s->slopes);
+    core_free(s->sinks);
+    core_free(s->growth);
+    core_free(s->q_factors);
+    core_free(s->q_biases);
+    core_free(s->k_factors);
+    core_free(s->k_biases);
 }
 
 /* How a scene is computed. */
@@ -67,6 +88,8 @@ typedef struct stage {
     const scene *s;
     model_cache cache;
     dev_buffer  keys, values, cosines, sines, positions, sequences, tiles, qkv, out, partial;
+    dev_buffer  slopes, sinks, growth;
+    dev_norm    q_norm, k_norm;
     uint32_t    max_rows;
 } stage;
 
@@ -95,6 +118,15 @@ static inline void open_stage(stage *g, dev_device *device, const scene *s, uint
     g->cache.table = new_filled(device, s->table, (size_t)s->sequences * s->pages * sizeof(int32_t));
     g->cosines = new_filled(device, s->cosines, (size_t)s->length * (half + 1) * sizeof(float));
     g->sines = new_filled(device, s->sines, (size_t)s->length * (half + 1) * sizeof(float));
+    g->slopes = new_filled(device, s->slopes, s->shape.heads * sizeof(float));
+    g->sinks = new_filled(device, s->sinks, s->shape.heads * sizeof(float));
+    g->growth = new_filled(device, s->growth, s->length * sizeof(float));
+    g->q_norm.weight = new_filled(device, s->q_factors, (size_t)s->shape.heads * s->shape.head_dim * sizeof(float));
+    g->k_norm.weight = new_filled(device, s->k_factors, (size_t)s->shape.kv_heads * s->shape.head_dim * sizeof(float));
+    if (s->shape.qk_norm_kind == DEV_NORM_LAYER) {
+        g->q_norm.bias = new_filled(device, s->q_biases, (size_t)s->shape.heads * s->shape.head_dim * sizeof(float));
+        g->k_norm.bias = new_filled(device, s->k_biases, (size_t)s->shape.kv_heads * s->shape.head_dim * sizeof(float));
+    }
     g->positions = new_filled(device, NULL, max_rows * sizeof(int32_t));
     g->sequences = new_filled(device, NULL, max_rows * sizeof(int32_t));
     g->tiles = new_filled(device, NULL, max_rows * 4 * sizeof(uint32_t));
@@ -106,7 +138,8 @@ static inline void open_stage(stage *g, dev_device *device, const scene *s, uint
 static inline void close_stage(stage *g)
 {
     dev_buffer *all[] = { &g->keys, &g->values, &g->cache.table, &g->cosines, &g->sines, &g->positions, &g->sequences, &g->tiles,
-                          &g->qkv, &g->out, &g->partial };
+                          &g->qkv, &g->out, &g->partial, &g->slopes, &g->sinks, &g->growth, &g->q_norm.weight, &g->q_norm.bias,
+                          &g->k_norm.weight, &g->k_norm.bias };
     for (size_t i = 0; i < COUNT(all); i++)
         dev_buffer_free(g->device, all[i]);
 }
@@ -139,6 +172,7 @@ static inline void record_pass(stage *g, dev_work *work, const cut *c, uint32_t 
         .shape = s->shape, .cache = &g->cache, .layer = 0, .rows = rows, .positions = &g->positions, .sequences = &g->sequences,
         .tiles = &g->tiles, .tile_count = tile_count, .tile_rows = tile_rows, .single_rows = count == 1, .cos_table = &g->cosines, .sin_table = &g->sines,
         .length_bound = c->length_bound ? c->length_bound : s->length, .qkv = &g->qkv, .qkv_stride = s->stride, .out = &g->out,
+        .slopes = &g->slopes, .sinks = &g->sinks, .growth = &g->growth, .q_norm = &g->q_norm, .k_norm = &g->k_norm,
         .out_stride = s->out_stride, .partial = &g->partial, .kernels = c->kernels,
     };
     assert_ok(model_attention_add(work, &attention));

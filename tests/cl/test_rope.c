@@ -75,7 +75,8 @@ static void compute(dev_device *device, stage *s)
                where = new_bytes(device, positions, sizeof positions), whose = new_bytes(device, sequences, sizeof sequences),
                cosines = new_bytes(device, s->cosines, (angles + 1) * sizeof(float)), sines = new_bytes(device, s->sines, (angles + 1) * sizeof(float));
     const dev_arg args[] = { dev_arg_buffer(&qkv), dev_arg_u32(s->stride), dev_arg_buffer(&keys), dev_arg_buffer(&values), dev_arg_buffer(&pages),
-                             dev_arg_u32(PAGES), dev_arg_buffer(&where), dev_arg_buffer(&whose), dev_arg_buffer(&cosines), dev_arg_buffer(&sines) };
+                             dev_arg_u32(PAGES), dev_arg_buffer(&where), dev_arg_buffer(&whose), dev_arg_buffer(&cosines), dev_arg_buffer(&sines),
+                             dev_arg_buffer(NULL), dev_arg_buffer(NULL), dev_arg_buffer(NULL), dev_arg_buffer(NULL), dev_arg_buffer(NULL) };
     snprintf(options, sizeof options, "-DHEAD_DIM=%u -DHEADS=%u -DKV_HEADS=%u -DROTARY_DIMS=%u -DINTERLEAVED=%d -DLANES=%u", p->head_dim, p->heads,
              p->kv_heads, p->rotary_dims, (int)p->interleaved, p->lanes);
     const dev_launch launch = { .source = "rope", .kernel = "rope_cache", .options = options, .dims = 3,

@@ -153,9 +153,9 @@ static void check_tables(const model_state *state, uint32_t prompt)
     float want[60 * 8], other[60 * 8], got[60 * 8];
     assert_int_equal(a->ropes[0].dims, 16);
     model_rope_table(&a->ropes[0], a->max_position_embeddings, prompt, 0, 60, want, other);
-    assert_ok(dev_buffer_read(state->queue, &state->cos_table, 0, got, sizeof got));
+    assert_ok(dev_buffer_read(state->queue, &state->cos_table[0], 0, got, sizeof got));
     assert_memory_equal(got, want, sizeof got);
-    assert_ok(dev_buffer_read(state->queue, &state->sin_table, 0, got, sizeof got));
+    assert_ok(dev_buffer_read(state->queue, &state->sin_table[0], 0, got, sizeof got));
     assert_memory_equal(got, other, sizeof got);
 }
 
