@@ -102,6 +102,17 @@ typedef struct model_experts {
     bool        gate_up_interleaved; /* a fused gate and up alternates: gate 0, up 0, gate 1, ... */
 } model_experts;
 
+/* Keys and values of all heads come from one short vector for each token, and so may queries (multi-head latent attention):
+ *     c, r = parts of W_a x;  [k_nope, v] of each head = W_b norm(c);  k = [r turned, k_nope];  q = W_q x, or W_qb norm(W_qa x)
+ * Scores and values are then those of ordinary heads of nope + rope dimensions, of which values use the first. */
+typedef struct model_latent {
+    uint32_t kv_rank;            /* of c; 0: keys and values are products of x itself */
+    uint32_t q_rank;             /* 0: queries are */
+    uint32_t nope_dim, rope_dim; /* of a head: those that do not turn, those that do; head_dim is both */
+    uint32_t value_dim;          /* <= head_dim */
+    model_norm_shape norm;       /* of c, and of W_qa x */
+} model_latent;
+
 typedef struct model_architecture {
     char     model_type[64];
     uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
@@ -129,6 +140,7 @@ typedef struct model_architecture {
     bool             qk_norm_after_rope;
     model_qkv_layout qkv_layout;
     bool             qkv_bias, output_bias;
+    model_latent     latent;                         /* with qkv_bias: of what makes q_rank and kv_rank */
 
     bool           mlp_gated;
     bool           mlp_bias;
@@ -165,6 +177,8 @@ typedef enum model_role {
     MODEL_QKV, MODEL_QKV_BIAS,                    /* fused in the checkpoint, as qkv_layout says */
     MODEL_Q, MODEL_Q_BIAS, MODEL_K, MODEL_K_BIAS, MODEL_V, MODEL_V_BIAS,
     MODEL_Q_NORM, MODEL_Q_NORM_BIAS, MODEL_K_NORM, MODEL_K_NORM_BIAS,
+    MODEL_Q_A, MODEL_Q_A_BIAS, MODEL_Q_A_NORM, MODEL_Q_B, /* latent: [q_rank][hidden], [q_rank]; [heads * (nope, rope)][q_rank] */
+    MODEL_KV_A, MODEL_KV_A_BIAS, MODEL_KV_A_NORM, MODEL_KV_B, /* [kv_rank + rope][hidden], [kv_rank]; [heads * (nope, value)][kv_rank] */
     MODEL_SINKS,                                  /* [heads] */
     MODEL_O, MODEL_O_BIAS,
     MODEL_POST_ATTENTION_NORM,                    /* of what attention adds */
