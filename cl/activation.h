@@ -1,7 +1,9 @@
 // activation.h: the functions between two matrices of a decoder, for float and its vectors.
 //
-//   ACTIVATION           one of ACT_NONE .. ACT_TANH, numbered as dev_activation
+//   ACTIVATION           one of ACT_NONE .. ACT_CLAMPED_SWIGLU, numbered as dev_activation
 //   ACTIVATE(v, n)       of a floatn, n = 1, 8 or 16
+//   GATE(v, up, n)       a gate with what it lets through: ACTIVATE(v, n) * up, but for ACT_CLAMPED_SWIGLU, which is of both halves: with v at
+//                        most limit and up within +- limit, v * sigmoid(alpha * v) * (up + 1); -DGATE_ALPHA and -DGATE_LIMIT are their bits
 //
 // Sources: transformers' activations.py. gelu_tanh is written as x * sigmoid(2u), which is the same function.
 // Test: tests/cl/test_activation.c.
@@ -20,6 +22,14 @@
 #define ACT_RELU2      6
 #define ACT_SIGMOID    7
 #define ACT_TANH       8
+#define ACT_CLAMPED_SWIGLU 9
+
+#ifndef GATE_ALPHA
+#define GATE_ALPHA 0x3FD9DB23 // 1.702
+#endif
+#ifndef GATE_LIMIT
+#define GATE_LIMIT 0x40E00000 // 7
+#endif
 
 #ifndef ACTIVATION
 #define ACTIVATION ACT_NONE
@@ -46,8 +56,17 @@
 #define ACTIVATE(v, n) SIGMOID(v, n)
 #elif ACTIVATION == ACT_TANH
 #define ACTIVATE(v, n) tanh(v)
+#elif ACTIVATION == ACT_CLAMPED_SWIGLU
+#define ACTIVATE(v, n) (v)
 #else
 #error "ACTIVATION is none of those that activation.h knows"
+#endif
+
+#if ACTIVATION == ACT_CLAMPED_SWIGLU
+#define AT_MOST(v)     fmin((v), as_float(GATE_LIMIT))
+#define GATE(v, up, n) (AT_MOST(v) * SIGMOID(AT_MOST(v) * as_float(GATE_ALPHA), n) * (fmax(AT_MOST(up), -as_float(GATE_LIMIT)) + 1.0f))
+#else
+#define GATE(v, up, n) (ACTIVATE(v, n) * (up))
 #endif
 
 #endif

@@ -153,19 +153,12 @@ typedef struct product_data {
 static inline void take_rows(const product_data p, const uint rows, const bool norm, __local float *const to)
 {
     for (uint i = 0; i < rows; i++) {
-        const __global float *const from = p.x + (size_t)i * p.x_stride;
         __local float *const row = to + i * p.columns;
-        if (NORM && norm) {
-            normalize_row(row, from, p.columns, p.eps, p.norm_w, p.norm_b, NORM);
-        } else {
-            uint k = 0;
-            for (; k + 16 <= p.columns; k += 16) {
-                const float16 x = vload16(0, from + k);
-                vstore16(XIELU && p.xielu ? xielu_f16(x, p.xielu) : x, 0, row + k);
-            }
-            for (; k < p.columns; k++)
-                row[k] = XIELU && p.xielu ? xielu_f1(from[k], p.xielu) : from[k];
-        }
+        take_row(row, p.x + (size_t)i * p.x_stride, p.columns, NORM && norm, p.eps, p.norm_w, p.norm_b, NORM);
+#if XIELU
+        for (uint k = 0; p.xielu && k < p.columns; k++)
+            row[k] = xielu_f1(row[k], p.xielu);
+#endif
     }
 }
 

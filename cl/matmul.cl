@@ -7,13 +7,16 @@
 //   w       one part of the matrix, `panels` of `columns` * 32 elements; the part's panel 0 is panel first_panel of the matrix
 //   bias    fp32 [panels * 32] of the whole matrix, or null
 //   norm_w, norm_b, eps   only with NORM (norm.h)
-//   normed  only with NORM: local memory for the normalised rows, ROWS * columns floats
-//   add     0, or y += add * .. (the residual; not with GATED)
-//   units_per_item   a unit is COLS outputs (GATED: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
+//   kept    only with NORM: local memory for the rows, ROWS * columns floats
+//   flags   what this product wants of what the kernel is built for, a sum of
+//           1 norm(x), 2 gated, 4 the activation
+//   add     0, or y += add * .. (the residual; not when gated)
+//   units_per_item   a unit is COLS outputs (gated: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
 //           its rows only once
-// GATED: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
+// Gated: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
 // Launch    global {ceil(rows / ROWS), ceil(units / units_per_item)}, local {1, 1}
-// Build     as matmul_unit.h, -DNORM=0..3 -DGATED=0|1
+// Build     as matmul_unit.h, -DNORM=0..3 -DGATED=0|1: what a product may ask for by its flags. One kernel for all products of a layer,
+//           because drivers for CPUs take a second to compile each
 // Test      tests/cl/test_matmul.c
 
 #ifndef NORM
@@ -22,6 +25,10 @@
 #ifndef GATED
 #define GATED 0
 #endif
+
+#define NORMALIZE  1u
+#define GATES      2u
+#define ACTIVE     4u
 
 #if NORM
 #define X_SPACE __local
@@ -34,11 +41,11 @@
 __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, const uint y_stride,
                           const __global float *restrict x, const ulong x_offset, const uint x_stride,
                           const __global stored *restrict w, const uint first_panel, const uint panels,
-                          const __global float *restrict bias, const uint columns, const uint rows, const float add,
+                          const __global float *restrict bias, const uint columns, const uint rows, const uint flags, const float add,
                           const uint units_per_item
 #if NORM
                           , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps,
-                          __local float *normed
+                          __local float *kept
 #endif
                           )
 {
@@ -49,22 +56,24 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
     for (uint i = 0; i < ROWS; i++) {
         const __global float *from = x + (size_t)min(first_row + i, rows - 1) * x_stride; // past the end: again the last row
 #if NORM
-        normalize_row(normed + i * columns, from, columns, eps, norm_w, norm_b, NORM);
-        row[i] = normed + i * columns;
+        take_row(kept + i * columns, from, columns, flags & NORMALIZE, eps, norm_w, norm_b, NORM);
+        row[i] = kept + i * columns;
 #else
         row[i] = from;
 #endif
     }
 
-    // Units are numbered along the panels (GATED: along pairs of them), PANEL / COLS to each.
+    // Units are numbered along the panels (gated: along pairs of them), PANEL / COLS to each.
+    const bool gated = GATED && (flags & GATES), active = ACTIVATION && (flags & ACTIVE);
+    const uint gates = gated ? 2 : 1;
     y += y_offset + (size_t)first_row * y_stride;
     const uint begin = (uint)get_global_id(1) * units_per_item;
-    const uint end = min(begin + units_per_item, panels / (1 + GATED) * (PANEL / COLS));
+    const uint end = min(begin + units_per_item, panels / gates * (PANEL / COLS));
     for (uint unit = begin; unit < end; unit++) {
         const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
-        const uint first = (1 + GATED) * panel; // in this part
-        serve_unit(y + (size_t)(first_panel / (1 + GATED) + panel) * PANEL + lane, y_stride, row, rows - first_row,
+        const uint first = gates * panel; // in this part
+        serve_unit(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, row, rows - first_row,
                    w + (size_t)first * columns * PANEL + lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
-                   GATED, true, GATED ? 0.0f : add);
+                   gated, active, add);
     }
 }

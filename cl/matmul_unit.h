@@ -7,7 +7,7 @@
 // Inputs are cut into chunks of 64. A chunk is summed from first to last in the accumulators, then added to the totals: the same
 // operations in the same order for every ROWS, COLS and VEC, so a row's bits do not depend on how many rows come together.
 //
-// Build     -DSTORAGE=0..2 -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..8
+// Build     -DSTORAGE=0..2 -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..9
 //           -DPREFETCH=<bytes ahead; 0: none>: asks the cache for weights that come, where the compiler knows how. A core alone cannot keep
 //           enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
 //           X_SPACE, where the rows of x lie: __local or __global; defined by whoever includes this
@@ -130,7 +130,7 @@ static inline void add_bias(vec *total, const __global float *bias)
 }
 
 // One unit: ROWS rows by COLS outputs of a panel. `w` begins with the unit's first weight, `bias` and `y` with its first output.
-// gated: of two panels; active: with the activation (both known at build time); add: 0, or y += add * ..
+// gated: of two panels; active: with the activation, which gated has anyway; add: 0, or y += add * ..
 static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
                               const __global stored *w, const __global float *bias, const uint columns, const bool gated,
                               const bool active, const float add)
@@ -149,10 +149,10 @@ static inline void serve_unit(__global float *y, const uint y_stride, const X_SP
 #pragma unroll
             for (uint j = 0; j < VECTORS; j++) {
                 vec value = total[i * VECTORS + j];
-                if (active)
-                    value = ACTIVATE(value, VEC);
                 if (gated)
-                    value *= up[i * VECTORS + j];
+                    value = GATE(value, up[i * VECTORS + j], VEC);
+                else if (active)
+                    value = ACTIVATE(value, VEC);
                 if (add != 0.0f)
                     value = MUL_ADD((vec)(add), value, LOAD_VECTOR(VEC, to + j * VEC));
                 STORE_VECTOR(VEC, value, to + j * VEC);
@@ -161,16 +161,23 @@ static inline void serve_unit(__global float *y, const uint y_stride, const X_SP
     }
 }
 
-// Row `from`, normalised, into local memory.
-static inline void normalize_row(__local float *const to, const __global float *const from, const uint columns, const float eps,
-                                 const __global float *const norm_w, const __global float *const norm_b, const int kind)
+// Row `from`, normalised or as it is, into local memory.
+static inline void take_row(__local float *const to, const __global float *const from, const uint columns, const bool norm, const float eps,
+                            const __global float *const norm_w, const __global float *const norm_b, const int kind)
 {
-    const float2 of = norm_of_row(from, columns, eps, kind);
     uint k = 0;
-    for (; k + 16 <= columns; k += 16)
-        vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, kind), 0, to + k);
-    for (; k < columns; k++)
-        to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, kind);
+    if (norm) {
+        const float2 of = norm_of_row(from, columns, eps, kind);
+        for (; k + 16 <= columns; k += 16)
+            vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, kind), 0, to + k);
+        for (; k < columns; k++)
+            to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, kind);
+    } else {
+        for (; k + 16 <= columns; k += 16)
+            vstore16(vload16(0, from + k), 0, to + k);
+        for (; k < columns; k++)
+            to[k] = from[k];
+    }
 }
 
 #endif

@@ -87,8 +87,11 @@ cl_int dev_probe_buffer(dev_probe *probe, size_t which, size_t bytes, const void
 /* Its arguments: `count` buffers from `first_buffer` on. */
 cl_int dev_probe_kernel(dev_probe *probe, size_t which, const char *name, size_t first_buffer, size_t count);
 void   dev_probe_free(dev_probe *probe);
-/* Does the device multiply and add with one rounding? dev_program() asks it once and builds with -DHAS_FMA where it does. */
-bool dev_measure_fused(const dev_device *device);
+/* A program's binary (core_free), or NULL where the driver gives none. */
+unsigned char *dev_program_binary(cl_program program, size_t *length);
+/* Does the device multiply and add with one rounding? dev_program() asks it once and builds with -DHAS_FMA where it does. Also tells how long
+ * the driver took for the binary of a small program, INFINITY where it gave none. */
+bool dev_measure_fused(const dev_device *device, double *binary_seconds);
 /* May a work-group wait for what groups that started earlier write (ordered.c)? dev_orders_groups() asks it once. */
 bool dev_measure_ordered(const dev_device *device);
 

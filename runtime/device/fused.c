@@ -4,6 +4,10 @@
  * compiler that rounds once has the instruction. */
 #include "device/device_internal.h"
 
+#include <math.h>
+#include <stdio.h>
+
+#include "core/hash.h"
 #include "core/log.h"
 
 enum { ITEMS = 64 }; /* enough for compilers that use vectors only for many work-items */
@@ -36,14 +40,29 @@ static cl_int compute(dev_probe *probe, float *y)
     return error == CL_SUCCESS ? clEnqueueReadBuffer(probe->queue, probe->buffers[Y], CL_TRUE, 0, ITEMS * sizeof *y, y, 0, NULL, NULL) : error;
 }
 
-bool dev_measure_fused(const dev_device *device)
+/* INFINITY where the driver gives none. */
+static double time_binary(cl_program program)
 {
-    float     y[ITEMS] = { 0 };
-    size_t    fused = 0;
-    dev_probe probe;
-    cl_int    error = dev_probe_new(device, text, DEV_COMMON_OPTIONS, &probe);
+    size_t         length;
+    const double   begin = core_seconds();
+    unsigned char *binary = dev_program_binary(program, &length);
+    const double   seconds = core_seconds() - begin;
+    core_free(binary);
+    return binary != NULL ? seconds : (double)INFINITY;
+}
+
+bool dev_measure_fused(const dev_device *device, double *binary_seconds)
+{
+    float        y[ITEMS] = { 0 };
+    size_t       fused = 0;
+    dev_probe    probe;
+    char         options[96]; /* with a word that no driver's cache can know, since that would hide what a binary costs */
+    const double now = core_seconds();
+    snprintf(options, sizeof options, DEV_COMMON_OPTIONS " -DSALT=%uu", (unsigned)core_hash64(&now, sizeof now, 0));
+    cl_int error = dev_probe_new(device, text, options, &probe);
     if (error == CL_SUCCESS)
         error = compute(&probe, y);
+    *binary_seconds = error == CL_SUCCESS ? time_binary(probe.program) : (double)INFINITY;
     dev_probe_free(&probe);
     for (size_t i = 0; i < ITEMS && error == CL_SUCCESS; i++)
         fused += y[i] != 0.0f;

@@ -20,7 +20,8 @@
 
 typedef enum dev_activation {
     DEV_ACT_NONE, DEV_ACT_SILU, DEV_ACT_GELU /* erf */, DEV_ACT_GELU_TANH, DEV_ACT_RELU, DEV_ACT_QUICK_GELU, DEV_ACT_RELU2,
-    DEV_ACT_SIGMOID, DEV_ACT_TANH
+    DEV_ACT_SIGMOID, DEV_ACT_TANH,
+    DEV_ACT_CLAMPED_SWIGLU /* of gate and up together, for DEV_GATED (cl/activation.h) */
 } dev_activation;
 
 typedef enum dev_norm_kind { DEV_NORM_NONE, DEV_NORM_RMS, DEV_NORM_RMS1P /* weight + 1 */, DEV_NORM_LAYER } dev_norm_kind;
@@ -37,6 +38,14 @@ typedef enum dev_epilogue {
     DEV_ADD,       /* y += add_scale * (x W^T + bias): the residual */
     DEV_GATED      /* W holds gate and up panels side by side (2 * n rows): y[n] = act(gate) * up, bias likewise laid out */
 } dev_epilogue;
+
+/* What the products beside this one ask for. A kernel built for all of them serves this one too: a driver for CPUs takes a second to
+ * compile each. All zero: a kernel for this product alone. */
+typedef struct dev_siblings {
+    dev_norm_kind  norm;
+    bool           gated;
+    dev_activation activation;
+} dev_siblings;
 
 typedef struct dev_matmul {
     const dev_matrix *weight;
@@ -55,6 +64,7 @@ typedef struct dev_matmul {
     dev_epilogue      epilogue;
     dev_activation    activation; /* for DEV_STORE and DEV_GATED */
     float             add_scale;  /* for DEV_ADD; 0: 1 */
+    dev_siblings      siblings;
 } dev_matmul;
 
 /* What kernels are told: 0: y = .., else y += so much of it. */
@@ -82,9 +92,12 @@ oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *matmul, dev_ti
  * nothing where dev_matmul_choice() is not AUTO. Errors: OCLM_ERR_MEMORY. */
 oclm_status dev_matmul_tune(dev_device *device, core_dtype dtype);
 
-/* Records a normalisation alone: y = norm(x), rows of `columns`. y may be x. */
+/* Records a normalisation alone: y = norm(x), rows of `columns`. */
 oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,
                          const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns);
+/* Records y = norm(y). */
+oclm_status dev_norm_in_place(dev_work *work, const dev_norm *norm, const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows,
+                              uint32_t columns);
 /* Records y += scale * norm(x): what a branch adds to the residual. x and y must not overlap. */
 oclm_status dev_norm_residual(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint32_t x_stride, float scale, const dev_buffer *y,
                               uint32_t y_stride, uint32_t rows, uint32_t columns);

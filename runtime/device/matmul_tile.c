@@ -19,7 +19,7 @@ static bool suits(const dev_provider *self, const dev_device *device, const dev_
 }
 
 /* A norm inside the product is worth it for the rows of one tile; it needs them all in local memory, of which half is left to
- * the driver. */
+ * the driver. The same goes for rows without a norm, in a kernel built for products with one. */
 static bool takes_norm(const dev_provider *self, const dev_device *device, const dev_matmul *m)
 {
     const uint64_t bytes = (uint64_t)self->rows * m->weight->columns * sizeof(float);
@@ -40,15 +40,26 @@ static void write_options(const dev_provider *self, const dev_matmul *m, char op
              (int)m->weight->dtype, self->rows, self->cols, self->vec, prefetch(m));
 }
 
+/* Flags, as in cl/matmul.cl. */
+enum { NORMALIZE = 1, GATES = 2, ACTIVE = 4 };
+
+/* The norm that the kernel is built with, of this product or one beside it. */
+static dev_norm_kind built_norm(const dev_provider *self, const dev_device *device, const dev_matmul *m)
+{
+    return m->norm.kind != DEV_NORM_NONE ? m->norm.kind : takes_norm(self, device, m) ? m->siblings.norm : DEV_NORM_NONE;
+}
+
 static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmul *m)
 {
     oclm_status       status = OCLM_OK;
     const dev_matrix *w = m->weight;
-    const bool        gated = m->epilogue == DEV_GATED, norm = m->norm.kind != DEV_NORM_NONE;
+    const bool        gated = m->epilogue == DEV_GATED, active = m->epilogue != DEV_ADD && m->activation != DEV_ACT_NONE;
+    const dev_norm_kind norm = built_norm(self, dev_work_device(work), m);
+    const uint32_t    flags = (m->norm.kind != DEV_NORM_NONE ? NORMALIZE : 0) | (gated ? GATES : 0) | (active ? ACTIVE : 0);
     char              unit[DEV_TILE_OPTIONS], options[DEV_TILE_OPTIONS + 64];
     write_options(self, m, unit);
-    snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)m->norm.kind, (int)gated,
-             m->epilogue == DEV_ADD ? 0 : (int)m->activation);
+    snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)norm, gated || m->siblings.gated,
+             (int)(active ? m->activation : m->siblings.activation));
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
         const uint32_t units = (gated ? part->panels / 2 : part->panels) * (DEV_PANEL / self->cols);
@@ -56,7 +67,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
         const dev_arg  args[] = {
             dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
             dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_u32(part->panels),
-            dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_f32(dev_matmul_add_scale(m)),
+            dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_u32(flags), dev_arg_f32(dev_matmul_add_scale(m)),
             dev_arg_u32(per_item),
             /* the rest only with a norm inside */
             dev_arg_buffer(&m->norm.weight), dev_arg_buffer(&m->norm.bias), dev_arg_f32(m->norm.eps),
@@ -64,7 +75,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
         };
         const dev_launch launch = { .source = "matmul", .kernel = "matmul_tile", .options = options, .dims = 2,
                                     .global = { (m->rows + self->rows - 1) / self->rows, (units + per_item - 1) / per_item },
-                                    .local = { 1, 1 }, .args = args, .arg_count = COUNT(args) - (norm ? 0 : 4) };
+                                    .local = { 1, 1 }, .args = args, .arg_count = COUNT(args) - (norm != DEV_NORM_NONE ? 0 : 4) };
         status = dev_work_add(work, &launch);
     }
     return status;

@@ -39,7 +39,13 @@ static oclm_status add(dev_work *work, const dev_norm *norm, enum result result,
 oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,
                          const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns)
 {
-    return add(work, norm, x->memory == y->memory ? IN_PLACE : STORED, (place){ x, x_offset, x_stride }, (place){ y, y_offset, y_stride }, 0.0f, rows, columns);
+    return add(work, norm, STORED, (place){ x, x_offset, x_stride }, (place){ y, y_offset, y_stride }, 0.0f, rows, columns);
+}
+
+oclm_status dev_norm_in_place(dev_work *work, const dev_norm *norm, const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows,
+                              uint32_t columns)
+{
+    return add(work, norm, IN_PLACE, (place){ y, y_offset, y_stride }, (place){ y, y_offset, y_stride }, 0.0f, rows, columns);
 }
 
 oclm_status dev_norm_residual(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint32_t x_stride, float scale, const dev_buffer *y,

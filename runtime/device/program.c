@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/hash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "device/device_internal.h"
@@ -76,8 +75,7 @@ static cl_program build_from_binary(dev_device *device, const char *data, size_t
     return NULL;
 }
 
-/* The program's binary (core_free), or NULL where the driver gives none. */
-static unsigned char *fetch_binary(cl_program program, size_t *length)
+unsigned char *dev_program_binary(cl_program program, size_t *length)
 {
     cl_uint        devices = 0;
     unsigned char *binary = NULL;
@@ -101,28 +99,6 @@ static unsigned char *fetch_binary(cl_program program, size_t *length)
 #define DEAR_BINARY  0.02 /* seconds for a kernel of one line: 0.09 with PoCL 3.1, below 0.001 with all others measured */
 #define SLOW_REBUILD 0.25 /* seconds */
 
-/* Are binaries dear? Measured on a program that no cache can know, since a driver's own would hide the cost. */
-static bool measure_binaries(const dev_device *device)
-{
-    static const char text[] = "__kernel void probe(__global uint *x) { x[get_global_id(0)] += SALT; }";
-    char              options[96];
-    cl_program        program = NULL;
-    size_t            length = 0;
-    const double      now = core_seconds();
-    snprintf(options, sizeof options, DEV_COMMON_OPTIONS " -DSALT=%uu", (unsigned)core_hash64(&now, sizeof now, 0));
-    if (build_from_source(device, "probe", text, options, &program) != OCLM_OK)
-        return true;
-    const double   built = core_seconds();
-    unsigned char *binary = fetch_binary(program, &length);
-    const double   fetched = core_seconds();
-    const bool     dear = !binary || fetched - built > DEAR_BINARY;
-    core_free(binary);
-    clReleaseProgram(program);
-    core_log(OCLM_LOG_DEBUG, "asking for a small binary takes %.1f ms: binaries are %s", 1e3 * (fetched - built),
-             dear ? "left to the driver" : "kept");
-    return dear;
-}
-
 static void store(dev_device *device, const dev_cache_key *key, dev_cached kind, const void *data, size_t length)
 {
     if (device->cache_off || dev_cache_store(key, kind, data, length) == OCLM_OK)
@@ -132,27 +108,44 @@ static void store(dev_device *device, const dev_cache_key *key, dev_cached kind,
 }
 
 /* What was found out about a device is remembered: "yes" or "no". */
-static bool answer(dev_device *device, const char *question, bool (*measure)(const dev_device *), dev_answer *known)
+static bool recall(const dev_device *device, const char *question, dev_answer *known)
 {
     core_text fact = CORE_TEXT_INIT;
-    if (*known == DEV_ANSWER_UNKNOWN) {
-        if (dev_fact_load(&device->traits, question, &fact)) {
-            *known = strcmp(fact.data, "yes") == 0 ? DEV_ANSWER_YES : DEV_ANSWER_NO;
-        } else {
-            *known = measure(device) ? DEV_ANSWER_YES : DEV_ANSWER_NO;
-            dev_fact_store(&device->traits, question, *known == DEV_ANSWER_YES ? "yes" : "no");
-        }
-        core_text_free(&fact);
-    }
-    return *known == DEV_ANSWER_YES;
+    if (*known == DEV_ANSWER_UNKNOWN && dev_fact_load(&device->traits, question, &fact))
+        *known = strcmp(fact.data, "yes") == 0 ? DEV_ANSWER_YES : DEV_ANSWER_NO;
+    core_text_free(&fact);
+    return *known != DEV_ANSWER_UNKNOWN;
+}
+
+static void note(const dev_device *device, const char *question, bool yes, dev_answer *known)
+{
+    *known = yes ? DEV_ANSWER_YES : DEV_ANSWER_NO;
+    dev_fact_store(&device->traits, question, yes ? "yes" : "no");
 }
 
 bool dev_orders_groups(dev_device *device)
 {
+    static const char question[] = "do work-groups see what those before them wrote?";
     core_mutex_lock(device->programs_lock);
-    const bool orders = answer(device, "do work-groups see what those before them wrote?", dev_measure_ordered, &device->orders);
+    if (!recall(device, question, &device->orders))
+        note(device, question, dev_measure_ordered(device), &device->orders);
+    const bool orders = device->orders == DEV_ANSWER_YES;
     core_mutex_unlock(device->programs_lock);
     return orders;
+}
+
+/* What every build has to know. One little program answers both questions. */
+static void ask_first(dev_device *device)
+{
+    static const char fuses[] = "is a product and a sum rounded once?", dear[] = "are binaries dear?";
+    double            seconds;
+    const bool        known = recall(device, fuses, &device->fuses);
+    if (recall(device, dear, &device->binaries_dear) && known)
+        return;
+    note(device, fuses, dev_measure_fused(device, &seconds), &device->fuses);
+    note(device, dear, seconds > DEAR_BINARY, &device->binaries_dear);
+    core_log(OCLM_LOG_DEBUG, "asking for a small binary takes %.1f ms: binaries are %s", 1e3 * seconds,
+             seconds > DEAR_BINARY ? "left to the driver" : "kept");
 }
 
 /* After a build from source. */
@@ -162,8 +155,8 @@ static void remember(dev_device *device, const dev_cache_key *key, dev_cached be
     size_t         length = 0;
     if (device->cache_off)
         return;
-    if (!answer(device, "are binaries dear?", measure_binaries, &device->binaries_dear) || (before == DEV_CACHED_NOTE && build_seconds > SLOW_REBUILD))
-        binary = fetch_binary(program, &length);
+    if (device->binaries_dear == DEV_ANSWER_NO || (before == DEV_CACHED_NOTE && build_seconds > SLOW_REBUILD))
+        binary = dev_program_binary(program, &length);
     if (binary)
         store(device, key, DEV_CACHED_BINARY, binary, length);
     else if (before != DEV_CACHED_NOTE)
@@ -224,10 +217,10 @@ static oclm_status make(dev_device *device, const char *source, const char *opti
     *program = NULL;
     if (!own_key)
         return OCLM_ERR_MEMORY;
-    const bool fuses = answer(device, "is a product and a sum rounded once?", dev_measure_fused, &device->fuses);
+    ask_first(device);
     const bool own_version = strncmp(options, "-cl-std=", 8) == 0;
     if ((status = core_text_printf(&all, "%s%s%s%s", own_version ? "" : DEV_COMMON_OPTIONS " ", options, options[0] ? " " : "",
-                                   fuses ? "-DHAS_FMA" : "")) == OCLM_OK &&
+                                   device->fuses == DEV_ANSWER_YES ? "-DHAS_FMA" : "")) == OCLM_OK &&
         (status = build(device, source, all.data, program)) == OCLM_OK) {
         status = keep(device, own_key, *program);
         own_key = NULL;

@@ -147,7 +147,7 @@ static void normalise(const numbers *n, const float *x)
 static double activate(dev_activation activation, double v)
 {
     switch (activation) {
-    case DEV_ACT_NONE: break;
+    case DEV_ACT_NONE: case DEV_ACT_CLAMPED_SWIGLU: break; /* the latter is no function of one number: experts.h alone has it */
     case DEV_ACT_SILU: return v / (1 + exp(-v));
     case DEV_ACT_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
     case DEV_ACT_GELU_TANH: return 0.5 * v * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v)));
@@ -328,8 +328,9 @@ static void describe(const dev_provider *provider, const dev_trial_shape *s, cha
 {
     static const char *const epilogues[] = { [DEV_STORE] = "stored", [DEV_ADD] = "added", [DEV_GATED] = "gated" };
     const char *const        rows = s->rows == 1 ? "one row" : s->rows < SMALL_ROWS ? "few rows" : "many rows";
-    snprintf(kind, 192, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s", provider->name, core_dtype_name(s->dtype), rows,
-             epilogues[s->epilogue], (int)s->activation, (int)s->norm, s->bias ? "with" : "no", s->k == LARGE_K ? "large" : "small");
+    snprintf(kind, 192, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s, beside %d %d %d", provider->name,
+             core_dtype_name(s->dtype), rows, epilogues[s->epilogue], (int)s->activation, (int)s->norm, s->bias ? "with" : "no",
+             s->k == LARGE_K ? "large" : "small", (int)s->siblings.norm, s->siblings.gated, (int)s->siblings.activation);
 }
 
 static oclm_status verdict_on(dev_device *device, const dev_provider *provider, const dev_trial_shape *s, uint32_t step, bool *right)
@@ -377,6 +378,7 @@ oclm_status dev_self_check(dev_device *device, const dev_provider *provider, con
         .dtype = like->weight->dtype, .rows = like->rows < SMALL_ROWS ? like->rows : SMALL_ROWS, .n = gated ? SMALL_N + 4 * DEV_PANEL : SMALL_N,
         .k = SMALL_K, .x_padding = PADDING, .y_padding = PADDING, .norm = norm ? like->norm.kind : DEV_NORM_NONE,
         .epilogue = like->epilogue, .activation = like->epilogue == DEV_ADD ? DEV_ACT_NONE : like->activation, .bias = like->bias != NULL,
+        .siblings = like->siblings,
     };
     const dev_trial_shape large = { .dtype = CORE_F32, .rows = LARGE_ROWS, .n = LARGE_N, .k = LARGE_K, .y_padding = PADDING };
     const oclm_status     status = verdict_on(device, provider, &small, 1, right);

@@ -34,7 +34,7 @@ static oclm_status add_norm(dev_device *device, const dev_trial_shape *s, dev_tr
 oclm_status dev_trial_new(dev_device *device, const dev_trial_shape *s, const dev_provider *provider, dev_trial *t)
 {
     oclm_status status;
-    *t = (dev_trial){ .m = { .rows = s->rows, .epilogue = s->epilogue, .activation = s->activation } };
+    *t = (dev_trial){ .m = { .rows = s->rows, .epilogue = s->epilogue, .activation = s->activation, .siblings = s->siblings } };
     if ((status = dev_matrix_new(device, s->dtype, s->n, s->k, what, &t->weight)) != OCLM_OK)
         return status;
     const uint32_t padded = t->weight.panels * DEV_PANEL;

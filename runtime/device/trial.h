@@ -12,6 +12,7 @@ typedef struct dev_trial_shape {
     dev_epilogue   epilogue;
     dev_activation activation;
     bool           bias;
+    dev_siblings   siblings;
 } dev_trial_shape;
 
 typedef struct dev_trial {

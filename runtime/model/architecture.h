@@ -6,6 +6,7 @@
 #define OCLM_MODEL_ARCHITECTURE_H
 
 #include "core/json.h"
+#include "device/experts.h"
 #include "device/matmul.h"
 
 #define MODEL_MAX_LAYERS 1024u
@@ -84,7 +85,22 @@ typedef enum model_rope_set { MODEL_ROPE_NONE = -1, MODEL_ROPE_FIRST = 0, MODEL_
 typedef struct model_layer_shape {
     uint32_t window;   /* a row sees so many positions, itself included; 0: all */
     int8_t   rope;     /* which of `ropes`; MODEL_ROPE_NONE: not turned at all */
+    bool     experts;  /* a mixture of experts in place of the MLP */
 } model_layer_shape;
+
+/* Layers with experts have, in place of the MLP: sum over the experts a row chose of weight * expert(x) + shared(x) [* sigmoid(gate x)]; each
+ * expert is a gated MLP of its own. */
+typedef struct model_experts {
+    dev_routing routing;             /* how many there are, and how a row chooses; a count of 0: no layer has experts */
+    uint32_t    width;               /* inner states of each */
+    uint32_t    shared_width;        /* of the MLP that every row has beside those it chooses; 0: none */
+    bool        shared_gate;         /* which counts sigmoid(gate x) */
+    bool        router_bias;
+    bool        correction;          /* a number for each expert joins the scores where experts are compared, not in what they count */
+    bool        bias;                /* of gate, up and down */
+    float       swiglu_alpha, swiglu_limit; /* limit not 0: DEV_ACT_CLAMPED_SWIGLU with these in place of the activation */
+    bool        gate_up_interleaved; /* a fused gate and up alternates: gate 0, up 0, gate 1, ... */
+} model_experts;
 
 typedef struct model_architecture {
     char     model_type[64];
@@ -117,6 +133,7 @@ typedef struct model_architecture {
     bool           mlp_gated;
     bool           mlp_bias;
     dev_activation activation;
+    model_experts  experts;
     bool           xielu;                 /* the activation is xIELU, with numbers of each layer's own (families.md, apertus) */
 
     bool     tied_head;
@@ -156,13 +173,21 @@ typedef enum model_role {
     MODEL_GATE, MODEL_GATE_BIAS, MODEL_UP, MODEL_UP_BIAS, MODEL_DOWN, MODEL_DOWN_BIAS,
     MODEL_XIELU_ALPHA_P, MODEL_XIELU_ALPHA_N, MODEL_XIELU_BETA, MODEL_XIELU_EPS, /* one number each */
     MODEL_POST_MLP_NORM,                          /* of what the MLP adds */
+    /* Of layers with experts, where MODEL_GATE, _UP and _DOWN are the shared expert's. [e]: three dimensions, or {e} in the name of
+     * each expert's own tensor. */
+    MODEL_ROUTER, MODEL_ROUTER_BIAS,              /* [e][hidden] (of two dimensions), [e] */
+    MODEL_ROUTER_CORRECTION,                      /* [e] */
+    MODEL_EXPERTS_GATE_UP, MODEL_EXPERTS_GATE_UP_BIAS, /* [e][2 width][hidden], [e][2 width]: where there is none, gate and up are two */
+    MODEL_EXPERTS_GATE, MODEL_EXPERTS_UP,         /* [e][width][hidden] */
+    MODEL_EXPERTS_DOWN, MODEL_EXPERTS_DOWN_BIAS,  /* [e][hidden][width], [e][hidden] */
+    MODEL_SHARED_GATE,                            /* [1][hidden] */
     MODEL_ROLE_COUNT
 } model_role;
 #define MODEL_FIRST_LAYER_ROLE MODEL_ATTENTION_NORM
 
 typedef struct model_tensor_name {
     model_role  role;
-    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer, {h} the head where each has a tensor */
+    const char *pattern;    /* "model.layers.{i}.self_attn.q_proj.weight"; {i} is the layer, {h} the head or {e} the expert where each has one */
     bool        transposed; /* stored [in][out] */
 } model_tensor_name;
 
@@ -188,6 +213,8 @@ const model_family *model_family_find(const char *model_type);   /* NULL if unkn
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
+/* Do a family's experts fit together? Part of model_config_read() (expert_config.c). */
+oclm_status model_check_experts(const model_architecture *architecture, const char *origin);
 /* Bytes of key and value cache for one position of one sequence over all layers. */
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 

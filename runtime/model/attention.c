@@ -165,10 +165,10 @@ static oclm_status add_norm_of_all(dev_work *work, const model_attention *a)
     dev_norm                     norm = *a->q_norm;
     norm.kind = shape->qk_norm_kind;
     norm.eps = shape->qk_eps;
-    oclm_status status = dev_norm_add(work, &norm, a->qkv, 0, a->qkv_stride, a->qkv, 0, a->qkv_stride, a->rows, queries);
+    oclm_status status = dev_norm_in_place(work, &norm, a->qkv, 0, a->qkv_stride, a->rows, queries);
     norm.weight = a->k_norm->weight;
     norm.bias = a->k_norm->bias;
-    return status == OCLM_OK ? dev_norm_add(work, &norm, a->qkv, queries, a->qkv_stride, a->qkv, queries, a->qkv_stride, a->rows, keys)
+    return status == OCLM_OK ? dev_norm_in_place(work, &norm, a->qkv, queries, a->qkv_stride, a->rows, keys)
                              : status;
 }
 

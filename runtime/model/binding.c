@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "model/spellings.h"
 
-#define NAME_SIZE 256    /* of a name made from a pattern; patterns are ours and short */
+#define NAME_SIZE MODEL_NAME_SIZE /* of a name made from a pattern; patterns are ours and short */
 #define MAX_LISTED 8     /* tensors named in a message; the rest are counted */
 #define MAX_SHOWN_NAME 90 /* characters of a file's own name in a message */
 
@@ -60,10 +61,39 @@ static model_role_shape head_norm(const model_architecture *a, uint32_t heads, b
     return vector_if(false, 0);
 }
 
-model_role_shape model_role_shape_of(const model_architecture *a, model_role role)
+uint32_t model_inner_width(const model_architecture *a, uint32_t layer)
+{
+    return a->layer[layer].experts ? a->experts.shared_width : a->intermediate_size;
+}
+
+/* So many matrices or vectors (columns 0) below each other. */
+static model_role_shape pieces_if(bool there, uint32_t pieces, uint32_t rows, uint32_t columns)
+{
+    return (model_role_shape){ there ? pieces * rows : 0, there ? columns : 0, there ? pieces : 0 };
+}
+
+static model_role_shape expert_role_shape(const model_architecture *a, model_role role)
+{
+    const model_experts *x = &a->experts; /* products are bounded by check_experts() of config.c */
+    const uint32_t count = x->routing.count, hidden = a->hidden_size;
+    switch (role) {
+    case MODEL_ROUTER: return matrix_if(true, count, hidden);
+    case MODEL_ROUTER_BIAS: return vector_if(x->router_bias, count);
+    case MODEL_ROUTER_CORRECTION: return vector_if(x->correction, count);
+    case MODEL_EXPERTS_GATE_UP: return pieces_if(true, count, 2 * x->width, hidden);
+    case MODEL_EXPERTS_GATE_UP_BIAS: return pieces_if(x->bias, count, 2 * x->width, 0);
+    case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: return pieces_if(true, count, x->width, hidden);
+    case MODEL_EXPERTS_DOWN: return pieces_if(true, count, hidden, x->width);
+    case MODEL_EXPERTS_DOWN_BIAS: return pieces_if(x->bias, count, hidden, 0);
+    case MODEL_SHARED_GATE: return matrix_if(x->shared_gate, 1, hidden);
+    default: return vector_if(false, 0);
+    }
+}
+
+model_role_shape model_role_shape_of(const model_architecture *a, model_role role, uint32_t layer)
 {
     const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
-    const uint32_t hidden = a->hidden_size, inner = a->intermediate_size;
+    const uint32_t hidden = a->hidden_size, inner = model_inner_width(a, layer);
     const uint32_t table = model_has_projections(a) ? a->embedding_size : hidden;
     switch (role) {
     case MODEL_EMBEDDING: case MODEL_HEAD: return matrix_if(true, a->vocab_size, table);
@@ -88,15 +118,18 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_SINKS: return vector_if(a->attention_sinks, a->heads);
     case MODEL_O: return matrix_if(true, hidden, q);
     case MODEL_O_BIAS: return vector_if(a->output_bias, hidden);
-    case MODEL_GATE_UP: return matrix_if(a->mlp_gated, 2 * inner, hidden);
+    case MODEL_GATE_UP: return matrix_if(a->mlp_gated && inner > 0, 2 * inner, hidden);
     case MODEL_GATE_UP_BIAS: return vector_if(a->mlp_gated && a->mlp_bias, 2 * inner);
-    case MODEL_GATE: return matrix_if(a->mlp_gated, inner, hidden);
+    case MODEL_GATE: return matrix_if(a->mlp_gated && inner > 0, inner, hidden);
     case MODEL_GATE_BIAS: return vector_if(a->mlp_gated && a->mlp_bias, inner);
-    case MODEL_UP: return matrix_if(true, inner, hidden);
+    case MODEL_UP: return matrix_if(inner > 0, inner, hidden);
     case MODEL_UP_BIAS: return vector_if(a->mlp_bias, inner);
-    case MODEL_DOWN: return matrix_if(true, hidden, inner);
-    case MODEL_DOWN_BIAS: return vector_if(a->mlp_bias, hidden);
+    case MODEL_DOWN: return matrix_if(inner > 0, hidden, inner);
+    case MODEL_DOWN_BIAS: return vector_if(a->mlp_bias && inner > 0, hidden);
     case MODEL_XIELU_ALPHA_P: case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return vector_if(a->xielu, 1);
+    case MODEL_ROUTER: case MODEL_ROUTER_BIAS: case MODEL_ROUTER_CORRECTION: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS:
+    case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_DOWN: case MODEL_EXPERTS_DOWN_BIAS: case MODEL_SHARED_GATE:
+        return a->layer[layer].experts ? expert_role_shape(a, role) : vector_if(false, 0);
     case MODEL_ROLE_COUNT: break;
     }
     return vector_if(false, 0);
@@ -104,14 +137,18 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
 
 /* ---- Names */
 
-/* The pattern with the layer in place of {i} and the head in place of {h}. */
-static void make_name(const char *pattern, uint32_t layer, uint32_t head, char name[NAME_SIZE])
+static bool is_piece(const char *place) { return strncmp(place, "{h}", 3) == 0 || strncmp(place, "{e}", 3) == 0; }
+
+static bool has_pieces(const char *pattern) { return strstr(pattern, "{h}") != NULL || strstr(pattern, "{e}") != NULL; }
+
+/* The pattern with the layer in place of {i}, and the head or expert in place of {h} or {e}. */
+static void make_name(const char *pattern, uint32_t layer, uint32_t piece, char name[NAME_SIZE])
 {
     size_t length = 0;
     while (*pattern != '\0' && length < NAME_SIZE - 1) {
-        const bool is_layer = strncmp(pattern, "{i}", 3) == 0, is_head = strncmp(pattern, "{h}", 3) == 0;
-        if (is_layer || is_head) {
-            length += (size_t)snprintf(name + length, NAME_SIZE - length, "%" PRIu32, is_layer ? layer : head);
+        const bool is_layer = strncmp(pattern, "{i}", 3) == 0;
+        if (is_layer || is_piece(pattern)) {
+            length += (size_t)snprintf(name + length, NAME_SIZE - length, "%" PRIu32, is_layer ? layer : piece);
             pattern += 3;
         } else {
             name[length++] = *pattern++;
@@ -126,13 +163,11 @@ static const char *without_prefix(const model_family *family, const char *name)
     return strncmp(name, family->base_prefix, length) == 0 ? name + length : NULL;
 }
 
-static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor_name *name, uint32_t layer, uint32_t head)
+static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor_name *name, uint32_t layer, uint32_t piece)
 {
     char made[NAME_SIZE];
-    make_name(name->pattern, layer, head, made);
-    const ckpt_tensor *tensor = ckpt_find(b->checkpoint, made);
-    const char        *bare = without_prefix(b->family, made);
-    return tensor != NULL || bare == NULL ? tensor : ckpt_find(b->checkpoint, bare);
+    make_name(name->pattern, layer, piece, made);
+    return model_find_spelling(b->checkpoint, b->family->base_prefix, made);
 }
 
 model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t layer, uint32_t piece)
@@ -144,7 +179,7 @@ model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t 
             continue;
         bound.tensor = find_tensor(b, name, layer, piece);
         bound.transposed = name->transposed;
-        bound.pieces = strstr(name->pattern, "{h}") != NULL ? model_role_shape_of(b->architecture, role).pieces : 1;
+        bound.pieces = has_pieces(name->pattern) ? model_role_shape_of(b->architecture, role, layer).pieces : 1;
     }
     if (bound.tensor == NULL && role == MODEL_EMBEDDING && b->tied) /* a file may hold the shared table under the head's name */
         return model_bound_tensor(b, MODEL_HEAD, 0);
@@ -153,9 +188,9 @@ model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t 
 
 model_bound model_bound_tensor(const model_binding *b, model_role role, uint32_t layer) { return model_bound_piece(b, role, layer, 0); }
 
-/* `text` is `pattern`, in which {i} stands for a number below `layers` and {h} for one below `heads`; a "*" at its start or end for
- * anything. */
-static bool matches(const char *pattern, const char *text, uint32_t layers, uint32_t heads)
+/* `text` is `pattern`, in which {i} stands for a number below `layers`, {h} and {e} for one below `pieces`; a "*" at its start or end
+ * for anything. */
+static bool matches(const char *pattern, const char *text, uint32_t layers, uint32_t pieces)
 {
     if (pattern[0] == '*') {
         const size_t tail = strlen(pattern + 1), length = strlen(text);
@@ -165,7 +200,7 @@ static bool matches(const char *pattern, const char *text, uint32_t layers, uint
         return strncmp(pattern, text, strlen(pattern) - 1) == 0;
     while (*pattern != '\0') {
         const bool is_layer = strncmp(pattern, "{i}", 3) == 0;
-        if (!is_layer && strncmp(pattern, "{h}", 3) != 0) {
+        if (!is_layer && !is_piece(pattern)) {
             if (*pattern++ != *text++)
                 return false;
             continue;
@@ -174,25 +209,40 @@ static bool matches(const char *pattern, const char *text, uint32_t layers, uint
         const char *digits = text;
         while (*text >= '0' && *text <= '9' && text - digits < 9)
             number = number * 10 + (uint64_t)(*text++ - '0');
-        if (text == digits || (digits[0] == '0' && text - digits > 1) || number >= (is_layer ? layers : heads))
+        if (text == digits || (digits[0] == '0' && text - digits > 1) || number >= (is_layer ? layers : pieces))
             return false;
         pattern += 3;
     }
     return *text == '\0';
 }
 
-static bool matches_either(const model_family *family, const char *pattern, const char *text, uint32_t layers, uint32_t heads)
+static bool matches_either(const model_family *family, const char *pattern, const char *text, uint32_t layers, uint32_t pieces)
 {
     const char *bare = without_prefix(family, pattern);
-    return matches(pattern, text, layers, heads) || (bare != NULL && matches(bare, text, layers, heads));
+    return matches(pattern, text, layers, pieces) || (bare != NULL && matches(bare, text, layers, pieces));
 }
 
-static bool is_known(const model_binding *b, const char *text)
+/* The first layer that has this role; where none has, 0. */
+static uint32_t layer_with(const model_architecture *a, model_role role)
+{
+    for (uint32_t layer = 0; layer < a->layers && role >= MODEL_FIRST_LAYER_ROLE; layer++) {
+        if (model_role_shape_of(a, role, layer).rows > 0)
+            return layer;
+    }
+    return 0;
+}
+
+static bool is_known(const model_binding *b, const char *file_name)
 {
     const model_family *family = b->family;
+    char                text[MODEL_NAME_SIZE];
+    model_plain_name(file_name, text);
+    if (model_name_is_foreign(file_name))
+        return true;
     const uint32_t      layers = b->architecture->layers;
     for (size_t i = 0; i < family->name_count; i++) {
-        const model_role_shape shape = model_role_shape_of(b->architecture, family->names[i].role);
+        const model_role       role = family->names[i].role;
+        const model_role_shape shape = model_role_shape_of(b->architecture, role, layer_with(b->architecture, role));
         if (shape.rows > 0 && matches_either(family, family->names[i].pattern, text, layers, shape.pieces))
             return true;
     }
@@ -251,6 +301,9 @@ typedef struct all_faults {
 
 static bool has_shape(const ckpt_tensor *tensor, model_role_shape want, bool transposed)
 {
+    if (want.columns > 0 && want.pieces > 0 && tensor->dims == 3)
+        return tensor->shape[0] == want.pieces && tensor->shape[transposed ? 2 : 1] == want.rows / want.pieces &&
+               tensor->shape[transposed ? 1 : 2] == want.columns;
     if (want.columns > 0)
         return tensor->dims == 2 && tensor->shape[transposed ? 1 : 0] == want.rows && tensor->shape[transposed ? 0 : 1] == want.columns;
     if (tensor->dims == 2 && want.pieces > 0)
@@ -260,12 +313,14 @@ static bool has_shape(const ckpt_tensor *tensor, model_role_shape want, bool tra
 
 static oclm_status add_wrong_shape(fault_list *faults, const ckpt_tensor *tensor, model_role_shape want, bool transposed)
 {
-    const uint64_t shape[2] = { transposed ? want.columns : want.rows, transposed ? want.rows : want.columns };
+    const bool     pieces = want.pieces > 0 && want.columns > 0;
+    const uint32_t rows = pieces ? want.rows / want.pieces : want.rows;
+    const uint64_t shape[3] = { want.pieces, transposed ? want.columns : rows, transposed ? rows : want.columns };
     core_text      wrong = CORE_TEXT_INIT;
     (void)core_text_add_string(&wrong, "is ");
     add_shape(&wrong, tensor->shape, tensor->dims);
     (void)core_text_add_string(&wrong, ", not ");
-    add_shape(&wrong, shape, want.columns == 0 ? 1 : 2);
+    add_shape(&wrong, pieces ? shape : shape + 1, pieces ? 3 : want.columns == 0 ? 1 : 2);
     oclm_status status = add_fault(faults, tensor->name, wrong.data);
     core_text_free(&wrong);
     return status;
@@ -275,14 +330,14 @@ static oclm_status add_wrong_shape(fault_list *faults, const ckpt_tensor *tensor
 static oclm_status check_piece(model_binding *b, const model_tensor_name *name, uint32_t layer, uint32_t piece, all_faults *faults)
 {
     const model_bound bound = model_bound_piece(b, name->role, layer, piece);
-    model_role_shape  want = model_role_shape_of(b->architecture, name->role);
+    model_role_shape  want = model_role_shape_of(b->architecture, name->role, layer);
     if (bound.tensor == NULL) {
         char made[NAME_SIZE];
         make_name(name->pattern, layer, piece, made);
         return add_fault(&faults->missing, made, NULL);
     }
     if (bound.pieces > 1)
-        want = (model_role_shape){ want.rows / bound.pieces, 0, 0 };
+        want = (model_role_shape){ want.rows / bound.pieces, want.columns, 0 };
     b->parameters += bound.tensor->elements;
     b->bytes += bound.tensor->bytes;
     if (!has_shape(bound.tensor, want, bound.transposed))
@@ -292,10 +347,31 @@ static oclm_status check_piece(model_binding *b, const model_tensor_name *name, 
     return OCLM_OK;
 }
 
+static bool is_named(const model_family *family, model_role role)
+{
+    for (size_t i = 0; i < family->name_count; i++) {
+        if (family->names[i].role == role)
+            return true;
+    }
+    return false;
+}
+
+/* Is the role played by others in this file? Gate and up of experts are one tensor or two. */
+static bool is_replaced(const model_binding *b, model_role role, uint32_t layer)
+{
+    const bool fused = model_bound_tensor(b, MODEL_EXPERTS_GATE_UP, layer).tensor != NULL;
+    switch (role) {
+    case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: return fused;
+    case MODEL_EXPERTS_GATE_UP: return !fused && is_named(b->family, MODEL_EXPERTS_GATE);
+    default: return false;
+    }
+}
+
 static oclm_status check_role(model_binding *b, const model_tensor_name *name, uint32_t layer, all_faults *faults)
 {
     oclm_status status = OCLM_OK;
-    if (model_role_shape_of(b->architecture, name->role).rows == 0 || (name->role == MODEL_HEAD && b->tied))
+    if (model_role_shape_of(b->architecture, name->role, layer).rows == 0 || (name->role == MODEL_HEAD && b->tied) ||
+        is_replaced(b, name->role, layer))
         return OCLM_OK;
     const uint32_t pieces = model_bound_tensor(b, name->role, layer).pieces;
     for (uint32_t piece = 0; piece < pieces && status == OCLM_OK; piece++)

@@ -9,7 +9,8 @@
 typedef struct model_role_shape {
     uint32_t rows;    /* outputs of a matrix; elements of a vector */
     uint32_t columns; /* inputs of a matrix; 0: a vector */
-    uint32_t pieces;  /* a vector that may also be stored as a matrix of so many rows, or as so many tensors; 0: it may not */
+    uint32_t pieces;  /* a vector that may also be stored as a matrix of so many rows, or as so many tensors; a matrix that is stored as so
+                         many below each other, in one tensor of three dimensions or each in its own; 0: neither */
 } model_role_shape;
 
 /* Does the architecture normalise there, with a tensor of its own or without? `norm` is a role of a norm's weight. */
@@ -17,8 +18,12 @@ bool model_has_norm(const model_architecture *architecture, model_role norm);
 /* Do projections lie between the embedding table and the layers? */
 bool model_has_projections(const model_architecture *architecture);
 
-/* What a role's tensor must look like, as outputs by inputs whatever way it is stored. rows = 0: the architecture has none. */
-model_role_shape model_role_shape_of(const model_architecture *architecture, model_role role);
+/* Inner states of a layer's MLP; with experts, of the shared one. */
+uint32_t model_inner_width(const model_architecture *architecture, uint32_t layer);
+
+/* What a role's tensor must look like, as outputs by inputs whatever way it is stored. rows = 0: the architecture, or this layer, has
+ * none. */
+model_role_shape model_role_shape_of(const model_architecture *architecture, model_role role, uint32_t layer);
 
 typedef struct model_bound {
     const ckpt_tensor *tensor; /* NULL: there is none */

@@ -1,11 +1,12 @@
 /* config.c: config.json -> family -> architecture. Every size is checked on its own and against the others here, so that the
  * rest of the room may multiply them. Sources: transformers' PreTrainedConfig and RotaryEmbeddingConfigMixin. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
 #include "core/platform.h"
-#include "model/architecture.h"
+#include "model/unknown_type.h"
 
 /* What a family read one by one must also fit together. */
 static oclm_status check_sizes(const model_architecture *a, const char *origin)
@@ -23,24 +24,44 @@ static oclm_status check_sizes(const model_architecture *a, const char *origin)
     return OCLM_OK;
 }
 
-static oclm_status find_family(const cJSON *config, const char *origin, const model_family **family)
+/* ---- Which family */
+
+/* A model that also sees or hears keeps its language model's keys in "text_config"; what is missing there may stand beside it. */
+static oclm_status language_part(const cJSON *config, const char *origin, cJSON **part)
+{
+    const cJSON *text = core_json_member(config, "text_config");
+    *part = cJSON_Duplicate(config, true);
+    bool whole = *part != NULL;
+    if (text != NULL && !cJSON_IsObject(text))
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"text_config\" is not an object", origin);
+    for (const cJSON *item = text != NULL ? text->child : NULL; item != NULL && whole; item = item->next) {
+        cJSON *copy = cJSON_Duplicate(item, true);
+        cJSON_DeleteItemFromObjectCaseSensitive(*part, item->string);
+        whole = copy != NULL && cJSON_AddItemToObject(*part, item->string, copy);
+    }
+    return whole ? OCLM_OK : core_fail(OCLM_ERR_MEMORY, "%s: no memory for a copy of the configuration", origin);
+}
+
+/* By the model_type inside, else by the one around it, else by the usual name of the text part of that. */
+static const model_family *family_of(const cJSON *config, const char *inside)
+{
+    const cJSON *outer = core_json_member(config, "model_type");
+    char         text_type[80];
+    const model_family *family = inside != NULL ? model_family_find(inside) : NULL;
+    if (family != NULL || !cJSON_IsString(outer) || core_json_member(config, "text_config") == NULL)
+        return family;
+    if ((family = model_family_find(outer->valuestring)) != NULL)
+        return family;
+    snprintf(text_type, sizeof text_type, "%.70s_text", outer->valuestring);
+    return model_family_find(text_type);
+}
+
+static oclm_status find_family(const cJSON *config, const cJSON *part, const char *origin, const model_family **family)
 {
     const char *model_type = NULL;
-    core_text   supported = CORE_TEXT_INIT;
-    oclm_status status = core_json_get_string(config, "model_type", origin, &model_type);
-    if (status != OCLM_OK)
-        return status;
-    if (model_type != NULL && (*family = model_family_find(model_type)) != NULL)
-        return OCLM_OK;
-    for (size_t i = 0; model_family_at(i) != NULL && status == OCLM_OK; i++)
-        status = core_text_printf(&supported, "%s%s", i > 0 ? ", " : "", model_family_at(i)->model_type);
-    if (status == OCLM_OK && model_type == NULL)
-        status = core_fail(OCLM_ERR_FORMAT, "%s has no \"model_type\", which tells how to read a model; supported are %s", origin,
-                           supported.data);
-    else if (status == OCLM_OK)
-        status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: model_type \"%.60s\" is not supported; supported are %s", origin, model_type,
-                           supported.data);
-    core_text_free(&supported);
+    oclm_status status = core_json_get_string(part, "model_type", origin, &model_type);
+    if (status == OCLM_OK && (*family = family_of(config, model_type)) == NULL)
+        status = model_refuse_type(part, model_type, origin);
     return status;
 }
 
@@ -71,21 +92,34 @@ static oclm_status read_dtype(const cJSON *config, const char *origin, oclm_dtyp
     return status;
 }
 
-static oclm_status read_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
+static oclm_status read_part(const cJSON *config, const model_family *family, const char *origin, model_architecture *architecture,
                              oclm_dtype *dtype)
 {
     oclm_status status;
-    if (!cJSON_IsObject(config))
-        return core_fail(OCLM_ERR_FORMAT, "%s: not a JSON object", origin);
-    if ((status = find_family(config, origin, family)) != OCLM_OK ||
-        (status = refuse_quantized(config, origin)) != OCLM_OK ||
+    if ((status = refuse_quantized(config, origin)) != OCLM_OK ||
         (status = read_dtype(config, origin, dtype)) != OCLM_OK)
         return status;
-    strncpy(architecture->model_type, (*family)->model_type, sizeof architecture->model_type - 1);
+    strncpy(architecture->model_type, family->model_type, sizeof architecture->model_type - 1);
     architecture->embedding_scale = architecture->residual_scale = architecture->logits_scale = 1.0f;
-    if ((status = (*family)->read_config(config, origin, architecture)) != OCLM_OK)
+    if ((status = family->read_config(config, origin, architecture)) != OCLM_OK)
         return status;
-    return check_sizes(architecture, origin);
+    if ((status = check_sizes(architecture, origin)) != OCLM_OK)
+        return status;
+    return model_check_experts(architecture, origin);
+}
+
+static oclm_status read_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
+                             oclm_dtype *dtype)
+{
+    cJSON      *part = NULL;
+    oclm_status status;
+    if (!cJSON_IsObject(config))
+        return core_fail(OCLM_ERR_FORMAT, "%s: not a JSON object", origin);
+    if ((status = language_part(config, origin, &part)) == OCLM_OK &&
+        (status = find_family(config, part, origin, family)) == OCLM_OK)
+        status = read_part(part, *family, origin, architecture, dtype);
+    cJSON_Delete(part);
+    return status;
 }
 
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype)

@@ -288,7 +288,7 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
     if ((status = check_pieces(state, pieces, count, &shape.rows)) != OCLM_OK)
         return status;
     shape.logit_rows = logits == MODEL_LOGITS_ALL ? shape.rows : logits == MODEL_LOGITS_LAST ? (uint32_t)count : 0;
-    shape.gather = shape.logit_rows > 0 && shape.logit_rows < shape.rows;
+    shape.gather = shape.logit_rows > 0 && shape.logit_rows < shape.rows && count > 1; /* one piece: its last row */
     if ((status = check_logit_rows(state, shape.logit_rows)) != OCLM_OK)
         return status;
     status = run_pieces(state, pieces, count, &shape);

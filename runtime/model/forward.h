@@ -6,6 +6,7 @@
 #define OCLM_MODEL_FORWARD_H
 
 #include "model/attention.h"
+#include "model/experts.h"
 #include "model/model.h"
 
 #define MODEL_CHUNK_ROWS 512u /* most rows of one pass: longer prompts are prefilled in chunks */
@@ -37,6 +38,7 @@ typedef struct model_state {
     uint32_t           rope_prompt;  /* what the tables were made for */
     /* Activations. */
     dev_buffer         hidden, qkv, attention_out, mlp, scratch, partial, selected;
+    model_expert_state experts;
     dev_buffer         branch;       /* as hidden: what a half of a layer adds, where that is normalised; else empty */
     dev_buffer         table_rows;   /* float32 [max_rows][table_stride]: rows as wide as the embedding, where projections ask for them */
     size_t             scratch_floats;

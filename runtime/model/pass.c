@@ -44,16 +44,29 @@ static bool norms_ride(const model_architecture *a)
 
 /* ---- Products */
 
-size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t rows)
 {
-    const model_layer   *layer = &model->weights.layers[0]; /* all are alike */
+    const model_layer   *layer = &model->weights.layers[index];
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
     dev_device          *device = model->device;
     size_t most = dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE);
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
+    if (model->architecture.layer[index].experts)
+        return larger(most, model_experts_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->up, rows, norm, up));
-    most = larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+    return larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
+}
+
+size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+{
+    const dev_norm_kind norm = model->architecture.norm.kind;
+    dev_device         *device = model->device;
+    size_t              most = 0;
+    for (uint32_t i = 0; i < model->weights.layer_count; i++) {
+        if (i == 0 || model->architecture.layer[i].experts != model->architecture.layer[i - 1].experts) /* others are alike */
+            most = larger(most, layer_scratch(model, i, rows));
+    }
     if (model_has_projections(&model->architecture)) {
         most = larger(most, dev_matmul_scratch(device, &model->weights.project_in, rows, DEV_NORM_NONE, DEV_STORE));
         most = larger(most, dev_matmul_scratch(device, &model->weights.project_out, logit_rows, norm, DEV_STORE));
@@ -90,8 +103,9 @@ model_attention_shape model_pass_attention_shape(const model_architecture *a, ui
 /* A product of all rows, as far as every product of a pass is alike. */
 static dev_matmul product_of(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
 {
+    const model_architecture *a = &state->model->architecture;
     return (dev_matmul){ .weight = weight, .bias = bias != NULL ? optional(bias) : NULL, .rows = rows, .scratch = &state->scratch,
-                         .scratch_floats = state->scratch_floats };
+                         .scratch_floats = state->scratch_floats, .siblings = { a->norm.kind, a->mlp_gated, a->activation } };
 }
 
 model_attention model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t index)
@@ -171,13 +185,6 @@ model_layer_products model_pass_products(const model_state *state, uint32_t rows
                                    down_product(state, rows, layer) };
 }
 
-/* The stream becomes its norm. */
-static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, const dev_norm *norm)
-{
-    return dev_norm_add(work, norm, &state->hidden, 0, state->hidden_stride, &state->hidden, 0, state->hidden_stride, rows,
-                        state->model->architecture.hidden_size);
-}
-
 /* ---- Before the layers */
 
 /* What the table's rows are multiplied by. */
@@ -215,16 +222,17 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
     if (status == OCLM_OK && weights->positions.part_count > 0)
         status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
     if (status == OCLM_OK && a->embedding_norm)
-        status = norm_stream(state, work, rows, &weights->embedding_norm);
+        status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
     return status;
 }
 
 /* ---- The layers */
 
-/* The same where that comes here. */
-static oclm_status norm_between(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
+/* The stream becomes its norm, where that comes here. */
+static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
 {
-    return model_between_of(&state->model->architecture) == here ? norm_stream(state, work, rows, norm) : OCLM_OK;
+    const model_architecture *a = &state->model->architecture;
+    return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
 }
 
 /* The product that ends a half, and what the order asks for behind it. */
@@ -235,7 +243,7 @@ static oclm_status add_end(model_state *state, dev_work *work, const dev_matmul 
     if (status == OCLM_OK && model_between_of(a) == MODEL_BETWEEN_ADDED)
         status = dev_norm_residual(work, post_norm, &state->branch, state->hidden_stride, a->residual_scale, &state->hidden,
                                    state->hidden_stride, product->rows, a->hidden_size);
-    return status == OCLM_OK ? norm_between(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
+    return status == OCLM_OK ? norm_stream(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
 }
 
 /* An activation that does not ride on the product. */
@@ -261,14 +269,16 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
     const model_attention      attention = model_pass_attention(state, shape, index);
     const bool                 parallel = model_is_parallel(&state->model->architecture);
     oclm_status                status;
-    if ((status = norm_between(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
+    if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
         (status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK)
         return status;
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
         return status;
     if ((status = add_end(state, work, &products.output, &layer->post_attention_norm, &layer->attention_norm)) != OCLM_OK)
         return status;
-    if (!parallel && ((status = norm_between(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
+    if (state->model->architecture.layer[index].experts)
+        return model_experts_add(state, work, shape->rows, index);
+    if (!parallel && ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
                       (status = add_up(state, work, &products.up, layer)) != OCLM_OK))
         return status;
     return add_end(state, work, &products.down, &layer->post_mlp_norm, &layer->mlp_norm);
@@ -305,7 +315,9 @@ static dev_matmul product_of_selected(const model_state *state, const model_pass
     dev_matmul m = product_of(state, shape->logit_rows, weight, NULL);
     m.norm = state->model->weights.final_norm;
     m.x = shape->gather ? &state->selected : &state->hidden, m.x_stride = state->hidden_stride;
+    m.x_offset = shape->gather ? 0 : (uint64_t)(shape->rows - shape->logit_rows) * state->hidden_stride;
     m.epilogue = DEV_STORE;
+    m.siblings = (dev_siblings){ .norm = DEV_NORM_NONE }; /* of one row, where a layer's have many: nobody's kernel but its own */
     return m;
 }
 
@@ -323,7 +335,7 @@ static dev_matmul head_product(const model_state *state, const model_pass_shape 
     dev_matmul           m = product_of_selected(state, shape, head_of(weights));
     if (model_has_projections(&state->model->architecture)) {
         m.norm.kind = DEV_NORM_NONE;
-        m.x = &state->table_rows, m.x_stride = state->table_stride;
+        m.x = &state->table_rows, m.x_stride = state->table_stride, m.x_offset = 0;
     }
     m.bias = optional(&weights->head_bias);
     m.y = &state->logits, m.y_stride = state->logits_stride;

@@ -11,7 +11,7 @@ typedef struct model_pass_shape {
     bool     single_rows;  /* every row is of another sequence */
     uint32_t length_bound; /* no position reaches it */
     uint32_t logit_rows;   /* 0: no logits */
-    bool     gather;       /* logits of the rows in state->logit_rows; false: of the first `logit_rows` */
+    bool     gather;       /* logits of the rows in state->logit_rows; false: of the last `logit_rows` */
 } model_pass_shape;
 
 /* What comes between the products of a layer, where model_residual asks for a norm that no product takes along. */
@@ -37,6 +37,9 @@ model_attention      model_pass_attention(const model_state *state, const model_
 /* Adds all layers in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the shape of the pass allow
  * that: `added` says so (layers.c). */
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
+
+/* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
+oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
 /* Adds all launches of a pass to `work`: embedding, layers, final norm and head. */
 oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape);

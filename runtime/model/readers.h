@@ -60,4 +60,17 @@ typedef struct model_rope_defaults {
  * rope_scaling or rope_parameters, with the keys of either generation. Layers that shall not turn at all are the family's. */
 oclm_status model_read_rope(const cJSON *config, const char *origin, const model_rope_defaults *defaults, model_architecture *a);
 
+/* A family's defaults of what its experts have. */
+typedef struct model_expert_defaults {
+    uint32_t    count, chosen;
+    const char *width_key;      /* NULL: each is as wide as intermediate_size */
+    uint32_t    width;
+    const char *normalised_key; /* NULL: no such key */
+    bool        normalised;
+} model_expert_defaults;
+
+/* Numbers and width of experts, under any of their names, and whether what they count is divided by its sum; after the sizes. All layers
+ * have experts then: the family takes back those that have not. */
+oclm_status model_read_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, model_architecture *a);
+
 #endif

@@ -45,7 +45,7 @@ typedef struct plan {
     uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes[MODEL_ROPE_SETS], slopes_bytes, growth_bytes; /* 0: none */
     uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
     uint64_t branch_bytes, table_bytes; /* 0: none */
-    uint64_t cache_bytes;
+    uint64_t cache_bytes, expert_bytes;
     uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride;
 } plan;
 
@@ -67,7 +67,7 @@ static plan make_plan(const model_model *model, const model_state_options *o)
         .hidden_stride = rounded(a->hidden_size),
         .qkv_stride = rounded(((uint64_t)a->heads + 2u * a->kv_heads) * a->head_dim),
         .attention_stride = rounded((uint64_t)a->heads * a->head_dim),
-        .mlp_stride = rounded(a->intermediate_size),
+        .mlp_stride = rounded(a->experts.shared_width > a->intermediate_size ? a->experts.shared_width : a->intermediate_size),
         .logits_stride = rounded(a->vocab_size),
     };
     p.rows_bytes = rows * sizeof(int32_t);
@@ -90,6 +90,7 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.table_stride = model_has_projections(a) ? rounded(a->embedding_size) : 0;
     p.table_bytes = rows * p.table_stride * f;
     p.cache_bytes = model_cache_bytes(a, o->sequences, o->max_positions);
+    p.expert_bytes = model_expert_state_bytes(a, o->max_rows);
     return p;
 }
 
@@ -100,7 +101,7 @@ static uint64_t plan_bytes(const plan *p)
 {
     return 3 * p->rows_bytes + p->tiles_bytes + p->logit_rows_bytes + p->logits_bytes + rope_bytes(p) + p->slopes_bytes + p->growth_bytes +
            p->hidden_bytes + p->qkv_bytes + p->attention_bytes + p->mlp_bytes + p->scratch_floats * sizeof(float) + p->partial_bytes +
-           p->selected_bytes + p->branch_bytes + p->table_bytes + p->cache_bytes;
+           p->selected_bytes + p->branch_bytes + p->table_bytes + p->cache_bytes + p->expert_bytes;
 }
 
 uint64_t model_state_bytes(const model_model *model, const model_state_options *options)
@@ -262,6 +263,7 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
     if ((status = make_host_rows(s)) != OCLM_OK ||
         (status = dev_queue_new(s->model->device, &s->queue)) != OCLM_OK ||
         (status = model_cache_new(s->model->device, a, o->sequences, o->max_positions, &s->cache)) != OCLM_OK ||
+        (status = model_expert_state_new(s->model->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
         (status = make_buffers(s, p)) != OCLM_OK)
         return status;
     return (status = fill_numbers(s)) == OCLM_OK ? model_state_turn(s, 0) : status;
@@ -309,6 +311,7 @@ void model_state_free(model_state *s)
     for (size_t i = 0; i < COUNT(buffers); i++)
         dev_buffer_free(device, buffers[i]);
     model_cache_free(device, &s->cache);
+    model_expert_state_free(device, &s->experts);
     if (s->queue != NULL)
         (void)clReleaseCommandQueue(s->queue);
     core_free(s->host_ids);

@@ -6,18 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/loader.h"
+
 /* ---- Sizes */
 
 static uint64_t padded(uint64_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
 
 static uint64_t vector_bytes(uint64_t count) { return padded(count) * sizeof(float); }
 
-static uint64_t up_rows(const model_architecture *a) { return a->mlp_gated ? 2 * padded(a->intermediate_size) : a->intermediate_size; }
+static uint64_t up_rows(const model_architecture *a, uint32_t layer)
+{
+    const uint32_t inner = model_inner_width(a, layer);
+    return a->mlp_gated ? 2 * padded(inner) : inner;
+}
 
 /* What a role takes on the device. Nothing for those that lie in another one, as q, k and v in MODEL_QKV, whatever the checkpoint does. */
-static uint64_t role_bytes(const model_architecture *a, model_role role, core_dtype dtype)
+static uint64_t role_bytes(const model_architecture *a, model_role role, uint32_t layer, core_dtype dtype)
 {
-    const model_role_shape shape = model_role_shape_of(a, role);
+    const model_role_shape shape = model_role_shape_of(a, role, layer);
     switch (role) {
     case MODEL_Q: case MODEL_Q_BIAS: case MODEL_K: case MODEL_K_BIAS: case MODEL_V: case MODEL_V_BIAS: case MODEL_GATE: case MODEL_GATE_BIAS:
     case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return 0;
@@ -26,33 +32,53 @@ static uint64_t role_bytes(const model_architecture *a, model_role role, core_dt
             return 0;
         break;
     case MODEL_GATE_UP:
-        if (a->mlp_gated)
-            return dev_matrix_bytes(dtype, up_rows(a), shape.columns);
+        if (shape.rows > 0)
+            return dev_matrix_bytes(dtype, up_rows(a, layer), shape.columns);
         break;
-    case MODEL_GATE_UP_BIAS: return shape.rows > 0 ? vector_bytes(up_rows(a)) : 0;
+    case MODEL_GATE_UP_BIAS: return shape.rows > 0 ? vector_bytes(up_rows(a, layer)) : 0;
     case MODEL_POSITIONS: return shape.rows > 0 ? dev_matrix_bytes(dtype, a->max_position_embeddings, shape.columns) : 0;
+    case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS: case MODEL_EXPERTS_DOWN:
+    case MODEL_EXPERTS_DOWN_BIAS:
+        return shape.rows > 0 ? a->experts.routing.count * model_expert_bytes(a, role, dtype) : 0;
     default: break;
     }
     return shape.columns > 0 ? dev_matrix_bytes(dtype, shape.rows, shape.columns) : vector_bytes(shape.rows);
 }
 
-static uint64_t bytes_of_roles(const model_architecture *a, core_dtype dtype, model_role first, model_role end)
+static uint64_t layer_bytes(const model_architecture *a, uint32_t layer, core_dtype dtype)
 {
     uint64_t bytes = 0;
-    for (model_role role = first; role < end; role++)
-        bytes += role_bytes(a, role, dtype);
+    for (model_role role = MODEL_FIRST_LAYER_ROLE; role < MODEL_ROLE_COUNT; role++)
+        bytes += role_bytes(a, role, layer, dtype);
     return bytes;
 }
 
 uint64_t model_weights_bytes(const model_architecture *a, bool tied, core_dtype dtype)
 {
-    return bytes_of_roles(a, dtype, 0, MODEL_FIRST_LAYER_ROLE) - (tied ? role_bytes(a, MODEL_HEAD, dtype) : 0) +
-           a->layers * bytes_of_roles(a, dtype, MODEL_FIRST_LAYER_ROLE, MODEL_ROLE_COUNT);
+    uint64_t bytes = 0;
+    for (model_role role = 0; role < MODEL_FIRST_LAYER_ROLE; role++)
+        bytes += tied && role == MODEL_HEAD ? 0 : role_bytes(a, role, 0, dtype);
+    for (uint32_t layer = 0; layer < a->layers; layer++)
+        bytes += layer_bytes(a, layer, dtype);
+    return bytes;
+}
+
+/* Of experts that a row did not choose nothing is read. */
+static uint64_t unread_bytes(const model_architecture *a, uint32_t layer, core_dtype dtype)
+{
+    static const model_role roles[] = { MODEL_EXPERTS_GATE_UP, MODEL_EXPERTS_GATE_UP_BIAS, MODEL_EXPERTS_DOWN, MODEL_EXPERTS_DOWN_BIAS };
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < COUNT(roles) && a->layer[layer].experts; i++)
+        bytes += (a->experts.routing.count - a->experts.routing.chosen) * model_expert_bytes(a, roles[i], dtype);
+    return bytes;
 }
 
 uint64_t model_weights_read_per_token(const model_architecture *a, core_dtype dtype)
 {
-    return model_weights_bytes(a, false, dtype) - role_bytes(a, MODEL_EMBEDDING, dtype) - role_bytes(a, MODEL_POSITIONS, dtype);
+    uint64_t bytes = model_weights_bytes(a, false, dtype) - role_bytes(a, MODEL_EMBEDDING, 0, dtype) - role_bytes(a, MODEL_POSITIONS, 0, dtype);
+    for (uint32_t layer = 0; layer < a->layers; layer++)
+        bytes -= unread_bytes(a, layer, dtype);
+    return bytes;
 }
 
 static oclm_status check_budget(dev_device *device, const model_binding *b, core_dtype dtype)
@@ -77,17 +103,10 @@ static oclm_status check_budget(dev_device *device, const model_binding *b, core
 
 /* ---- Loading */
 
-typedef struct loader {
-    dev_device             *device;
-    const model_binding    *binding;
-    core_dtype              dtype;
-    oclm_progress_callback  progress;
-    void                   *user;
-    uint64_t                done, total; /* bytes of the checkpoint */
-} loader;
+typedef model_loader loader;
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */
-static oclm_status loaded(loader *l, const ckpt_tensor *tensor)
+oclm_status model_loaded(loader *l, const ckpt_tensor *tensor)
 {
     ckpt_release(l->binding->checkpoint, tensor);
     l->done += tensor->bytes;
@@ -104,9 +123,9 @@ typedef struct part {
     uint32_t   first_row, panel_step;
 } part;
 
-static part whole(const loader *l, model_role role)
+static part whole(const loader *l, model_role role, uint32_t layer)
 {
-    return (part){ role, 0, model_role_shape_of(l->binding->architecture, role).rows, 0, 1 };
+    return (part){ role, 0, model_role_shape_of(l->binding->architecture, role, layer).rows, 0, 1 };
 }
 
 /* The same of the biases. */
@@ -124,7 +143,7 @@ static const char *name_of(const loader *l, model_role role, uint32_t layer)
 static oclm_status fill(loader *l, dev_matrix *matrix, const part *p, uint32_t layer)
 {
     const model_bound       bound = model_bound_tensor(l->binding, p->role, layer);
-    const model_role_shape  shape = model_role_shape_of(l->binding->architecture, p->role);
+    const model_role_shape  shape = model_role_shape_of(l->binding->architecture, p->role, layer);
     const size_t            skip = (size_t)p->from * (bound.transposed ? 1 : shape.columns); /* elements before the first row */
     const dev_matrix_source source = {
         .data = (const char *)bound.tensor->data + skip * core_dtype_size(bound.tensor->dtype), .dtype = bound.tensor->dtype,
@@ -142,19 +161,19 @@ static bool is_last_of_tensor(const part *parts, size_t count, size_t i) { retur
 /* A matrix of several parts; those of a tensor come one after another. */
 static oclm_status load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
 {
-    const uint32_t columns = model_role_shape_of(l->binding->architecture, parts[0].role).columns;
+    const uint32_t columns = model_role_shape_of(l->binding->architecture, parts[0].role, layer).columns;
     oclm_status    status = dev_matrix_new(l->device, l->dtype, (uint32_t)rows, columns, name_of(l, parts[0].role, layer), matrix);
     for (size_t i = 0; i < count && status == OCLM_OK; i++) {
         status = fill(l, matrix, &parts[i], layer);
         if (status == OCLM_OK && is_last_of_tensor(parts, count, i))
-            status = loaded(l, model_bound_tensor(l->binding, parts[i].role, layer).tensor);
+            status = model_loaded(l, model_bound_tensor(l->binding, parts[i].role, layer).tensor);
     }
     return status;
 }
 
-static oclm_status load_matrix(loader *l, model_role role, uint32_t layer, dev_matrix *matrix)
+oclm_status model_load_matrix(loader *l, model_role role, uint32_t layer, dev_matrix *matrix)
 {
-    const part p = whole(l, role);
+    const part p = whole(l, role, layer);
     return load_parts(l, &p, 1, layer, p.count, matrix);
 }
 
@@ -169,7 +188,7 @@ static oclm_status read_elements(loader *l, const part *p, uint32_t layer, bool 
         core_dtype_to_f32(tensor->dtype, (const char *)tensor->data + p->from * core_dtype_size(tensor->dtype), into + piece * count,
                           count);
         if (is_last)
-            status = loaded(l, tensor);
+            status = model_loaded(l, tensor);
     }
     return status;
 }
@@ -210,16 +229,16 @@ static oclm_status load_elements(loader *l, const part *parts, size_t count, uin
 }
 
 /* A vector of one tensor; none where the architecture has none. */
-static oclm_status load_vector(loader *l, model_role role, uint32_t layer, dev_buffer *buffer)
+oclm_status model_load_vector(loader *l, model_role role, uint32_t layer, dev_buffer *buffer)
 {
-    const part p = whole(l, role);
+    const part p = whole(l, role, layer);
     return p.count > 0 ? load_elements(l, &p, 1, layer, p.count, 0.0f, buffer) : OCLM_OK;
 }
 
 /* A norm, of which the architecture may have all, no tensors, or nothing. `role` is its weight's. */
 static oclm_status load_norm(loader *l, const model_norm_shape *shape, model_role role, bool may_have_bias, uint32_t layer, dev_norm *norm)
 {
-    const part  p = whole(l, role);
+    const part  p = whole(l, role, layer);
     oclm_status status = OCLM_OK;
     if (!model_has_norm(l->binding->architecture, role))
         return OCLM_OK;
@@ -227,7 +246,7 @@ static oclm_status load_norm(loader *l, const model_norm_shape *shape, model_rol
     norm->eps = shape->eps;
     if (p.count > 0)
         status = load_elements(l, &p, 1, layer, p.count, shape->weight_plus_one ? 1.0f : 0.0f, &norm->weight);
-    return status == OCLM_OK && may_have_bias ? load_vector(l, bias_of(p).role, layer, &norm->bias) : status;
+    return status == OCLM_OK && may_have_bias ? model_load_vector(l, bias_of(p).role, layer, &norm->bias) : status;
 }
 
 /* A weight of several parts and, where the architecture has one, its bias, which lies alike. */
@@ -266,12 +285,12 @@ static oclm_status load_qkv(loader *l, uint32_t i, model_layer *layer)
 static oclm_status load_up(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
-    const uint32_t inner = a->intermediate_size;
+    const uint32_t inner = model_inner_width(a, i);
     const bool     fused = model_bound_tensor(l->binding, MODEL_GATE_UP, i).tensor != NULL;
-    part           plain[] = { whole(l, MODEL_UP) };
+    part           plain[] = { whole(l, MODEL_UP, i) };
     part           gated[] = { { fused ? MODEL_GATE_UP : MODEL_GATE, 0, inner, 0, 2 },
                                { fused ? MODEL_GATE_UP : MODEL_UP, fused ? inner : 0, inner, DEV_PANEL, 2 } };
-    return load_fused(l, a->mlp_gated ? gated : plain, a->mlp_gated ? COUNT(gated) : COUNT(plain), i, up_rows(a), a->mlp_bias, &layer->up,
+    return load_fused(l, a->mlp_gated ? gated : plain, a->mlp_gated ? COUNT(gated) : COUNT(plain), i, up_rows(a, i), a->mlp_bias, &layer->up,
                       &layer->up_bias);
 }
 
@@ -285,7 +304,7 @@ static oclm_status load_xielu(loader *l, uint32_t layer, dev_buffer *buffer)
     if (!l->binding->architecture->xielu)
         return OCLM_OK;
     for (size_t i = 0; i < COUNT(roles) && status == OCLM_OK; i++) {
-        const part p = whole(l, roles[i]);
+        const part p = whole(l, roles[i], layer);
         status = read_elements(l, &p, layer, true, &stored[i]);
     }
     if (status != OCLM_OK)
@@ -305,11 +324,24 @@ static oclm_status load_attention(loader *l, uint32_t i, model_layer *layer)
         (status = load_qkv(l, i, layer)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_Q_NORM, true, i, &layer->q_norm)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_K_NORM, true, i, &layer->k_norm)) != OCLM_OK ||
-        (status = load_vector(l, MODEL_SINKS, i, &layer->sinks)) != OCLM_OK ||
-        (status = load_matrix(l, MODEL_O, i, &layer->output)) != OCLM_OK ||
-        (status = load_vector(l, MODEL_O_BIAS, i, &layer->output_bias)) != OCLM_OK)
+        (status = model_load_vector(l, MODEL_SINKS, i, &layer->sinks)) != OCLM_OK ||
+        (status = model_load_matrix(l, MODEL_O, i, &layer->output)) != OCLM_OK ||
+        (status = model_load_vector(l, MODEL_O_BIAS, i, &layer->output_bias)) != OCLM_OK)
         return status;
     return load_norm(l, &a->norm, MODEL_POST_ATTENTION_NORM, false, i, &layer->post_attention_norm);
+}
+
+/* The dense part: the MLP, or what every row has beside the experts it chose. */
+static oclm_status load_dense(loader *l, uint32_t i, model_layer *layer)
+{
+    oclm_status status;
+    if (model_inner_width(l->binding->architecture, i) == 0)
+        return OCLM_OK;
+    if ((status = load_up(l, i, layer)) != OCLM_OK ||
+        (status = load_xielu(l, i, &layer->xielu)) != OCLM_OK ||
+        (status = model_load_matrix(l, MODEL_DOWN, i, &layer->down)) != OCLM_OK)
+        return status;
+    return model_load_vector(l, MODEL_DOWN_BIAS, i, &layer->down_bias);
 }
 
 static oclm_status load_mlp(loader *l, uint32_t i, model_layer *layer)
@@ -317,10 +349,8 @@ static oclm_status load_mlp(loader *l, uint32_t i, model_layer *layer)
     const model_architecture *a = l->binding->architecture;
     oclm_status status;
     if ((status = load_norm(l, &a->norm, MODEL_MLP_NORM, true, i, &layer->mlp_norm)) != OCLM_OK ||
-        (status = load_up(l, i, layer)) != OCLM_OK ||
-        (status = load_xielu(l, i, &layer->xielu)) != OCLM_OK ||
-        (status = load_matrix(l, MODEL_DOWN, i, &layer->down)) != OCLM_OK ||
-        (status = load_vector(l, MODEL_DOWN_BIAS, i, &layer->down_bias)) != OCLM_OK)
+        (status = load_dense(l, i, layer)) != OCLM_OK ||
+        (a->layer[i].experts && (status = model_load_experts(l, i, &layer->experts)) != OCLM_OK))
         return status;
     return load_norm(l, &a->norm, MODEL_POST_MLP_NORM, false, i, &layer->post_mlp_norm);
 }
@@ -330,8 +360,8 @@ static oclm_status load_embedding(loader *l, model_weights *w)
     const model_architecture *a = l->binding->architecture;
     const part  positions = { MODEL_POSITIONS, a->position_offset, a->max_position_embeddings, 0, 1 };
     oclm_status status;
-    if ((status = load_matrix(l, MODEL_EMBEDDING, 0, &w->embedding)) != OCLM_OK ||
-        (model_has_projections(a) && (status = load_matrix(l, MODEL_PROJECT_IN, 0, &w->project_in)) != OCLM_OK) ||
+    if ((status = model_load_matrix(l, MODEL_EMBEDDING, 0, &w->embedding)) != OCLM_OK ||
+        (model_has_projections(a) && (status = model_load_matrix(l, MODEL_PROJECT_IN, 0, &w->project_in)) != OCLM_OK) ||
         (a->position == MODEL_POSITION_LEARNED &&
          (status = load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK))
         return status;
@@ -343,10 +373,10 @@ static oclm_status load_head(loader *l, model_weights *w)
     const model_architecture *a = l->binding->architecture;
     oclm_status status;
     if ((status = load_norm(l, &a->norm, MODEL_FINAL_NORM, true, 0, &w->final_norm)) != OCLM_OK ||
-        (model_has_projections(a) && (status = load_matrix(l, MODEL_PROJECT_OUT, 0, &w->project_out)) != OCLM_OK) ||
-        (!l->binding->tied && (status = load_matrix(l, MODEL_HEAD, 0, &w->head)) != OCLM_OK))
+        (model_has_projections(a) && (status = model_load_matrix(l, MODEL_PROJECT_OUT, 0, &w->project_out)) != OCLM_OK) ||
+        (!l->binding->tied && (status = model_load_matrix(l, MODEL_HEAD, 0, &w->head)) != OCLM_OK))
         return status;
-    return load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias);
+    return model_load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias);
 }
 
 static oclm_status load_all(loader *l, model_weights *w)
@@ -392,6 +422,7 @@ static void free_layer(dev_device *device, model_layer *layer)
     dev_matrix *const matrices[] = { &layer->qkv, &layer->output, &layer->up, &layer->down };
     dev_buffer *const buffers[] = { &layer->qkv_bias, &layer->sinks, &layer->output_bias, &layer->up_bias, &layer->xielu,
                                     &layer->down_bias };
+    model_experts_free(device, &layer->experts);
     for (size_t i = 0; i < COUNT(norms); i++)
         free_norm(device, norms[i]);
     for (size_t i = 0; i < COUNT(matrices); i++)

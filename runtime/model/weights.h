@@ -4,6 +4,17 @@
 
 #include "model/binding.h"
 
+/* Of a layer with experts; each begins with a panel of its own. */
+typedef struct model_expert_weights {
+    dev_matrix router;      /* [experts][hidden] */
+    dev_buffer router_bias, correction; /* [experts] */
+    dev_matrix up;          /* [experts][gate and up panels side by side: 2 * padded width][hidden] */
+    dev_buffer up_bias;     /* [experts][2 * padded width], likewise */
+    dev_matrix down;        /* [experts][padded hidden][width] */
+    dev_buffer down_bias;   /* [experts][padded hidden] */
+    dev_matrix shared_gate; /* [1][hidden] */
+} model_expert_weights;
+
 /* What an architecture does not have is empty: no buffer, no parts, a norm of kind DEV_NORM_NONE. */
 typedef struct model_layer {
     dev_norm   attention_norm, mlp_norm;           /* buffers owned here; empty where factors are 1 */
@@ -14,6 +25,7 @@ typedef struct model_layer {
     dev_buffer sinks;      /* [heads] */
     dev_matrix output;     /* [hidden][heads * head_dim] */
     dev_buffer output_bias;
+    model_expert_weights experts; /* then up and down are those of the shared one */
     dev_matrix up;         /* [intermediate][hidden], or gate and up panels side by side: [2 * padded intermediate][hidden] */
     dev_buffer up_bias;
     dev_buffer xielu;      /* [4]: the factors of x^2 above 0 and of the exponential below, beta, eps */

@@ -111,6 +111,7 @@ static inline double activate(dev_activation activation, double v)
     case DEV_ACT_RELU2: return v > 0 ? v * v : 0;
     case DEV_ACT_SIGMOID: return 1 / (1 + exp(-v));
     case DEV_ACT_TANH: return tanh(v);
+    case DEV_ACT_CLAMPED_SWIGLU: break; /* of two numbers */
     }
     return NAN;
 }

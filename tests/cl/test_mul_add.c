@@ -41,7 +41,8 @@ static float mul_add(bool once, float a, float b, float c)
 
 static void try_sums(dev_device *device, void *user)
 {
-    const bool once = dev_measure_fused(device);
+    double     seconds;
+    const bool once = dev_measure_fused(device, &seconds);
     float     *in = new_numbers(5, TERMS + 16 * TERMS), *b = in + TERMS, *got = core_alloc_array(TERMS * OUT, sizeof *got, "sums");
     (void)user;
     assert_non_null(got);

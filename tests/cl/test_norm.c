@@ -171,7 +171,7 @@ static float *compute_result(dev_device *device, stage *s, const char *kernel, s
         const dev_norm norm = { .kind = p->kind, .weight = s->weight_buffer, .bias = s->bias_buffer, .eps = EPS };
         dev_work      *work = NULL;
         assert_ok(dev_work_new(device, &work));
-        assert_ok(result == IN_PLACE ? dev_norm_add(work, &norm, &y, 0, p->n, &y, 0, p->n, p->rows, p->n)
+        assert_ok(result == IN_PLACE ? dev_norm_in_place(work, &norm, &y, 0, p->n, p->rows, p->n)
                                      : dev_norm_residual(work, &norm, &x, p->n, ADDED_SCALE, &y, p->n, p->rows, p->n));
         run_work(device, work);
         dev_work_free(work);

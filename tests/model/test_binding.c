@@ -81,6 +81,53 @@ static void names_without_the_base_prefix_and_old_masks_are_accepted(void **stat
     folder_free(&f);
 }
 
+/* ---- Spellings: inside a model that sees, by several releases; without prefix; norms of the first files. */
+
+static const struct { const char *label, *prefix, *head_prefix; bool bare, old_norms; } spellings[] = {
+    { "language_model.model.X", "language_model.", "language_model.", false, false },
+    { "model.language_model.X", "model.language_model.", "", true, false },
+    { "model.language_model.model.X", "model.language_model.", "model.language_model.", false, false },
+    { "language_model.model.model.X", "language_model.model.", "language_model.", false, false },
+    { "X", "", "", true, false },
+    { "gamma", "", "", false, true },
+};
+
+static void spell(size_t which, const char *name, char spelt[128])
+{
+    static const char base[] = "model.";
+    const bool  head = strncmp(name, base, strlen(base)) != 0;
+    const char *rest = spellings[which].bare && !head ? name + strlen(base) : name;
+    snprintf(spelt, 128, "%s%s", head ? spellings[which].head_prefix : spellings[which].prefix, rest);
+    char *tail = strstr(spelt, "norm.weight");
+    if (spellings[which].old_norms && tail != NULL)
+        strcpy(tail, "norm.gamma");
+}
+
+static void names_are_understood_in_every_spelling(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(spellings); i++) {
+        folder       f;
+        bound_folder b;
+        char         name[128], spelt[128];
+        folder_new(&f, FOLDER_LLAMA_CONFIG_OF("1"));
+        for (size_t t = 0; t < COUNT(folder_llama_outer) + COUNT(folder_llama_layer); t++) {
+            const bool          outer = t < COUNT(folder_llama_outer);
+            const folder_tensor *tensor = outer ? &folder_llama_outer[t] : &folder_llama_layer[t - COUNT(folder_llama_outer)];
+            snprintf(name, sizeof name, "%s%s", outer ? "" : "model.layers.0.", tensor->name);
+            spell(i, name, spelt);
+            folder_add(&f, spelt, CORE_F32, tensor->rows, tensor->columns);
+        }
+        folder_finish(&f);
+        if (bind(&f, &b) != OCLM_OK)
+            fail_msg("%s: %s", spellings[i].label, oclm_last_error());
+        if (log_text[0] != '\0')
+            fail_msg("%s: the log says \"%s\"", spellings[i].label, log_text);
+        unbind(&b);
+        folder_free(&f);
+    }
+}
+
 static void a_missing_tensor_is_named(void **state)
 {
     static const char *const names[] = {
@@ -155,7 +202,13 @@ static const struct { const char *name; bool known; } extra[] = {
     { "model.layers.x.mlp.up_proj.weight", false },
     { "model.layers.0.mlp.up_proj.weight_scale", false },
     { "embed_tokens.weight", true },                      /* the name without prefix is known, though not used */
-    { "vision_tower.weight", false },
+    { "vision_tower.encoder.layers.0.weight", true },      /* what sees and hears, and what guesses further */
+    { "model.visual.blocks.0.weight", true },
+    { "mtp.layers.0.weight", true },
+    { "vision_towers.weight", false },                     /* whole parts of names only */
+    { "model.layers.0.visual.weight", false },
+    { "language_model.model.norm.weight", true },          /* another spelling of what is there */
+    { "model.norm.gamma", true },
 };
 
 static void surplus_tensors_are_a_warning_naming_them(void **state)
@@ -275,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_complete_model_is_bound),
         cmocka_unit_test(names_without_the_base_prefix_and_old_masks_are_accepted),
+        cmocka_unit_test(names_are_understood_in_every_spelling),
         cmocka_unit_test(a_missing_tensor_is_named),
         cmocka_unit_test(of_many_missing_tensors_the_first_are_named_and_the_rest_counted),
         cmocka_unit_test(a_wrong_shape_or_type_is_told_with_what_it_should_be),

@@ -33,6 +33,13 @@ static const struct { const char *label, *config; oclm_status want; const char *
     { "no model_type", "{}", OCLM_ERR_FORMAT, "model_type|gpt2|llama" },
     { "model_type of another type", "{\"model_type\": 7}", OCLM_ERR_FORMAT, "model_type|7" },
     { "an unknown model_type", "{\"model_type\": \"zebra\"}", OCLM_ERR_UNSUPPORTED, "zebra|gpt2|llama|config.json" },
+    { "an unknown model_type with the keys of a known one", "{\"model_type\": \"zebra\", \"hidden_size\": 64, \"num_attention_heads\": 4, "
+      "\"rms_norm_eps\": 1e-5, \"mlp_bias\": true, \"stripes\": 3}", OCLM_ERR_UNSUPPORTED, "zebra|all known to|llama|does not mean" },
+    { "a text_config that is no object", "{\"model_type\": \"zebra\", \"text_config\": 1}", OCLM_ERR_FORMAT, "text_config|object" },
+    { "an unknown model inside", "{\"model_type\": \"zebra_vision\", \"text_config\": {\"model_type\": \"zebra\"}}", OCLM_ERR_UNSUPPORTED,
+      "\"zebra\"|supported are" },
+    { "a bad size inside", "{\"model_type\": \"zebra\", \"text_config\": {\"model_type\": \"llama\", \"vocab_size\": 0}}", OCLM_ERR_FORMAT,
+      "vocab_size|0" },
     { "quantised weights", LLAMA "\"quantization_config\": {\"quant_method\": \"gptq\"}}", OCLM_ERR_UNSUPPORTED, "gptq|bfloat16" },
     { "quantised by nobody knows what", LLAMA "\"quantization_config\": {}}", OCLM_ERR_UNSUPPORTED, "quantised" },
     { "quantised, not an object", LLAMA "\"quantization_config\": 4}", OCLM_ERR_UNSUPPORTED, "quantised" },
@@ -187,6 +194,21 @@ static void missing_keys_mean_the_class_defaults_of_llama(void **state)
     assert_int_equal(a.eos_token_ids[0], 2);
 }
 
+static void a_language_model_may_be_a_part_of_a_larger_one(void **state)
+{
+    (void)state;
+    const model_architecture a = read_good("{\"model_type\": \"zebra\", \"tie_word_embeddings\": true, \"vocab_size\": 7, \"eos_token_id\": 5, "
+                                           "\"vision_config\": {\"hidden_size\": 3}, \"text_config\": {\"model_type\": \"llama\", "
+                                           "\"vocab_size\": 99, \"hidden_size\": 64, \"num_attention_heads\": 4}}");
+    assert_int_equal(a.vocab_size, 99); /* what is inside counts, */
+    assert_int_equal(a.hidden_size, 64);
+    assert_true(a.tied_head);           /* then what stands beside it */
+    assert_int_equal(a.eos_token_ids[0], 5);
+    assert_string_equal(a.model_type, "llama");
+    const model_architecture named_outside = read_good("{\"model_type\": \"llama\", \"text_config\": {\"hidden_size\": 96, \"num_attention_heads\": 3}}");
+    assert_int_equal(named_outside.hidden_size, 96);
+}
+
 static void keys_have_old_and_new_names(void **state)
 {
     (void)state;
@@ -331,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_missing_folder_or_file_is_named),
         cmocka_unit_test(missing_keys_mean_the_class_defaults_of_gpt2),
         cmocka_unit_test(missing_keys_mean_the_class_defaults_of_llama),
+        cmocka_unit_test(a_language_model_may_be_a_part_of_a_larger_one),
         cmocka_unit_test(keys_have_old_and_new_names),
         cmocka_unit_test(rotary_parameters_are_read_from_both_generations_of_keys),
         cmocka_unit_test(the_dtype_is_read_from_both_generations_of_keys),

@@ -7,18 +7,26 @@
 #include "core/json.h"
 #include "model/binding.h"
 
+/* Elements that a role has in one layer. */
+static double elements_of(const model_architecture *a, model_role role, uint32_t layer)
+{
+    const model_role_shape shape = model_role_shape_of(a, role, layer);
+    return (double)shape.rows * (shape.columns > 0 ? shape.columns : 1);
+}
+
 /* Elements of all tensors that a file of this architecture has. */
 static double parameters_of(const model_family *family, const model_architecture *a)
 {
     double sum = 0.0;
     bool   seen[MODEL_ROLE_COUNT] = { false };
     for (size_t i = 0; i < family->name_count; i++) {
-        const model_role       role = family->names[i].role;
-        const model_role_shape shape = model_role_shape_of(a, role);
-        if (!seen[role] && !(role == MODEL_HEAD && a->tied_head))
-            sum += (double)shape.rows * (shape.columns > 0 ? shape.columns : 1) * (role >= MODEL_FIRST_LAYER_ROLE ? a->layers : 1);
+        const model_role role = family->names[i].role;
+        for (uint32_t layer = 0; layer < (role >= MODEL_FIRST_LAYER_ROLE ? a->layers : 1) && !seen[role]; layer++)
+            sum += role == MODEL_HEAD && a->tied_head ? 0 : elements_of(a, role, layer);
         seen[role] = true;
     }
+    for (uint32_t layer = 0; layer < a->layers && seen[MODEL_EXPERTS_GATE]; layer++) /* gate and up of experts: apart or, also named, fused */
+        sum -= elements_of(a, MODEL_EXPERTS_GATE_UP, layer);
     return sum;
 }
 

@@ -1,13 +1,15 @@
 /* test_layers.c: layers that share a launch give the bits of steps that are a launch each: rows of several sequences at positions of their
- * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation. */
+ * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation, in every order of the
+ * residual stream (test_families.c does the same for one sequence of each family). */
 #include "model/folders.h"
 #include "model/models.h"
+#include "model/seeded.h"
 
 #define VOCAB 70
 #define SEQUENCES 5
 #define STEPS 4
 
-static const struct scene { const char *label, *folder; uint32_t sequences, prompt; } scenes[] = {
+static const struct scene { const char *label, *folder /* or a family */; uint32_t sequences, prompt; } scenes[] = {
     { "llama of 14 layers", NULL, 1, 3 },
     { "llama of 14 layers, 2 sequences", NULL, 2, 40 },
     { "llama of 14 layers, more sequences than rows of a tile", NULL, SEQUENCES, 33 },
@@ -16,6 +18,14 @@ static const struct scene { const char *label, *folder; uint32_t sequences, prom
     { "gpt2, float16", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-float16", 2, 5 },
     { "llama, grouped", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20 },
     { "llama, bfloat16", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bfloat16", 1, 20 },
+    { "norms of what is added", "gemma2", 3, 20 },
+    { "no others", "olmo2", 2, 9 },
+    { "an MLP beside attention", "cohere", 3, 20 },
+    { "with a norm of its own", "gpt_neox", 2, 9 },
+    { "parts of what is added", "granite", 3, 9 },
+    { "norms of the stream, after", "opt-post", 3, 9 },
+    { "norms of the stream, before", "bloom-post", 2, 9 },
+    { "xIELU", "apertus", 5, 9 },
 };
 
 static folder deep;
@@ -61,12 +71,25 @@ static void decode(const model_model *model, const struct scene *scene, bool ste
     model_state_free(state);
 }
 
+static bool is_family(const struct scene *scene) { return scene->folder != NULL && scene->folder[0] != '/'; }
+
+static model_model *load_scene(const struct scene *scene, const place *where)
+{
+    folder made;
+    if (!is_family(scene))
+        return models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
+    seeded_family(&made, scene->folder);
+    model_model *model = models_load(made.path, where, OCLM_DTYPE_AUTO);
+    folder_free(&made);
+    return model;
+}
+
 static void scenes_on_device(const place *where, void *user)
 {
     (void)user;
     for (size_t i = 0; i < COUNT(scenes); i++) {
         const struct scene *scene = &scenes[i];
-        model_model        *model = models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
+        model_model        *model = load_scene(scene, where);
         const size_t        count = (size_t)STEPS * scene->sequences * model->architecture.vocab_size;
         float              *want = core_alloc_array(count, sizeof *want, "logits"), *got = core_alloc_array(count, sizeof *got, "logits");
         assert_non_null(want);
@@ -102,8 +125,24 @@ static size_t launches_of(model_state *state, bool step_by_step, uint32_t rows)
     return count;
 }
 
+/* In whatever order its layers are. */
+static void launches_of_families(const place *where)
+{
+    for (size_t i = 0; i < COUNT(scenes); i++) {
+        if (!is_family(&scenes[i]))
+            continue;
+        model_model *model = load_scene(&scenes[i], where);
+        model_state *state = models_state(model, 2, 16, 2);
+        if (dev_orders_groups(model->device) && launches_of(state, false, 1) + 8 > launches_of(state, true, 1))
+            fail_msg("%s: the layers share no launch", scenes[i].label);
+        model_state_free(state);
+        model_free(model);
+    }
+}
+
 static void launches_on_device(const place *where, void *user)
 {
+    launches_of_families(where);
     model_model  *model = models_load(deep.path, where, OCLM_DTYPE_AUTO);
     model_state  *state = models_state(model, 2, 16, 2);
     const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);

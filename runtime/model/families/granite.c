@@ -1,7 +1,16 @@
-/* granite.c: Granite: llama with a factor each for embeddings, scores, what branches add, and logits. */
+/* granite.c: Granite (llama with a factor each for embeddings, scores, what branches add, and logits) and GraniteMoE (the same with experts). */
 #include "model/standard.h"
 
 static const model_tensor_name names[] = { NAMES_LLAMA };
+static const model_tensor_name moe_names[] = {
+    NAMES_LLAMA,
+    { MODEL_ROUTER, NAMES_LAYER "block_sparse_moe.router.layer.weight", false },
+    { MODEL_ROUTER, NAMES_LAYER "block_sparse_moe.router.weight", false },
+    { MODEL_EXPERTS_GATE_UP, NAMES_LAYER "block_sparse_moe.input_linear.weight", false },
+    { MODEL_EXPERTS_GATE_UP, NAMES_LAYER "block_sparse_moe.experts.gate_up_proj", false },
+    { MODEL_EXPERTS_DOWN, NAMES_LAYER "block_sparse_moe.output_linear.weight", false },
+    { MODEL_EXPERTS_DOWN, NAMES_LAYER "block_sparse_moe.experts.down_proj", false },
+};
 
 static const model_rope_defaults rope = { .theta = 10000.0 };
 
@@ -33,7 +42,19 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
     return OCLM_OK;
 }
 
+/* The largest logits of the router choose, and a softmax over those says what each counts. */
+static oclm_status read_moe(const cJSON *config, const char *origin, model_architecture *a)
+{
+    static const model_expert_defaults experts = { .count = 8, .chosen = 2 };
+    const oclm_status status = read_config(config, origin, a);
+    a->experts.routing.router = DEV_ROUTER_TOP;
+    a->mlp_bias = false;
+    return status == OCLM_OK ? model_read_experts(config, origin, &experts, a) : status;
+}
+
 const model_family model_families_granite[] = {
     { .model_type = "granite", .class_name = "GraniteForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
+    { .model_type = "granitemoe", .class_name = "GraniteMoeForCausalLM", .base_prefix = "model.", .names = moe_names,
+      .name_count = COUNT(moe_names), .read_config = read_moe },
     { 0 },
 };

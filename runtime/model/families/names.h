@@ -42,6 +42,18 @@
     { MODEL_MLP_NORM, NAMES_LAYER "pre_feedforward_layernorm.weight", false },                                      \
     { MODEL_POST_MLP_NORM, NAMES_LAYER "post_feedforward_layernorm.weight", false }
 
+/* Experts as in Qwen2-MoE, each in tensors of its own or, as transformers 5 has them in memory, all in one. */
+#define NAMES_EXPERTS(gate, up, down, experts)                                                                      \
+    { MODEL_EXPERTS_GATE, experts ".{e}." gate ".weight", false }, { MODEL_EXPERTS_UP, experts ".{e}." up ".weight", false }, \
+    { MODEL_EXPERTS_DOWN, experts ".{e}." down ".weight", false },                                                  \
+    { MODEL_EXPERTS_GATE_UP, NAMES_LAYER "mlp.experts.gate_up_proj", false }, { MODEL_EXPERTS_DOWN, NAMES_LAYER "mlp.experts.down_proj", false }
+#define NAMES_QWEN_EXPERTS                                                                                          \
+    { MODEL_ROUTER, NAMES_LAYER "mlp.gate.weight", false }, NAMES_EXPERTS("gate_proj", "up_proj", "down_proj", NAMES_LAYER "mlp.experts")
+/* The MLP that every row has beside its experts. */
+#define NAMES_SHARED_EXPERT(name)                                                                                   \
+    { MODEL_GATE, NAMES_LAYER "mlp." name ".gate_proj.weight", false }, { MODEL_UP, NAMES_LAYER "mlp." name ".up_proj.weight", false }, \
+    { MODEL_DOWN, NAMES_LAYER "mlp." name ".down_proj.weight", false }
+
 /* ---- As in GPT-2, which GPT-J, GPT-Neo, CodeGen and GPT BigCode follow */
 
 #define NAMES_GPT2_TOP                                                                                              \

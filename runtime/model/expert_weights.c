@@ -1,0 +1,151 @@
+/* expert_weights.c: the weights of experts, to the device. All experts of a layer are one matrix, one below the other, each from a panel of its
+ * own on: gate and up with alternating panels, and down. In the checkpoint they are a tensor for each expert or one of three dimensions, gate
+ * and up together or apart. */
+#include <string.h>
+
+#include "model/loader.h"
+
+static uint32_t padded(uint32_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
+
+uint64_t model_expert_bytes(const model_architecture *a, model_role role, core_dtype dtype)
+{
+    const uint32_t width = a->experts.width, hidden = a->hidden_size;
+    switch (role) {
+    case MODEL_EXPERTS_GATE_UP: return dev_matrix_bytes(dtype, 2 * (uint64_t)padded(width), hidden);
+    case MODEL_EXPERTS_DOWN: return dev_matrix_bytes(dtype, hidden, width);
+    case MODEL_EXPERTS_GATE_UP_BIAS: return a->experts.bias ? 2 * (uint64_t)padded(width) * sizeof(float) : 0;
+    case MODEL_EXPERTS_DOWN_BIAS: return a->experts.bias ? (uint64_t)padded(hidden) * sizeof(float) : 0;
+    default: return 0;
+    }
+}
+
+/* Some rows of one expert's part of a role: every `step`-th from `from` on, `count` of them. */
+typedef struct rows_of {
+    model_role role;
+    uint32_t   expert, from, count, step;
+    uint32_t   first_row, panel_step; /* where they go: as dev_matrix_source */
+} rows_of;
+
+/* Every step-th column of a matrix [lines][columns], side by side: the device packs neighbours only. */
+static oclm_status gather(const dev_matrix_source *source, const rows_of *r, uint32_t columns, void **gathered)
+{
+    const size_t size = core_dtype_size(source->dtype), lines = source->columns;
+    *gathered = core_alloc_array(lines * r->count, size, "gates and ups that alternate in the checkpoint");
+    if (*gathered == NULL)
+        return OCLM_ERR_MEMORY;
+    for (size_t line = 0; line < lines; line++)
+        for (size_t i = 0; i < r->count; i++)
+            memcpy((char *)*gathered + (line * r->count + i) * size, (const char *)source->data + (line * columns + i * r->step) * size, size);
+    return OCLM_OK;
+}
+
+static oclm_status fill(model_loader *l, uint32_t layer, const rows_of *r, dev_matrix *matrix)
+{
+    const model_role_shape shape = model_role_shape_of(l->binding->architecture, r->role, layer);
+    const uint32_t         rows = shape.rows / shape.pieces; /* of this expert */
+    const model_bound      first = model_bound_tensor(l->binding, r->role, layer);
+    const bool             alone = first.pieces > 1, transposed = first.transposed;
+    const ckpt_tensor     *tensor = alone ? model_bound_piece(l->binding, r->role, layer, r->expert).tensor : first.tensor;
+    const size_t           before = (alone ? 0 : (size_t)r->expert * rows * shape.columns) + (size_t)r->from * (transposed ? 1 : shape.columns);
+    void                  *gathered = NULL;
+    oclm_status            status = OCLM_OK;
+    dev_matrix_source      source = {
+        .data = (const char *)tensor->data + before * core_dtype_size(tensor->dtype), .dtype = tensor->dtype, .rows = r->count,
+        .columns = shape.columns, .row_stride = transposed ? rows : (uint64_t)r->step * shape.columns, .transposed = transposed,
+        .first_row = r->first_row, .panel_step = r->panel_step,
+    };
+    if (r->from == 0 && (alone || r->expert == 0))
+        ckpt_will_need(l->binding->checkpoint, tensor);
+    if (transposed && r->step > 1) {
+        status = gather(&source, r, rows, &gathered);
+        source.data = gathered;
+        source.row_stride = r->count;
+    }
+    if (status == OCLM_OK)
+        status = dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
+    core_free(gathered);
+    /* Its last rows are taken? */
+    return status == OCLM_OK && r->from + (r->count - 1) * r->step + 1 == rows && (alone || r->expert + 1 == shape.pieces)
+               ? model_loaded(l, tensor) : status;
+}
+
+static oclm_status load_up(model_loader *l, uint32_t layer, model_expert_weights *x)
+{
+    const model_architecture *a = l->binding->architecture;
+    const uint32_t    width = a->experts.width, all = 2 * padded(width), experts = a->experts.routing.count;
+    const ckpt_tensor *fused = model_bound_tensor(l->binding, MODEL_EXPERTS_GATE_UP, layer).tensor;
+    const ckpt_tensor *any = fused != NULL ? fused : model_bound_tensor(l->binding, MODEL_EXPERTS_GATE, layer).tensor;
+    const uint32_t    step = fused != NULL && a->experts.gate_up_interleaved ? 2 : 1, up = fused == NULL ? 0 : step == 2 ? 1 : width;
+    oclm_status       status = dev_matrix_new(l->device, l->dtype, experts * all, a->hidden_size, any->name, &x->up);
+    for (uint32_t e = 0; e < experts && status == OCLM_OK; e++) {
+        const rows_of gates = { fused ? MODEL_EXPERTS_GATE_UP : MODEL_EXPERTS_GATE, e, 0, width, step, e * all, 2 };
+        const rows_of ups = { fused ? MODEL_EXPERTS_GATE_UP : MODEL_EXPERTS_UP, e, up, width, step, e * all + DEV_PANEL, 2 };
+        if ((status = fill(l, layer, &gates, &x->up)) == OCLM_OK)
+            status = fill(l, layer, &ups, &x->up);
+    }
+    return status;
+}
+
+static oclm_status load_down(model_loader *l, uint32_t layer, model_expert_weights *x)
+{
+    const model_architecture *a = l->binding->architecture;
+    const uint32_t     hidden = a->hidden_size, experts = a->experts.routing.count;
+    const ckpt_tensor *any = model_bound_tensor(l->binding, MODEL_EXPERTS_DOWN, layer).tensor;
+    oclm_status        status = dev_matrix_new(l->device, l->dtype, experts * padded(hidden), a->experts.width, any->name, &x->down);
+    for (uint32_t e = 0; e < experts && status == OCLM_OK; e++) {
+        const rows_of all = { MODEL_EXPERTS_DOWN, e, 0, hidden, 1, e * padded(hidden), 1 };
+        status = fill(l, layer, &all, &x->down);
+    }
+    return status;
+}
+
+/* A tensor [experts][halves * count], each expert's with its panels as those of the weight: with two halves they alternate. */
+static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, uint32_t halves, uint32_t count, dev_buffer *buffer)
+{
+    const ckpt_tensor *tensor = model_bound_tensor(l->binding, role, layer).tensor;
+    const uint32_t     experts = l->binding->architecture->experts.routing.count, stride = halves * padded(count);
+    const bool         alternate = halves > 1 && l->binding->architecture->experts.gate_up_interleaved;
+    const size_t       bytes = (size_t)experts * stride * sizeof(float), elements = (size_t)experts * halves * count;
+    float             *values = core_alloc_zero((size_t)experts * stride, sizeof *values, tensor->name);
+    float             *raw = core_alloc_array(elements, sizeof *raw, tensor->name);
+    oclm_status        status = values != NULL && raw != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    if (status == OCLM_OK)
+        core_dtype_to_f32(tensor->dtype, tensor->data, raw, elements);
+    for (size_t n = 0; n < elements && status == OCLM_OK; n++) {
+        const size_t e = n / (halves * count), at = n % (halves * count);
+        const size_t half = alternate ? at % 2 : at / count, i = alternate ? at / 2 : at % count;
+        values[e * stride + i / DEV_PANEL * DEV_PANEL * halves + half * DEV_PANEL + i % DEV_PANEL] = raw[n];
+    }
+    if (status == OCLM_OK && (status = dev_buffer_new(l->device, bytes, tensor->name, buffer)) == OCLM_OK &&
+        (status = dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes)) == OCLM_OK)
+        status = model_loaded(l, tensor);
+    core_free(values);
+    core_free(raw);
+    return status;
+}
+
+oclm_status model_load_experts(model_loader *l, uint32_t layer, model_expert_weights *x)
+{
+    const model_architecture *a = l->binding->architecture;
+    oclm_status status;
+    if ((status = model_load_matrix(l, MODEL_ROUTER, layer, &x->router)) != OCLM_OK ||
+        (status = model_load_vector(l, MODEL_ROUTER_BIAS, layer, &x->router_bias)) != OCLM_OK ||
+        (status = model_load_vector(l, MODEL_ROUTER_CORRECTION, layer, &x->correction)) != OCLM_OK ||
+        (status = load_up(l, layer, x)) != OCLM_OK || (status = load_down(l, layer, x)) != OCLM_OK)
+        return status;
+    if (a->experts.bias &&
+        ((status = load_bias(l, MODEL_EXPERTS_GATE_UP_BIAS, layer, 2, a->experts.width, &x->up_bias)) != OCLM_OK ||
+         (status = load_bias(l, MODEL_EXPERTS_DOWN_BIAS, layer, 1, a->hidden_size, &x->down_bias)) != OCLM_OK))
+        return status;
+    return a->experts.shared_gate ? model_load_matrix(l, MODEL_SHARED_GATE, layer, &x->shared_gate) : OCLM_OK;
+}
+
+void model_experts_free(dev_device *device, model_expert_weights *x)
+{
+    dev_matrix *const matrices[] = { &x->router, &x->up, &x->down, &x->shared_gate };
+    dev_buffer *const buffers[] = { &x->router_bias, &x->correction, &x->up_bias, &x->down_bias };
+    for (size_t i = 0; i < COUNT(matrices); i++)
+        dev_matrix_free(device, matrices[i]);
+    for (size_t i = 0; i < COUNT(buffers); i++)
+        dev_buffer_free(device, buffers[i]);
+}
