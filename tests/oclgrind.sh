@@ -10,24 +10,25 @@
 set -eu
 follows="embed mul_add pack random rope sample select_rows storage sum_order"
 
-# check CHECKS TEST: one run, in files of its own.
+# check CHECKS TEST [ARGUMENT]: one run, in files of its own.
 check() {
-    name=$(basename "$2")$1
+    name=$(basename "$2")${3:+-$3}$1
     status=0
     rm -f "$name.log"
-    timeout 600 oclgrind "$1" --check-api --max-errors 20 --log "$name.log" "$2" >"$name.out" 2>&1 || status=$?
+    timeout 600 oclgrind "$1" --check-api --max-errors 20 --log "$name.log" "$2" ${3:+"$3"} >"$name.out" 2>&1 || status=$?
     if [ $status -ne 0 ] || [ -s "$name.log" ]; then
-        echo "FAILED: oclgrind $1 $2 (exit $status)"
+        echo "FAILED: oclgrind $1 $2 ${3:-} (exit $status)"
         head -n 30 "$name.log" 2>/dev/null || true
         tail -n 20 "$name.out"
         return 1
     fi
-    echo "passed: oclgrind $1 $2"
+    echo "passed: oclgrind $1 $2 ${3:-}"
 }
 
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
+source=$(dirname "$(dirname "$self")")
 cd "$OCLM_BUILD"
-if [ $# -eq 2 ]; then
+if [ $# -ge 2 ]; then
     check "$@"
     exit
 fi
@@ -40,6 +41,13 @@ for test in tests/cl/cl_test_* tests/model/model_test_tiny_models; do
     *" ${test#tests/cl/cl_test_} "*) echo "--uninitialized $test" ;;
     esac
 done >oclgrind.runs
+# A tiny model of each family: the first of its folders.
+last=
+for folder in "$source"/tests/golden/families/*/; do
+    name=$(basename "$folder")
+    [ "${name%%-*}" = "$last" ] || echo "--data-races tests/model/model_test_families $name"
+    last=${name%%-*}
+done >>oclgrind.runs
 [ -s oclgrind.runs ]
 echo "oclgrind: $(wc -l <oclgrind.runs) runs"
-xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" sh "$self" <oclgrind.runs
+xargs -L 1 -P "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)" sh "$self" <oclgrind.runs

@@ -314,7 +314,7 @@ typedef struct oclm_model_info {
     uint32_t    head_dim;
     uint32_t    max_position_embeddings;
     bool        tie_word_embeddings;
-    const char *rope_type;               /* "default", "linear", "dynamic", "llama3", "yarn"; NULL without rotary positions */
+    const char *rope_type;               /* "default", "linear", "dynamic", "llama3", "yarn", "longrope", "proportional"; NULL without rotary positions */
     const char *device_name;             /* NULL where nothing is loaded */
     size_t      device_index;
     uint64_t    device_bytes;            /* allocated on the device for this model now; 0 where nothing is loaded */
@@ -322,6 +322,19 @@ typedef struct oclm_model_info {
 
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
 OCLM_API oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_info *info);
+
+/* A kind of model that oclm runs: what config.json calls it. */
+typedef struct oclm_family_info {
+    size_t      struct_size; /* set by the caller: sizeof(oclm_family_info) */
+    const char *model_type;  /* such as "qwen2" */
+    const char *class_name;  /* of transformers, such as "Qwen2ForCausalLM" */
+    const char *limits;      /* what files of it may ask for and is not there, or not as in transformers; NULL: nothing */
+} oclm_family_info;
+
+/* How many there are, and the one at `index` < count. Strings are static. Models that also see or hear count by their language
+ * model: "gemma3" is "gemma3_text".  Since 0.1. */
+OCLM_API size_t      oclm_family_count(void);
+OCLM_API oclm_status oclm_family_get(size_t index, oclm_family_info *info);
 
 /* Tells about a model from its config.json and the headers of its checkpoint: reads no weight, opens no device. One on the hub
  * is fetched whole. `options` as for loading, for its dtype and hub. The strings in `info` are static.

@@ -30,7 +30,7 @@ typedef struct cli_args {
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
     uint32_t    dtype, matmul, positions; /* index of the word given: oclm_dtype, oclm_matmul, POSITIONS_ */
     uint64_t    max_memory;
-    bool        json, jsonl, quiet, help;
+    bool        json, jsonl, quiet, help, families;
     uint32_t    verbose;                /* how often it was given */
     bool        no_special_tokens, skip_special_tokens;
     const char *text_pair, *file;       /* tokenize: */
@@ -96,6 +96,9 @@ bool        cli_same_name(const char *name, const char *typed, size_t length);
 const char *cli_name_elsewhere(const char *typed);
 /* The name of `count` that is nearest to a mistyped one, or NULL where none is near. */
 const char *cli_nearest(const char *typed, const char *const *names, size_t count);
+
+/* ---- Families (families.c): prints the list. */
+int cli_print_families(const cli_args *args);
 
 /* ---- Input (input.c). Each prints its message and returns the exit status; EXIT_OK: done. */
 /* "1,2,3", also with spaces, brackets or line ends: so that JSON lists fit too. `name` is the option's. Free with free(). */

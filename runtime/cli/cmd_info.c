@@ -146,7 +146,11 @@ int cmd_info(cli_args *args)
     oclm_model_options options;
     oclm_hub_options   hub;
     oclm_status        status;
-    const int          found = cli_find_model(args);
+    if (args->families && args->model)
+        return cli_fail(EXIT_USAGE, "info: --families lists all and takes no model, but \"%s\" is one; oclm info MODEL tells of it", args->model);
+    if (args->families)
+        return cli_print_families(args);
+    const int found = cli_find_model(args);
     if (found != EXIT_OK)
         return found;
     cli_model_options(args, &options, &hub);

@@ -38,7 +38,9 @@ const cli_command cli_commands[] = {
       "The ids may be - for standard input. With --jsonl: lines {\"ids\": [...]} in, {\"text\": \"...\"} out.\n", CMD_DETOKENIZE, 2, OCLM_HUB_TOKENIZER,
       cmd_detokenize },
     { "devices", "", "list the OpenCL devices", NULL, CMD_DEVICES, 0, 0, cmd_devices },
-    { "info", "MODEL", "tell a model's size and where it fits, without loading it", NULL, CMD_INFO, 1, OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS, cmd_info },
+    { "info", "MODEL", "tell a model's size and where it fits, without loading it",
+      "  oclm info Qwen/Qwen3-0.6B\n"
+      "  oclm info --families       which kinds of models oclm runs\n", CMD_INFO, 1, OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS, cmd_info },
     { "bench", "MODEL", "measure prefill and decoding beside the device's own rates", NULL, CMD_BENCH, 1,
       OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS, cmd_bench },
     { "download", "MODEL", "fetch a model from the hub",

@@ -86,6 +86,7 @@ static const option options[] = {
     { "context", 0, U32, "N", CMD_CHAT, AT(context), 2, "tokens the conversation may have (default 4096, or what the model allows)" },
     { "jsonl", 0, FLAG, NULL, CMD_TOKENIZE | CMD_DETOKENIZE, AT(jsonl), 0,
       "one JSON object a line from standard input, one a line out" },
+    { "families", 0, FLAG, NULL, CMD_INFO, AT(families), 0, "without MODEL: list the kinds of models that oclm runs" },
     { "prompt", 'p', U32, "N", CMD_BENCH, AT(bench_prompt), 0, "tokens of prefill (default 512; 0: none)" },
     { "new", 'n', U32, "N", CMD_BENCH, AT(bench_decode), 0, "tokens to decode (default 64; 0: none)" },
     { "depth", 'd', U32, "N", CMD_BENCH, AT(bench_depth), 0, "positions in the cache before decoding starts (default 0)" },
@@ -410,7 +411,7 @@ static bool place(const cli_command *command, char **words, size_t count, cli_ar
         }
         *slots[next] = words[i];
     }
-    if (!args->help && command->positional > 0 && !*slots[0]) {
+    if (!args->help && !args->families && command->positional > 0 && !*slots[0]) {
         cli_fail(EXIT_USAGE, "%s: %s? oclm %s %s", command->name, action ? "what shall be done" : "which model", command->name, command->usage);
         return false;
     }

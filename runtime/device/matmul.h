@@ -92,7 +92,7 @@ oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *matmul, dev_ti
  * nothing where dev_matmul_choice() is not AUTO. Errors: OCLM_ERR_MEMORY. */
 oclm_status dev_matmul_tune(dev_device *device, core_dtype dtype);
 
-/* Records a normalisation alone: y = norm(x), rows of `columns`. */
+/* Records a normalisation alone: y = norm(x), rows of `columns`. x and y must not overlap. */
 oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,
                          const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns);
 /* Records y = norm(y). */

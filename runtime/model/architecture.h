@@ -102,6 +102,17 @@ typedef struct model_experts {
     bool        gate_up_interleaved; /* a fused gate and up alternates: gate 0, up 0, gate 1, ... */
 } model_experts;
 
+/* Keys and values of all heads come from one short vector for each token, and so may queries (multi-head latent attention):
+ *     c, r = parts of W_a x;  [k_nope, v] of each head = W_b norm(c);  k = [r turned, k_nope];  q = W_q x, or W_qb norm(W_qa x)
+ * Scores and values are then those of ordinary heads of nope + rope dimensions, of which values use the first. */
+typedef struct model_latent {
+    uint32_t kv_rank;            /* of c; 0: keys and values are products of x itself */
+    uint32_t q_rank;             /* 0: queries are */
+    uint32_t nope_dim, rope_dim; /* of a head: those that do not turn, those that do; head_dim is both */
+    uint32_t value_dim;          /* <= head_dim */
+    model_norm_shape norm;       /* of c, and of W_qa x */
+} model_latent;
+
 typedef struct model_architecture {
     char     model_type[64];
     uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
@@ -129,6 +140,7 @@ typedef struct model_architecture {
     bool             qk_norm_after_rope;
     model_qkv_layout qkv_layout;
     bool             qkv_bias, output_bias;
+    model_latent     latent;                         /* with qkv_bias: of what makes q_rank and kv_rank */
 
     bool           mlp_gated;
     bool           mlp_bias;
@@ -165,6 +177,8 @@ typedef enum model_role {
     MODEL_QKV, MODEL_QKV_BIAS,                    /* fused in the checkpoint, as qkv_layout says */
     MODEL_Q, MODEL_Q_BIAS, MODEL_K, MODEL_K_BIAS, MODEL_V, MODEL_V_BIAS,
     MODEL_Q_NORM, MODEL_Q_NORM_BIAS, MODEL_K_NORM, MODEL_K_NORM_BIAS,
+    MODEL_Q_A, MODEL_Q_A_BIAS, MODEL_Q_A_NORM, MODEL_Q_B, /* latent: [q_rank][hidden], [q_rank]; [heads * (nope, rope)][q_rank] */
+    MODEL_KV_A, MODEL_KV_A_BIAS, MODEL_KV_A_NORM, MODEL_KV_B, /* [kv_rank + rope][hidden], [kv_rank]; [heads * (nope, value)][kv_rank] */
     MODEL_SINKS,                                  /* [heads] */
     MODEL_O, MODEL_O_BIAS,
     MODEL_POST_ATTENTION_NORM,                    /* of what attention adds */
@@ -194,6 +208,7 @@ typedef struct model_tensor_name {
 typedef struct model_family {
     const char *model_type;
     const char *class_name;                     /* in transformers: "LlamaForCausalLM" */
+    const char *limits;                         /* what its files may ask for and is not there yet, for users; NULL: nothing */
     const char *base_prefix;                    /* "model.": names are accepted with and without it */
     const model_tensor_name *names;
     size_t                   name_count;
@@ -213,16 +228,22 @@ const model_family *model_family_find(const char *model_type);   /* NULL if unkn
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);
+/* The same from a tree; `origin` names it in messages. */
+oclm_status model_config_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
+                              oclm_dtype *dtype);
 /* Do a family's experts fit together? Part of model_config_read() (expert_config.c). */
 oclm_status model_check_experts(const model_architecture *architecture, const char *origin);
 /* Bytes of key and value cache for one position of one sequence over all layers. */
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 
 const char *model_rope_type_name(model_rope_type type); /* "yarn"; static */
+/* A prompt length that stands for all that have the same rotary tables as this one: 0 for most models. */
+uint32_t model_rope_prompt(const model_architecture *architecture, uint32_t prompt);
 
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.
- * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" depends on it (families.md 3.2). */
+ * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" and "longrope" depend on it. transformers changes to
+ * longrope's long factors within a sequence too, and computes the cache anew; here a sequence keeps what its prompt chose. */
 void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,
                       float *cos_table, float *sin_table);
 

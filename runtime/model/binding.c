@@ -25,6 +25,8 @@ bool model_has_norm(const model_architecture *a, model_role norm)
     case MODEL_POST_ATTENTION_NORM: case MODEL_POST_MLP_NORM:
         return a->residual == MODEL_RESIDUAL_POST || a->residual == MODEL_RESIDUAL_SANDWICH;
     case MODEL_Q_NORM: case MODEL_K_NORM: return a->qk_norm != MODEL_QK_NORM_NONE;
+    case MODEL_Q_A_NORM: return a->latent.q_rank > 0;
+    case MODEL_KV_A_NORM: return a->latent.kv_rank > 0;
     default: return false;
     }
 }
@@ -90,11 +92,29 @@ static model_role_shape expert_role_shape(const model_architecture *a, model_rol
     }
 }
 
+static model_role_shape latent_role_shape(const model_architecture *a, model_role role)
+{
+    const model_latent *m = &a->latent;
+    const uint32_t q = m->q_rank, kv = m->kv_rank;
+    switch (role) {
+    case MODEL_Q_A: return matrix_if(q > 0, q, a->hidden_size);
+    case MODEL_Q_A_BIAS: return vector_if(q > 0 && a->qkv_bias, q);
+    case MODEL_Q_A_NORM: return vector_if(q > 0, q);
+    case MODEL_Q_B: return matrix_if(q > 0, a->heads * a->head_dim, q);
+    case MODEL_KV_A: return matrix_if(kv > 0, kv + m->rope_dim, a->hidden_size);
+    case MODEL_KV_A_BIAS: return vector_if(kv > 0 && a->qkv_bias, kv + m->rope_dim);
+    case MODEL_KV_A_NORM: return vector_if(kv > 0, kv);
+    case MODEL_KV_B: return matrix_if(kv > 0, a->heads * (m->nope_dim + m->value_dim), kv);
+    default: return vector_if(false, 0);
+    }
+}
+
 model_role_shape model_role_shape_of(const model_architecture *a, model_role role, uint32_t layer)
 {
     const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
     const uint32_t hidden = a->hidden_size, inner = model_inner_width(a, layer);
     const uint32_t table = model_has_projections(a) ? a->embedding_size : hidden;
+    const bool     latent = a->latent.kv_rank > 0;
     switch (role) {
     case MODEL_EMBEDDING: case MODEL_HEAD: return matrix_if(true, a->vocab_size, table);
     case MODEL_HEAD_BIAS: return vector_if(a->head_bias, a->vocab_size);
@@ -105,18 +125,20 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_POST_MLP_NORM: return norm_weight(a, role);
     case MODEL_EMBEDDING_NORM_BIAS: case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS:
         return norm_bias(a, role - 1);
-    case MODEL_QKV: return matrix_if(true, q + 2 * kv, hidden);
-    case MODEL_Q: return matrix_if(true, q, hidden);
-    case MODEL_K: case MODEL_V: return matrix_if(true, kv, hidden);
-    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias, q + 2 * kv);
-    case MODEL_Q_BIAS: return vector_if(a->qkv_bias, q);
-    case MODEL_K_BIAS: case MODEL_V_BIAS: return vector_if(a->qkv_bias, kv);
+    case MODEL_QKV: return matrix_if(!latent, q + 2 * kv, hidden);
+    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q, hidden);
+    case MODEL_K: case MODEL_V: return matrix_if(!latent, kv, hidden);
+    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q + 2 * kv);
+    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q);
+    case MODEL_K_BIAS: case MODEL_V_BIAS: return vector_if(a->qkv_bias && !latent, kv);
+    case MODEL_Q_A: case MODEL_Q_A_BIAS: case MODEL_Q_A_NORM: case MODEL_Q_B: case MODEL_KV_A: case MODEL_KV_A_BIAS: case MODEL_KV_A_NORM:
+    case MODEL_KV_B: return latent_role_shape(a, role);
     case MODEL_Q_NORM: return head_norm(a, a->heads, !a->qk_norm_shape.no_weight);
     case MODEL_K_NORM: return head_norm(a, a->kv_heads, !a->qk_norm_shape.no_weight);
     case MODEL_Q_NORM_BIAS: return head_norm(a, a->heads, a->qk_norm_shape.has_bias);
     case MODEL_K_NORM_BIAS: return head_norm(a, a->kv_heads, a->qk_norm_shape.has_bias);
     case MODEL_SINKS: return vector_if(a->attention_sinks, a->heads);
-    case MODEL_O: return matrix_if(true, hidden, q);
+    case MODEL_O: return matrix_if(true, hidden, latent ? a->heads * a->latent.value_dim : q);
     case MODEL_O_BIAS: return vector_if(a->output_bias, hidden);
     case MODEL_GATE_UP: return matrix_if(a->mlp_gated && inner > 0, 2 * inner, hidden);
     case MODEL_GATE_UP_BIAS: return vector_if(a->mlp_gated && a->mlp_bias, 2 * inner);

@@ -108,11 +108,14 @@ static oclm_status read_part(const cJSON *config, const model_family *family, co
     return model_check_experts(architecture, origin);
 }
 
-static oclm_status read_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
-                             oclm_dtype *dtype)
+oclm_status model_config_tree(const cJSON *config, const char *origin, const model_family **family, model_architecture *architecture,
+                              oclm_dtype *dtype)
 {
     cJSON      *part = NULL;
     oclm_status status;
+    *family = NULL;
+    *dtype = OCLM_DTYPE_AUTO;
+    memset(architecture, 0, sizeof *architecture);
     if (!cJSON_IsObject(config))
         return core_fail(OCLM_ERR_FORMAT, "%s: not a JSON object", origin);
     if ((status = language_part(config, origin, &part)) == OCLM_OK &&
@@ -128,14 +131,12 @@ oclm_status model_config_read(const char *folder, const model_family **family, m
     cJSON      *config = NULL;
     oclm_status status;
     *family = NULL;
-    *dtype = OCLM_DTYPE_AUTO;
-    memset(architecture, 0, sizeof *architecture);
     if (!core_path_is_folder(folder))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; a model is a folder with config.json and model.safetensors",
                          folder);
     if ((status = core_path_join(&path, folder, "config.json")) == OCLM_OK &&
         (status = core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &config)) == OCLM_OK)
-        status = read_tree(config, path.data, family, architecture, dtype);
+        status = model_config_tree(config, path.data, family, architecture, dtype);
     else if (status == OCLM_ERR_NOT_FOUND)
         status = core_fail(status, "%s is missing, so this folder is no model, or not all of one; a model is a folder with "
                            "config.json and model.safetensors", path.data);

@@ -234,17 +234,7 @@ static oclm_status copy_ids(model_state *state, const model_piece *pieces, size_
     return OCLM_OK;
 }
 
-static bool turns_by_prompt(const model_architecture *a)
-{
-    for (uint32_t i = 0; i < a->layers; i++) {
-        const model_rope *rope = model_rope_of(a, i);
-        if (rope != NULL && rope->type == MODEL_ROPE_DYNAMIC)
-            return true;
-    }
-    return false;
-}
-
-/* "dynamic" RoPE turns by the length of the prompt that begins with this pass. */
+/* Some kinds of RoPE turn by the length of the prompt that begins with this pass. */
 static oclm_status prepare_rope(model_state *state, const model_piece *pieces, size_t count)
 {
     const model_architecture *a = &state->model->architecture;
@@ -253,13 +243,12 @@ static oclm_status prepare_rope(model_state *state, const model_piece *pieces, s
         if (pieces[i].first == 0 && pieces[i].count > prompt)
             prompt = pieces[i].count;
     }
-    if (prompt == 0 || !turns_by_prompt(a))
+    if (prompt == 0 || a->position != MODEL_POSITION_ROPE)
         return OCLM_OK;
     if (state->expected_prompt > prompt)
         prompt = state->expected_prompt;
     state->expected_prompt = 0;
-    if (prompt <= a->max_position_embeddings)
-        prompt = 0; /* all such prompts are alike */
+    prompt = model_rope_prompt(a, prompt);
     return prompt != state->rope_prompt ? model_state_turn(state, prompt) : OCLM_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "model/attention.h"
 #include "model/experts.h"
+#include "model/latent.h"
 #include "model/model.h"
 
 #define MODEL_CHUNK_ROWS 512u /* most rows of one pass: longer prompts are prefilled in chunks */
@@ -39,6 +40,7 @@ typedef struct model_state {
     /* Activations. */
     dev_buffer         hidden, qkv, attention_out, mlp, scratch, partial, selected;
     model_expert_state experts;
+    model_latent_state latent;
     dev_buffer         branch;       /* as hidden: what a half of a layer adds, where that is normalised; else empty */
     dev_buffer         table_rows;   /* float32 [max_rows][table_stride]: rows as wide as the embedding, where projections ask for them */
     size_t             scratch_floats;
@@ -56,7 +58,7 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
 void        model_state_free(model_state *state);
 /* On the device; 0 where the options are out of range. A state also wants DEV_SELF_CHECK_BYTES to be left, for its first passes. */
 uint64_t    model_state_bytes(const model_model *model, const model_state_options *options);
-/* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. Only RoPE of type "dynamic" asks: it turns
+/* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. RoPE of type "dynamic" and "longrope" asks: it turns
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
 

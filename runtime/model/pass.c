@@ -50,7 +50,7 @@ static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t r
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
     dev_device          *device = model->device;
-    size_t most = dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE);
+    size_t most = larger(dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE), model_latent_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
     if (model->architecture.layer[index].experts)
         return larger(most, model_experts_scratch(model, index, rows));
@@ -152,7 +152,10 @@ static void end_half(const model_state *state, dev_matmul *m)
 static dev_matmul output_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
     dev_matmul m = product_of(state, rows, &layer->output, &layer->output_bias);
-    m.x = &state->attention_out, m.x_stride = state->attention_stride;
+    if (layer->latent.part_count > 0)
+        m.x = &state->latent.kv, m.x_stride = state->latent.kv_stride;
+    else
+        m.x = &state->attention_out, m.x_stride = state->attention_stride;
     end_half(state, &m);
     return m;
 }
@@ -268,9 +271,12 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
     const model_layer_products products = model_pass_products(state, shape->rows, index);
     const model_attention      attention = model_pass_attention(state, shape, index);
     const bool                 parallel = model_is_parallel(&state->model->architecture);
+    const bool                 latent = layer->latent.part_count > 0;
     oclm_status                status;
     if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
-        (status = dev_matmul_add(work, &products.qkv)) != OCLM_OK || (status = model_attention_add(work, &attention)) != OCLM_OK)
+        (status = latent ? model_latent_add_before(state, work, shape->rows, index) : dev_matmul_add(work, &products.qkv)) != OCLM_OK ||
+        (status = model_attention_add(work, &attention)) != OCLM_OK ||
+        (latent && (status = model_latent_add_after(state, work, shape->rows)) != OCLM_OK))
         return status;
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
         return status;

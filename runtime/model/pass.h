@@ -38,6 +38,11 @@ model_attention      model_pass_attention(const model_state *state, const model_
  * that: `added` says so (layers.c). */
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
 
+/* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
+oclm_status model_latent_add_before(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
+oclm_status model_latent_add_after(const model_state *state, dev_work *work, uint32_t rows);
+size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint32_t rows);
+
 /* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
 oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 

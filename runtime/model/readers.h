@@ -51,6 +51,7 @@ typedef struct model_rope_defaults {
     bool        interleaved;
     double      sliding_theta;     /* layers with a window have a set of their own, with this theta, which rope_scaling does not reach */
     const char *sliding_theta_key; /* where files of old have that theta */
+    uint32_t    original;          /* the class has original_max_position_embeddings, so that what the set says of it does not count */
     bool        yarn_is_longrope;
     bool        static_alpha;      /* "dynamic" with "alpha": theta * alpha ^ (dims / (dims - 2)), whatever the length */
     const char *parameters;        /* JSON: rope_parameters of a config.json that has none */

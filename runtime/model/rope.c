@@ -105,6 +105,19 @@ static float amplitude(const model_rope *rope)
     return (float)yarn_scale(rope->factor, 1.0);
 }
 
+uint32_t model_rope_prompt(const model_architecture *a, uint32_t prompt)
+{
+    uint32_t matters = 0;
+    for (size_t i = 0; i < MODEL_ROPE_SETS; i++) {
+        const uint32_t original = a->ropes[i].original_max_position_embeddings;
+        if (a->ropes[i].type == MODEL_ROPE_DYNAMIC && prompt > a->max_position_embeddings)
+            return prompt;
+        if (a->ropes[i].type == MODEL_ROPE_LONGROPE && prompt > original)
+            matters = original + 1 > matters ? original + 1 : matters;
+    }
+    return matters;
+}
+
 void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,
                       float *cos_table, float *sin_table)
 {

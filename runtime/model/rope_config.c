@@ -204,12 +204,13 @@ static oclm_status read_dims(const rope_reader *r, const cJSON *set, model_rope 
     return OCLM_OK;
 }
 
-/* The pretraining length: a key of that name at the top level wins over the one in the set. */
+/* The pretraining length: a key of that name at the top level, or the class's default for it, wins over the one in the set. */
 static oclm_status read_original_length(const rope_reader *r, const cJSON *set, uint32_t *length)
 {
     static const char key[] = "original_max_position_embeddings";
-    *length = r->a->max_position_embeddings;
-    return core_json_get_u32(core_json_member(r->config, key) != NULL ? r->config : set, key, r->origin, 1, MODEL_MAX_POSITIONS, length);
+    const bool        top = r->defaults->original != 0 || core_json_member(r->config, key) != NULL;
+    *length = r->defaults->original != 0 ? r->defaults->original : r->a->max_position_embeddings;
+    return core_json_get_u32(top ? r->config : set, key, r->origin, 1, MODEL_MAX_POSITIONS, length);
 }
 
 static oclm_status read_set(const rope_reader *r, const cJSON *set, bool sliding, model_rope *rope)

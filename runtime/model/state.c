@@ -45,7 +45,7 @@ typedef struct plan {
     uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes[MODEL_ROPE_SETS], slopes_bytes, growth_bytes; /* 0: none */
     uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
     uint64_t branch_bytes, table_bytes; /* 0: none */
-    uint64_t cache_bytes, expert_bytes;
+    uint64_t cache_bytes, expert_bytes; /* of experts and latent attention */
     uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride;
 } plan;
 
@@ -90,7 +90,7 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.table_stride = model_has_projections(a) ? rounded(a->embedding_size) : 0;
     p.table_bytes = rows * p.table_stride * f;
     p.cache_bytes = model_cache_bytes(a, o->sequences, o->max_positions);
-    p.expert_bytes = model_expert_state_bytes(a, o->max_rows);
+    p.expert_bytes = model_expert_state_bytes(a, o->max_rows) + model_latent_state_bytes(a, o->max_rows);
     return p;
 }
 
@@ -264,6 +264,7 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
         (status = dev_queue_new(s->model->device, &s->queue)) != OCLM_OK ||
         (status = model_cache_new(s->model->device, a, o->sequences, o->max_positions, &s->cache)) != OCLM_OK ||
         (status = model_expert_state_new(s->model->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
+        (status = model_latent_state_new(s->model->device, a, o->max_rows, &s->latent)) != OCLM_OK ||
         (status = make_buffers(s, p)) != OCLM_OK)
         return status;
     return (status = fill_numbers(s)) == OCLM_OK ? model_state_turn(s, 0) : status;
@@ -302,8 +303,8 @@ void model_state_free(model_state *s)
     dev_device *device = s->model->device;
     dev_buffer *const buffers[] = {
         &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table[0], &s->sin_table[0],
-        &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch, &s->partial, &s->selected,
-        &s->branch, &s->table_rows,
+        &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch,
+        &s->partial, &s->selected, &s->branch, &s->table_rows,
     };
     if (s->queue != NULL)
         (void)clFinish(s->queue); /* nothing may run on memory that counts as free */
@@ -312,6 +313,7 @@ void model_state_free(model_state *s)
         dev_buffer_free(device, buffers[i]);
     model_cache_free(device, &s->cache);
     model_expert_state_free(device, &s->experts);
+    model_latent_state_free(device, &s->latent);
     if (s->queue != NULL)
         (void)clReleaseCommandQueue(s->queue);
     core_free(s->host_ids);

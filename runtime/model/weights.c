@@ -25,7 +25,11 @@ static uint64_t role_bytes(const model_architecture *a, model_role role, uint32_
 {
     const model_role_shape shape = model_role_shape_of(a, role, layer);
     switch (role) {
-    case MODEL_Q: case MODEL_Q_BIAS: case MODEL_K: case MODEL_K_BIAS: case MODEL_V: case MODEL_V_BIAS: case MODEL_GATE: case MODEL_GATE_BIAS:
+    case MODEL_Q:
+        if (a->latent.kv_rank == 0)
+            return 0;
+        break;
+    case MODEL_Q_BIAS: case MODEL_K: case MODEL_K_BIAS: case MODEL_V: case MODEL_V_BIAS: case MODEL_GATE: case MODEL_GATE_BIAS:
     case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return 0;
     case MODEL_UP: case MODEL_UP_BIAS:
         if (a->mlp_gated)
@@ -282,6 +286,40 @@ static oclm_status load_qkv(loader *l, uint32_t i, model_layer *layer)
     return status;
 }
 
+/* Queries of latent attention: in each head what turns moves before what does not. */
+static oclm_status load_latent_q(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    const model_latent *m = &a->latent;
+    const model_role    role = m->q_rank > 0 ? MODEL_Q_B : MODEL_Q;
+    part               *parts = core_alloc_array(2 * (size_t)a->heads, sizeof *parts, "the parts of queries");
+    if (parts == NULL)
+        return OCLM_ERR_MEMORY;
+    for (uint32_t h = 0; h < a->heads; h++) {
+        parts[2 * h] = (part){ role, h * a->head_dim, m->nope_dim, h * a->head_dim + m->rope_dim, 1 };
+        parts[2 * h + 1] = (part){ role, h * a->head_dim + m->nope_dim, m->rope_dim, h * a->head_dim, 1 };
+    }
+    const oclm_status status = load_parts(l, parts, 2 * (size_t)a->heads, i, (uint64_t)a->heads * a->head_dim, &layer->qkv);
+    core_free(parts);
+    return status;
+}
+
+static oclm_status load_latent(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    const model_latent *m = &a->latent;
+    const uint32_t      kv_rows = m->kv_rank + m->rope_dim, first = m->q_rank > 0 ? 0 : 1; /* without a rank, queries come from elsewhere */
+    part                parts[] = { { MODEL_Q_A, 0, m->q_rank, 0, 1 }, { MODEL_KV_A, 0, kv_rows, m->q_rank, 1 } };
+    oclm_status         status;
+    if ((status = load_fused(l, parts + first, COUNT(parts) - first, i, m->q_rank + kv_rows, a->qkv_bias, &layer->latent,
+                             &layer->latent_bias)) != OCLM_OK ||
+        (status = load_norm(l, &m->norm, MODEL_Q_A_NORM, false, i, &layer->latent_q_norm)) != OCLM_OK ||
+        (status = load_norm(l, &m->norm, MODEL_KV_A_NORM, false, i, &layer->latent_kv_norm)) != OCLM_OK ||
+        (status = load_latent_q(l, i, layer)) != OCLM_OK)
+        return status;
+    return model_load_matrix(l, MODEL_KV_B, i, &layer->latent_kv);
+}
+
 static oclm_status load_up(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
@@ -321,7 +359,7 @@ static oclm_status load_attention(loader *l, uint32_t i, model_layer *layer)
     const model_architecture *a = l->binding->architecture;
     oclm_status status;
     if ((status = load_norm(l, &a->norm, MODEL_ATTENTION_NORM, true, i, &layer->attention_norm)) != OCLM_OK ||
-        (status = load_qkv(l, i, layer)) != OCLM_OK ||
+        (status = a->latent.kv_rank > 0 ? load_latent(l, i, layer) : load_qkv(l, i, layer)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_Q_NORM, true, i, &layer->q_norm)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_K_NORM, true, i, &layer->k_norm)) != OCLM_OK ||
         (status = model_load_vector(l, MODEL_SINKS, i, &layer->sinks)) != OCLM_OK ||
@@ -418,9 +456,10 @@ static void free_norm(dev_device *device, dev_norm *norm)
 static void free_layer(dev_device *device, model_layer *layer)
 {
     dev_norm *const   norms[] = { &layer->attention_norm, &layer->mlp_norm, &layer->post_attention_norm, &layer->post_mlp_norm,
-                                  &layer->q_norm, &layer->k_norm };
-    dev_matrix *const matrices[] = { &layer->qkv, &layer->output, &layer->up, &layer->down };
-    dev_buffer *const buffers[] = { &layer->qkv_bias, &layer->sinks, &layer->output_bias, &layer->up_bias, &layer->xielu,
+                                  &layer->q_norm, &layer->k_norm, &layer->latent_q_norm, &layer->latent_kv_norm };
+    dev_matrix *const matrices[] = { &layer->qkv, &layer->output, &layer->up, &layer->down, &layer->latent,
+                                  &layer->latent_kv };
+    dev_buffer *const buffers[] = { &layer->qkv_bias, &layer->latent_bias, &layer->sinks, &layer->output_bias, &layer->up_bias, &layer->xielu,
                                     &layer->down_bias };
     model_experts_free(device, &layer->experts);
     for (size_t i = 0; i < COUNT(norms); i++)

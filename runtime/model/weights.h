@@ -21,6 +21,11 @@ typedef struct model_layer {
     dev_norm   post_attention_norm, post_mlp_norm; /* of what is added to the residual */
     dev_matrix qkv;        /* [(heads + 2 kv_heads) * head_dim][hidden] */
     dev_buffer qkv_bias;
+    dev_matrix latent;     /* [q_rank + kv_rank + rope][hidden], where keys and values are latent; then qkv is [heads * (rope, nope)][q_rank or
+                              hidden]: what turns comes first in each head */
+    dev_buffer latent_bias;
+    dev_norm   latent_q_norm, latent_kv_norm;
+    dev_matrix latent_kv;  /* [heads * (nope, value)][kv_rank] */
     dev_norm   q_norm, k_norm; /* [head_dim], [heads][head_dim] or [heads * head_dim], by qk_norm */
     dev_buffer sinks;      /* [heads] */
     dev_matrix output;     /* [hidden][heads * head_dim] */

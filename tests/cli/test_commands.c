@@ -34,6 +34,8 @@ static const command_case for_people[] = {
     { "devices", "devices", 0, "0  |platform |compute units", NULL },
     { "info", "info @stories", 0, "gpt2, 2.1 million parameters|float16|positions 256, learned|fits", NULL },
     { "info needs no device", "info @stories", 0, "gpt2|no device: no OpenCL driver", "OCL_ICD_VENDORS=/nonexistent" },
+    { "families", "info --families", 0, "kinds of models|  gpt2                GPT2LMHeadModel|  llama               LlamaForCausalLM", NULL },
+    { "families need no device", "info --families --json", 0, "{\"families\": [|{\"model_type\": \"llama\", \"class\": \"LlamaForCausalLM\", \"limits\": null}", "OCL_ICD_VENDORS=/nonexistent" },
     { "bench", "bench @tiny/llama -p 8 -n 4 -r 1 -d 2 --max-memory 100MB", 0, "prefill|decode|read rate|GFLOPS|loading|peak", NULL },
     { "bench without decoding", "bench @tiny/llama -p 8 -n 0 -r 1 --max-memory 100MB", 0, "prefill", NULL },
     { "the version", "--version", 0, "oclm 0.", NULL },

@@ -17,6 +17,7 @@ static const command_case commands[] = {
     { "no ids", "detokenize @stories", 2, "no ids: give them as 1,2,3", NULL },
     { "a text without quotes", "generate @stories Once upon", 2, "\"upon\"|in quotes", NULL },
     { "two models", "info --model @stories @tiny/llama", 2, "one argument too many", NULL },
+    { "a model where all families are listed", "info @stories --families", 2, "takes no model|stories", NULL },
     { "two prompts", "generate @stories --prompt a b", 2, "one argument too many: \"b\"", NULL },
     { "an argument where none is taken", "devices 0", 2, "\"0\"", NULL },
     { "nothing to do with the cache", "cache", 2, "what shall be done? oclm cache list|verify|remove [MODEL]", NULL },

@@ -10,7 +10,7 @@
 #define MAX_ROWS 8200
 #define MAX_HALF 64
 
-static float cosines[MAX_ROWS * MAX_HALF], sines[MAX_ROWS * MAX_HALF];
+static float first_cosines[MAX_HALF], cosines[MAX_ROWS * MAX_HALF], sines[MAX_ROWS * MAX_HALF];
 
 /* How far the table may be from torch's. Powers are rounded once here and within one unit in the last place there, and a
  * frequency has at most three such roundings behind it: it may differ by 4 * 2^-24 of itself, and so may the angle, which is
@@ -71,6 +71,46 @@ static void tables_are_those_of_transformers(void **state)
     assert_true(equal * 100 >= count * 85); /* a formula that rounds elsewhere is off by one in far more */
 }
 
+/* A whole configuration: the family reads it, and the table of one layer is compared. */
+static void compare_family(const cJSON *one, size_t *equal, size_t *count)
+{
+    static model_architecture a;
+    const char         *name = core_json_member(one, "name")->valuestring;
+    const cJSON        *config = core_json_member(one, "config");
+    const model_family *family = model_family_find(core_json_member(config, "model_type")->valuestring);
+    const uint32_t      prompt = (uint32_t)core_json_member(one, "prompt")->valuedouble;
+    const cJSON        *cos_row = core_json_member(one, "cos")->child, *sin_row = core_json_member(one, "sin")->child;
+    memset(&a, 0, sizeof a);
+    assert_non_null(family);
+    assert_ok(family->read_config(config, name, &a));
+    const model_layer_shape *layer = &a.layer[(uint32_t)core_json_member(one, "layer")->valuedouble];
+    assert_in_range(layer->rope, 0, MODEL_ROPE_SETS - 1);
+    const model_rope *rope = &a.ropes[layer->rope];
+    model_rope_table(rope, a.max_position_embeddings, prompt, 0, 1, first_cosines, sines); /* row 0 holds the amplitude */
+    for (const cJSON *p = core_json_member(one, "positions")->child; p != NULL; p = p->next) {
+        const uint32_t position = (uint32_t)p->valuedouble;
+        model_rope_table(rope, a.max_position_embeddings, prompt, position, 1, cosines, sines);
+        *equal += compare_row(name, "cosine", cos_row, cosines, first_cosines, rope, position, count);
+        *equal += compare_row(name, "sine", sin_row, sines, first_cosines, rope, position, count);
+        cos_row = cos_row->next;
+        sin_row = sin_row->next;
+    }
+}
+
+static void families_read_their_files_as_transformers_does(void **state)
+{
+    cJSON *golden;
+    size_t equal = 0, count = 0;
+    (void)state;
+    assert_ok(core_json_read_file(OCLM_SOURCE_DIR "/tests/golden/rope_tables.json", 1u << 20, &golden));
+    for (const cJSON *one = core_json_member(golden, "families")->child; one != NULL; one = one->next)
+        compare_family(one, &equal, &count);
+    cJSON_Delete(golden);
+    print_message("    %zu of %zu numbers are the same bits\n", equal, count);
+    assert_true(count > 500);
+    assert_true(equal * 100 >= count * 85);
+}
+
 static void a_table_made_in_parts_is_the_same(void **state)
 {
     static float part_cosines[64 * 16], part_sines[64 * 16];
@@ -106,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_those_of_transformers),
+        cmocka_unit_test(families_read_their_files_as_transformers_does),
         cmocka_unit_test(a_table_made_in_parts_is_the_same),
         cmocka_unit_test(dynamic_tables_depend_on_the_prompt_only_beyond_the_models_length),
         cmocka_unit_test(types_have_names),

@@ -27,7 +27,7 @@ static const model_tensor_name phi3_names[] = {
 };
 
 static const model_rope_defaults half = { .theta = 10000.0, .partial = 0.5 };
-static const model_rope_defaults longrope = { .theta = 10000.0, .partial = 1.0, .yarn_is_longrope = true };
+static const model_rope_defaults longrope = { .theta = 10000.0, .partial = 1.0, .original = 4096, .yarn_is_longrope = true };
 
 static const family_standard phi = {
     .sizes = { .vocab_size = 51200, .hidden_size = 2048, .intermediate_size = 8192, .layers = 24, .heads = 32,
@@ -78,7 +78,8 @@ static oclm_status read_phi3(const cJSON *config, const char *origin, model_arch
 
 const model_family model_families_phi[] = {
     { .model_type = "phi", .class_name = "PhiForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_phi },
-    { .model_type = "phi3", .class_name = "Phi3ForCausalLM", .base_prefix = "model.", .names = phi3_names, .name_count = COUNT(phi3_names),
+    { .model_type = "phi3", .class_name = "Phi3ForCausalLM",
+      .limits = "longrope: a sequence that grows past its pretraining length keeps the factors of its prompt", .base_prefix = "model.", .names = phi3_names, .name_count = COUNT(phi3_names),
       .read_config = read_phi3 },
     { 0 },
 };
