@@ -1,8 +1,10 @@
 /* test_layers.c: layers that share a launch give the bits of steps that are a launch each: rows of several sequences at positions of their
- * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation; and with all else that
- * attention may do, which is asked of a loaded llama by words of its architecture. */
+ * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation, in every order of the
+ * residual stream (test_families.c does the same for one sequence of each family), and with all else that attention may do, which is
+ * asked of a loaded llama by words of its architecture. */
 #include "model/folders.h"
 #include "model/models.h"
+#include "model/seeded.h"
 
 #define VOCAB 70
 #define SEQUENCES 5
@@ -52,7 +54,7 @@ static void take_alibi(model_architecture *a)
     a->qkv_clip = 0.3f;
 }
 
-static const struct scene { const char *label, *folder; uint32_t sequences, prompt; void (*ask)(model_architecture *architecture); } scenes[] = {
+static const struct scene { const char *label, *folder /* or a family */; uint32_t sequences, prompt; void (*ask)(model_architecture *architecture); } scenes[] = {
     { "llama of 14 layers", NULL, 1, 3, NULL },
     { "llama of 14 layers, 2 sequences", NULL, 2, 40, NULL },
     { "llama of 14 layers, more sequences than rows of a tile", NULL, SEQUENCES, 33, NULL },
@@ -67,6 +69,14 @@ static const struct scene { const char *label, *folder; uint32_t sequences, prom
     { "gpt2, float16", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-float16", 2, 5, NULL },
     { "llama, grouped", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20, NULL },
     { "llama, bfloat16", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bfloat16", 1, 20, NULL },
+    { "norms of what is added", "gemma2", 3, 20, NULL },
+    { "no others", "olmo2", 2, 9, NULL },
+    { "an MLP beside attention", "cohere", 3, 20, NULL },
+    { "with a norm of its own", "gpt_neox", 2, 9, NULL },
+    { "parts of what is added", "granite", 3, 9, NULL },
+    { "norms of the stream, after", "opt-post", 3, 9, NULL },
+    { "norms of the stream, before", "bloom-post", 2, 9, NULL },
+    { "xIELU", "apertus", 5, 9, NULL },
 };
 
 static folder deep;
@@ -91,16 +101,6 @@ static void add_vectors(model_model *model)
             assert_ok(dev_buffer_write(dev_queue(model->device), wanted[k].buffer, 0, numbers, wanted[k].count * sizeof(float)));
         }
     }
-}
-
-static model_model *load(const struct scene *scene, const place *where)
-{
-    model_model *model = models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
-    if (scene->ask != NULL) {
-        scene->ask(&model->architecture);
-        add_vectors(model);
-    }
-    return model;
 }
 
 static int make_deep(void **state)
@@ -144,12 +144,35 @@ static void decode(const model_model *model, const struct scene *scene, bool ste
     model_state_free(state);
 }
 
+static bool is_family(const struct scene *scene) { return scene->folder != NULL && scene->folder[0] != '/'; }
+
+static model_model *load_family(const char *family, const place *where)
+{
+    folder made;
+    seeded_family(&made, family);
+    model_model *model = models_load(made.path, where, OCLM_DTYPE_AUTO);
+    folder_free(&made);
+    return model;
+}
+
+static model_model *load_scene(const struct scene *scene, const place *where)
+{
+    if (is_family(scene))
+        return load_family(scene->folder, where);
+    model_model *model = models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
+    if (scene->ask != NULL) {
+        scene->ask(&model->architecture);
+        add_vectors(model);
+    }
+    return model;
+}
+
 static void scenes_on_device(const place *where, void *user)
 {
     (void)user;
     for (size_t i = 0; i < COUNT(scenes); i++) {
         const struct scene *scene = &scenes[i];
-        model_model        *model = load(scene, where);
+        model_model        *model = load_scene(scene, where);
         const size_t        count = (size_t)STEPS * scene->sequences * model->architecture.vocab_size;
         float              *want = core_alloc_array(count, sizeof *want, "logits"), *got = core_alloc_array(count, sizeof *got, "logits");
         assert_non_null(want);
@@ -185,13 +208,29 @@ static size_t launches_of(model_state *state, bool step_by_step, uint32_t rows)
     return count;
 }
 
+/* In whatever order its layers are. */
+static void launches_of_families(const place *where)
+{
+    for (size_t i = 0; i < COUNT(scenes); i++) {
+        if (!is_family(&scenes[i]))
+            continue;
+        model_model *model = load_scene(&scenes[i], where);
+        model_state *state = models_state(model, 2, 16, 2);
+        if (dev_orders_groups(model->device) && launches_of(state, false, 1) + 8 > launches_of(state, true, 1))
+            fail_msg("%s: the layers share no launch", scenes[i].label);
+        model_state_free(state);
+        model_free(model);
+    }
+}
+
 static void launches_on_device(const place *where, void *user)
 {
+    launches_of_families(where);
     (void)user;
     for (size_t i = 0; i < COUNT(scenes); i++) {
         if (scenes[i].folder != NULL || scenes[i].sequences > 2) /* what few sequences ask for, more do */
             continue;
-        model_model  *model = load(&scenes[i], where);
+        model_model  *model = load_scene(&scenes[i], where);
         model_state  *state = models_state(model, 2, 16, 2);
         const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);
         assert_true(single >= 2 + 14 * 5); /* embedding, layers, head */
