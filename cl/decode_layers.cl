@@ -155,10 +155,13 @@ static inline void take_rows(const product_data p, const uint rows, const bool n
     for (uint i = 0; i < rows; i++) {
         __local float *const row = to + i * p.columns;
         take_row(row, p.x + (size_t)i * p.x_stride, p.columns, NORM && norm, p.eps, p.norm_w, p.norm_b, NORM);
-#if XIELU
-        for (uint k = 0; p.xielu && k < p.columns; k++)
-            row[k] = xielu_f1(row[k], p.xielu);
-#endif
+        if (XIELU && p.xielu) {
+            uint k = 0;
+            for (; k + 16 <= p.columns; k += 16)
+                vstore16(xielu_f16(vload16(0, row + k), p.xielu), 0, row + k);
+            for (; k < p.columns; k++)
+                row[k] = xielu_f1(row[k], p.xielu);
+        }
     }
 }
 
