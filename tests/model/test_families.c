@@ -177,21 +177,11 @@ static void the_model_agrees_with_float64(void **state)
                   core_json_member(tested.golden, "float32_max_abs_error_of_torch")->valuedouble);
 }
 
-static cJSON *read_file(const char *name, const char *file)
-{
-    char   path[512];
-    cJSON *tree = NULL;
-    snprintf(path, sizeof path, "%s/tests/golden/families/%s/%s", OCLM_SOURCE_DIR, name, file);
-    if (core_json_read_file(path, 1u << 20, &tree) != OCLM_OK)
-        print_error("%s\n", oclm_last_error());
-    return tree;
-}
-
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(the_model_agrees_with_float64) };
     tested.name = count == 2 ? arguments[1] : "llama";
-    cJSON *golden = read_file(tested.name, "golden.json"), *config = read_file(tested.name, "config.json");
+    cJSON *golden = seeded_read(tested.name, "golden.json"), *config = seeded_read(tested.name, "config.json");
     char  *text = cJSON_PrintUnformatted(config);
     if (golden == NULL || text == NULL)
         return 1;
