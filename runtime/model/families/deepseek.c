@@ -137,6 +137,6 @@ static oclm_status read_v3(const cJSON *config, const char *origin, model_archit
 const model_family model_families_deepseek[] = {
     { .model_type = "deepseek_v2", .class_name = "DeepseekV2ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_v2 },
     { .model_type = "deepseek_v3", .class_name = "DeepseekV3ForCausalLM",
-      .limits = "files with fp8 weights, as the first releases have them: use bfloat16 ones", .base_prefix = "model.", NAMES_TABLES, .read_config = read_v3 },
+      .limits = "weights in FP8 are not read; files in bfloat16 are", .base_prefix = "model.", NAMES_TABLES, .read_config = read_v3 },
     { 0 },
 };
