@@ -62,6 +62,9 @@ uint64_t    model_state_bytes(const model_model *model, const model_state_option
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
 
+/* Whether what the cache holds may be gone on with, up to a sequence of `length` positions: "longrope" turns long sequences differently. */
+bool        model_state_keeps(const model_state *state, uint32_t length);
+
 /* A piece of a ragged batch: `count` ids of a sequence, from position `first` on (= what the sequence holds). */
 typedef struct model_piece {
     uint32_t       sequence;
