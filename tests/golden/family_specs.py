@@ -140,7 +140,7 @@ MODELS = {
                           edit=without("layer_types")),
     "mistral": entry("mistral", "no window, heads of their own width", head_dim=12, sliding_window=None),
     "mistral-window": entry("mistral", "a window shorter than the prompt", sliding_window=8),
-    "mistral-narrow-window": entry("mistral", "a window of one: each position sees itself alone", sliding_window=1),
+    "mistral-narrow-window": entry("mistral", "a window of two; of one, transformers' cache keeps too much", sliding_window=2),
     "mistral-wide-window": entry("mistral", "a window longer than everything", sliding_window=100),
     "ministral": entry("ministral", "layers with and without a window", head_dim=10, num_hidden_layers=3, sliding_window=8,
                        layer_types=[SLIDES, SEES_ALL, SLIDES]),

@@ -1,7 +1,7 @@
 /* test_layers.c: layers that share a launch give the bits of steps that are a launch each: rows of several sequences at positions of their
- * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation; and with all else that
- * attention may do, which is asked of a loaded llama by words of its architecture; and in
- * every order of the residual stream (test_families.c does the same for one sequence of each family). */
+ * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation, in orders of the
+ * residual stream (test_families.c does the same for one sequence of each family), and with all else that attention may do, which is
+ * asked of a loaded llama by words of its architecture. */
 #include "model/folders.h"
 #include "model/models.h"
 #include "model/seeded.h"
@@ -99,27 +99,6 @@ static void add_vectors(model_model *model)
     }
 }
 
-static model_model *load_folder(const struct scene *scene, const place *where)
-{
-    folder made;
-    if (scene->folder == NULL || scene->folder[0] == '/')
-        return models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
-    seeded_family(&made, scene->folder);
-    model_model *model = models_load(made.path, where, OCLM_DTYPE_AUTO);
-    folder_free(&made);
-    return model;
-}
-
-static model_model *load(const struct scene *scene, const place *where)
-{
-    model_model *model = load_folder(scene, where);
-    if (scene->ask != NULL) {
-        scene->ask(&model->architecture);
-        add_vectors(model);
-    }
-    return model;
-}
-
 static int make_deep(void **state)
 {
     (void)state;
@@ -161,6 +140,29 @@ static void decode(const model_model *model, const struct scene *scene, bool ste
     model_state_free(state);
 }
 
+static bool is_family(const struct scene *scene) { return scene->folder != NULL && scene->folder[0] != '/'; }
+
+static model_model *load_family(const char *family, const place *where)
+{
+    folder made;
+    seeded_family(&made, family);
+    model_model *model = models_load(made.path, where, OCLM_DTYPE_AUTO);
+    folder_free(&made);
+    return model;
+}
+
+static model_model *load_scene(const struct scene *scene, const place *where)
+{
+    if (is_family(scene))
+        return load_family(scene->folder, where);
+    model_model *model = models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
+    if (scene->ask != NULL) {
+        scene->ask(&model->architecture);
+        add_vectors(model);
+    }
+    return model;
+}
+
 static size_t launches_of(model_state *state, bool step_by_step, uint32_t rows)
 {
     dev_work *work = NULL;
@@ -172,7 +174,7 @@ static size_t launches_of(model_state *state, bool step_by_step, uint32_t rows)
     return count;
 }
 
-/* In whatever order its layers are, of which there are two with at least five steps. */
+/* Of two layers, in whatever order, with at least five steps each. */
 static void check_launches(const model_model *model, const struct scene *scene)
 {
     model_state *state = models_state(model, 1, 16, 1);
@@ -186,7 +188,7 @@ static void scenes_on_device(const place *where, void *user)
     (void)user;
     for (size_t i = 0; i < COUNT(scenes); i++) {
         const struct scene *scene = &scenes[i];
-        model_model        *model = load(scene, where);
+        model_model        *model = load_scene(scene, where);
         const size_t        count = (size_t)STEPS * scene->sequences * model->architecture.vocab_size;
         float              *want = core_alloc_array(count, sizeof *want, "logits"), *got = core_alloc_array(count, sizeof *got, "logits");
         assert_non_null(want);
@@ -218,7 +220,7 @@ static void launches_on_device(const place *where, void *user)
     for (size_t i = 0; i < COUNT(scenes); i++) {
         if (scenes[i].folder != NULL || scenes[i].sequences > 2) /* what few sequences ask for, more do */
             continue;
-        model_model  *model = load(&scenes[i], where);
+        model_model  *model = load_scene(&scenes[i], where);
         model_state  *state = models_state(model, 2, 16, 2);
         const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);
         assert_true(single >= 2 + 14 * 5); /* embedding, layers, head */
