@@ -109,12 +109,79 @@ static model_role_shape latent_role_shape(const model_architecture *a, model_rol
     }
 }
 
+/* ---- Layers without attention */
+
+static bool is_delta_net(const model_architecture *a, uint32_t layer) { return a->layer[layer].mixer == MODEL_MIXER_DELTA_NET; }
+
+uint32_t model_mix_channels(const model_architecture *a, uint32_t layer)
+{
+    const model_delta_net *d = &a->delta_net; /* products are bounded by model_check_mixers() */
+    return is_delta_net(a, layer) ? 2 * d->key_heads * d->key_dim + d->value_heads * d->value_dim : a->hidden_size;
+}
+
+uint32_t model_mix_out_width(const model_architecture *a, uint32_t layer)
+{
+    return is_delta_net(a, layer) ? a->delta_net.value_heads * a->delta_net.value_dim : a->hidden_size;
+}
+
+uint32_t model_mix_in_width(const model_architecture *a, uint32_t layer)
+{
+    return is_delta_net(a, layer) ? model_mix_channels(a, layer) + model_mix_out_width(a, layer) + 2 * a->delta_net.value_heads : 3 * a->hidden_size;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+uint32_t model_widest_in(const model_architecture *a)
+{
+    uint32_t widest = 0;
+    for (uint32_t i = 0; i < a->layers; i++)
+        widest = larger(widest, a->layer[i].mixer == MODEL_MIXER_ATTENTION
+                                    ? ((a->attention_gate ? 2 : 1) * a->heads + 2 * a->kv_heads) * a->head_dim : model_mix_in_width(a, i));
+    return widest;
+}
+
+uint32_t model_widest_out(const model_architecture *a)
+{
+    uint32_t widest = 0;
+    for (uint32_t i = 0; i < a->layers; i++)
+        widest = larger(widest, a->layer[i].mixer == MODEL_MIXER_ATTENTION ? a->heads * a->head_dim : model_mix_out_width(a, i));
+    return widest;
+}
+
+static model_role_shape mix_role_shape(const model_architecture *a, model_role role, uint32_t layer)
+{
+    const model_delta_net *d = &a->delta_net;
+    const bool     delta = is_delta_net(a, layer), bias = !delta && a->short_conv.bias;
+    const uint32_t in = model_mix_in_width(a, layer), channels = model_mix_channels(a, layer), out = model_mix_out_width(a, layer);
+    switch (role) {
+    case MODEL_MIX_IN: return matrix_if(true, in, a->hidden_size);
+    case MODEL_MIX_IN_BIAS: return vector_if(bias, in);
+    case MODEL_MIX_QKVZ: return matrix_if(delta, channels + out, a->hidden_size);
+    case MODEL_MIX_BA: return matrix_if(delta, 2 * d->value_heads, a->hidden_size);
+    case MODEL_MIX_QKV: return matrix_if(delta, channels, a->hidden_size);
+    case MODEL_MIX_Z: return matrix_if(delta, out, a->hidden_size);
+    case MODEL_MIX_B: case MODEL_MIX_A: return matrix_if(delta, d->value_heads, a->hidden_size);
+    case MODEL_CONV: return pieces_if(true, channels, 1, delta ? d->taps : a->short_conv.taps);
+    case MODEL_CONV_BIAS: return vector_if(bias, channels);
+    case MODEL_DELTA_A_LOG: case MODEL_DELTA_DT: return vector_if(delta, d->value_heads);
+    case MODEL_DELTA_NORM: return vector_if(delta, d->value_dim);
+    case MODEL_MIX_OUT: return matrix_if(true, a->hidden_size, out);
+    case MODEL_MIX_OUT_BIAS: return vector_if(bias, a->hidden_size);
+    default: return vector_if(false, 0);
+    }
+}
+
 model_role_shape model_role_shape_of(const model_architecture *a, model_role role, uint32_t layer)
 {
     const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
     const uint32_t hidden = a->hidden_size, inner = model_inner_width(a, layer);
     const uint32_t table = model_has_projections(a) ? a->embedding_size : hidden;
-    const bool     latent = a->latent.kv_rank > 0;
+    const bool     latent = a->latent.kv_rank > 0, attention = a->layer[layer].mixer == MODEL_MIXER_ATTENTION;
+    const uint32_t q_rows = a->attention_gate ? 2 * q : q;
+    if (role >= MODEL_MIX_IN && role <= MODEL_MIX_OUT_BIAS)
+        return attention ? vector_if(false, 0) : mix_role_shape(a, role, layer);
+    if (role >= MODEL_QKV && role <= MODEL_O_BIAS && !attention)
+        return vector_if(false, 0);
     switch (role) {
     case MODEL_EMBEDDING: case MODEL_HEAD: return matrix_if(true, a->vocab_size, table);
     case MODEL_HEAD_BIAS: return vector_if(a->head_bias, a->vocab_size);
@@ -125,11 +192,11 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_POST_MLP_NORM: return norm_weight(a, role);
     case MODEL_EMBEDDING_NORM_BIAS: case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS:
         return norm_bias(a, role - 1);
-    case MODEL_QKV: return matrix_if(!latent, q + 2 * kv, hidden);
-    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q, hidden);
+    case MODEL_QKV: return matrix_if(!latent, q_rows + 2 * kv, hidden);
+    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q_rows, hidden);
     case MODEL_K: case MODEL_V: return matrix_if(!latent, kv, hidden);
-    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q + 2 * kv);
-    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q);
+    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q_rows + 2 * kv);
+    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q_rows);
     case MODEL_K_BIAS: case MODEL_V_BIAS: return vector_if(a->qkv_bias && !latent, kv);
     case MODEL_Q_A: case MODEL_Q_A_BIAS: case MODEL_Q_A_NORM: case MODEL_Q_B: case MODEL_KV_A: case MODEL_KV_A_BIAS: case MODEL_KV_A_NORM:
     case MODEL_KV_B: return latent_role_shape(a, role);
@@ -152,7 +219,7 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_ROUTER: case MODEL_ROUTER_BIAS: case MODEL_ROUTER_CORRECTION: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS:
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_DOWN: case MODEL_EXPERTS_DOWN_BIAS: case MODEL_SHARED_GATE:
         return a->layer[layer].experts ? expert_role_shape(a, role) : vector_if(false, 0);
-    case MODEL_ROLE_COUNT: break;
+    default: break; /* done above */
     }
     return vector_if(false, 0);
 }

@@ -43,8 +43,9 @@ typedef struct model_state {
     model_latent_state latent;
     dev_buffer         branch;       /* as hidden: what a half of a layer adds, where that is normalised; else empty */
     dev_buffer         table_rows;   /* float32 [max_rows][table_stride]: rows as wide as the embedding, where projections ask for them */
+    dev_buffer         mixed;        /* float32 [max_rows][mixed_stride]: queries, keys and values of a delta net behind their convolution */
     size_t             scratch_floats;
-    uint32_t           hidden_stride, qkv_stride, attention_stride, mlp_stride, table_stride;
+    uint32_t           hidden_stride, qkv_stride, attention_stride, mlp_stride, table_stride, mixed_stride;
     struct model_pass *passes;       /* recorded passes of model_forward(), by shape, the latest first */
     uint32_t           tile_rows;    /* rows of an attention tile where a piece has many */
     uint32_t           expected_prompt;
@@ -61,6 +62,10 @@ uint64_t    model_state_bytes(const model_model *model, const model_state_option
 /* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. RoPE of type "dynamic" and "longrope" asks: it turns
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
+
+/* Can a sequence go on from `length` positions of those it holds? Layers without attention cannot go back: to where they stand, or to 0,
+ * from which everything is then to be read again. */
+bool        model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length);
 
 /* A piece of a ragged batch: `count` ids of a sequence, from position `first` on (= what the sequence holds). */
 typedef struct model_piece {
