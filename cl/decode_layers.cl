@@ -20,13 +20,16 @@
 //   row        local memory for the longest rows that a product reads: ROWS * columns floats
 //   hidden     fp32 [rows][hidden_stride]: comes in, goes out
 //   qkv, attended, mlp   fp32 [rows][.._stride]: between the steps
+//   branch     as hidden: only with BETWEEN 1
 //   .._columns, .._units, .._tickets   of a product: inputs; pieces of COLS outputs; in how many tickets they are cut (piece_of() tells how)
 //   cosines_2, sines_2   the other rotary tables
 //   the rest as in matmul.cl and attention.cl; then for each layer i its weights, each of one part, and its cache; `look` is its window, plus
 //              LOOK_SECOND or LOOK_UNTURNED
 // Launch    global {groups}, local {1}; groups > 0, a few for each compute unit
-// Build     -cl-std=CL3.0, as matmul_unit.h and attention_tile.h with -DTILE_ROWS=1 -DTURNS=1; -DNORM=1..3 -DGATED=0|1; -DSPLIT=0|1: each span
+// Build     -cl-std=CL3.0, as matmul_unit.h and attention_tile.h with -DTILE_ROWS=1 -DTURNS=1; -DNORM=0..3 -DGATED=0|1; -DSPLIT=0|1: each span
 //           of positions is a ticket, as in attention_tile_split; -DLAYERS=1..6: for so many there are arguments
+//           -DPARALLEL=0|1: the MLP reads the residual before attention adds to it; -DXIELU=0|1; -DBETWEEN=0..3: norms (BETWEEN_NORM=1..3) of
+//           rows that no product takes along: 0 none, 1 of what is added to the residual, 2 of the residual after that, 3 before (model/pass.h)
 //           Needs __opencl_c_atomic_order_acq_rel and __opencl_c_atomic_scope_device
 // Test      tests/model/test_layers.c
 
@@ -40,6 +43,7 @@
 
 #include "attention_join.h"
 #include "matmul_unit.h"
+#include "xielu.h"
 
 #ifndef NORM
 #define NORM NORM_RMS
@@ -49,6 +53,18 @@
 #endif
 #ifndef SPLIT
 #define SPLIT 0
+#endif
+#ifndef PARALLEL
+#define PARALLEL 0
+#endif
+#ifndef XIELU
+#define XIELU 0
+#endif
+#ifndef BETWEEN
+#define BETWEEN 0
+#endif
+#ifndef BETWEEN_NORM
+#define BETWEEN_NORM NORM_RMS
 #endif
 
 #ifndef LAYERS
@@ -130,13 +146,23 @@ typedef struct product_data {
     const __global float *bias, *norm_w, *norm_b;
     uint x_stride, y_stride, columns, units, tickets;
     float eps;
+    const __global float *xielu; // of x, or null
 } product_data;
 
-// The rows of x, normalised, into local memory.
+// The rows of x, normalised or activated, into local memory.
 static inline void take_rows(const product_data p, const uint rows, const bool norm, __local float *const to)
 {
-    for (uint i = 0; i < rows; i++)
-        take_row(to + i * p.columns, p.x + (size_t)i * p.x_stride, p.columns, norm, p.eps, p.norm_w, p.norm_b, NORM);
+    for (uint i = 0; i < rows; i++) {
+        __local float *const row = to + i * p.columns;
+        take_row(row, p.x + (size_t)i * p.x_stride, p.columns, NORM && norm, p.eps, p.norm_w, p.norm_b, NORM);
+        if (XIELU && p.xielu) {
+            uint k = 0;
+            for (; k + 16 <= p.columns; k += 16)
+                vstore16(xielu_f16(vload16(0, row + k), p.xielu), 0, row + k);
+            for (; k < p.columns; k++)
+                row[k] = xielu_f1(row[k], p.xielu);
+        }
+    }
 }
 
 static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, __local float *const local_rows,
@@ -164,6 +190,35 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
     }
     w->begin += p.tickets;
 }
+
+#if BETWEEN
+// A norm between two products, each row a ticket: y += add * norm(x), or y = norm(y). The bits of norm.cl.
+static inline void between(walk *const w, const uint rows, const __global float *const x, __global float *const y, const uint stride,
+                           const uint columns, const __global float *const norm_w, const __global float *const norm_b, const float eps,
+                           const float add)
+{
+    if (is_mine(w, rows)) {
+        wait(w, 0, 0);
+        do {
+            const size_t first = (size_t)(w->ticket - w->begin) * stride;
+            const __global float *const from = x + first;
+            __global float *const to = y + first;
+            const float2 of = norm_of_row(from, columns, eps, BETWEEN_NORM);
+            uint k = 0;
+            for (; k + 16 <= columns; k += 16) {
+                const float16 norm = norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, BETWEEN_NORM);
+                vstore16(BETWEEN == 1 ? MUL_ADD((float16)(add), norm, vload16(0, to + k)) : norm, 0, to + k);
+            }
+            for (; k < columns; k++) {
+                const float norm = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, BETWEEN_NORM);
+                to[k] = BETWEEN == 1 ? norm_residual(to[k], add, norm) : norm;
+            }
+            finish(w);
+        } while (is_mine(w, rows));
+    }
+    w->begin += rows;
+}
+#endif
 
 // ---- Attention
 
@@ -218,7 +273,23 @@ typedef struct layer_data {
     __global float *keys, *values;
     uint look;
     const __global float *sinks, *q_norm_w, *k_norm_w; // only with SINKS, with QK_NORM
+    const __global float *post_attention_norm_w, *post_mlp_norm_w, *xielu; // only with BETWEEN 1, with XIELU
 } layer_data;
+
+#if BETWEEN == 1
+#define POST_ARGUMENTS(i) , const __global float *post_attention_norm_w_##i, const __global float *post_mlp_norm_w_##i
+#define POST_OF(i)        post_attention_norm_w_##i, post_mlp_norm_w_##i
+#else
+#define POST_ARGUMENTS(i)
+#define POST_OF(i) 0, 0
+#endif
+#if XIELU
+#define XIELU_ARGUMENT(i) , const __global float *xielu_##i
+#define XIELU_OF(i)       xielu_##i
+#else
+#define XIELU_ARGUMENT(i)
+#define XIELU_OF(i) 0
+#endif
 
 #if SINKS
 #define SINKS_ARGUMENT(i) , const __global float *sinks_##i
@@ -240,10 +311,12 @@ typedef struct layer_data {
         const __global stored *w_down_##i, const __global float *b_qkv_##i, const __global float *b_output_##i,                    \
         const __global float *b_up_##i, const __global float *b_down_##i, const __global float *attention_norm_w_##i,              \
         const __global float *attention_norm_b_##i, const __global float *mlp_norm_w_##i, const __global float *mlp_norm_b_##i,    \
-        __global float *keys_##i, __global float *values_##i, const uint look_##i SINKS_ARGUMENT(i) QK_NORM_ARGUMENTS(i)
+        __global float *keys_##i, __global float *values_##i, const uint look_##i SINKS_ARGUMENT(i) QK_NORM_ARGUMENTS(i)              \
+        POST_ARGUMENTS(i) XIELU_ARGUMENT(i)
 #define LAYER(i)                                                                                                                   \
     { w_qkv_##i, w_output_##i, w_up_##i, w_down_##i, b_qkv_##i, b_output_##i, b_up_##i, b_down_##i, attention_norm_w_##i,          \
-      attention_norm_b_##i, mlp_norm_w_##i, mlp_norm_b_##i, keys_##i, values_##i, look_##i, SINKS_OF(i), QK_NORM_OF(i) }
+      attention_norm_b_##i, mlp_norm_w_##i, mlp_norm_b_##i, keys_##i, values_##i, look_##i, SINKS_OF(i), QK_NORM_OF(i), POST_OF(i),          \
+      XIELU_OF(i) }
 
 #if LAYERS == 1
 #define ALL_ARGUMENTS LAYER_ARGUMENTS(0)
@@ -271,13 +344,14 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                             __global float *attended, const uint attended_stride, __global float *mlp, const uint mlp_stride,
                             const uint hidden_columns, const uint attended_columns, const uint mlp_columns, const uint qkv_units,
                             const uint qkv_tickets, const uint output_units, const uint output_tickets, const uint up_units,
-                            const uint up_tickets, const uint down_units, const uint down_tickets, const float attention_eps,
-                            const float mlp_eps, const __global int *table, const uint pages_per_sequence, const __global int *positions,
+                            const uint up_tickets, const uint down_units, const uint down_tickets, __global float *branch,
+                            const float add, const float norm_eps, const __global int *table, const uint pages_per_sequence, const __global int *positions,
                             const __global int *sequences, const __global float *cosines, const __global float *sines,
                             const __global float *cosines_2, const __global float *sines_2, const __global float *growth,
                             const __global float *slopes, const float scale, const uint spans, __global float *partial ALL_ARGUMENTS)
 {
     const layer_data all[LAYERS] = { ALL_LAYERS };
+    __global float *const sums = BETWEEN == 1 ? branch : hidden; // where output and down go
     walk w = { progress, 0, 0 };
     take(&w);
     for (uint i = 0; i < layers; i++) {
@@ -287,19 +361,34 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         const attention_data a = { qkv, l.keys, l.values, table, positions, sequences, qkv_stride, pages_per_sequence, scale,
                                    l.look & ~(LOOK_SECOND | LOOK_UNTURNED), slopes, l.sinks, tables };
         const product_data to_qkv = { hidden, qkv, l.w_qkv, l.b_qkv, l.attention_norm_w, l.attention_norm_b, hidden_stride, qkv_stride,
-                                      hidden_columns, qkv_units, qkv_tickets, attention_eps };
-        const product_data output = { attended, hidden, l.w_output, l.b_output, 0, 0, attended_stride, hidden_stride, attended_columns,
-                                      output_units, output_tickets, 0.0f };
+                                      hidden_columns, qkv_units, qkv_tickets, norm_eps, 0 };
+        const product_data output = { attended, sums, l.w_output, l.b_output, 0, 0, attended_stride, hidden_stride, attended_columns,
+                                      output_units, output_tickets, 0.0f, 0 };
         const product_data up = { hidden, mlp, l.w_up, l.b_up, l.mlp_norm_w, l.mlp_norm_b, hidden_stride, mlp_stride, hidden_columns,
-                                  up_units, up_tickets, mlp_eps };
-        const product_data down = { mlp, hidden, l.w_down, l.b_down, 0, 0, mlp_stride, hidden_stride, mlp_columns, down_units, down_tickets,
-                                    0.0f };
+                                  up_units, up_tickets, norm_eps, 0 };
+        const product_data down = { mlp, sums, l.w_down, l.b_down, 0, 0, mlp_stride, hidden_stride, mlp_columns, down_units, down_tickets,
+                                    0.0f, l.xielu };
         // A loop, so that all products are one piece of code: compiled as four it takes drivers three times as long.
 #pragma unroll 1
         for (uint step = 0; step < 4; step++) {
-            const bool adds = step % 2; // output and down, to the residual; the other two take it in, normalised
-            multiply(&w, step == 0 ? to_qkv : step == 1 ? output : step == 2 ? up : down, rows, cores, row, !adds, step == 2,
-                     adds ? 1.0f : 0.0f);
+            const uint which = PARALLEL && (step == 1 || step == 2) ? 3 - step : step;
+            const bool adds = which % 2; // output and down, to the residual; the other two take it in, normalised
+#if BETWEEN == 3
+            if (!adds)
+                between(&w, rows, hidden, hidden, hidden_stride, hidden_columns, which == 0 ? l.attention_norm_w : l.mlp_norm_w,
+                        which == 0 ? l.attention_norm_b : l.mlp_norm_b, norm_eps, 0.0f);
+#endif
+            multiply(&w, which == 0 ? to_qkv : which == 1 ? output : which == 2 ? up : down, rows, cores, row, !adds, which == 2,
+                     adds && BETWEEN != 1 ? add : 0.0f);
+#if BETWEEN == 1
+            if (adds)
+                between(&w, rows, branch, hidden, hidden_stride, hidden_columns, which == 1 ? l.post_attention_norm_w : l.post_mlp_norm_w, 0,
+                        norm_eps, add);
+#elif BETWEEN == 2
+            if (adds)
+                between(&w, rows, hidden, hidden, hidden_stride, hidden_columns, which == 1 ? l.attention_norm_w : l.mlp_norm_w,
+                        which == 1 ? l.attention_norm_b : l.mlp_norm_b, norm_eps, 0.0f);
+#endif
             if (step == 0) {
                 attend(&w, a, rows, spans, partial, attended, attended_stride);
 #if SPLIT

@@ -168,8 +168,7 @@ static oclm_status add_norm_of_all(dev_work *work, const model_attention *a)
     oclm_status status = dev_norm_in_place(work, &norm, a->qkv, 0, a->qkv_stride, a->rows, queries);
     norm.weight = a->k_norm->weight;
     norm.bias = a->k_norm->bias;
-    return status == OCLM_OK ? dev_norm_in_place(work, &norm, a->qkv, queries, a->qkv_stride, a->rows, keys)
-                             : status;
+    return status == OCLM_OK ? dev_norm_in_place(work, &norm, a->qkv, queries, a->qkv_stride, a->rows, keys) : status;
 }
 
 /* Queries and keys become what they are to be, keys and values go into the cache. */

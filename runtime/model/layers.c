@@ -6,8 +6,8 @@
 #include "model/pass.h"
 
 #define MOST_LAYERS 6u         /* of a launch, as in the kernel */
-#define MOST_LAYER_ARGS 18u
-#define COMMON_ARGS 39u
+#define MOST_LAYER_ARGS 21u
+#define COMMON_ARGS 40u
 #define MOST_ARGUMENT_BYTES 1024u /* of a kernel: so many every device takes */
 #define COMMON_BYTES 288u         /* of them that the common arguments take, each aligned to 8 */
 /* A driver may hand several groups to one core before the next has woken. */
@@ -86,11 +86,13 @@ static oclm_status write_options(plan *p)
 {
     const model_layer_products *l = &p->products;
     const dev_device           *device = p->state->model->device;
+    const model_architecture   *a = &p->state->model->architecture;
     char                        attention[MODEL_ATTENTION_OPTIONS];
     model_attention_row_options(device, &p->attention.shape, attention);
-    return core_text_printf(&p->options, "-cl-std=CL3.0 %s %s -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d -DLAYERS=%u -DMAY_STAND=%d",
+    return core_text_printf(&p->options, "-cl-std=CL3.0 %s %s -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d -DLAYERS=%u -DMAY_STAND=%d"
+                            " -DPARALLEL=%d -DXIELU=%d -DBETWEEN=%d -DBETWEEN_NORM=%d",
                             attention, p->tile.options, (int)l->qkv.norm.kind, l->up.epilogue == DEV_GATED, (int)l->up.activation,
-                            p->spans > 1, p->launch_layers, p->may_stand);
+                            p->spans > 1, p->launch_layers, p->may_stand, model_is_parallel(a), a->xielu, (int)model_between_of(a), (int)a->norm.kind);
 }
 
 static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32_t layers, dev_arg *args)
@@ -105,7 +107,8 @@ static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32
         dev_arg_u32(l->qkv.weight->columns), dev_arg_u32(l->output.weight->columns), dev_arg_u32(l->down.weight->columns),
     };
     const dev_arg last[] = {
-        dev_arg_f32(l->qkv.norm.eps), dev_arg_f32(l->up.norm.eps), dev_arg_buffer(&a->cache->table),
+        dev_arg_buffer(&p->state->branch), dev_arg_f32(p->state->model->architecture.residual_scale),
+        dev_arg_f32(p->state->model->architecture.norm.eps), dev_arg_buffer(&a->cache->table),
         dev_arg_u32(a->cache->pages_per_sequence), dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences),
         dev_arg_buffer(&p->state->cos_table[0]), dev_arg_buffer(&p->state->sin_table[0]), dev_arg_buffer(&p->state->cos_table[1]),
         dev_arg_buffer(&p->state->sin_table[1]), dev_arg_buffer(a->growth), dev_arg_buffer(a->slopes), dev_arg_f32(a->shape.scale), dev_arg_u32(p->spans), dev_arg_buffer(a->partial),
@@ -133,12 +136,15 @@ static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_
     const model_layer_products l = model_pass_products(p->state, p->products.qkv.rows, index);
     const model_attention      a = model_pass_attention(p->state, shape, index);
     const model_cache         *cache = &p->state->cache;
+    const model_layer         *weights = &p->state->model->weights.layers[index];
+    const dev_norm            *attention_norm = &weights->attention_norm;
+    const dev_norm            *mlp_norm = model_has_norm(&p->state->model->architecture, MODEL_MLP_NORM) ? &weights->mlp_norm : attention_norm;
     const dev_arg              layer[] = {
         dev_arg_buffer(&l.qkv.weight->parts[0].buffer), dev_arg_buffer(&l.output.weight->parts[0].buffer),
         dev_arg_buffer(&l.up.weight->parts[0].buffer), dev_arg_buffer(&l.down.weight->parts[0].buffer),
         dev_arg_buffer(l.qkv.bias), dev_arg_buffer(l.output.bias), dev_arg_buffer(l.up.bias), dev_arg_buffer(l.down.bias),
-        dev_arg_buffer(&l.qkv.norm.weight), dev_arg_buffer(&l.qkv.norm.bias), dev_arg_buffer(&l.up.norm.weight),
-        dev_arg_buffer(&l.up.norm.bias), dev_arg_buffer(&cache->keys[index]), dev_arg_buffer(&cache->values[index]),
+        dev_arg_buffer(&attention_norm->weight), dev_arg_buffer(&attention_norm->bias), dev_arg_buffer(&mlp_norm->weight),
+        dev_arg_buffer(&mlp_norm->bias), dev_arg_buffer(&cache->keys[index]), dev_arg_buffer(&cache->values[index]),
         dev_arg_u32(look_of(&p->state->model->architecture, &a.shape, index)),
     };
     size_t count = COUNT(layer);
@@ -149,6 +155,12 @@ static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_
         args[count++] = dev_arg_buffer(&a.q_norm->weight);
         args[count++] = dev_arg_buffer(&a.k_norm->weight);
     }
+    if (model_between_of(&p->state->model->architecture) == MODEL_BETWEEN_ADDED) {
+        args[count++] = dev_arg_buffer(&weights->post_attention_norm.weight);
+        args[count++] = dev_arg_buffer(&weights->post_mlp_norm.weight);
+    }
+    if (p->state->model->architecture.xielu)
+        args[count++] = dev_arg_buffer(&weights->xielu);
 }
 
 /* Layers from `first` on; where there are fewer left than a launch takes, the last fills the arguments up. */
@@ -200,7 +212,9 @@ static bool all_turned(const model_architecture *a)
 static void plan_launches(plan *p)
 {
     const model_attention_shape *shape = &p->attention.shape;
-    const uint32_t pointers = 14u + (shape->sinks ? 1u : 0u) + (shape->qk_norm != MODEL_QK_NORM_NONE ? 2u : 0u);
+    const model_architecture    *a = &p->state->model->architecture;
+    const uint32_t pointers = 14u + (shape->sinks ? 1u : 0u) + (shape->qk_norm != MODEL_QK_NORM_NONE ? 2u : 0u) +
+                              (model_between_of(a) == MODEL_BETWEEN_ADDED ? 2u : 0u) + (a->xielu ? 1u : 0u);
     const uint32_t room = (MOST_ARGUMENT_BYTES - COMMON_BYTES) / (pointers * 8 + 8);
     p->layer_args = pointers + 1;
     p->launch_layers = room < MOST_LAYERS ? room : MOST_LAYERS;

@@ -317,8 +317,8 @@ void model_state_free(model_state *s)
     dev_device *device = s->model->device;
     dev_buffer *const buffers[] = {
         &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table[0], &s->sin_table[0],
-        &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch, &s->partial, &s->selected,
-        &s->branch, &s->table_rows, &s->mixed,
+        &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch,
+        &s->partial, &s->selected, &s->branch, &s->table_rows, &s->mixed,
     };
     if (s->queue != NULL)
         (void)clFinish(s->queue); /* nothing may run on memory that counts as free */

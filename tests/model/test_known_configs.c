@@ -48,8 +48,8 @@ static void compare_sizes(const char *name, const cJSON *is, const model_family 
         if (want != rows[i].got && !(want == -1.0 && strcmp(rows[i].key, "positions") == 0)) /* BLOOM has no length */
             fail_msg("%s: %s is %.17g, want %.17g", name, rows[i].key, rows[i].got, want);
     }
-    const double eps = number(is, "eps");
-    if (fabs((double)a->norm.eps - (eps == -1.0 ? 1e-5 : eps)) > 1e-7 * eps)
+    const double eps = number(is, "eps") == -1.0 ? 1e-5 : number(is, "eps"); /* some classes have no key for it */
+    if (fabs((double)a->norm.eps - eps) > 1e-7 * eps)
         fail_msg("%s: eps is %g, want %g", name, (double)a->norm.eps, eps);
 }
 
@@ -181,7 +181,7 @@ static void factors_orders_and_layers_that_do_not_turn_are_read(void **state)
             seen--;
         }
     }
-    assert_int_equal(seen, 14);
+    assert_int_equal(seen, 13);
     cJSON_Delete(golden);
 }
 
