@@ -3,11 +3,22 @@
 
 #include "model/pass.h"
 
+#define LARGEST_GROUP 64u
+
+/* Columns of a work-group: a group is of one row, else PoCL would compile the kernel anew for each number of rows. */
+static size_t group_for(size_t columns)
+{
+    size_t group = LARGEST_GROUP;
+    while (columns % group != 0)
+        group /= 2;
+    return group;
+}
+
 static oclm_status add(dev_work *work, const char *source, const char *kernel, const char *options, size_t columns, size_t rows,
                        const dev_arg *args, size_t count)
 {
-    const dev_launch launch = { .source = source, .kernel = kernel, .options = options, .dims = 2, .global = { columns, rows }, .args = args,
-                                .arg_count = (cl_uint)count };
+    const dev_launch launch = { .source = source, .kernel = kernel, .options = options, .dims = 2, .global = { columns, rows },
+                                .local = { group_for(columns), 1 }, .args = args, .arg_count = (cl_uint)count };
     return dev_work_add(work, &launch);
 }
 

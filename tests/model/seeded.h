@@ -84,4 +84,20 @@ static inline void seeded_folder(folder *f, const char *config, const cJSON *gol
     folder_finish(f);
 }
 
+/* The model of a folder of golden/families. */
+static inline void seeded_family(folder *f, const char *name)
+{
+    cJSON *trees[2] = { NULL, NULL };
+    for (size_t i = 0; i < 2; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/tests/golden/families/%s/%s.json", OCLM_SOURCE_DIR, name, i == 0 ? "config" : "golden");
+        assert_ok(core_json_read_file(path, 1u << 20, &trees[i]));
+    }
+    char *config = cJSON_PrintUnformatted(trees[0]);
+    seeded_folder(f, config, trees[1]);
+    cJSON_free(config);
+    cJSON_Delete(trees[0]);
+    cJSON_Delete(trees[1]);
+}
+
 #endif

@@ -1,4 +1,5 @@
-/* lfm2.c: LFM2: most layers are short convolutions between gates, some are attention. */
+/* lfm2.c: LFM2: most layers are short convolutions between gates, some are attention; and the same with experts in all but the first
+ * layers. */
 #include "model/standard.h"
 
 static const model_tensor_name names[] = {
@@ -11,12 +12,24 @@ static const model_tensor_name names[] = {
     NAMES_LINEAR(MODEL_MIX_OUT, NAMES_LAYER "conv.out_proj"),
     { MODEL_GATE, NAMES_LAYER "feed_forward.w1.weight", false }, { MODEL_UP, NAMES_LAYER "feed_forward.w3.weight", false },
     { MODEL_DOWN, NAMES_LAYER "feed_forward.w2.weight", false },
+    { MODEL_ROUTER, NAMES_LAYER "feed_forward.gate.weight", false }, { MODEL_ROUTER_CORRECTION, NAMES_LAYER "feed_forward.expert_bias", false },
+    NAMES_EXPERTS("w1", "w3", "w2", NAMES_LAYER "feed_forward.experts"),
+    { MODEL_EXPERTS_GATE_UP, NAMES_LAYER "feed_forward.experts.gate_up_proj", false },
+    { MODEL_EXPERTS_DOWN, NAMES_LAYER "feed_forward.experts.down_proj", false },
 };
 
 static const model_rope_defaults rope = { .theta = 1000000.0 };
 
 static const family_standard lfm2 = {
     .sizes = { .vocab_size = 65536, .hidden_size = 2560, .intermediate_size = 12288, .layers = 32, .heads = 32, .kv_heads = 8,
+               .max_position_embeddings = 128000 },
+    .norm = DEV_NORM_RMS, .eps_key = "norm_eps", .eps = 1e-5f,
+    .activation = DEV_ACT_SILU, .mlp_gated = true, .tied_head = true, .eos_token_ids = { 2 },
+    .rope = &rope,
+};
+
+static const family_standard lfm2_moe = {
+    .sizes = { .vocab_size = 65536, .hidden_size = 2048, .intermediate_size = 7168, .layers = 32, .heads = 32, .kv_heads = 8,
                .max_position_embeddings = 128000 },
     .norm = DEV_NORM_RMS, .eps_key = "norm_eps", .eps = 1e-5f,
     .activation = DEV_ACT_SILU, .mlp_gated = true, .tied_head = true, .eos_token_ids = { 2 },
@@ -63,11 +76,11 @@ static oclm_status read_attention_layers(const cJSON *config, const char *origin
     return OCLM_OK;
 }
 
-static oclm_status read_lfm2(const cJSON *config, const char *origin, model_architecture *a)
+static oclm_status read_both(const cJSON *config, const char *origin, const family_standard *standard, model_architecture *a)
 {
     oclm_status status;
     a->short_conv.taps = 3;
-    if ((status = family_read_standard(config, origin, &lfm2, a)) != OCLM_OK || (status = read_width(config, origin, a)) != OCLM_OK ||
+    if ((status = family_read_standard(config, origin, standard, a)) != OCLM_OK ||
         (status = core_json_get_bool(config, "tie_embedding", origin, &a->tied_head)) != OCLM_OK ||
         (status = model_read_size(config, "conv_L_cache", NULL, origin, MODEL_MAX_TAPS, &a->short_conv.taps)) != OCLM_OK ||
         (status = core_json_get_bool(config, "conv_bias", origin, &a->short_conv.bias)) != OCLM_OK)
@@ -77,7 +90,31 @@ static oclm_status read_lfm2(const cJSON *config, const char *origin, model_arch
     return core_json_member(config, "layer_types") != NULL ? model_read_windows(config, origin, 0, 1, a) : read_attention_layers(config, origin, a);
 }
 
+static oclm_status read_lfm2(const cJSON *config, const char *origin, model_architecture *a)
+{
+    const oclm_status status = read_both(config, origin, &lfm2, a);
+    return status == OCLM_OK ? read_width(config, origin, a) : status;
+}
+
+static oclm_status read_lfm2_moe(const cJSON *config, const char *origin, model_architecture *a)
+{
+    static const model_expert_defaults experts = { .count = 32, .chosen = 4, .width_key = "moe_intermediate_size", .width = 1792,
+                                                   .normalised_key = "norm_topk_prob", .normalised = true };
+    uint32_t    dense = 2;
+    oclm_status status;
+    a->experts.correction = true;
+    a->experts.routing = (dev_routing){ .router = DEV_ROUTER_SIGMOID, .eps = 1e-6f };
+    if ((status = read_both(config, origin, &lfm2_moe, a)) != OCLM_OK || (status = model_read_experts(config, origin, &experts, a)) != OCLM_OK ||
+        (status = core_json_get_bool(config, "use_expert_bias", origin, &a->experts.correction)) != OCLM_OK ||
+        (status = core_json_get_u32(config, "num_dense_layers", origin, 0, MODEL_MAX_LAYERS, &dense)) != OCLM_OK)
+        return status;
+    for (uint32_t i = 0; i < dense && i < a->layers; i++)
+        a->layer[i].experts = false;
+    return model_read_number(config, "routed_scaling_factor", origin, &a->experts.routing.scale);
+}
+
 const model_family model_families_lfm2[] = {
     { .model_type = "lfm2", .class_name = "Lfm2ForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_lfm2 },
+    { .model_type = "lfm2_moe", .class_name = "Lfm2MoeForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_lfm2_moe },
     { 0 },
 };
