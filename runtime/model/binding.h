@@ -29,6 +29,9 @@ uint32_t model_mix_out_width(const model_architecture *architecture, uint32_t la
 uint32_t model_widest_in(const model_architecture *architecture);
 uint32_t model_widest_out(const model_architecture *architecture);
 
+/* The roles of such a layer: part of what follows. */
+model_role_shape model_mix_role_shape(const model_architecture *architecture, model_role role, uint32_t layer);
+
 /* What a role's tensor must look like, as outputs by inputs whatever way it is stored. rows = 0: the architecture, or this layer, has
  * none. */
 model_role_shape model_role_shape_of(const model_architecture *architecture, model_role role, uint32_t layer);

@@ -308,8 +308,10 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
     return status;
 }
 
-oclm_status model_profile_last(const model_state *state)
+oclm_status model_profile_last(model_state *state)
 {
+    for (uint32_t i = 0; i < state->cache.sequences; i++)
+        model_recurrent_note(&state->cache.recurrent, i, MODEL_LENGTH_UNKNOWN);
     return state->passes != NULL ? dev_work_profile(state->passes->work) : OCLM_OK;
 }
 

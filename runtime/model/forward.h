@@ -89,8 +89,8 @@ typedef enum model_logits { MODEL_LOGITS_NONE, MODEL_LOGITS_LAST, MODEL_LOGITS_A
 oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits);
 
 /* Runs the pass that ran last once more, launch by launch, and logs the time of each kernel at OCLM_LOG_DEBUG (the cache is written
- * where it was). Does nothing before the first pass. */
-oclm_status model_profile_last(const model_state *state);
+ * where it was; states of layers without attention are lost). Does nothing before the first pass. */
+oclm_status model_profile_last(model_state *state);
 
 /* Records a pass over rows that lie on the device: one row for each of `rows` sequences (0 .. rows - 1), which reads state->ids,
  * positions and sequences and leaves logits row by row. Nothing of the host is read when it is enqueued; pages must have been

@@ -54,7 +54,8 @@ static oclm_status add_delta_net(const model_state *state, dev_work *work, uint3
     const dev_arg              in = dev_arg_buffer(&state->qkv), in_stride = dev_arg_u32(state->qkv_stride);
     const dev_arg              at = dev_arg_u32(model_mix_channels(a, index)); /* behind what was convolved */
     const dev_arg              out = dev_arg_buffer(&state->attention_out), out_stride = dev_arg_u32(state->attention_stride);
-    const dev_arg              key_heads = dev_arg_u32(d->key_heads), value_heads = dev_arg_u32(d->value_heads), value_dim = dev_arg_u32(d->value_dim);
+    const dev_arg              key_heads = dev_arg_u32(d->key_heads), value_heads = dev_arg_u32(d->value_heads);
+    const dev_arg              value_dim = dev_arg_u32(d->value_dim);
     const dev_arg prepare[] = { mixed, mixed_stride, in, in_stride, at, dev_arg_buffer(&w->rate), dev_arg_buffer(&w->dt), key_heads, value_heads,
                                 value_dim };
     const dev_arg net[] = { out, out_stride, dev_arg_buffer(&state->cache.recurrent.memories[index]), mixed, mixed_stride, in, in_stride, at,

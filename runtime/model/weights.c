@@ -374,7 +374,8 @@ static oclm_status load_attention(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
     oclm_status status;
-    if ((status = a->latent.kv_rank > 0 ? load_latent(l, i, layer) : a->attention_gate ? load_gated_qkv(l, i, layer) : load_qkv(l, i, layer)) != OCLM_OK ||
+    if ((status = a->latent.kv_rank > 0 ? load_latent(l, i, layer)
+                  : a->attention_gate   ? load_gated_qkv(l, i, layer) : load_qkv(l, i, layer)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_Q_NORM, true, i, &layer->q_norm)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_K_NORM, true, i, &layer->k_norm)) != OCLM_OK ||
         (status = model_load_vector(l, MODEL_SINKS, i, &layer->sinks)) != OCLM_OK ||

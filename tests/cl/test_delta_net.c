@@ -75,8 +75,8 @@ static void compute_reference(scene *s)
 
 static void launch(dev_device *device, const char *kernel, const char *options, size_t columns, size_t rows, const dev_arg *args, size_t count)
 {
-    const dev_launch l = { .source = "delta_net", .kernel = kernel, .options = options, .dims = 2, .global = { columns, rows }, .local = { columns % 4 == 0 ? 4 : 1, 1 },
-                           .args = args, .arg_count = (cl_uint)count };
+    const dev_launch l = { .source = "delta_net", .kernel = kernel, .options = options, .dims = 2, .global = { columns, rows },
+                           .local = { columns % 4 == 0 ? 4 : 1, 1 }, .args = args, .arg_count = (cl_uint)count };
     run_launch(device, &l);
 }
 

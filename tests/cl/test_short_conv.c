@@ -76,10 +76,10 @@ static void run_pass(dev_device *device, const scene *s, const cut *how, const p
         dev_arg_buffer(&rows->sequence_buffer), dev_arg_u32(rows->count), dev_arg_u32(channels),
     };
     const dev_launch launches[] = {
-        { .source = "short_conv", .kernel = "short_conv", .options = options, .dims = 2, .global = { channels, rows->count }, .local = { 1, 1 }, .args = conv,
-          .arg_count = COUNT(conv) },
-        { .source = "short_conv", .kernel = "short_conv_keep", .options = options, .dims = 2, .global = { channels, rows->count }, .local = { 1, 1 }, .args = keep,
-          .arg_count = COUNT(keep) },
+        { .source = "short_conv", .kernel = "short_conv", .options = options, .dims = 2, .global = { channels, rows->count },
+          .local = { 1, 1 }, .args = conv, .arg_count = COUNT(conv) },
+        { .source = "short_conv", .kernel = "short_conv_keep", .options = options, .dims = 2, .global = { channels, rows->count },
+          .local = { 1, 1 }, .args = keep, .arg_count = COUNT(keep) },
     };
     run_launch(device, &launches[0]);
     run_launch(device, &launches[1]);
