@@ -10,9 +10,11 @@
 //
 // Arguments as in matmul.cl, but local memory is the kernel's own: ROWS * WG * VEC * 17 / 2 bytes (x and the sums take turns).
 // Launch    global {ceil(rows / ROWS) * WG, panels of this part (GATED: half of them)}, local {WG, 1}
+// EXPERTS: the weights are those of many experts, and a tile of sorted slots stands for rows: moe_product.cl tells what the last four arguments
+//           are. Launch then global {tiles * WG, panels of an expert (GATED: half of them)}; no norm, add 0, at most ROWS slots a tile
 // Build     -DSTORAGE=0..2 [-DHAS_FP16] -DWG=<a multiple of 32 that is a power of two> -DROWS=1..4 -DVEC=2|4|8 -DUNROLL=4.. (a multiple of 4 that divides 64)
-//           -DNORM=0..3 -DGATED=0|1 -DACTIVATION=0..8
-// Test      tests/cl/test_matmul_lanes.c
+//           -DNORM=0..3 -DGATED=0|1 -DACTIVATION=0..9 -DEXPERTS=0|1
+// Test      tests/cl/test_matmul_lanes.c, tests/cl/test_moe.c
 
 #ifndef WG
 #define WG 256
@@ -26,6 +28,7 @@
 #define NORM_LOADS (2 * VEC) // of a lane, for the inputs of all chunks: SLICES * CHUNK / WG
 
 #include "epilogue.h"
+#include "expert_tile.h"
 #include "norm_group.h"
 #include "widen.h"
 
@@ -130,26 +133,43 @@ static inline void add_sums(float *total, const __local float *sums, const uint 
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
-                  const ulong x_offset, const uint x_stride, const __global stored *restrict w, const uint first_panel,
-                  const __global float *restrict bias, const uint columns, const uint rows, const float add
+                  const ulong x_offset, const uint x_stride, const __global stored *restrict w, uint first_panel,
+                  const __global float *restrict bias, const uint columns, uint rows, const float add
 #if NORM
                   , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps
+#endif
+#if EXPERTS
+                  , const uint part_panels, const uint panels, const __global uint *restrict row_of, const __global uint4 *restrict tiles
 #endif
                   )
 {
     __local float shared[ROWS * X_ROW] __attribute__((aligned(32))); // x, and between its pieces the chunks' sums
     const uint lid = (uint)get_local_id(0), slice = lid / (PANEL / VEC), lane = lid % (PANEL / VEC) * VEC;
-    const uint first_row = (uint)get_group_id(0) * ROWS, panel = (uint)get_group_id(1);
+    const uint first_row = EXPERTS ? 0 : (uint)get_group_id(0) * ROWS, panel = (uint)get_group_id(1);
     const size_t panel_size = (size_t)columns * PANEL;
     const __global float *row[ROWS];
     float2 of[ROWS];
     float total[OWN * GATES];
+#if EXPERTS
+    const expert_tile of_expert = expert_tile_of(tiles[get_group_id(0)], panels, first_panel, part_panels);
+    if (of_expert.slots == 0 || panel * GATES >= of_expert.count) // alike for the whole group
+        return;
+    rows = of_expert.slots;
+    first_panel = of_expert.first;
+    w += of_expert.skipped * panel_size;
+    y += (size_t)of_expert.slot * y_stride;
+    bias += bias ? (size_t)of_expert.begin * PANEL : 0;
+#endif
 #if !NORM
     const __global float *const norm_w = 0, *const norm_b = 0;
 #endif
 #pragma unroll
     for (uint r = 0; r < ROWS; r++) {
+#if EXPERTS
+        row[r] = x + x_offset + (size_t)row_of_slot(of_expert, r, row_of) * x_stride;
+#else
         row[r] = x + x_offset + (size_t)min(first_row + r, rows - 1) * x_stride; // past the end: again the last row
+#endif
 #if NORM
         of[r] = norm_of_row_group(row[r], columns, eps, NORM, shared);
 #else

@@ -14,13 +14,16 @@
 // Arguments as in matmul.cl, without a norm; `panels`: of this part. (TILE_ROWS + 4 + TILE_COLS) * DEPTH floats of local memory.
 // Launch    global {ceil(rows / TILE_ROWS) * WG, ceil(outputs of this part (GATED: half of them) / (TILE_COLS, GATED: TILE_COLS / 2))},
 //           local {WG, 1}, WG = TILE_ROWS / ROWS * TILE_COLS / COLS
+// EXPERTS: the weights are those of many experts, and a tile of sorted slots stands for rows: moe_product.cl tells what the last four arguments
+//           are. Launch then global {tiles * WG, as above for the panels of an expert}; add 0, at most TILE_ROWS slots a tile; x of less than 2^32 bytes
 // Build     -DSTORAGE=0..2 [-DHAS_FP16] -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
-//           -DGATED=0|1 -DACTIVATION=0..8; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4
-// Test      tests/cl/test_matmul_lanes.c
+//           -DGATED=0|1 -DACTIVATION=0..9 -DEXPERTS=0|1; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4
+// Test      tests/cl/test_matmul_lanes.c, tests/cl/test_moe.c
 
 #define VEC 4
 
 #include "epilogue.h"
+#include "expert_tile.h"
 #include "widen.h"
 
 #ifndef TILE_ROWS
@@ -156,22 +159,39 @@ static inline void store_half(__global float *to, const cols total, const cols u
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const uint y_stride, const __global float *restrict x,
-                       const ulong x_offset, const uint x_stride, const __global stored *restrict w, const uint first_panel,
-                       const __global float *restrict bias, const uint columns, const uint rows, const float add,
-                       const uint panels)
+                       const ulong x_offset, const uint x_stride, const __global stored *restrict w, uint first_panel,
+                       const __global float *restrict bias, const uint columns, uint rows, const float add, uint panels
+#if EXPERTS
+                       , const uint each, const __global uint *restrict row_of, const __global uint4 *restrict tiles
+#endif
+                       )
 {
     __local float xs[DEPTH * X_STEP] __attribute__((aligned(16)));
     __local float ws[DEPTH * TILE_COLS] __attribute__((aligned(16)));
     const uint lid = (uint)get_local_id(0), tile = (uint)get_group_id(1);
-    const uint tile_row = (uint)get_group_id(0) * TILE_ROWS;
+    const uint tile_row = EXPERTS ? 0 : (uint)get_group_id(0) * TILE_ROWS;
     const uint own_row = lid / LANES * ROWS, own_col = lid % LANES * HALF_COLS;
     load l;
     cols sum[2 * ROWS], total[2 * ROWS];
+#if EXPERTS
+    const expert_tile of_expert = expert_tile_of(tiles[get_group_id(0)], each, first_panel, panels);
+    if (of_expert.slots == 0 || FIRST_PANEL(tile) >= of_expert.count) // alike for the whole group
+        return;
+    rows = of_expert.slots;
+    first_panel = of_expert.first;
+    panels = of_expert.count;
+    w += (size_t)of_expert.skipped * columns * PANEL;
+    y += (size_t)of_expert.slot * y_stride;
+    bias += bias ? (size_t)of_expert.begin * PANEL : 0;
+#define X_ROW_OF(i) row_of_slot(of_expert, i, row_of)
+#else
+#define X_ROW_OF(i) min(i, rows - 1 - tile_row)
+#endif
     x += x_offset + (size_t)tile_row * x_stride;
     w += (size_t)FIRST_PANEL(tile) * columns * PANEL;
 #pragma unroll
     for (uint j = 0; j < X_LOADS; j++) // past the last row again that one
-        l.x_at[j] = (min(X_ROW(j), rows - 1 - tile_row) * x_stride + X_INPUT(j)) * (uint)sizeof(float);
+        l.x_at[j] = (X_ROW_OF(X_ROW(j)) * x_stride + X_INPUT(j)) * (uint)sizeof(float);
 #pragma unroll
     for (uint j = 0; j < W_LOADS; j++)
         l.w_at[j] = (column_at(tile, W_COLUMN(j), panels, columns * PANEL) + W_INPUT(j) * PANEL) * (uint)sizeof(stored);

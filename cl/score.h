@@ -24,7 +24,7 @@
 
 static inline uint first_seen(const uint at, const uint window)
 {
-    return at + 1 > window ? at + 1 - window : 0;
+    return (uint)max((int)(at + 1) - (int)window, 0); // of unsigned numbers it becomes an instruction that oclgrind does not know
 }
 
 #define DEFINE_SCORED(NAME, FLOAT, INT, TO_FLOAT, TANH, ROUNDED)                                                               \

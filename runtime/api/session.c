@@ -330,6 +330,7 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
     if (!(prompt = core_copy(ids, bytes, "the prompt")))
         return OCLM_ERR_MEMORY;
     gen_place place = { .state = session->state, .held = shared_with(session, ids, count) };
+    place.held = model_state_keeps(session->state, (uint32_t)count) ? place.held : 0;
     session->has_logits = false;
     cut_back(session, place.held);
     status = api_generate(session->model, NULL, prompt, count, &mine, &place, generation);

@@ -8,13 +8,13 @@
 #define SLOT_TILE_BYTES 16u
 #define GATE_OPTIONS    64u
 #define ITEMS_PER_CORE  16u /* of a product: enough to even out cores that start late */
-#define LANES           64u /* of the work-groups that route and sort, where work-items are lanes */
+#define LANES           64u /* of the work-groups that route, sort, and multiply few rows, where work-items are lanes */
+/* And of those that multiply many, by tiles. */
+#define LANES_TILE_ROWS  32u
+#define LANES_TILE_COLS  64u
+#define LANES_TILE_GROUP (LANES_TILE_ROWS / 4u * LANES_TILE_COLS / 4u)
 
-static uint32_t group_of(const dev_device *device)
-{
-    const dev_traits *traits = dev_get_traits(device);
-    return traits->lanes_in_items && traits->max_group >= LANES ? LANES : 1;
-}
+static uint32_t group_of(const dev_routes *routes) { return routes->lanes ? LANES : 1; }
 
 /* ---- What routes need */
 
@@ -26,10 +26,12 @@ uint64_t dev_routes_bytes(const dev_routing *routing, uint64_t rows)
 oclm_status dev_routes_new(dev_device *device, const dev_routing *routing, uint32_t rows, dev_routes *routes)
 {
     const size_t       slots = (size_t)rows * routing->chosen;
+    const dev_traits  *traits = dev_get_traits(device);
     const char *const  what = "which experts rows choose";
     dev_buffer *const  words[] = { &routes->ids, &routes->weights, &routes->row_of, &routes->place_of };
     oclm_status        status = OCLM_OK;
-    *routes = (dev_routes){ .chosen = routing->chosen, .rows = rows };
+    *routes = (dev_routes){ .chosen = routing->chosen, .rows = rows,
+                            .lanes = traits->lanes_in_items && traits->max_group >= LANES_TILE_GROUP };
     for (size_t i = 0; i < COUNT(words) && status == OCLM_OK; i++)
         status = dev_buffer_new(device, slots * sizeof(uint32_t), what, words[i]);
     if (status == OCLM_OK)
@@ -50,10 +52,11 @@ void dev_routes_free(dev_device *device, dev_routes *routes)
 
 /* One row's choices are of different experts. With more, about slots / count meet at each expert: a tile takes as many, as far as there is a
  * kernel for that. */
-dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routing *routing, uint32_t rows)
+dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routing *routing, const dev_routes *routes, uint32_t rows)
 {
     const uint64_t   slots = (uint64_t)rows * routing->chosen, mean = slots / routing->count;
-    dev_expert_tiles tiles = { .rows = rows == 1 ? 1 : mean < 4 ? 4 : dev_get_traits(device)->vector_width >= 16 ? 8 : 6 };
+    const uint32_t   most_rows = routes->lanes ? LANES_TILE_ROWS : dev_get_traits(device)->vector_width >= 16 ? 8 : 6;
+    dev_expert_tiles tiles = { .rows = rows == 1 ? 1 : mean < 4 ? 4 : most_rows };
     /* Each expert that is chosen may leave its last tile all but empty. */
     const uint64_t experts = slots < routing->count ? slots : routing->count;
     const uint64_t most = (slots - experts) / tiles.rows + experts;
@@ -64,7 +67,7 @@ dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routin
 static oclm_status add_choice(dev_work *work, const dev_routing *r, const dev_buffer *logits, uint32_t stride, const dev_buffer *correction,
                               uint32_t rows, const dev_routes *routes)
 {
-    const uint32_t group = group_of(dev_work_device(work));
+    const uint32_t group = group_of(routes);
     const size_t   scores = r->count * sizeof(float);
     const dev_arg  args[] = {
         dev_arg_buffer(logits), dev_arg_u32(stride), dev_arg_buffer(correction), dev_arg_buffer(&routes->ids), dev_arg_buffer(&routes->weights),
@@ -82,8 +85,8 @@ static oclm_status add_choice(dev_work *work, const dev_routing *r, const dev_bu
 
 static oclm_status add_sort(dev_work *work, const dev_routing *r, uint32_t rows, const dev_routes *routes)
 {
-    const uint32_t         group = group_of(dev_work_device(work));
-    const dev_expert_tiles tiles = dev_expert_tiles_for(dev_work_device(work), r, rows);
+    const uint32_t         group = group_of(routes);
+    const dev_expert_tiles tiles = dev_expert_tiles_for(dev_work_device(work), r, routes, rows);
     const size_t           numbers = r->count * sizeof(uint32_t);
     const dev_arg          args[] = {
         dev_arg_buffer(&routes->ids), dev_arg_buffer(&routes->row_of), dev_arg_buffer(&routes->place_of), dev_arg_buffer(&routes->tiles),
@@ -120,40 +123,78 @@ static void write_gate(const dev_expert_matmul *m, char text[GATE_OPTIONS])
         snprintf(text, GATE_OPTIONS, " -DGATE_ALPHA=0x%" PRIx32 " -DGATE_LIMIT=0x%" PRIx32, alpha, limit);
 }
 
+/* One part of the weights by moe_product.cl. */
+static oclm_status add_items(dev_work *work, const dev_routes *routes, const dev_expert_tiles *tiles, const dev_expert_matmul *m,
+                             const dev_matrix_part *part)
+{
+    const dev_device *device = dev_work_device(work);
+    const dev_matrix *w = m->weight;
+    const bool        gated = m->epilogue == DEV_GATED;
+    const uint32_t    vec = dev_get_traits(device)->vector_width >= 16 ? 16 : 8, cols = tiles->rows == 1 || vec == 16 ? 32 : 16;
+    const uint32_t    units = m->panels / (gated ? 2 : 1) * (DEV_PANEL / cols);
+    const uint32_t    items = dev_get_traits(device)->info.compute_units * ITEMS_PER_CORE / tiles->count + 1;
+    const uint32_t    per_item = m->rows > 4 || units <= items ? 1 : units / items;
+    const uint32_t    ahead = tiles->rows == 1 && core_dtype_size(w->dtype) < sizeof(float) ? 2048 : 0; /* as in matmul_tile.c */
+    const dev_arg     args[] = {
+        dev_arg_buffer(m->y), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u32(m->x_stride),
+        dev_arg_buffer(m->x_is_slots ? NULL : &routes->row_of), dev_arg_buffer(&routes->tiles), dev_arg_buffer(&part->buffer),
+        dev_arg_u32(part->first_panel), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->bias), dev_arg_u32(w->columns),
+        dev_arg_u32(per_item),
+    };
+    char gate[GATE_OPTIONS], options[160 + GATE_OPTIONS];
+    write_gate(m, gate);
+    snprintf(options, sizeof options,
+             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s", (int)w->dtype,
+             tiles->rows, cols, vec, ahead, (int)gated, (int)m->activation, gate);
+    const dev_launch launch = { .source = "moe_product", .kernel = "moe_product", .options = options, .dims = 2,
+                                .global = { tiles->count, (units + per_item - 1) / per_item }, .local = { 1, 1 }, .args = args,
+                                .arg_count = COUNT(args) };
+    return dev_work_add(work, &launch);
+}
+
+/* The same by the kernels for products whose work-items are lanes, of few slots a tile or of many: shapes of matmul_lanes.c. */
+static oclm_status add_lanes(dev_work *work, const dev_routes *routes, const dev_expert_tiles *tiles, const dev_expert_matmul *m,
+                             const dev_matrix_part *part)
+{
+    const dev_matrix *w = m->weight;
+    const bool        gated = m->epilogue == DEV_GATED, many = tiles->rows == LANES_TILE_ROWS;
+    const char       *fp16 = w->dtype == CORE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
+    const char       *source = many ? "matmul_lanes_tile" : "matmul_lanes";
+    const uint32_t    group = many ? LANES_TILE_GROUP : LANES, group_outputs = many ? LANES_TILE_COLS : gated ? 2 * DEV_PANEL : DEV_PANEL;
+    const dev_arg     args[] = {
+        dev_arg_buffer(m->y), dev_arg_u64(0), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(0), dev_arg_u32(m->x_stride),
+        dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows),
+        dev_arg_f32(0.0f), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->x_is_slots ? NULL : &routes->row_of),
+        dev_arg_buffer(&routes->tiles),
+    };
+    char gate[GATE_OPTIONS], options[200 + GATE_OPTIONS];
+    write_gate(m, gate);
+    if (many)
+        snprintf(options, sizeof options, "-DEXPERTS=1 -DSTORAGE=%d -DTILE_ROWS=%u -DTILE_COLS=%u -DDEPTH=16 -DROWS=4 -DCOLS=4 -DGATED=%d -DACTIVATION=%d%s%s",
+                 (int)w->dtype, LANES_TILE_ROWS, LANES_TILE_COLS, (int)gated, (int)m->activation, gate, fp16);
+    else
+        snprintf(options, sizeof options,
+                 "-DEXPERTS=1 -DSTORAGE=%d -DWG=%u -DROWS=%" PRIu32 " -DVEC=4 -DUNROLL=4 -DNORM=0 -DGATED=%d -DACTIVATION=%d%s%s", (int)w->dtype,
+                 LANES, tiles->rows, (int)gated, (int)m->activation, gate, fp16);
+    const dev_launch launch = { .source = source, .kernel = source, .options = options, .dims = 2,
+                                .global = { (size_t)tiles->count * group,
+                                            ((size_t)m->panels * DEV_PANEL + group_outputs - 1) / group_outputs },
+                                .local = { group, 1 }, .args = args, .arg_count = COUNT(args) };
+    return dev_work_add(work, &launch);
+}
+
 oclm_status dev_expert_matmul_add(dev_work *work, const dev_routing *routing, const dev_routes *routes, const dev_expert_matmul *m)
 {
-    const dev_device      *device = dev_work_device(work);
+    const dev_expert_tiles tiles = dev_expert_tiles_for(dev_work_device(work), routing, routes, m->rows);
     const dev_matrix      *w = m->weight;
-    const dev_expert_tiles tiles = dev_expert_tiles_for(device, routing, m->rows);
     const bool             gated = m->epilogue == DEV_GATED;
-    const uint32_t         vec = dev_get_traits(device)->vector_width >= 16 ? 16 : 8, cols = tiles.rows == 1 || vec == 16 ? 32 : 16;
-    const uint32_t         units = m->panels / (gated ? 2 : 1) * (DEV_PANEL / cols);
-    const uint32_t         items = dev_get_traits(device)->info.compute_units * ITEMS_PER_CORE / tiles.count + 1;
-    const uint32_t         per_item = m->rows > 4 || units <= items ? 1 : units / items;
-    const uint32_t         ahead = tiles.rows == 1 && core_dtype_size(w->dtype) < sizeof(float) ? 2048 : 0; /* as in matmul_tile.c */
     oclm_status            status = OCLM_OK;
-    char                   gate[GATE_OPTIONS], options[160 + GATE_OPTIONS];
     if ((uint64_t)m->panels * routing->count != w->panels || m->x_stride < w->columns || (gated && m->panels % 2) ||
         m->y_stride < m->panels * DEV_PANEL / (gated ? 2 : 1))
         return core_fail(OCLM_ERR_INTERNAL, "%" PRIu32 " experts of %" PRIu32 " panels in %" PRIu32 ", strides %" PRIu32 " and %" PRIu32,
                          routing->count, m->panels, w->panels, m->x_stride, m->y_stride);
-    write_gate(m, gate);
-    snprintf(options, sizeof options,
-             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s", (int)w->dtype,
-             tiles.rows, cols, vec, ahead, (int)gated, (int)m->activation, gate);
-    for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
-        const dev_matrix_part *part = &w->parts[p];
-        const dev_arg          args[] = {
-            dev_arg_buffer(m->y), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u32(m->x_stride),
-            dev_arg_buffer(m->x_is_slots ? NULL : &routes->row_of), dev_arg_buffer(&routes->tiles), dev_arg_buffer(&part->buffer),
-            dev_arg_u32(part->first_panel), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->bias),
-            dev_arg_u32(w->columns), dev_arg_u32(per_item),
-        };
-        const dev_launch launch = { .source = "moe_product", .kernel = "moe_product", .options = options, .dims = 2,
-                                    .global = { tiles.count, (units + per_item - 1) / per_item }, .local = { 1, 1 }, .args = args,
-                                    .arg_count = COUNT(args) };
-        status = dev_work_add(work, &launch);
-    }
+    for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++)
+        status = routes->lanes ? add_lanes(work, routes, &tiles, m, &w->parts[p]) : add_items(work, routes, &tiles, m, &w->parts[p]);
     return status;
 }
 

@@ -34,6 +34,7 @@ typedef struct dev_routes {
     dev_buffer row_of, place_of; /* uint32 [rows * chosen]: cl/moe_sort.cl */
     dev_buffer tiles;            /* uint32 [rows * chosen][4] */
     uint32_t   chosen, rows;
+    bool       lanes; /* served by kernels whose work-items are lanes; by default where the device's are (dev_traits). Bits are the same */
 } dev_routes;
 
 oclm_status dev_routes_new(dev_device *device, const dev_routing *routing, uint32_t rows, dev_routes *routes);
@@ -44,7 +45,7 @@ uint64_t    dev_routes_bytes(const dev_routing *routing, uint64_t rows);
 typedef struct dev_expert_tiles {
     uint32_t rows, count;
 } dev_expert_tiles;
-dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routing *routing, uint32_t rows);
+dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routing *routing, const dev_routes *routes, uint32_t rows);
 
 /* Records the choice of experts, and sorts it.
  *   logits      float32 [rows][stride], the router's

@@ -29,6 +29,9 @@ typedef struct run {
     batch                flight[IN_FLIGHT]; /* oldest first */
     uint32_t             flying;
     uint32_t             batch_size;
+    const int32_t       *prompt;         /* [prompt_count] */
+    uint32_t             prompt_count;
+    uint32_t             turning;        /* positions after which all are read anew; UINT32_MAX: never */
     bool                 ended;
 } run;
 
@@ -37,21 +40,49 @@ static bool is_cancelled(const gen_callbacks *callbacks)
     return callbacks->cancel && *callbacks->cancel;
 }
 
-/* Enqueues the next batch: the choice of the first token, then steps. */
+/* The next step would read a position for which the sequence turns differently. */
+static bool must_turn(const run *r) { return r->enqueued > 0 && r->loop->position == r->turning; }
+
+/* Reads the prompt and the new tokens, which have all landed, as one prompt. */
+static oclm_status turn(run *r)
+{
+    const uint32_t count = r->prompt_count + r->enqueued;
+    int32_t       *ids = core_alloc_array(count, sizeof *ids, "a sequence that is read anew");
+    bool           cancelled;
+    if (ids == NULL)
+        return OCLM_ERR_MEMORY;
+    memcpy(ids, r->prompt, r->prompt_count * sizeof *ids);
+    memcpy(ids + r->prompt_count, r->result->ids, r->enqueued * sizeof *ids);
+    model_decode_end(r->loop->state, 0, 0);
+    const oclm_status status = gen_loop_prefill(r->loop, ids, 0, count, NULL, NULL, NULL, &cancelled);
+    r->turning = UINT32_MAX;
+    core_free(ids);
+    return status;
+}
+
+/* How many steps may be enqueued at once. */
+static uint32_t steps_ahead(const run *r)
+{
+    const uint32_t left = r->total - r->enqueued, until = r->turning - r->loop->position;
+    const uint32_t most = left < r->batch_size ? left : r->batch_size;
+    return most < until ? most : until;
+}
+
+/* Enqueues the next batch: the choice of the first token after a prompt, then steps. */
 static oclm_status launch(run *r)
 {
-    const uint32_t left = r->total - r->enqueued;
+    const bool     anew = must_turn(r), first = r->enqueued == 0 || anew;
     batch         *next = &r->flight[r->flying];
-    oclm_status    status;
+    oclm_status    status = anew ? turn(r) : OCLM_OK;
     next->first = r->enqueued;
     next->ready = NULL;
-    if (r->enqueued == 0) {
-        next->count = 1;
-        status = gen_loop_first(r->loop, r->result->ids, &next->ready);
-        if (status == OCLM_OK && r->total > 1)
+    next->count = first ? 1 : steps_ahead(r);
+    if (first) {
+        if (status == OCLM_OK)
+            status = gen_loop_first(r->loop, r->result->ids + next->first, &next->ready);
+        if (status == OCLM_OK && r->enqueued + 1 < r->total)
             status = gen_loop_begin(r->loop, r->loop->position);
     } else {
-        next->count = left < r->batch_size ? left : r->batch_size;
         status = gen_loop_steps(r->loop, next->count, r->result->ids + next->first, &next->ready);
     }
     if (status != OCLM_OK) {
@@ -124,7 +155,7 @@ static oclm_status decode(run *r, double start)
     oclm_status  status;
     batch        landed;
     while (!r->ended) {
-        while (r->flying < IN_FLIGHT && r->enqueued < r->total)
+        while (r->flying < IN_FLIGHT && r->enqueued < r->total && !(must_turn(r) && r->flying > 0))
             if ((status = launch(r)) != OCLM_OK)
                 return status;
         if ((status = land(r, &landed)) != OCLM_OK)
@@ -170,7 +201,9 @@ oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t co
 {
     const double   start = core_seconds();
     const uint32_t prompt = (uint32_t)count, held = place ? go_on(place) : 0;
-    run            r = { .config = config, .callbacks = callbacks, .result = result, .batch_size = 1 };
+    const uint32_t turning = model_rope_turning_length(&model->architecture);
+    run            r = { .config = config, .callbacks = callbacks, .result = result, .batch_size = 1, .prompt = ids, .prompt_count = prompt,
+                         .turning = prompt <= turning ? turning : UINT32_MAX };
     bool           cancelled = false;
     oclm_status    status;
     memset(result, 0, sizeof *result);

@@ -274,6 +274,9 @@ uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 const char *model_rope_type_name(model_rope_type type); /* "yarn"; static */
 /* A prompt length that stands for all that have the same rotary tables as this one: 0 for most models. */
 uint32_t model_rope_prompt(const model_architecture *architecture, uint32_t prompt);
+/* The most positions of a sequence before it must be read anew, because all its positions turn differently from then on ("longrope");
+ * UINT32_MAX: that never happens. */
+uint32_t model_rope_turning_length(const model_architecture *architecture);
 
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.

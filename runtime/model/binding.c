@@ -200,11 +200,15 @@ static const ckpt_tensor *find_tensor(const model_binding *b, const model_tensor
 model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t layer, uint32_t piece)
 {
     model_bound bound = { NULL, false, 1 };
+    bool        named = false;
     for (size_t i = 0; i < b->family->name_count && bound.tensor == NULL; i++) {
         const model_tensor_name *name = &b->family->names[i];
         if (name->role != role)
             continue;
         bound.tensor = find_tensor(b, name, layer, piece);
+        if (bound.tensor == NULL && named) /* what is missing is missing under its first name */
+            continue;
+        named = true;
         bound.transposed = name->transposed;
         bound.pieces = has_pieces(name->pattern) ? model_role_shape_of(b->architecture, role, layer).pieces : 1;
     }

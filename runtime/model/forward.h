@@ -66,6 +66,8 @@ void        model_state_expect(model_state *state, uint32_t prompt);
 /* Can a sequence go on from `length` positions of those it holds? Layers without attention cannot go back: to where they stand, or to 0,
  * from which everything is then to be read again. */
 bool        model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length);
+/* Whether what the cache holds may be gone on with, up to a sequence of `length` positions: "longrope" turns long sequences differently. */
+bool        model_state_keeps(const model_state *state, uint32_t length);
 
 /* A piece of a ragged batch: `count` ids of a sequence, from position `first` on (= what the sequence holds). */
 typedef struct model_piece {

@@ -228,10 +228,9 @@ oclm_status model_layers_add(model_state *state, dev_work *work, const model_pas
     uint32_t     turned = 0;
     *added = false;
     const model_architecture *m = &state->model->architecture;
-    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || m->experts.routing.count > 0 || m->latent.kv_rank > 0 ||
-        m->attention_gate || model_has_mixers(m) ||
-        m->norm.kind == DEV_NORM_NONE || m->residual != MODEL_RESIDUAL_PRE || m->residual_scale != 1.0f || m->xielu ||
-        !dev_orders_groups(device))
+    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || m->experts.routing.count > 0 ||
+        m->latent.kv_rank > 0 || m->attention_gate || model_has_mixers(m) ||
+        m->norm.kind == DEV_NORM_NONE || !dev_orders_groups(device))
         return OCLM_OK;
     p.products = model_pass_products(state, shape->rows, 0);
     p.attention = model_pass_attention(state, shape, turned);

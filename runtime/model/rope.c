@@ -57,8 +57,8 @@ static float dynamic_theta(const model_rope *rope, uint32_t max_position_embeddi
     return (float)rope->theta * (float)pow((double)stretch, (double)power);
 }
 
-/* The long factors serve a whole sequence whose first forward pass goes beyond the pretraining length. transformers changes to
- * them within a sequence as well, and computes its cache anew: here a sequence keeps what its prompt chose. */
+/* The long factors serve a whole sequence whose first forward pass goes beyond the pretraining length. A sequence that grows past
+ * it is read anew, as in transformers: generation does (model_rope_turning_length). */
 static float longrope_frequency(const model_rope *rope, uint32_t prompt, uint32_t i)
 {
     const float *factors = prompt > rope->original_max_position_embeddings ? rope->long_factor : rope->short_factor;
@@ -116,6 +116,16 @@ uint32_t model_rope_prompt(const model_architecture *a, uint32_t prompt)
             matters = original + 1 > matters ? original + 1 : matters;
     }
     return matters;
+}
+
+uint32_t model_rope_turning_length(const model_architecture *a)
+{
+    uint32_t length = UINT32_MAX;
+    for (size_t i = 0; i < MODEL_ROPE_SETS; i++) {
+        if (a->ropes[i].type == MODEL_ROPE_LONGROPE && a->ropes[i].original_max_position_embeddings < length)
+            length = a->ropes[i].original_max_position_embeddings;
+    }
+    return length;
 }
 
 void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,

@@ -212,6 +212,12 @@ static oclm_status fill_numbers(model_state *state)
 
 void model_state_expect(model_state *state, uint32_t prompt) { state->expected_prompt = prompt; }
 
+bool model_state_keeps(const model_state *state, uint32_t length)
+{
+    const model_architecture *a = &state->model->architecture;
+    return model_rope_turning_length(a) == UINT32_MAX || model_rope_prompt(a, length) == state->rope_prompt;
+}
+
 /* ---- Making and freeing */
 
 static oclm_status make_buffers(model_state *s, const plan *p)

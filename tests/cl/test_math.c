@@ -1,4 +1,4 @@
-/* exp_f1 to exp_f16 of cl/math.h against double: at most 2 units in the last place off, the same bits in a vector as alone, and what
+/* exp_f1 to exp_f16 and tanh_f1, tanh_f16 of cl/math.h against double: at most 2 and 3 units in the last place off, the same bits in a vector as alone, and what
  * is promised at the ends. */
 #include "cl/snippet.h"
 
@@ -70,9 +70,51 @@ static void exponentials_are_two_units_off_at_most(void **state)
     devices_each(try_exp, NULL);
 }
 
+static const char tanh_text[] =
+    "\n__kernel void try_tanh(const __global float *in, __global float *out)\n"
+    "{\n"
+    "    const size_t i = get_global_id(0);\n"
+    "    vstore16(tanh_f16(vload16(i, in)), 0, out + 32 * i);\n"
+    "    for (uint k = 0; k < 16; k++)\n"
+    "        out[32 * i + 16 + k] = tanh_f1(in[16 * i + k]);\n"
+    "}\n";
+
+static void try_tanh(dev_device *device, void *user)
+{
+    static const float ends[LANES] = { 0.0f, -0.0f, -INFINITY, INFINITY, NAN, 0.625f, 0.62499994f, -0.625f, 1e-30f, -1e-20f, 1e-4f, 88.0f, -200.0f,
+                                       1e30f, 9.0f, -0.5f };
+    const size_t count = LANES * (devices_is_slow(device) ? 16u : 2048u);
+    float       *x = core_alloc_array(count, sizeof *x, "arguments"), *y = core_alloc_array(2 * count, sizeof *y, "results");
+    double       worst = 0;
+    (void)user;
+    assert_true(x && y);
+    for (size_t i = 0; i < count; i++)
+        x[i] = i < LANES ? ends[i] : (float)(-10.0 + 20.0 * (double)i / (double)count);
+    run_snippet(device, "attention_join", tanh_text, "try_tanh", count / LANES, x, count * sizeof *x, y, 2 * count * sizeof *y);
+    for (size_t i = 0; i < count; i++) {
+        const float *own = y + i / LANES * 2 * LANES + i % LANES;
+        const double off = distance(own[0], isnan(x[i]) ? (double)NAN : tanh((double)x[i]));
+        worst = fmax(worst, off);
+        if (off > 3)
+            fail_msg("tanh(%.9g) = %.9g: %g ulp off", (double)x[i], (double)own[0], off);
+        if (memcmp(own, own + LANES, sizeof *own) != 0 && !isnan(x[i]))
+            fail_msg("tanh(%.9g): %.9g among 16, %.9g alone", (double)x[i], (double)own[0], (double)own[LANES]);
+    }
+    print_message("      at most %.2f ulp off\n", worst);
+    core_free(x);
+    core_free(y);
+}
+
+static void hyperbolic_tangents_are_three_units_off_at_most(void **state)
+{
+    (void)state;
+    devices_each(try_tanh, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hyperbolic_tangents_are_three_units_off_at_most),
         cmocka_unit_test(exponentials_are_two_units_off_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,7 +110,7 @@ static void check_row(const routing_case *c, uint32_t row, const double *want, c
 /* Sorted slots are by expert and then by row, and the tiles cover each of them once. */
 static void check_sorting(dev_device *device, const routing_case *c, const dev_routes *routes, const uint32_t *ids)
 {
-    const dev_expert_tiles want = dev_expert_tiles_for(device, &c->r, c->rows);
+    const dev_expert_tiles want = dev_expert_tiles_for(device, &c->r, routes, c->rows);
     const uint32_t         slots = c->rows * c->r.chosen;
     uint32_t *row_of = read_all(device, &routes->row_of), *place_of = read_all(device, &routes->place_of);
     uint32_t *tiles = read_all(device, &routes->tiles), *expert_of = core_alloc_zero(slots, sizeof *expert_of, "experts"), slot = 0;
@@ -139,7 +139,7 @@ static void check_sorting(dev_device *device, const routing_case *c, const dev_r
     core_free(expert_of);
 }
 
-static void try_routing(dev_device *device, const routing_case *c)
+static void try_routing(dev_device *device, const routing_case *c, bool lanes)
 {
     const uint32_t stride = c->r.count + 3;
     dev_work      *work = NULL;
@@ -149,6 +149,7 @@ static void try_routing(dev_device *device, const routing_case *c)
     dev_buffer     logits_buffer = new_rows(device, logits, c->rows, c->r.count, stride, 0);
     dev_buffer     correction_buffer = new_rows(device, correction, 1, c->r.count, c->r.count, 0);
     assert_ok(dev_routes_new(device, &c->r, c->rows, &routes));
+    routes.lanes = lanes;
     assert_ok(dev_work_new(device, &work));
     if (dev_route_add(work, &c->r, &logits_buffer, stride, c->correction ? &correction_buffer : NULL, c->rows, &routes) != OCLM_OK)
         fail_msg("%s: %s", c->label, oclm_last_error());
@@ -173,8 +174,8 @@ static void try_routing(dev_device *device, const routing_case *c)
 static void try_routings(dev_device *device, void *user)
 {
     (void)user;
-    for (size_t i = 0; i < COUNT(routings); i++)
-        try_routing(device, &routings[i]);
+    for (size_t i = 0; i < 2 * COUNT(routings); i++)
+        try_routing(device, &routings[i / 2], i % 2 == 1);
 }
 
 static void the_right_experts_are_chosen(void **state)
@@ -353,7 +354,7 @@ static void free_scene(dev_device *device, scene *s)
 }
 
 /* The mixture of rows first .. first + rows - 1, as a batch of their own, to result[row][hidden_stride]. */
-static void run_rows(dev_device *device, const scene *s, uint32_t first, uint32_t rows, float *result)
+static void run_rows(dev_device *device, const scene *s, bool lanes, uint32_t first, uint32_t rows, float *result)
 {
     const mixture *m = s->m;
     const uint32_t h = s->hidden_stride, slots = rows * m->chosen, x_stride = m->hidden + 3;
@@ -374,6 +375,7 @@ static void run_rows(dev_device *device, const scene *s, uint32_t first, uint32_
     const dev_expert_join join = { .x = &outer, .stride = h, .shared = m->shared ? &shared : NULL, .shared_gate = m->gate ? &gate : NULL,
                                    .gate_stride = 4, .scale = m->scale, .y = &y, .y_offset = 5, .y_stride = h + 16, .rows = rows };
     assert_ok(dev_routes_new(device, &s->r, rows, &routes));
+    routes.lanes = lanes;
     assert_ok(dev_work_new(device, &work));
     assert_ok(dev_route_add(work, &s->r, &logits, m->experts, NULL, rows, &routes));
     if (dev_expert_matmul_add(work, &s->r, &routes, &up) != OCLM_OK || dev_expert_matmul_add(work, &s->r, &routes, &down) != OCLM_OK ||
@@ -469,6 +471,13 @@ static void check_mixture(const scene *s, const float *got)
     core_free(want);
 }
 
+static void check_same(const scene *s, const float *whole, const float *other, uint32_t rows, const char *how)
+{
+    for (uint32_t row = 0; row < s->m->rows; row++)
+        if (memcmp(whole + (size_t)row * s->hidden_stride, other + (size_t)row * s->hidden_stride, s->m->hidden * sizeof *whole) != 0)
+            fail_msg("%s: row %u has other bits %s of %u", s->m->label, row, how, rows);
+}
+
 static void try_mixtures(dev_device *device, void *user)
 {
     static const uint32_t steps[] = { 1, 2, 5, 19 };
@@ -481,14 +490,14 @@ static void try_mixtures(dev_device *device, void *user)
         const size_t count = (size_t)m->rows * s.hidden_stride;
         float *whole = core_alloc_array(count, sizeof *whole, "a result"), *pieces = core_alloc_array(count, sizeof *pieces, "a result");
         assert_true(whole != NULL && pieces != NULL);
-        run_rows(device, &s, 0, m->rows, whole);
+        run_rows(device, &s, false, 0, m->rows, whole);
         check_mixture(&s, whole);
+        run_rows(device, &s, true, 0, m->rows, pieces);
+        check_same(&s, whole, pieces, m->rows, "by lanes");
         for (size_t j = 0; j < COUNT(steps) && steps[j] < m->rows && !(steps[j] < 5 && devices_is_slow(device)); j++) {
             for (uint32_t row = 0; row < m->rows; row += steps[j])
-                run_rows(device, &s, row, m->rows - row < steps[j] ? m->rows - row : steps[j], pieces + (size_t)row * s.hidden_stride);
-            for (uint32_t row = 0; row < m->rows; row++)
-                if (memcmp(whole + (size_t)row * s.hidden_stride, pieces + (size_t)row * s.hidden_stride, m->hidden * sizeof *whole) != 0)
-                    fail_msg("%s: row %u has other bits in batches of %u than in one", m->label, row, steps[j]);
+                run_rows(device, &s, j % 2 == 1, row, m->rows - row < steps[j] ? m->rows - row : steps[j], pieces + (size_t)row * s.hidden_stride);
+            check_same(&s, whole, pieces, steps[j], "in batches");
         }
         core_free(whole);
         core_free(pieces);

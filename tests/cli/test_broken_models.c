@@ -37,7 +37,7 @@ static const change configs[] = {
     { "text after the end", "llama", "config.json", APPEND, "", "x", IDS, 6, "config.json: byte |'x'" },
     { "a list", "llama", "config.json", WRITE, "", "[]", IDS, 6, "config.json: not a JSON object" },
     { "info of a broken one", "llama", "config.json", CUT, "", "100", "info @here --json", 6, "config.json: byte 100" },
-    CONFIG("an unknown model_type", "\"llama\"", "\"mamba2\"", 1, "\"mamba2\" is not supported; supported are |gpt2, |llama, "),
+    CONFIG("an unknown model_type", "\"llama\"", "\"mamba2\"", 1, "\"mamba2\" is not supported; its keys are all known to |supported are |gpt2, |llama, "),
     CONFIG("no model_type", "\"model_type\"", "\"kind\"", 6, "model_type|supported are |gpt2, |llama, "),
     CONFIG("a size that is no number", "\"vocab_size\": 101", "\"vocab_size\": \"many\"", 6, "\"vocab_size\" is \"many\"|whole number"),
     CONFIG("a negative size", "\"hidden_size\": 40", "\"hidden_size\": -40", 6, "\"hidden_size\" is -40"),

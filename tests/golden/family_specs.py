@@ -121,6 +121,10 @@ MODELS = {
                             num_ln_in_parallel_attn=1, ffn_hidden_size=50, attention="sdpa", tied=True),
     "falcon-rw": entry("falcon", "rw: one branch after the other, ALiBi in bfloat16 for 6 heads, biases", like=dict(vocab_size=61, hidden_size=36,
                        num_hidden_layers=2, num_attention_heads=6), alibi=True, multi_query=False, parallel_attn=False, bias=True, attention="sdpa", tied=True),
+    "falcon-first": entry("falcon", "40b as it was first published: RefinedWeb, with its names of keys", like=dict(vocab_size=61, hidden_size=32,
+                          num_hidden_layers=2, num_attention_heads=4), new_decoder_architecture=True, num_kv_heads=2, attention="sdpa", tied=True,
+                          wrap=lambda t: {"model_type": "RefinedWeb", "n_layer": 2, "n_head": 4, "n_head_kv": 2, "parallel_attn": True, "alibi": False,
+                                          **{k: t[k] for k in ("architectures", "vocab_size", "hidden_size", "bias", "layer_norm_epsilon", "dtype")}}),
     "falcon-mixed": entry("falcon", "parallel branches with ALiBi and a key head for each", like=dict(vocab_size=61, hidden_size=32, num_hidden_layers=2,
                           num_attention_heads=4), alibi=True, multi_query=False, attention="sdpa", tied=True),
 
@@ -136,6 +140,7 @@ MODELS = {
                           edit=without("layer_types")),
     "mistral": entry("mistral", "no window, heads of their own width", head_dim=12, sliding_window=None),
     "mistral-window": entry("mistral", "a window shorter than the prompt", sliding_window=8),
+    "mistral-narrow-window": entry("mistral", "a window of two; of one, transformers' cache keeps too much", sliding_window=2),
     "mistral-wide-window": entry("mistral", "a window longer than everything", sliding_window=100),
     "ministral": entry("ministral", "layers with and without a window", head_dim=10, num_hidden_layers=3, sliding_window=8,
                        layer_types=[SLIDES, SEES_ALL, SLIDES]),

@@ -84,20 +84,27 @@ static inline void seeded_folder(folder *f, const char *config, const cJSON *gol
     folder_finish(f);
 }
 
-/* The model of a folder of golden/families. */
+static inline cJSON *seeded_read(const char *name, const char *file)
+{
+    char   path[512];
+    cJSON *tree = NULL;
+    snprintf(path, sizeof path, "%s/tests/golden/families/%s/%s", OCLM_SOURCE_DIR, name, file);
+    if (core_json_read_file(path, 1u << 20, &tree) != OCLM_OK)
+        print_error("%s\n", oclm_last_error());
+    return tree;
+}
+
+/* Makes the folder of a model of golden/families. */
 static inline void seeded_family(folder *f, const char *name)
 {
-    cJSON *trees[2] = { NULL, NULL };
-    for (size_t i = 0; i < 2; i++) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/tests/golden/families/%s/%s.json", OCLM_SOURCE_DIR, name, i == 0 ? "config" : "golden");
-        assert_ok(core_json_read_file(path, 1u << 20, &trees[i]));
-    }
-    char *config = cJSON_PrintUnformatted(trees[0]);
-    seeded_folder(f, config, trees[1]);
-    cJSON_free(config);
-    cJSON_Delete(trees[0]);
-    cJSON_Delete(trees[1]);
+    cJSON *golden = seeded_read(name, "golden.json"), *config = seeded_read(name, "config.json");
+    char  *text = cJSON_PrintUnformatted(config);
+    assert_non_null(golden);
+    assert_non_null(text);
+    seeded_folder(f, text, golden);
+    cJSON_free(text);
+    cJSON_Delete(config);
+    cJSON_Delete(golden);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* test_families.c: a tiny model of a family (golden/families, made with transformers; weights from a seed), on every device, against float64:
- * logits within 3 times torch float32's own error, greedy ids, and the same bits however a prompt is cut and a layer is launched.
+ * logits within 3 times torch float32's own error, greedy ids, and the same bits however a prompt is cut, what runs beside it and how a layer is launched.
  * usage: model_test_families FOLDER    the name of a folder of golden/families; ctest runs each as families/FOLDER */
 #include <math.h>
 
@@ -24,9 +24,10 @@ typedef struct run {
     const place *where;
     uint32_t     vocab, count;
     int32_t      ids[MAX_PROMPT];
+    float       *whole; /* logits of all positions, from one pass */
 } run;
 
-static float whole[MAX_PROMPT * MAX_VOCAB], again[MAX_PROMPT * MAX_VOCAB];
+static float wholes[2][MAX_PROMPT * MAX_VOCAB], again[MAX_PROMPT * MAX_VOCAB];
 
 static uint32_t read_ids(const cJSON *list, int32_t *ids, uint32_t most)
 {
@@ -45,12 +46,12 @@ static void logits_are_close(run *r, const cJSON *prompt)
     const double allowed = 3.0 * core_json_member(tested.golden, "float32_max_abs_error_of_torch")->valuedouble;
     const cJSON *row = core_json_member(prompt, "logits")->child;
     models_rewind(r->state);
-    models_logits(r->state, r->ids, r->count, r->count, whole);
+    models_logits(r->state, r->ids, r->count, r->count, r->whole);
     for (const cJSON *p = core_json_member(prompt, "positions")->child; p != NULL; p = p->next, row = row->next) {
         const uint32_t position = (uint32_t)p->valuedouble;
         uint32_t       i = 0;
         for (const cJSON *want = row->child; want != NULL; want = want->next, i++) {
-            const double got = (double)whole[(size_t)position * r->vocab + i], error = fabs(got - want->valuedouble);
+            const double got = (double)r->whole[(size_t)position * r->vocab + i], error = fabs(got - want->valuedouble);
             tested.largest = error > tested.largest ? error : tested.largest;
             if (!(error <= allowed))
                 fail_msg("%s: prompt of %u, position %u, id %u: logit %.9g, want %.9g: off by %.3g, allowed %.3g", tested.name, r->count, position,
@@ -67,7 +68,7 @@ static void pieces_give_the_same_bits(run *r)
         models_rewind(r->state);
         models_logits(r->state, r->ids, r->count, steps[i], again);
         for (uint32_t row = 0; row < r->count; row++) {
-            if (memcmp(whole + (size_t)row * r->vocab, again + (size_t)row * r->vocab, r->vocab * sizeof(float)) != 0)
+            if (memcmp(r->whole + (size_t)row * r->vocab, again + (size_t)row * r->vocab, r->vocab * sizeof(float)) != 0)
                 fail_msg("%s: a prompt of %u in pieces of %u gives other bits than in one, from position %u on", tested.name, r->count, steps[i], row);
         }
     }
@@ -78,7 +79,7 @@ static void single_launches_give_the_same_bits(run *r, model_state *stepping)
 {
     models_rewind(stepping);
     models_logits(stepping, r->ids, r->count, 1, again);
-    if (memcmp(whole, again, (size_t)r->count * r->vocab * sizeof(float)) != 0)
+    if (memcmp(r->whole, again, (size_t)r->count * r->vocab * sizeof(float)) != 0)
         fail_msg("%s: a prompt of %u gives other bits with a launch for each step", tested.name, r->count);
 }
 
@@ -99,27 +100,70 @@ static void greedy_ids_are_those_of_float64(run *r, const cJSON *prompt)
     }
 }
 
+/* Both prompts in passes of both: the first with all but the last ids of each, then a row of each. `runs` have their logits alone. */
+#define TOGETHER 2
+#define ROWS_OF_DECODING 2
+
+static void compare_rows(const run *r, uint32_t position, const float *rows, uint32_t count)
+{
+    if (memcmp(r->whole + (size_t)position * r->vocab, rows, (size_t)count * r->vocab * sizeof(float)) != 0)
+        fail_msg("%s: a prompt of %u gives other bits beside another one, from position %u on", tested.name, r->count, position);
+}
+
+static void prompts_together_give_the_same_bits(const model_model *model, const run runs[TOGETHER])
+{
+    model_state *state = models_state(model, TOGETHER, MAX_PROMPT, MAX_PROMPT);
+    uint32_t     done[TOGETHER] = { 0, 0 };
+    for (uint32_t pass = 0; pass <= ROWS_OF_DECODING; pass++) {
+        model_piece pieces[TOGETHER];
+        uint32_t    row = 0;
+        for (uint32_t s = 0; s < TOGETHER; s++) {
+            const uint32_t count = pass == 0 ? runs[s].count - ROWS_OF_DECODING : 1;
+            pieces[s] = (model_piece)PIECE(s, done[s], count, runs[s].ids + done[s]);
+        }
+        assert_ok(model_forward(state, pieces, TOGETHER, MODEL_LOGITS_ALL));
+        for (uint32_t s = 0; s < TOGETHER; s++) {
+            models_read_logits(state, row, pieces[s].count, again);
+            compare_rows(&runs[s], done[s], again, pieces[s].count);
+            row += pieces[s].count;
+            done[s] += pieces[s].count;
+        }
+    }
+    model_state_free(state);
+}
+
 /* ---- Where */
+
+static void check_prompt(run *r, model_state *stepping, const cJSON *prompt)
+{
+    r->count = read_ids(core_json_member(prompt, "input_ids"), r->ids, MAX_PROMPT);
+    logits_are_close(r, prompt);
+    pieces_give_the_same_bits(r);
+    if (r->where->interpreted)
+        return; /* a row takes a second */
+    single_launches_give_the_same_bits(r, stepping);
+    greedy_ids_are_those_of_float64(r, prompt);
+}
 
 static void check_device(const place *where, void *user)
 {
     model_model *model = models_load(tested.files.path, where, OCLM_DTYPE_AUTO);
     model_state *state = models_state(model, 1, MAX_PROMPT, MAX_PROMPT), *stepping = models_state(model, 1, MAX_PROMPT, MAX_PROMPT);
-    run          r = { .state = state, .where = where, .vocab = model->architecture.vocab_size };
+    run          runs[TOGETHER];
+    uint32_t     count = 0;
     (void)user;
-    assert_in_range(r.vocab, 1, MAX_VOCAB);
+    assert_in_range(model->architecture.vocab_size, 1, MAX_VOCAB);
     stepping->step_by_step = true;
-    for (const cJSON *prompt = core_json_member(tested.golden, "prompts")->child; prompt != NULL; prompt = prompt->next) {
-        r.count = read_ids(core_json_member(prompt, "input_ids"), r.ids, MAX_PROMPT);
-        if (where->slow && prompt->prev->next != NULL)
-            continue; /* the first prompt is the short one */
-        logits_are_close(&r, prompt);
-        pieces_give_the_same_bits(&r);
-        if (where->interpreted)
-            continue; /* a row takes a second */
-        single_launches_give_the_same_bits(&r, stepping);
-        greedy_ids_are_those_of_float64(&r, prompt);
+    for (const cJSON *prompt = core_json_member(tested.golden, "prompts")->child; prompt != NULL && count < TOGETHER; prompt = prompt->next) {
+        if (where->slow && count > 0)
+            break; /* the first prompt is the short one */
+        runs[count] = (run){ .state = state, .where = where, .vocab = model->architecture.vocab_size, .whole = wholes[count] };
+        check_prompt(&runs[count], stepping, prompt);
+        count++;
     }
+    const bool alike = model_rope_prompt(&model->architecture, runs[count - 1].count) == 0; /* or all turn as the longest needs */
+    if (count == TOGETHER && alike)
+        prompts_together_give_the_same_bits(model, runs);
     model_state_free(stepping);
     model_state_free(state);
     model_free(model);
@@ -133,21 +177,11 @@ static void the_model_agrees_with_float64(void **state)
                   core_json_member(tested.golden, "float32_max_abs_error_of_torch")->valuedouble);
 }
 
-static cJSON *read_file(const char *name, const char *file)
-{
-    char   path[512];
-    cJSON *tree = NULL;
-    snprintf(path, sizeof path, "%s/tests/golden/families/%s/%s", OCLM_SOURCE_DIR, name, file);
-    if (core_json_read_file(path, 1u << 20, &tree) != OCLM_OK)
-        print_error("%s\n", oclm_last_error());
-    return tree;
-}
-
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(the_model_agrees_with_float64) };
     tested.name = count == 2 ? arguments[1] : "llama";
-    cJSON *golden = read_file(tested.name, "golden.json"), *config = read_file(tested.name, "config.json");
+    cJSON *golden = seeded_read(tested.name, "golden.json"), *config = seeded_read(tested.name, "config.json");
     char  *text = cJSON_PrintUnformatted(config);
     if (golden == NULL || text == NULL)
         return 1;

@@ -1,24 +1,107 @@
 /* test_layers.c: layers that share a launch give the bits of steps that are a launch each: rows of several sequences at positions of their
- * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation. */
+ * own, past a span of attention, more layers than a launch takes, with and without biases, gates and rotation, in every order of the
+ * residual stream (test_families.c does the same for one sequence of each family), and with all else that attention may do, which is
+ * asked of a loaded llama by words of its architecture. */
 #include "model/folders.h"
 #include "model/models.h"
+#include "model/seeded.h"
 
 #define VOCAB 70
 #define SEQUENCES 5
 #define STEPS 4
 
-static const struct scene { const char *label, *folder; uint32_t sequences, prompt; } scenes[] = {
-    { "llama of 14 layers", NULL, 1, 3 },
-    { "llama of 14 layers, 2 sequences", NULL, 2, 40 },
-    { "llama of 14 layers, more sequences than rows of a tile", NULL, SEQUENCES, 33 },
-    { "llama of 14 layers, from one span of attention to the next", NULL, 3, 510 },
-    { "gpt2", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", 1, 5 },
-    { "gpt2, float16", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-float16", 2, 5 },
-    { "llama, grouped", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20 },
-    { "llama, bfloat16", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bfloat16", 1, 20 },
+/* Words that change what a loaded model does. */
+static void window_some_layers(model_architecture *a)
+{
+    static const uint32_t windows[] = { 7, 0, 33, 200 };
+    for (uint32_t i = 0; i < a->layers; i++)
+        a->layer[i].window = windows[i % COUNT(windows)];
+    a->attention_softcap = 1.5f;
+    a->attention_sinks = true;
+}
+
+static void turn_some_layers(model_architecture *a)
+{
+    for (uint32_t i = 0; i < a->layers; i++)
+        a->layer[i].rope = (int8_t)(i % 3) - 1; /* none, first, second */
+    a->ropes[1] = a->ropes[0];
+    a->ropes[1].theta = 300.0;
+    a->qk_norm = MODEL_QK_NORM_HEAD;
+    a->qk_norm_shape = (model_norm_shape){ .kind = DEV_NORM_RMS1P, .eps = 1e-5f };
+    a->query_beta = 0.3;
+    a->query_length = 5;
+}
+
+static void normalize_all(model_architecture *a)
+{
+    a->qk_norm = MODEL_QK_NORM_ALL;
+    a->qk_norm_shape = (model_norm_shape){ .kind = DEV_NORM_RMS, .eps = 1e-5f };
+    a->qkv_clip = 0.2f;
+    a->qkv_clip_after_norm = true;
+}
+
+static void normalize_late(model_architecture *a)
+{
+    a->qk_norm = MODEL_QK_NORM_HEADS;
+    a->qk_norm_shape = (model_norm_shape){ .kind = DEV_NORM_RMS, .eps = 1e-5f };
+    a->qk_norm_after_rope = true;
+}
+
+static void take_alibi(model_architecture *a)
+{
+    a->position = MODEL_POSITION_ALIBI;
+    a->alibi = MODEL_ALIBI_FALCON;
+    a->qkv_clip = 0.3f;
+}
+
+static const struct scene { const char *label, *folder /* or a family */; uint32_t sequences, prompt; void (*ask)(model_architecture *architecture); } scenes[] = {
+    { "llama of 14 layers", NULL, 1, 3, NULL },
+    { "llama of 14 layers, 2 sequences", NULL, 2, 40, NULL },
+    { "llama of 14 layers, more sequences than rows of a tile", NULL, SEQUENCES, 33, NULL },
+    { "llama of 14 layers, from one span of attention to the next", NULL, 3, 510, NULL },
+    { "some layers through windows, capped, with sinks", NULL, 2, 40, window_some_layers },
+    { "some layers through windows, capped, with sinks, past a span", NULL, 3, 710, window_some_layers },
+    { "two ways to turn and none, heads normalised, queries that grow", NULL, 2, 40, turn_some_layers },
+    { "all heads normalised, then cut", NULL, 3, 20, normalize_all },
+    { "heads normalised after turning", NULL, 1, 20, normalize_late },
+    { "ALiBi, rounded", NULL, 2, 40, take_alibi },
+    { "gpt2", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", 1, 5, NULL },
+    { "gpt2, float16", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-float16", 2, 5, NULL },
+    { "llama, grouped", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20, NULL },
+    { "llama, bfloat16", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bfloat16", 1, 20, NULL },
+    { "norms of what is added", "gemma2", 3, 20, NULL },
+    { "no others", "olmo2", 2, 9, NULL },
+    { "an MLP beside attention", "cohere", 3, 20, NULL },
+    { "with a norm of its own", "gpt_neox", 2, 9, NULL },
+    { "parts of what is added", "granite", 3, 9, NULL },
+    { "norms of the stream, after", "opt-post", 3, 9, NULL },
+    { "norms of the stream, before", "bloom-post", 2, 9, NULL },
+    { "xIELU", "apertus", 5, 9, NULL },
 };
 
 static folder deep;
+
+/* Gives every layer sinks and norms of queries and keys, of numbers that tell layers apart. They are freed with the model. */
+static void add_vectors(model_model *model)
+{
+    const model_architecture *a = &model->architecture;
+    float                     numbers[3 * 10];
+    assert_true(a->heads * a->head_dim <= COUNT(numbers));
+    for (uint32_t i = 0; i < model->weights.layer_count; i++) {
+        model_layer *layer = &model->weights.layers[i];
+        const struct { dev_buffer *buffer; const char *name; size_t count; } wanted[] = {
+            { &layer->sinks, "sinks", a->heads },
+            { &layer->q_norm.weight, "queries", (size_t)a->heads * a->head_dim },
+            { &layer->k_norm.weight, "keys", (size_t)a->kv_heads * a->head_dim },
+        };
+        for (size_t k = 0; k < COUNT(wanted); k++) {
+            for (size_t j = 0; j < wanted[k].count; j++)
+                numbers[j] = 4.0f * folder_value(wanted[k].name, 64 * i + j);
+            assert_ok(dev_buffer_new(model->device, wanted[k].count * sizeof(float), "numbers of a test", wanted[k].buffer));
+            assert_ok(dev_buffer_write(dev_queue(model->device), wanted[k].buffer, 0, numbers, wanted[k].count * sizeof(float)));
+        }
+    }
+}
 
 static int make_deep(void **state)
 {
@@ -41,7 +124,7 @@ static void decode(const model_model *model, const struct scene *scene, bool ste
 {
     const uint32_t vocab = model->architecture.vocab_size;
     model_state   *state = models_state(model, scene->sequences, scene->prompt + SEQUENCES + STEPS, scene->prompt + SEQUENCES);
-    int32_t        ids[512 + SEQUENCES];
+    int32_t        ids[710 + SEQUENCES];
     state->step_by_step = step_by_step;
     for (uint32_t s = 0; s < scene->sequences; s++) {
         for (uint32_t i = 0; i < scene->prompt + s; i++)
@@ -61,12 +144,35 @@ static void decode(const model_model *model, const struct scene *scene, bool ste
     model_state_free(state);
 }
 
+static bool is_family(const struct scene *scene) { return scene->folder != NULL && scene->folder[0] != '/'; }
+
+static model_model *load_family(const char *family, const place *where)
+{
+    folder made;
+    seeded_family(&made, family);
+    model_model *model = models_load(made.path, where, OCLM_DTYPE_AUTO);
+    folder_free(&made);
+    return model;
+}
+
+static model_model *load_scene(const struct scene *scene, const place *where)
+{
+    if (is_family(scene))
+        return load_family(scene->folder, where);
+    model_model *model = models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
+    if (scene->ask != NULL) {
+        scene->ask(&model->architecture);
+        add_vectors(model);
+    }
+    return model;
+}
+
 static void scenes_on_device(const place *where, void *user)
 {
     (void)user;
     for (size_t i = 0; i < COUNT(scenes); i++) {
         const struct scene *scene = &scenes[i];
-        model_model        *model = models_load(scene->folder != NULL ? scene->folder : deep.path, where, OCLM_DTYPE_AUTO);
+        model_model        *model = load_scene(scene, where);
         const size_t        count = (size_t)STEPS * scene->sequences * model->architecture.vocab_size;
         float              *want = core_alloc_array(count, sizeof *want, "logits"), *got = core_alloc_array(count, sizeof *got, "logits");
         assert_non_null(want);
@@ -102,16 +208,37 @@ static size_t launches_of(model_state *state, bool step_by_step, uint32_t rows)
     return count;
 }
 
+/* In whatever order its layers are. */
+static void launches_of_families(const place *where)
+{
+    for (size_t i = 0; i < COUNT(scenes); i++) {
+        if (!is_family(&scenes[i]))
+            continue;
+        model_model *model = load_scene(&scenes[i], where);
+        model_state *state = models_state(model, 2, 16, 2);
+        if (dev_orders_groups(model->device) && launches_of(state, false, 1) + 8 > launches_of(state, true, 1))
+            fail_msg("%s: the layers share no launch", scenes[i].label);
+        model_state_free(state);
+        model_free(model);
+    }
+}
+
 static void launches_on_device(const place *where, void *user)
 {
-    model_model  *model = models_load(deep.path, where, OCLM_DTYPE_AUTO);
-    model_state  *state = models_state(model, 2, 16, 2);
-    const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);
+    launches_of_families(where);
     (void)user;
-    assert_true(single >= 2 + 14 * 5); /* embedding, layers, head */
-    assert_int_equal(shared, dev_orders_groups(model->device) ? 2 + 3 : single);
-    model_state_free(state);
-    model_free(model);
+    for (size_t i = 0; i < COUNT(scenes); i++) {
+        if (scenes[i].folder != NULL || scenes[i].sequences > 2) /* what few sequences ask for, more do */
+            continue;
+        model_model  *model = load_scene(&scenes[i], where);
+        model_state  *state = models_state(model, 2, 16, 2);
+        const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);
+        assert_true(single >= 2 + 14 * 5); /* embedding, layers, head */
+        if (shared != (dev_orders_groups(model->device) ? 2 + 3 : single))
+            fail_msg("%s: %zu launches, of %zu single steps", scenes[i].label, shared, single);
+        model_state_free(state);
+        model_free(model);
+    }
 }
 
 static void layers_share_launches_where_the_device_orders_groups(void **state)
