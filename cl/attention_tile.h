@@ -199,8 +199,8 @@ static void take_queries(tile_state *const state, const __global float *const x,
 {
     const float growth = growth_at(tables, position);
     for (uint s = 0; s < STATES; s++) {
-        const head_way h = head_at(x, key_head * GROUP + min(s, (uint)GROUP - 1), HEADS, position, tables, tables.q_norm_w,
-                                   tables.q_norm_b);
+        head_way h;
+        take_head(&h, x, key_head * GROUP + min(s, (uint)GROUP - 1), HEADS, position, tables, tables.q_norm_w, tables.q_norm_b);
         float *const to = state->q + s * HEAD_DIM;
         for (uint i = 0; i < HALF_ROTARY; i++) {
             const float2 turned = turned_pair(h, i);
@@ -294,7 +294,8 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
     if (keeps) {
         const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) *
                           (PAGE * HEAD_DIM);
-        const head_way key = head_at(row + HEADS * HEAD_DIM, head, KV_HEADS, position, a.tables, a.tables.k_norm_w, a.tables.k_norm_b);
+        head_way key;
+        take_head(&key, row + HEADS * HEAD_DIM, head, KV_HEADS, position, a.tables, a.tables.k_norm_w, a.tables.k_norm_b);
         keep_new(key, row + (HEADS + KV_HEADS + head) * HEAD_DIM, a.keys + at, a.values + at, position % PAGE);
     }
 #else

@@ -113,23 +113,26 @@ static inline float2 norm_of_turned(const head_way h)
     return (float2)(0.0f, 1.0f / sqrt(sum / (float)HEAD_DIM + as_float(QK_EPS)));
 }
 
-// Query head or key head `head` of the `heads` heads from `first` on.
-static inline head_way head_at(const __global float *const first, const uint head, const uint heads, const uint position,
-                               const head_tables t, const __global float *const w, const __global float *const b)
+// Query head or key head `head` of the `heads` heads from `first` on. (Not returned: inlined, that becomes what oclgrind does not know.)
+static inline void take_head(head_way *const h, const __global float *const first, const uint head, const uint heads, const uint position,
+                             const head_tables t, const __global float *const w, const __global float *const b)
 {
     const uint factors = QK_NORM > QK_NORM_HEAD ? head * HEAD_DIM : 0;
     const size_t angle = STANDS(t) ? 0 : (size_t)position * HALF_ROTARY;
-    head_way h = { first + head * HEAD_DIM, t.cosines + angle, t.sines + angle, w ? w + factors : w, b ? b + factors : b,
-                   (float2)(0.0f, 1.0f) };
+    h->x = first + head * HEAD_DIM;
+    h->cosines = t.cosines + angle;
+    h->sines = t.sines + angle;
+    h->w = w ? w + factors : w;
+    h->b = b ? b + factors : b;
+    h->of = (float2)(0.0f, 1.0f);
     (void)heads;
 #if NORM_LATE
-    h.of = norm_of_turned(h);
+    h->of = norm_of_turned(*h);
 #elif QK_NORM == QK_NORM_ALL
-    h.of = norm_of_row(first, heads * HEAD_DIM, as_float(QK_EPS), QK_NORM_KIND);
+    h->of = norm_of_row(first, heads * HEAD_DIM, as_float(QK_EPS), QK_NORM_KIND);
 #elif QK_NORM != 0
-    h.of = norm_of_row(h.x, HEAD_DIM, as_float(QK_EPS), QK_NORM_KIND);
+    h->of = norm_of_row(h->x, HEAD_DIM, as_float(QK_EPS), QK_NORM_KIND);
 #endif
-    return h;
 }
 
 // Queries are multiplied by what this says for their position.

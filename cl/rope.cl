@@ -61,8 +61,9 @@ __kernel void rope_cache(__global float *qkv, const uint qkv_stride, __global fl
     const bool query = head < HEADS, value = head >= HEADS + KV_HEADS;
     const size_t at = query ? 0 : ((size_t)table[(size_t)sequences[row] * pages_per_sequence + position / PAGE] * KV_HEADS + kv_head) *
                                       (PAGE * HEAD_DIM);
-    const head_way h = head_at(query ? x : x + HEADS * HEAD_DIM, query ? head : kv_head, query ? HEADS : KV_HEADS, position, tables,
-                               query ? q_norm_w : k_norm_w, query ? q_norm_b : k_norm_b);
+    head_way h;
+    take_head(&h, query ? x : x + HEADS * HEAD_DIM, query ? head : kv_head, query ? HEADS : KV_HEADS, position, tables,
+              query ? q_norm_w : k_norm_w, query ? q_norm_b : k_norm_b);
 #if QK_NORM && LANES > 1
     barrier(CLK_GLOBAL_MEM_FENCE); // all have read what they write now; values go along, for a barrier that some do not reach is none
 #endif

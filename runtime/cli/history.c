@@ -74,21 +74,33 @@ int cli_history_json(const cli_history *history, char **json)
     return (*json = cJSON_PrintUnformatted(history->messages)) ? EXIT_OK : no_memory();
 }
 
+/* Beside it first, then over it: what was saved before is lost only to something whole. */
+static int write_over(const char *path, const char *text)
+{
+    char  beside[4096];
+    FILE *file;
+    bool  good;
+    if (snprintf(beside, sizeof beside, "%s.part", path) >= (int)sizeof beside)
+        return cli_fail(EXIT_OTHER, "cannot write %s: the name is too long", path);
+    if (!(file = fopen(beside, "wb")))
+        return cli_fail(EXIT_OTHER, "cannot write %s: %s", path, strerror(errno));
+    good = fputs(text, file) >= 0 && fputc('\n', file) != EOF;
+    good = fclose(file) == 0 && good;
+    if (good && rename(beside, path) == 0)
+        return EXIT_OK;
+    const int error = errno;
+    (void)remove(beside);
+    return cli_fail(EXIT_OTHER, "writing %s failed: %s", path, strerror(error));
+}
+
 int cli_history_save(const cli_history *history, const char *path)
 {
     char *text = cJSON_Print(history->messages);
-    FILE *file;
-    bool good;
     if (!text)
         return no_memory();
-    if (!(file = fopen(path, "wb"))) {
-        free(text);
-        return cli_fail(EXIT_OTHER, "cannot write %s: %s", path, strerror(errno));
-    }
-    good = fputs(text, file) >= 0 && fputc('\n', file) != EOF;
-    good = fclose(file) == 0 && good;
+    const int result = write_over(path, text);
     free(text);
-    return good ? EXIT_OK : cli_fail(EXIT_OTHER, "writing %s failed: %s", path, strerror(errno));
+    return result;
 }
 
 /* What is wrong with a list of messages; NULL: nothing. */

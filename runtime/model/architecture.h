@@ -280,8 +280,7 @@ uint32_t model_rope_turning_length(const model_architecture *architecture);
 
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.
- * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" and "longrope" depend on it. transformers changes to
- * longrope's long factors within a sequence too, and computes the cache anew; here a sequence keeps what its prompt chose. */
+ * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" and "longrope" depend on it. */
 void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, uint32_t prompt, uint32_t first, uint32_t count,
                       float *cos_table, float *sin_table);
 

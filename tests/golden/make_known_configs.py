@@ -41,6 +41,9 @@ OPT = {"model_type": "opt", "_remove_final_layer_norm": False, "activation_funct
 FALCON = {"model_type": "falcon", "alibi": False, "bias": False, "layer_norm_epsilon": 1e-05, "vocab_size": 65024, "bos_token_id": 11, "eos_token_id": 11}
 STABLELM = {"model_type": "stablelm", "hidden_act": "silu", "layer_norm_eps": 1e-05, "max_position_embeddings": 4096, "rope_theta": 10000,
             "num_attention_heads": 32, "num_key_value_heads": 32, "tie_word_embeddings": False}
+DEEPSEEK = {"attention_bias": False, "hidden_act": "silu", "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "rms_norm_eps": 1e-06,
+            "rope_scaling": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0, "original_max_position_embeddings": 4096,
+                             "type": "yarn"}, "rope_theta": 10000, "tie_word_embeddings": False, "v_head_dim": 128, "moe_layer_freq": 1}
 
 KNOWN = {
     "openai-community/gpt2": {"model_type": "gpt2", "activation_function": "gelu_new", "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12,
@@ -233,6 +236,50 @@ KNOWN = {
                      "max_position_embeddings": 131072, "num_attention_heads": 48, "num_hidden_layers": 64, "num_key_value_heads": 8, "rms_norm_eps": 1e-05,
                      "rope_scaling": LLAMA3 | {"factor": 16.0}, "rope_theta": 1000000.0, "sliding_window": 8192, "tie_word_embeddings": False,
                      "vocab_size": 128256},
+    "mistralai/Mixtral-8x7B-v0.1": {"model_type": "mixtral", "hidden_act": "silu", "hidden_size": 4096, "intermediate_size": 14336,
+                                    "max_position_embeddings": 32768, "num_attention_heads": 32, "num_experts_per_tok": 2, "num_hidden_layers": 32,
+                                    "num_key_value_heads": 8, "num_local_experts": 8, "rms_norm_eps": 1e-05, "rope_theta": 1000000.0,
+                                    "sliding_window": None, "tie_word_embeddings": False, "vocab_size": 32000, "eos_token_id": 2},
+    "Qwen/Qwen1.5-MoE-A2.7B": {"model_type": "qwen2_moe", "decoder_sparse_step": 1, "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 5632,
+                               "max_position_embeddings": 8192, "max_window_layers": 21, "moe_intermediate_size": 1408, "norm_topk_prob": False,
+                               "num_attention_heads": 16, "num_experts": 60, "num_experts_per_tok": 4, "num_hidden_layers": 24, "num_key_value_heads": 16,
+                               "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "shared_expert_intermediate_size": 5632, "sliding_window": 32768,
+                               "tie_word_embeddings": False, "use_sliding_window": False, "vocab_size": 151936, "eos_token_id": 151643},
+    "Qwen/Qwen3-30B-A3B": {"model_type": "qwen3_moe", "attention_bias": False, "decoder_sparse_step": 1, "head_dim": 128, "hidden_act": "silu",
+                           "hidden_size": 2048, "intermediate_size": 6144, "max_position_embeddings": 40960, "max_window_layers": 48, "mlp_only_layers": [],
+                           "moe_intermediate_size": 768, "norm_topk_prob": True, "num_attention_heads": 32, "num_experts": 128, "num_experts_per_tok": 8,
+                           "num_hidden_layers": 48, "num_key_value_heads": 4, "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000.0,
+                           "sliding_window": None, "tie_word_embeddings": False, "use_sliding_window": False, "vocab_size": 151936, "eos_token_id": 151645},
+    "allenai/OLMoE-1B-7B-0924": {"model_type": "olmoe", "attention_bias": False, "clip_qkv": None, "hidden_act": "silu", "hidden_size": 2048,
+                                 "intermediate_size": 1024, "max_position_embeddings": 4096, "norm_topk_prob": False, "num_attention_heads": 16,
+                                 "num_experts": 64, "num_experts_per_tok": 8, "num_hidden_layers": 16, "num_key_value_heads": 16, "rms_norm_eps": 1e-05,
+                                 "rope_scaling": None, "rope_theta": 10000.0, "tie_word_embeddings": False, "vocab_size": 50304, "eos_token_id": 50279},
+    "ibm-granite/granite-3.0-1b-a400m-base": {"model_type": "granitemoe", "attention_bias": False, "attention_multiplier": 0.015625,
+                                              "embedding_multiplier": 12.0, "hidden_act": "silu", "hidden_size": 1024, "intermediate_size": 512,
+                                              "logits_scaling": 6.0, "max_position_embeddings": 4096, "num_attention_heads": 16, "num_experts_per_tok": 8,
+                                              "num_hidden_layers": 24, "num_key_value_heads": 8, "num_local_experts": 32, "residual_multiplier": 0.22,
+                                              "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 10000, "tie_word_embeddings": True,
+                                              "vocab_size": 49155, "eos_token_id": 0},
+    "openai/gpt-oss-20b (not quantised)": {"model_type": "gpt_oss", "attention_bias": True, "experts_per_token": 4, "head_dim": 64, "hidden_act": "silu",
+                                           "hidden_size": 2880, "initial_context_length": 4096, "intermediate_size": 2880, "max_position_embeddings": 131072,
+                                           "num_attention_heads": 64, "num_experts_per_tok": 4, "num_hidden_layers": 24, "num_key_value_heads": 8,
+                                           "num_local_experts": 32, "rms_norm_eps": 1e-05, "rope_theta": 150000, "sliding_window": 128, "swiglu_limit": 7.0,
+                                           "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 32.0, "original_max_position_embeddings": 4096,
+                                                            "rope_type": "yarn", "truncate": False},
+                                           "tie_word_embeddings": False, "vocab_size": 201088, "eos_token_id": 200002},
+    "deepseek-ai/DeepSeek-V2-Lite": DEEPSEEK | {
+        "model_type": "deepseek_v2", "first_k_dense_replace": 1, "hidden_size": 2048, "intermediate_size": 10944, "max_position_embeddings": 163840,
+        "moe_intermediate_size": 1408, "n_group": 1, "n_routed_experts": 64, "n_shared_experts": 2, "num_attention_heads": 16, "num_experts_per_tok": 6,
+        "num_hidden_layers": 27, "num_key_value_heads": 16, "q_lora_rank": None, "rope_scaling": DEEPSEEK["rope_scaling"] | {"mscale": 0.707,
+        "mscale_all_dim": 0.707}, "routed_scaling_factor": 1.0, "topk_group": 1, "topk_method": "greedy", "vocab_size": 102400, "eos_token_id": 100001},
+    "deepseek-ai/DeepSeek-V3 (not quantised)": DEEPSEEK | {
+        "model_type": "deepseek_v3", "first_k_dense_replace": 3, "hidden_size": 7168, "intermediate_size": 18432, "max_position_embeddings": 163840,
+        "moe_intermediate_size": 2048, "n_group": 8, "n_routed_experts": 256, "n_shared_experts": 1, "norm_topk_prob": True, "num_attention_heads": 128,
+        "num_experts_per_tok": 8, "num_hidden_layers": 61, "num_key_value_heads": 128, "num_nextn_predict_layers": 1, "q_lora_rank": 1536,
+        "routed_scaling_factor": 2.5, "scoring_func": "sigmoid", "topk_group": 4, "topk_method": "noaux_tc", "vocab_size": 129280, "eos_token_id": 1},
+    # nothing but the class defaults
+    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3")},
+    "deepseek_v2 (defaults)": {"model_type": "deepseek_v2", "num_experts_per_tok": 6},
 }
 RENAMED = {
     "microsoft/Phi-3-mini-128k-instruct (first)": (KNOWN["microsoft/Phi-3.5-mini-instruct"] | {"rope_scaling": LONG48 | {"type": "su"}},
@@ -278,9 +325,12 @@ def understood(tree):
         sets = [["default", 10000.0, None, config.rotary_dim]]
     elif rope and not getattr(config, "alibi", False):
         sets = [rotary(rope[key], head_dim) for key in ("full_attention", "sliding_attention") if key in rope] or [rotary(rope, head_dim)]
+    if getattr(config, "kv_lora_rank", None):      # latent attention: only a part of each head turns
+        head_dim = config.qk_nope_head_dim + config.qk_rope_head_dim
     tied = tree.get("tie_word_embeddings", config.tie_word_embeddings)
     eos = config.eos_token_id if "eos_token_id" not in tree else tree["eos_token_id"]
     parameters = sum(p.numel() for p in model.parameters())
+    parameters += sum(b.numel() for name, b in model.named_buffers() if name.endswith("e_score_correction_bias"))      # in files it is a tensor
     if tied and model.lm_head.weight is not model.get_input_embeddings().weight:
         parameters -= model.lm_head.weight.numel()
     return {"hidden_size": config.hidden_size, "layers": layers, "heads": config.num_attention_heads, "kv_heads": kv_heads, "head_dim": head_dim,

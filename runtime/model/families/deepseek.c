@@ -136,6 +136,7 @@ static oclm_status read_v3(const cJSON *config, const char *origin, model_archit
 
 const model_family model_families_deepseek[] = {
     { .model_type = "deepseek_v2", .class_name = "DeepseekV2ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_v2 },
-    { .model_type = "deepseek_v3", .class_name = "DeepseekV3ForCausalLM", .base_prefix = "model.", NAMES_TABLES, .read_config = read_v3 },
+    { .model_type = "deepseek_v3", .class_name = "DeepseekV3ForCausalLM",
+      .limits = "weights in FP8 are not read; files in bfloat16 are", .base_prefix = "model.", NAMES_TABLES, .read_config = read_v3 },
     { 0 },
 };

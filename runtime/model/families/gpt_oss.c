@@ -52,6 +52,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 }
 
 const model_family model_families_gpt_oss[] = {
-    { .model_type = "gpt_oss", .class_name = "GptOssForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
+    { .model_type = "gpt_oss", .class_name = "GptOssForCausalLM",
+      .limits = "experts in MXFP4 are not read; files in bfloat16 are", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

@@ -78,8 +78,7 @@ static oclm_status read_phi3(const cJSON *config, const char *origin, model_arch
 
 const model_family model_families_phi[] = {
     { .model_type = "phi", .class_name = "PhiForCausalLM", .base_prefix = "model.", NAMES_ONLY, .read_config = read_phi },
-    { .model_type = "phi3", .class_name = "Phi3ForCausalLM",
-      .limits = "longrope: a sequence that grows past its pretraining length keeps the factors of its prompt", .base_prefix = "model.", .names = phi3_names, .name_count = COUNT(phi3_names),
+    { .model_type = "phi3", .class_name = "Phi3ForCausalLM", .base_prefix = "model.", .names = phi3_names, .name_count = COUNT(phi3_names),
       .read_config = read_phi3 },
     { 0 },
 };
