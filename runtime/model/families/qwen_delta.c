@@ -31,7 +31,7 @@ static const family_standard qwen3_5 = {
     QWEN_DELTA,
 };
 static const family_standard qwen3_5_moe = {
-    .sizes = { .vocab_size = 248320, .hidden_size = 2048, .intermediate_size = 5632, .layers = 40, .heads = 16, .kv_heads = 2, .head_dim = 256,
+    .sizes = { .vocab_size = 248320, .hidden_size = 2048, .layers = 40, .heads = 16, .kv_heads = 2, .head_dim = 256,
                .max_position_embeddings = 32768 },
     QWEN_DELTA,
 };
