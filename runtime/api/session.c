@@ -103,6 +103,12 @@ static void remember(oclm_session *session, uint32_t first, const int32_t *ids, 
     session->known = first + (uint32_t)count;
 }
 
+/* Can the next pass go on from `length` positions, be it by reading the ids again? */
+static bool can_go_back(const oclm_session *session, uint32_t length)
+{
+    return model_can_go_on(session->state, 0, length) || (session->ids && session->known >= length);
+}
+
 oclm_status oclm_session_rewind(oclm_session *session, size_t length)
 {
     if (!session)
@@ -110,6 +116,10 @@ oclm_status oclm_session_rewind(oclm_session *session, size_t length)
     if (length > session->length)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_rewind: length is %zu, but the session has %u positions", length,
                          session->length);
+    if (length < session->length && !can_go_back(session, (uint32_t)length))
+        return core_fail(OCLM_ERR_UNSUPPORTED, "oclm_session_rewind: length is %zu, but a %s model has layers that cannot go back, and the session "
+                         "does not know its ids (it was opened for %u sequences, or they came from a buffer); rewind to 0 and read the ids again",
+                         length, session->model->inside->architecture.model_type, session->batch);
     if (length < session->length)
         cut_back(session, (uint32_t)length);
     return OCLM_OK;
@@ -173,6 +183,23 @@ static void make_pieces(oclm_session *session, const input *in, size_t done, siz
     }
 }
 
+/* Layers without attention cannot be cut back. Where they stand elsewhere than the session, its ids are read again from the first on. */
+static oclm_status catch_up(oclm_session *session)
+{
+    const uint32_t length = session->length;
+    oclm_status    status = OCLM_OK;
+    if (model_can_go_on(session->state, 0, length) || !can_go_back(session, length))
+        return OCLM_OK; /* what cannot be done, the pass says */
+    model_cache_truncate(&session->state->cache, 0, 0);
+    model_state_expect(session->state, length);
+    for (uint32_t done = 0, rows; done < length && status == OCLM_OK; done += rows) {
+        rows = length - done < session->state->max_rows ? length - done : session->state->max_rows;
+        const model_piece piece = { .sequence = 0, .first = done, .count = rows, .ids = session->ids + done };
+        status = model_forward(session->state, &piece, 1, MODEL_LOGITS_NONE);
+    }
+    return status;
+}
+
 static oclm_status run_passes(oclm_session *session, const input *in)
 {
     const size_t vocab = session->model->inside->architecture.vocab_size, batch = session->batch;
@@ -227,7 +254,7 @@ static oclm_status forward(const char *function, oclm_session *session, const in
     if (in->logits && floats > capacity)
         return core_fail(OCLM_ERR_CAPACITY, "%s: the logits need room for %zu floats, capacity is %zu", function, floats, capacity);
     session->has_logits = false;
-    if ((status = run_passes(session, in)) != OCLM_OK) {
+    if ((status = catch_up(session)) != OCLM_OK || (status = run_passes(session, in)) != OCLM_OK) {
         cut_back(session, before);
         return status;
     }
@@ -308,6 +335,7 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
     cut_back(session, place.held);
     status = api_generate(session->model, NULL, prompt, count, &mine, &place, generation);
     session->length = place.held;
+    session->known = session->known < place.held ? session->known : place.held;
     if (status != OCLM_OK)
         return status;
     remember(session, session->known, ids + session->known, (place.held < count ? place.held : count) - session->known);

@@ -106,6 +106,13 @@ static oclm_status decode(bench *b, uint32_t count)
     return status != OCLM_OK ? status : gen_loop_drain(b->loop);
 }
 
+/* Back to the depth: by reading the prompt again, where the states of the model cannot go back. */
+static oclm_status go_back(bench *b)
+{
+    model_decode_end(b->loop->state, 0, b->depth);
+    return model_can_go_on(b->loop->state, 0, b->depth) ? OCLM_OK : prefill(b, b->depth);
+}
+
 static oclm_status measure_decode(bench *b)
 {
     const uint32_t count = b->options->decode;
@@ -115,6 +122,8 @@ static oclm_status measure_decode(bench *b)
     if ((status = prefill(b, b->depth)) != OCLM_OK || (status = decode(b, count < 4 ? count : 4)) != OCLM_OK)
         return status;
     for (uint32_t i = 0; i < b->options->repetitions; i++) {
+        if ((status = go_back(b)) != OCLM_OK)
+            return status;
         const double start = core_seconds();
         if ((status = decode(b, count)) != OCLM_OK)
             return status;

@@ -186,11 +186,21 @@ static void settle(gen_place *place, const gen_loop *loop, uint32_t prompt, cons
     place->held = held;
 }
 
+/* From where the prompt is read: from what the place holds on, or, where the state cannot go back there, from its start. */
+static uint32_t go_on(gen_place *place)
+{
+    if (!model_can_go_on(place->state, 0, place->held)) {
+        model_cache_truncate(&place->state->cache, 0, 0);
+        place->held = 0;
+    }
+    return place->held;
+}
+
 oclm_status gen_generate(const model_model *model, const int32_t *ids, size_t count, const gen_config *config,
                          const gen_callbacks *callbacks, gen_place *place, gen_result *result)
 {
     const double   start = core_seconds();
-    const uint32_t prompt = (uint32_t)count, held = place ? place->held : 0;
+    const uint32_t prompt = (uint32_t)count, held = place ? go_on(place) : 0;
     const uint32_t turning = model_rope_turning_length(&model->architecture);
     run            r = { .config = config, .callbacks = callbacks, .result = result, .batch_size = 1, .prompt = ids, .prompt_count = prompt,
                          .turning = prompt <= turning ? turning : UINT32_MAX };

@@ -81,8 +81,17 @@ typedef struct model_qkv_layout {
 typedef enum model_rope_set { MODEL_ROPE_NONE = -1, MODEL_ROPE_FIRST = 0, MODEL_ROPE_SECOND = 1 } model_rope_set;
 #define MODEL_ROPE_SETS 2
 
+/* By what a layer's rows learn of those before them. All but attention keep a state of one size for each sequence in place of keys and
+ * values (recurrent.h). */
+typedef enum model_mixer {
+    MODEL_MIXER_ATTENTION,
+    MODEL_MIXER_SHORT_CONV, /* [b, g, v] = W_in x;  W_out (g * conv(b * v)) */
+    MODEL_MIXER_DELTA_NET   /* cl/delta_net.cl */
+} model_mixer;
+
 /* What differs from layer to layer. All zero is what most models have: attention to everything, positions by the first set. */
 typedef struct model_layer_shape {
+    uint8_t  mixer;    /* model_mixer; anything else than attention: what follows of it does not count */
     uint32_t window;   /* a row sees so many positions, itself included; 0: all */
     int8_t   rope;     /* which of `ropes`; MODEL_ROPE_NONE: not turned at all */
     bool     experts;  /* a mixture of experts in place of the MLP */
@@ -113,6 +122,20 @@ typedef struct model_latent {
     model_norm_shape norm;       /* of c, and of W_qa x */
 } model_latent;
 
+/* Layers whose rows meet in a convolution of each channel, as MODEL_MIXER_SHORT_CONV says; hidden_size channels. */
+#define MODEL_MAX_TAPS 16u
+typedef struct model_short_conv {
+    uint32_t taps; /* rows that meet; 0: there are no such layers */
+    bool     bias; /* of both products and of the convolution */
+} model_short_conv;
+
+/* [q, k, v, z, b, a] = W_in x;  q, k and v pass a convolution and SiLU, the rest is cl/delta_net.cl;  W_out of that */
+typedef struct model_delta_net {
+    uint32_t taps;                   /* of the convolution */
+    uint32_t key_heads, value_heads; /* of q and k; of v, z, b, a; key_heads 0: there are no such layers */
+    uint32_t key_dim, value_dim;
+} model_delta_net;
+
 typedef struct model_architecture {
     char     model_type[64];
     uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
@@ -140,7 +163,10 @@ typedef struct model_architecture {
     bool             qk_norm_after_rope;
     model_qkv_layout qkv_layout;
     bool             qkv_bias, output_bias;
+    bool             attention_gate;                 /* MODEL_Q has for each head queries, then a gate: what attention makes * sigmoid(gate) */
     model_latent     latent;                         /* with qkv_bias: of what makes q_rank and kv_rank */
+    model_short_conv short_conv;
+    model_delta_net  delta_net;                      /* its norm has `norm.eps` */
 
     bool           mlp_gated;
     bool           mlp_bias;
@@ -181,6 +207,13 @@ typedef enum model_role {
     MODEL_KV_A, MODEL_KV_A_BIAS, MODEL_KV_A_NORM, MODEL_KV_B, /* [kv_rank + rope][hidden], [kv_rank]; [heads * (nope, value)][kv_rank] */
     MODEL_SINKS,                                  /* [heads] */
     MODEL_O, MODEL_O_BIAS,
+    /* Of layers with another mixer than attention. */
+    MODEL_MIX_IN, MODEL_MIX_IN_BIAS,              /* short convolution: [b, g, v][hidden]; delta net: what follows, in one matrix */
+    MODEL_MIX_QKVZ, MODEL_MIX_BA,                 /* [key heads][q, k, v, z][hidden] with the v and z of a key head's share, [key heads][b, a][hidden] */
+    MODEL_MIX_QKV, MODEL_MIX_Z, MODEL_MIX_B, MODEL_MIX_A, /* or these, each of all heads */
+    MODEL_CONV, MODEL_CONV_BIAS,                  /* [channels][1][taps], the latest row last; [channels] */
+    MODEL_DELTA_A_LOG, MODEL_DELTA_DT, MODEL_DELTA_NORM, /* [value heads], [value heads], [value_dim] */
+    MODEL_MIX_OUT, MODEL_MIX_OUT_BIAS,            /* [hidden][hidden]; [hidden][value heads * value_dim] */
     MODEL_POST_ATTENTION_NORM,                    /* of what attention adds */
     MODEL_MLP_NORM, MODEL_MLP_NORM_BIAS,
     MODEL_GATE_UP, MODEL_GATE_UP_BIAS,            /* fused in the checkpoint: gate, then up */
@@ -233,6 +266,8 @@ oclm_status model_config_tree(const cJSON *config, const char *origin, const mod
                               oclm_dtype *dtype);
 /* Do a family's experts fit together? Part of model_config_read() (expert_config.c). */
 oclm_status model_check_experts(const model_architecture *architecture, const char *origin);
+/* Do the sizes of layers without attention fit together, and are there any? Part of model_config_read() (mixer_config.c). */
+oclm_status model_check_mixers(const model_architecture *architecture, const char *origin);
 /* Bytes of key and value cache for one position of one sequence over all layers. */
 uint64_t model_kv_bytes_per_token(const model_architecture *architecture);
 

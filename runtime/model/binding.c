@@ -114,7 +114,12 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
     const uint32_t hidden = a->hidden_size, inner = model_inner_width(a, layer);
     const uint32_t table = model_has_projections(a) ? a->embedding_size : hidden;
-    const bool     latent = a->latent.kv_rank > 0;
+    const bool     latent = a->latent.kv_rank > 0, attention = a->layer[layer].mixer == MODEL_MIXER_ATTENTION;
+    const uint32_t q_rows = a->attention_gate ? 2 * q : q;
+    if (role >= MODEL_MIX_IN && role <= MODEL_MIX_OUT_BIAS)
+        return attention ? vector_if(false, 0) : model_mix_role_shape(a, role, layer);
+    if (role >= MODEL_QKV && role <= MODEL_O_BIAS && !attention)
+        return vector_if(false, 0);
     switch (role) {
     case MODEL_EMBEDDING: case MODEL_HEAD: return matrix_if(true, a->vocab_size, table);
     case MODEL_HEAD_BIAS: return vector_if(a->head_bias, a->vocab_size);
@@ -125,11 +130,11 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_POST_MLP_NORM: return norm_weight(a, role);
     case MODEL_EMBEDDING_NORM_BIAS: case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS:
         return norm_bias(a, role - 1);
-    case MODEL_QKV: return matrix_if(!latent, q + 2 * kv, hidden);
-    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q, hidden);
+    case MODEL_QKV: return matrix_if(!latent, q_rows + 2 * kv, hidden);
+    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q_rows, hidden);
     case MODEL_K: case MODEL_V: return matrix_if(!latent, kv, hidden);
-    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q + 2 * kv);
-    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q);
+    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q_rows + 2 * kv);
+    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q_rows);
     case MODEL_K_BIAS: case MODEL_V_BIAS: return vector_if(a->qkv_bias && !latent, kv);
     case MODEL_Q_A: case MODEL_Q_A_BIAS: case MODEL_Q_A_NORM: case MODEL_Q_B: case MODEL_KV_A: case MODEL_KV_A_BIAS: case MODEL_KV_A_NORM:
     case MODEL_KV_B: return latent_role_shape(a, role);
@@ -152,7 +157,7 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_ROUTER: case MODEL_ROUTER_BIAS: case MODEL_ROUTER_CORRECTION: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS:
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_DOWN: case MODEL_EXPERTS_DOWN_BIAS: case MODEL_SHARED_GATE:
         return a->layer[layer].experts ? expert_role_shape(a, role) : vector_if(false, 0);
-    case MODEL_ROLE_COUNT: break;
+    default: break; /* done above */
     }
     return vector_if(false, 0);
 }

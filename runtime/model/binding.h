@@ -21,6 +21,17 @@ bool model_has_projections(const model_architecture *architecture);
 /* Inner states of a layer's MLP; with experts, of the shared one. */
 uint32_t model_inner_width(const model_architecture *architecture, uint32_t layer);
 
+/* Widths of what a layer without attention makes of a row, of the part that passes a convolution, and of its result. */
+uint32_t model_mix_in_width(const model_architecture *architecture, uint32_t layer);
+uint32_t model_mix_channels(const model_architecture *architecture, uint32_t layer);
+uint32_t model_mix_out_width(const model_architecture *architecture, uint32_t layer);
+/* The widest rows of any layer: of W_in, or queries, keys, values and gates; of what W_out reads. */
+uint32_t model_widest_in(const model_architecture *architecture);
+uint32_t model_widest_out(const model_architecture *architecture);
+
+/* The roles of such a layer: part of what follows. */
+model_role_shape model_mix_role_shape(const model_architecture *architecture, model_role role, uint32_t layer);
+
 /* What a role's tensor must look like, as outputs by inputs whatever way it is stored. rows = 0: the architecture, or this layer, has
  * none. */
 model_role_shape model_role_shape_of(const model_architecture *architecture, model_role role, uint32_t layer);

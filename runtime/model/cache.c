@@ -17,10 +17,20 @@ static int32_t *row_of(const model_cache *cache, uint32_t sequence)
     return cache->host_table + (size_t)sequence * cache->pages_per_sequence;
 }
 
+static bool has_pages(const model_architecture *a, uint32_t layer) { return a->layer[layer].mixer == MODEL_MIXER_ATTENTION; }
+
+static uint32_t layers_with_pages(const model_architecture *a)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < a->layers; i++)
+        count += has_pages(a, i);
+    return count;
+}
+
 uint64_t model_cache_bytes(const model_architecture *a, uint32_t sequences, uint32_t positions)
 {
     const uint64_t pages = (uint64_t)sequences * PAGES_OF(positions); /* each factor below 2^24 */
-    return pages * sizeof(int32_t) + 2u * (uint64_t)a->layers * page_bytes(a) * pages;
+    return pages * sizeof(int32_t) + 2u * (uint64_t)layers_with_pages(a) * page_bytes(a) * pages + model_recurrent_bytes(a, sequences);
 }
 
 /* ---- Making and freeing */
@@ -55,7 +65,7 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
         return OCLM_ERR_MEMORY;
     cache->layer_count = a->layers;
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
-        if ((status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
+        if (has_pages(a, i) && (status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
             status = dev_buffer_new(device, bytes, "the value cache of a layer", &cache->values[i]);
     }
     return status;
@@ -78,7 +88,8 @@ oclm_status model_cache_new(dev_device *device, const model_architecture *a, uin
     cache->pages_per_sequence = PAGES_OF(positions);
     cache->page_bytes = page_bytes(a);
     cache->dirty = true;
-    if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, cache)) != OCLM_OK)
+    if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, cache)) != OCLM_OK ||
+        (status = model_recurrent_new(device, a, sequences, &cache->recurrent)) != OCLM_OK)
         model_cache_free(device, cache);
     return status;
 }
@@ -90,6 +101,7 @@ void model_cache_free(dev_device *device, model_cache *cache)
         dev_buffer_free(device, &cache->values[i]);
     }
     dev_buffer_free(device, &cache->table);
+    model_recurrent_free(device, &cache->recurrent);
     core_free(cache->keys);
     core_free(cache->values);
     core_free(cache->host_table);
@@ -178,6 +190,8 @@ static oclm_status copy_page(model_cache *cache, cl_command_queue queue, model_p
 {
     const size_t from = (size_t)copy.from * cache->page_bytes, to = (size_t)copy.to * cache->page_bytes;
     for (uint32_t i = 0; i < cache->layer_count; i++) {
+        if (cache->keys[i].memory == NULL)
+            continue;
         cl_int error = clEnqueueCopyBuffer(queue, cache->keys[i].memory, cache->keys[i].memory, from, to, cache->page_bytes, 0, NULL, NULL);
         if (error == CL_SUCCESS)
             error = clEnqueueCopyBuffer(queue, cache->values[i].memory, cache->values[i].memory, from, to, cache->page_bytes, 0, NULL, NULL);
@@ -226,7 +240,9 @@ oclm_status model_cache_fork(model_cache *cache, cl_command_queue queue, uint32_
         }
     }
     cache->lengths[to] = length;
-    return OCLM_OK;
+    if ((status = model_recurrent_fork(&cache->recurrent, queue, from, to)) != OCLM_OK)
+        model_cache_truncate(cache, to, 0);
+    return status;
 }
 
 oclm_status model_cache_sync(model_cache *cache, cl_command_queue queue)

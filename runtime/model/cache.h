@@ -4,12 +4,11 @@
  * On the device, per layer, two float32 buffers:
  *   keys    [pages][kv_heads][head_dim][MODEL_PAGE]   (a work-item that takes a page broadcasts q[d]: no horizontal sum)
  *   values  [pages][kv_heads][MODEL_PAGE][head_dim]
- * Keys are stored after RoPE. The page table is int32 [sequences][pages_per_sequence]. */
+ * Layers without attention have none of these, but states of one size (recurrent.h). Keys are stored after RoPE. The page table is int32 [sequences][pages_per_sequence]. */
 #ifndef OCLM_MODEL_CACHE_H
 #define OCLM_MODEL_CACHE_H
 
-#include "device/launch.h"
-#include "model/architecture.h"
+#include "model/recurrent.h"
 
 #define MODEL_PAGE 32u
 
@@ -22,7 +21,8 @@ typedef struct model_cache {
     uint32_t    sequences;
     uint32_t    pages_per_sequence; /* room in a table row */
     uint32_t    layer_count;
-    dev_buffer *keys, *values;      /* [layer_count] */
+    dev_buffer *keys, *values;      /* [layer_count]; empty where a layer is not attention */
+    model_recurrent recurrent;      /* of those that are not */
     dev_buffer  table;              /* on the device */
     int32_t    *host_table;         /* the same, [sequences][pages_per_sequence]; -1: no page */
     uint32_t   *lengths;            /* positions in use, [sequences] */
@@ -44,9 +44,10 @@ void        model_cache_free(dev_device *device, model_cache *cache);
 /* Makes room for `length` positions of a sequence: takes pages; `lengths` stays. A partial page that is shared is exchanged for
  * a copy. On failure nothing has changed. OCLM_ERR_CAPACITY: how many positions there are. */
 oclm_status model_cache_reserve(model_cache *cache, uint32_t sequence, uint32_t length);
-/* Cuts a sequence back to `length` positions, if it has more, and gives back the pages beyond. */
+/* Cuts a sequence back to `length` positions, if it has more, and gives back the pages beyond. States of layers without attention stay
+ * where they are: model_recurrent_is_at() says whether it can go on from there. */
 void        model_cache_truncate(model_cache *cache, uint32_t sequence, uint32_t length);
-/* Makes `to` (empty) share all whole pages of `from`; the last, partial page is copied on the device. */
+/* Makes `to` (empty) share all whole pages of `from`; the last, partial page and all states are copied on the device. */
 oclm_status model_cache_fork(model_cache *cache, cl_command_queue queue, uint32_t from, uint32_t to);
 /* Makes the copies that are due and sends the page table if it changed. */
 oclm_status model_cache_sync(model_cache *cache, cl_command_queue queue);

@@ -103,7 +103,7 @@ static oclm_status read_part(const cJSON *config, const model_family *family, co
     architecture->embedding_scale = architecture->residual_scale = architecture->logits_scale = 1.0f;
     if ((status = family->read_config(config, origin, architecture)) != OCLM_OK)
         return status;
-    if ((status = check_sizes(architecture, origin)) != OCLM_OK)
+    if ((status = check_sizes(architecture, origin)) != OCLM_OK || (status = model_check_mixers(architecture, origin)) != OCLM_OK)
         return status;
     return model_check_experts(architecture, origin);
 }
@@ -147,5 +147,8 @@ oclm_status model_config_read(const char *folder, const model_family **family, m
 
 uint64_t model_kv_bytes_per_token(const model_architecture *a)
 {
-    return 2u * sizeof(float) * (uint64_t)a->layers * a->kv_heads * a->head_dim;
+    uint64_t layers = 0;
+    for (uint32_t i = 0; i < a->layers; i++)
+        layers += a->layer[i].mixer == MODEL_MIXER_ATTENTION;
+    return 2u * sizeof(float) * layers * a->kv_heads * a->head_dim;
 }

@@ -33,6 +33,25 @@ oclm_status model_read_experts(const cJSON *config, const char *origin, const mo
     return OCLM_OK;
 }
 
+oclm_status model_read_dense_layers(const cJSON *config, const char *origin, model_architecture *a)
+{
+    static const char key[] = "mlp_only_layers";
+    const cJSON *list = core_json_member(config, key);
+    uint32_t     step = 1;
+    oclm_status  status = model_read_size(config, "decoder_sparse_step", NULL, origin, MODEL_MAX_LAYERS, &step);
+    if (status == OCLM_OK && list != NULL && !cJSON_IsArray(list))
+        status = core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a list of layers", origin, key);
+    for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++)
+        a->layer[i].experts = (i + 1) % step == 0;
+    for (const cJSON *item = list != NULL ? list->child : NULL; item != NULL && status == OCLM_OK; item = item->next) {
+        if (!core_json_is_whole(item, 0, MODEL_MAX_LAYERS))
+            status = core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a list of layers, 0 to %u", origin, key, a->layers - 1);
+        else if (item->valuedouble < a->layers)
+            a->layer[(uint32_t)item->valuedouble].experts = false;
+    }
+    return status;
+}
+
 oclm_status model_check_experts(const model_architecture *a, const char *origin)
 {
     const dev_routing *r = &a->experts.routing;

@@ -96,6 +96,21 @@ static oclm_status check_ids(const model_state *state, const model_piece *piece)
     return OCLM_OK;
 }
 
+bool model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length)
+{
+    return model_recurrent_is_at(&state->cache.recurrent, sequence, length);
+}
+
+/* That layers without attention stand at the length of a sequence. */
+static oclm_status check_states(const model_state *state, uint32_t sequence)
+{
+    const uint32_t length = state->cache.lengths[sequence];
+    return model_can_go_on(state, sequence, length)
+               ? OCLM_OK
+               : core_fail(OCLM_ERR_UNSUPPORTED, "sequence %u was cut back to %u positions, but layers of this %s model that are no attention "
+                           "cannot go back; read it again from its start", sequence, length, state->model->architecture.model_type);
+}
+
 static oclm_status check_piece(const model_state *state, const model_piece *pieces, size_t index)
 {
     const model_piece *piece = &pieces[index];
@@ -113,7 +128,8 @@ static oclm_status check_piece(const model_state *state, const model_piece *piec
         if (pieces[i].sequence == piece->sequence)
             return core_fail(OCLM_ERR_ARGUMENT, "sequence %u occurs twice in one pass", piece->sequence);
     }
-    return check_ids(state, piece);
+    const oclm_status status = check_states(state, piece->sequence);
+    return status == OCLM_OK ? check_ids(state, piece) : status;
 }
 
 static oclm_status check_pieces(const model_state *state, const model_piece *pieces, size_t count, uint32_t *rows)
@@ -282,6 +298,8 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
         return status;
     status = run_pieces(state, pieces, count, &shape);
     for (size_t i = 0; i < count; i++) {
+        model_recurrent_note(&state->cache.recurrent, pieces[i].sequence,
+                             status == OCLM_OK ? pieces[i].first + pieces[i].count : MODEL_LENGTH_UNKNOWN);
         if (status == OCLM_OK)
             state->cache.lengths[pieces[i].sequence] += pieces[i].count;
         else
@@ -290,8 +308,10 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
     return status;
 }
 
-oclm_status model_profile_last(const model_state *state)
+oclm_status model_profile_last(model_state *state)
 {
+    for (uint32_t i = 0; i < state->cache.sequences; i++)
+        model_recurrent_note(&state->cache.recurrent, i, MODEL_LENGTH_UNKNOWN);
     return state->passes != NULL ? dev_work_profile(state->passes->work) : OCLM_OK;
 }
 
@@ -319,12 +339,17 @@ oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t lengt
         state->host_positions[i] = (int32_t)state->cache.lengths[i];
         state->host_sequences[i] = (int32_t)i;
         shape.tile_count = add_tiles(state->host_tiles, shape.tile_count, i, 1, 1);
-        status = model_cache_reserve(&state->cache, i, length_bound);
+        if ((status = check_states(state, i)) == OCLM_OK)
+            status = model_cache_reserve(&state->cache, i, length_bound);
     }
     if (status == OCLM_OK && (status = send_rows(state, &shape)) == OCLM_OK)
         status = model_cache_sync(&state->cache, state->queue);
-    for (uint32_t i = 0; i < rows && status != OCLM_OK; i++)
-        model_cache_truncate(&state->cache, i, state->cache.lengths[i]);
+    for (uint32_t i = 0; i < rows; i++) {
+        if (status == OCLM_OK)
+            model_recurrent_note(&state->cache.recurrent, i, MODEL_LENGTH_MOVES);
+        else
+            model_cache_truncate(&state->cache, i, state->cache.lengths[i]);
+    }
     return status;
 }
 
@@ -333,6 +358,7 @@ void model_decode_end(model_state *state, uint32_t sequence, uint32_t length)
     if (length > state->cache.lengths[sequence])
         state->cache.lengths[sequence] = length;
     model_cache_truncate(&state->cache, sequence, length);
+    model_recurrent_settle(&state->cache.recurrent, state->queue, sequence);
 }
 
 uint64_t model_cache_read_per_token(const model_architecture *architecture, uint32_t length)

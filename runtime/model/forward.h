@@ -43,8 +43,9 @@ typedef struct model_state {
     model_latent_state latent;
     dev_buffer         branch;       /* as hidden: what a half of a layer adds, where that is normalised; else empty */
     dev_buffer         table_rows;   /* float32 [max_rows][table_stride]: rows as wide as the embedding, where projections ask for them */
+    dev_buffer         mixed;        /* float32 [max_rows][mixed_stride]: queries, keys and values of a delta net behind their convolution */
     size_t             scratch_floats;
-    uint32_t           hidden_stride, qkv_stride, attention_stride, mlp_stride, table_stride;
+    uint32_t           hidden_stride, qkv_stride, attention_stride, mlp_stride, table_stride, mixed_stride;
     struct model_pass *passes;       /* recorded passes of model_forward(), by shape, the latest first */
     uint32_t           tile_rows;    /* rows of an attention tile where a piece has many */
     uint32_t           expected_prompt;
@@ -62,6 +63,9 @@ uint64_t    model_state_bytes(const model_model *model, const model_state_option
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
 
+/* Can a sequence go on from `length` positions of those it holds? Layers without attention cannot go back: to where they stand, or to 0,
+ * from which everything is then to be read again. */
+bool        model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length);
 /* Whether what the cache holds may be gone on with, up to a sequence of `length` positions: "longrope" turns long sequences differently. */
 bool        model_state_keeps(const model_state *state, uint32_t length);
 
@@ -87,8 +91,8 @@ typedef enum model_logits { MODEL_LOGITS_NONE, MODEL_LOGITS_LAST, MODEL_LOGITS_A
 oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits);
 
 /* Runs the pass that ran last once more, launch by launch, and logs the time of each kernel at OCLM_LOG_DEBUG (the cache is written
- * where it was). Does nothing before the first pass. */
-oclm_status model_profile_last(const model_state *state);
+ * where it was; states of layers without attention are lost). Does nothing before the first pass. */
+oclm_status model_profile_last(model_state *state);
 
 /* Records a pass over rows that lie on the device: one row for each of `rows` sequences (0 .. rows - 1), which reads state->ids,
  * positions and sequences and leaves logits row by row. Nothing of the host is read when it is enqueued; pages must have been

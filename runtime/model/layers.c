@@ -229,7 +229,8 @@ oclm_status model_layers_add(model_state *state, dev_work *work, const model_pas
     *added = false;
     const model_architecture *m = &state->model->architecture;
     if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || m->experts.routing.count > 0 ||
-        m->latent.kv_rank > 0 || m->norm.kind == DEV_NORM_NONE || !dev_orders_groups(device))
+        m->latent.kv_rank > 0 || m->attention_gate || model_has_mixers(m) ||
+        m->norm.kind == DEV_NORM_NONE || !dev_orders_groups(device))
         return OCLM_OK;
     p.products = model_pass_products(state, shape->rows, 0);
     p.attention = model_pass_attention(state, shape, turned);

@@ -1,4 +1,5 @@
-/* loader.h: what the files that bring weights to the device share. Inside weights.c and expert_weights.c. */
+/* loader.h: what the files that bring weights to the device share. Inside weights.c, expert_weights.c and
+ * mixer_weights.c. */
 #ifndef OCLM_MODEL_LOADER_H
 #define OCLM_MODEL_LOADER_H
 
@@ -15,6 +16,15 @@ typedef struct model_loader {
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */
 oclm_status model_loaded(model_loader *loader, const ckpt_tensor *tensor);
+/* Rows of a role's tensor, and where they go: as dev_matrix_source. A vector's rows are its elements. */
+typedef struct model_part {
+    model_role role;
+    uint32_t   from, count;
+    uint32_t   first_row, panel_step;
+} model_part;
+
+/* A matrix of several parts; those of a tensor come one after another. */
+oclm_status model_load_parts(model_loader *loader, const model_part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix);
 /* A role's matrix of one tensor, or vector in float32; nothing where the layer has none. */
 oclm_status model_load_matrix(model_loader *loader, model_role role, uint32_t layer, dev_matrix *matrix);
 oclm_status model_load_vector(model_loader *loader, model_role role, uint32_t layer, dev_buffer *buffer);
@@ -24,5 +34,10 @@ oclm_status model_load_experts(model_loader *loader, uint32_t layer, model_exper
 /* What one expert takes of a role that all have: MODEL_EXPERTS_*. Gate and up lie in MODEL_EXPERTS_GATE_UP, whatever the checkpoint does. */
 uint64_t    model_expert_bytes(const model_architecture *architecture, model_role role, core_dtype dtype);
 void        model_experts_free(dev_device *device, model_expert_weights *experts);
+
+/* Everything of a layer without attention but its norm (mixer_weights.c), and what a role of it takes. */
+oclm_status model_load_mixer(model_loader *loader, uint32_t index, model_layer *layer);
+uint64_t    model_mixer_bytes(const model_architecture *architecture, model_role role, uint32_t layer, core_dtype dtype);
+void        model_mixer_free(dev_device *device, model_mixer_weights *mixer);
 
 #endif

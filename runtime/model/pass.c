@@ -64,7 +64,8 @@ size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logi
     dev_device         *device = model->device;
     size_t              most = 0;
     for (uint32_t i = 0; i < model->weights.layer_count; i++) {
-        if (i == 0 || model->architecture.layer[i].experts != model->architecture.layer[i - 1].experts) /* others are alike */
+        const model_layer_shape *shape = &model->architecture.layer[i];
+        if (i == 0 || shape->experts != shape[-1].experts || shape->mixer != shape[-1].mixer) /* others are alike */
             most = larger(most, layer_scratch(model, i, rows));
     }
     if (model_has_projections(&model->architecture)) {
@@ -265,17 +266,26 @@ static oclm_status add_up(model_state *state, dev_work *work, const dev_matmul *
     return status == OCLM_OK && state->model->architecture.xielu ? add_xielu(state, work, up->rows, layer) : status;
 }
 
+/* Attention over what the first product made, or what the layer does in its place. */
+static oclm_status add_mixing(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+{
+    const model_attention attention = model_pass_attention(state, shape, index);
+    if (state->model->architecture.layer[index].mixer != MODEL_MIXER_ATTENTION)
+        return model_mixer_add(state, work, shape->rows, index);
+    const oclm_status status = model_attention_add(work, &attention);
+    return status == OCLM_OK ? model_attention_gate_add(state, work, shape->rows) : status;
+}
+
 static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
 {
     const model_layer         *layer = &state->model->weights.layers[index];
     const model_layer_products products = model_pass_products(state, shape->rows, index);
-    const model_attention      attention = model_pass_attention(state, shape, index);
     const bool                 parallel = model_is_parallel(&state->model->architecture);
     const bool                 latent = layer->latent.part_count > 0;
     oclm_status                status;
     if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
         (status = latent ? model_latent_add_before(state, work, shape->rows, index) : dev_matmul_add(work, &products.qkv)) != OCLM_OK ||
-        (status = model_attention_add(work, &attention)) != OCLM_OK ||
+        (status = add_mixing(state, work, shape, index)) != OCLM_OK ||
         (latent && (status = model_latent_add_after(state, work, shape->rows)) != OCLM_OK))
         return status;
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)

@@ -43,6 +43,10 @@ oclm_status model_latent_add_before(const model_state *state, dev_work *work, ui
 oclm_status model_latent_add_after(const model_state *state, dev_work *work, uint32_t rows);
 size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint32_t rows);
 
+/* What a layer without attention does between its products, and the gate on what attention made, where there is one (mixer.c). */
+oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
+oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows);
+
 /* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
 oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 

@@ -125,6 +125,14 @@ oclm_status model_read_cap(const cJSON *config, const char *key, const char *ori
 
 /* ---- Windows */
 
+/* A word for layers of a kind that the family said it has; else attention. */
+static model_mixer mixer_named(const char *name, const model_architecture *a)
+{
+    if (a->short_conv.taps > 0 && strcmp(name, "conv") == 0)
+        return MODEL_MIXER_SHORT_CONV;
+    return a->delta_net.key_heads > 0 && strcmp(name, "linear_attention") == 0 ? MODEL_MIXER_DELTA_NET : MODEL_MIXER_ATTENTION;
+}
+
 static oclm_status read_layer_types(const cJSON *config, const char *origin, uint32_t window, model_architecture *a)
 {
     const cJSON *list = core_json_member(config, "layer_types");
@@ -137,7 +145,8 @@ static oclm_status read_layer_types(const cJSON *config, const char *origin, uin
         const char *name = cJSON_IsString(type) ? type->valuestring : "no word";
         if (strcmp(name, "sliding_attention") == 0 && window == 0)
             return core_fail(OCLM_ERR_FORMAT, "%s: \"layer_types\" makes layer %u slide, but \"sliding_window\" gives no window", origin, i);
-        if (strcmp(name, "sliding_attention") != 0 && strcmp(name, "full_attention") != 0)
+        a->layer[i].mixer = (uint8_t)mixer_named(name, a);
+        if (a->layer[i].mixer == MODEL_MIXER_ATTENTION && strcmp(name, "sliding_attention") != 0 && strcmp(name, "full_attention") != 0)
             return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"layer_types\" has \"%.60s\" for layer %u; supported are full_attention, "
                              "sliding_attention", origin, name, i);
         a->layer[i].window = name[0] == 's' ? window : 0;

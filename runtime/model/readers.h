@@ -74,4 +74,7 @@ typedef struct model_expert_defaults {
  * have experts then: the family takes back those that have not. */
 oclm_status model_read_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, model_architecture *a);
 
+/* Layers named in mlp_only_layers have an MLP in place of experts, and so have all but every decoder_sparse_step-th. */
+oclm_status model_read_dense_layers(const cJSON *config, const char *origin, model_architecture *a);
+
 #endif

@@ -44,9 +44,9 @@ static oclm_status resolve(const model_architecture *a, const model_state_option
 typedef struct plan {
     uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes[MODEL_ROPE_SETS], slopes_bytes, growth_bytes; /* 0: none */
     uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
-    uint64_t branch_bytes, table_bytes; /* 0: none */
+    uint64_t branch_bytes, table_bytes, mixed_bytes; /* 0: none */
     uint64_t cache_bytes, expert_bytes; /* of experts and latent attention */
-    uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride;
+    uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride, mixed_stride;
 } plan;
 
 static bool uses_rope(const model_architecture *a, int set)
@@ -58,6 +58,16 @@ static bool uses_rope(const model_architecture *a, int set)
     return false;
 }
 
+/* Channels of the convolutions in delta nets; 0: there are none. */
+static uint32_t mixed_width(const model_architecture *a)
+{
+    for (uint32_t i = 0; i < a->layers; i++) {
+        if (a->layer[i].mixer == MODEL_MIXER_DELTA_NET)
+            return model_mix_channels(a, i);
+    }
+    return 0;
+}
+
 static plan make_plan(const model_model *model, const model_state_options *o)
 {
     const model_architecture   *a = &model->architecture;
@@ -65,8 +75,8 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     const uint64_t f = sizeof(float), rows = o->max_rows;
     plan p = {
         .hidden_stride = rounded(a->hidden_size),
-        .qkv_stride = rounded(((uint64_t)a->heads + 2u * a->kv_heads) * a->head_dim),
-        .attention_stride = rounded((uint64_t)a->heads * a->head_dim),
+        .qkv_stride = rounded(model_widest_in(a)),
+        .attention_stride = rounded(model_widest_out(a)),
         .mlp_stride = rounded(a->experts.shared_width > a->intermediate_size ? a->experts.shared_width : a->intermediate_size),
         .logits_stride = rounded(a->vocab_size),
     };
@@ -89,6 +99,8 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.branch_bytes = model_has_norm(a, MODEL_POST_MLP_NORM) ? p.hidden_bytes : 0;
     p.table_stride = model_has_projections(a) ? rounded(a->embedding_size) : 0;
     p.table_bytes = rows * p.table_stride * f;
+    p.mixed_stride = rounded(mixed_width(a));
+    p.mixed_bytes = rows * p.mixed_stride * f;
     p.cache_bytes = model_cache_bytes(a, o->sequences, o->max_positions);
     p.expert_bytes = model_expert_state_bytes(a, o->max_rows) + model_latent_state_bytes(a, o->max_rows);
     return p;
@@ -101,7 +113,7 @@ static uint64_t plan_bytes(const plan *p)
 {
     return 3 * p->rows_bytes + p->tiles_bytes + p->logit_rows_bytes + p->logits_bytes + rope_bytes(p) + p->slopes_bytes + p->growth_bytes +
            p->hidden_bytes + p->qkv_bytes + p->attention_bytes + p->mlp_bytes + p->scratch_floats * sizeof(float) + p->partial_bytes +
-           p->selected_bytes + p->branch_bytes + p->table_bytes + p->cache_bytes + p->expert_bytes;
+           p->selected_bytes + p->branch_bytes + p->table_bytes + p->mixed_bytes + p->cache_bytes + p->expert_bytes;
 }
 
 uint64_t model_state_bytes(const model_model *model, const model_state_options *options)
@@ -232,6 +244,7 @@ static oclm_status make_buffers(model_state *s, const plan *p)
         { &s->selected, p->selected_bytes, "the hidden states whose logits are wanted" },
         { &s->branch, p->branch_bytes, "what is added to the hidden states" },
         { &s->table_rows, p->table_bytes, "the rows that are projected" },
+        { &s->mixed, p->mixed_bytes, "what convolutions make of queries, keys and values" },
     };
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < COUNT(wanted) && status == OCLM_OK; i++)
@@ -264,6 +277,7 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
     s->mlp_stride = p->mlp_stride;
     s->logits_stride = p->logits_stride;
     s->table_stride = p->table_stride;
+    s->mixed_stride = p->mixed_stride;
     s->scratch_floats = (size_t)p->scratch_floats;
     s->tile_rows = model_attention_tile_rows(s->model->device, &shape);
     if ((status = make_host_rows(s)) != OCLM_OK ||
@@ -310,7 +324,7 @@ void model_state_free(model_state *s)
     dev_buffer *const buffers[] = {
         &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table[0], &s->sin_table[0],
         &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch,
-        &s->partial, &s->selected, &s->branch, &s->table_rows,
+        &s->partial, &s->selected, &s->branch, &s->table_rows, &s->mixed,
     };
     if (s->queue != NULL)
         (void)clFinish(s->queue); /* nothing may run on memory that counts as free */

@@ -24,6 +24,8 @@ static uint64_t up_rows(const model_architecture *a, uint32_t layer)
 static uint64_t role_bytes(const model_architecture *a, model_role role, uint32_t layer, core_dtype dtype)
 {
     const model_role_shape shape = model_role_shape_of(a, role, layer);
+    if (role >= MODEL_MIX_IN && role <= MODEL_MIX_OUT_BIAS)
+        return model_mixer_bytes(a, role, layer, dtype);
     switch (role) {
     case MODEL_Q:
         if (a->latent.kv_rank == 0)
@@ -120,12 +122,7 @@ oclm_status model_loaded(loader *l, const ckpt_tensor *tensor)
     return OCLM_OK;
 }
 
-/* Rows of a role's tensor, and where they go: as dev_matrix_source. A vector's rows are its elements. */
-typedef struct part {
-    model_role role;
-    uint32_t   from, count;
-    uint32_t   first_row, panel_step;
-} part;
+typedef model_part part;
 
 static part whole(const loader *l, model_role role, uint32_t layer)
 {
@@ -162,8 +159,7 @@ static oclm_status fill(loader *l, dev_matrix *matrix, const part *p, uint32_t l
 /* The last part of a tensor was taken? */
 static bool is_last_of_tensor(const part *parts, size_t count, size_t i) { return i + 1 == count || parts[i + 1].role != parts[i].role; }
 
-/* A matrix of several parts; those of a tensor come one after another. */
-static oclm_status load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
+oclm_status model_load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
 {
     const uint32_t columns = model_role_shape_of(l->binding->architecture, parts[0].role, layer).columns;
     oclm_status    status = dev_matrix_new(l->device, l->dtype, (uint32_t)rows, columns, name_of(l, parts[0].role, layer), matrix);
@@ -178,7 +174,7 @@ static oclm_status load_parts(loader *l, const part *parts, size_t count, uint32
 oclm_status model_load_matrix(loader *l, model_role role, uint32_t layer, dev_matrix *matrix)
 {
     const part p = whole(l, role, layer);
-    return load_parts(l, &p, 1, layer, p.count, matrix);
+    return model_load_parts(l, &p, 1, layer, p.count, matrix);
 }
 
 /* Reads the elements that a part says, of one tensor or, where each head has its own, of all in turn. */
@@ -257,10 +253,30 @@ static oclm_status load_norm(loader *l, const model_norm_shape *shape, model_rol
 static oclm_status load_fused(loader *l, part *parts, size_t count, uint32_t layer, uint64_t rows, bool has_bias, dev_matrix *matrix,
                               dev_buffer *bias)
 {
-    oclm_status status = load_parts(l, parts, count, layer, rows, matrix);
+    oclm_status status = model_load_parts(l, parts, count, layer, rows, matrix);
     for (size_t i = 0; i < count; i++)
         parts[i] = bias_of(parts[i]);
     return status == OCLM_OK && has_bias ? load_elements(l, parts, count, layer, rows, 0.0f, bias) : status;
+}
+
+/* Queries, keys, values and gates below each other. The checkpoint has each head's queries and gates in turn. */
+static oclm_status load_gated_qkv(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    const uint32_t dim = a->head_dim, q = a->heads * dim, kv = a->kv_heads * dim;
+    part          *parts = core_alloc_array(2 * (size_t)a->heads + 2, sizeof *parts, "the parts of queries, keys, values and gates");
+    size_t         count = 0;
+    if (parts == NULL)
+        return OCLM_ERR_MEMORY;
+    for (uint32_t h = 0; h < a->heads; h++) {
+        parts[count++] = (part){ MODEL_Q, 2 * h * dim, dim, h * dim, 1 };
+        parts[count++] = (part){ MODEL_Q, (2 * h + 1) * dim, dim, q + 2 * kv + h * dim, 1 };
+    }
+    parts[count++] = (part){ MODEL_K, 0, kv, q, 1 };
+    parts[count++] = (part){ MODEL_V, 0, kv, q + kv, 1 };
+    const oclm_status status = load_fused(l, parts, count, i, 2 * ((uint64_t)q + kv), a->qkv_bias, &layer->qkv, &layer->qkv_bias);
+    core_free(parts);
+    return status;
 }
 
 /* Queries, keys and values below each other: three tensors, or blocks of a fused one with each one's share of all three. */
@@ -299,7 +315,7 @@ static oclm_status load_latent_q(loader *l, uint32_t i, model_layer *layer)
         parts[2 * h] = (part){ role, h * a->head_dim, m->nope_dim, h * a->head_dim + m->rope_dim, 1 };
         parts[2 * h + 1] = (part){ role, h * a->head_dim + m->nope_dim, m->rope_dim, h * a->head_dim, 1 };
     }
-    const oclm_status status = load_parts(l, parts, 2 * (size_t)a->heads, i, (uint64_t)a->heads * a->head_dim, &layer->qkv);
+    const oclm_status status = model_load_parts(l, parts, 2 * (size_t)a->heads, i, (uint64_t)a->heads * a->head_dim, &layer->qkv);
     core_free(parts);
     return status;
 }
@@ -358,13 +374,24 @@ static oclm_status load_attention(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
     oclm_status status;
-    if ((status = load_norm(l, &a->norm, MODEL_ATTENTION_NORM, true, i, &layer->attention_norm)) != OCLM_OK ||
-        (status = a->latent.kv_rank > 0 ? load_latent(l, i, layer) : load_qkv(l, i, layer)) != OCLM_OK ||
+    if ((status = a->latent.kv_rank > 0 ? load_latent(l, i, layer)
+                  : a->attention_gate   ? load_gated_qkv(l, i, layer) : load_qkv(l, i, layer)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_Q_NORM, true, i, &layer->q_norm)) != OCLM_OK ||
         (status = load_norm(l, &a->qk_norm_shape, MODEL_K_NORM, true, i, &layer->k_norm)) != OCLM_OK ||
         (status = model_load_vector(l, MODEL_SINKS, i, &layer->sinks)) != OCLM_OK ||
-        (status = model_load_matrix(l, MODEL_O, i, &layer->output)) != OCLM_OK ||
-        (status = model_load_vector(l, MODEL_O_BIAS, i, &layer->output_bias)) != OCLM_OK)
+        (status = model_load_matrix(l, MODEL_O, i, &layer->output)) != OCLM_OK)
+        return status;
+    return model_load_vector(l, MODEL_O_BIAS, i, &layer->output_bias);
+}
+
+/* How a layer's rows meet, with the norms around it. */
+static oclm_status load_mixing(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    const bool  attention = a->layer[i].mixer == MODEL_MIXER_ATTENTION;
+    oclm_status status;
+    if ((status = load_norm(l, &a->norm, MODEL_ATTENTION_NORM, true, i, &layer->attention_norm)) != OCLM_OK ||
+        (status = attention ? load_attention(l, i, layer) : model_load_mixer(l, i, layer)) != OCLM_OK)
         return status;
     return load_norm(l, &a->norm, MODEL_POST_ATTENTION_NORM, false, i, &layer->post_attention_norm);
 }
@@ -401,7 +428,7 @@ static oclm_status load_embedding(loader *l, model_weights *w)
     if ((status = model_load_matrix(l, MODEL_EMBEDDING, 0, &w->embedding)) != OCLM_OK ||
         (model_has_projections(a) && (status = model_load_matrix(l, MODEL_PROJECT_IN, 0, &w->project_in)) != OCLM_OK) ||
         (a->position == MODEL_POSITION_LEARNED &&
-         (status = load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK))
+         (status = model_load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK))
         return status;
     return load_norm(l, &a->norm, MODEL_EMBEDDING_NORM, true, 0, &w->embedding_norm);
 }
@@ -421,7 +448,7 @@ static oclm_status load_all(loader *l, model_weights *w)
 {
     oclm_status status = load_embedding(l, w);
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
-        if ((status = load_attention(l, i, &w->layers[i])) == OCLM_OK)
+        if ((status = load_mixing(l, i, &w->layers[i])) == OCLM_OK)
             status = load_mlp(l, i, &w->layers[i]);
     }
     return status == OCLM_OK ? load_head(l, w) : status;
@@ -462,6 +489,7 @@ static void free_layer(dev_device *device, model_layer *layer)
     dev_buffer *const buffers[] = { &layer->qkv_bias, &layer->latent_bias, &layer->sinks, &layer->output_bias, &layer->up_bias, &layer->xielu,
                                     &layer->down_bias };
     model_experts_free(device, &layer->experts);
+    model_mixer_free(device, &layer->mixer);
     for (size_t i = 0; i < COUNT(norms); i++)
         free_norm(device, norms[i]);
     for (size_t i = 0; i < COUNT(matrices); i++)

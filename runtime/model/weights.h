@@ -15,11 +15,17 @@ typedef struct model_expert_weights {
     dev_matrix shared_gate; /* [1][hidden] */
 } model_expert_weights;
 
+/* Of a layer without attention, beside its two products, which stand where attention's do. */
+typedef struct model_mixer_weights {
+    dev_buffer conv, conv_bias; /* [taps][channels], [channels] */
+    dev_buffer rate, dt, norm;  /* of a delta net: -exp(A_log), dt [value heads]; [value_dim] */
+} model_mixer_weights;
+
 /* What an architecture does not have is empty: no buffer, no parts, a norm of kind DEV_NORM_NONE. */
 typedef struct model_layer {
     dev_norm   attention_norm, mlp_norm;           /* buffers owned here; empty where factors are 1 */
     dev_norm   post_attention_norm, post_mlp_norm; /* of what is added to the residual */
-    dev_matrix qkv;        /* [(heads + 2 kv_heads) * head_dim][hidden] */
+    dev_matrix qkv;        /* [(heads + 2 kv_heads) * head_dim][hidden], and then gates [heads * head_dim]; W_in of a layer without attention */
     dev_buffer qkv_bias;
     dev_matrix latent;     /* [q_rank + kv_rank + rope][hidden], where keys and values are latent; then qkv is [heads * (rope, nope)][q_rank or
                               hidden]: what turns comes first in each head */
@@ -28,8 +34,9 @@ typedef struct model_layer {
     dev_matrix latent_kv;  /* [heads * (nope, value)][kv_rank] */
     dev_norm   q_norm, k_norm; /* [head_dim], [heads][head_dim] or [heads * head_dim], by qk_norm */
     dev_buffer sinks;      /* [heads] */
-    dev_matrix output;     /* [hidden][heads * head_dim] */
+    dev_matrix output;     /* [hidden][heads * head_dim]; W_out of a layer without attention */
     dev_buffer output_bias;
+    model_mixer_weights  mixer;
     model_expert_weights experts; /* then up and down are those of the shared one */
     dev_matrix up;         /* [intermediate][hidden], or gate and up panels side by side: [2 * padded intermediate][hidden] */
     dev_buffer up_bias;

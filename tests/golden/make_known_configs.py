@@ -280,6 +280,25 @@ KNOWN = {
     # nothing but the class defaults
     **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3")},
     "deepseek_v2 (defaults)": {"model_type": "deepseek_v2", "num_experts_per_tok": 6},
+    "LiquidAI/LFM2-1.2B": {"model_type": "lfm2", "block_auto_adjust_ff_dim": True, "block_dim": 2048, "block_ff_dim": 12288, "block_ffn_dim_multiplier": 1.0,
+                           "block_multiple_of": 256, "conv_L_cache": 3, "conv_bias": False, "full_attn_idxs": [2, 5, 8, 10, 12, 14], "hidden_size": 2048,
+                           "max_position_embeddings": 128000, "norm_eps": 1e-05, "num_attention_heads": 32, "num_hidden_layers": 16,
+                           "num_key_value_heads": 8, "rope_theta": 1000000.0, "vocab_size": 65536, "bos_token_id": 1, "eos_token_id": 7},
+    "LiquidAI/LFM2-8B-A1B": {"model_type": "lfm2_moe", "conv_L_cache": 3, "conv_bias": False, "hidden_size": 2048, "intermediate_size": 7168,
+                             "layer_types": ["full_attention" if i in (2, 6, 10, 14, 18, 21) else "conv" for i in range(24)],
+                             "max_position_embeddings": 128000, "moe_intermediate_size": 1792, "norm_eps": 1e-05, "norm_topk_prob": True,
+                             "num_attention_heads": 32, "num_dense_layers": 2, "num_experts": 32, "num_experts_per_tok": 4, "num_hidden_layers": 24,
+                             "num_key_value_heads": 8, "rope_theta": 1000000.0, "routed_scaling_factor": 1.0, "use_expert_bias": True,
+                             "vocab_size": 65536, "bos_token_id": 1, "eos_token_id": 7},
+    "Qwen/Qwen3-Next-80B-A3B": {"model_type": "qwen3_next", "attention_bias": False, "decoder_sparse_step": 1, "full_attention_interval": 4, "head_dim": 256,
+                                "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 5120, "linear_conv_kernel_dim": 4,
+                                "linear_key_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 32, "linear_value_head_dim": 128,
+                                "max_position_embeddings": 262144, "mlp_only_layers": [], "moe_intermediate_size": 512, "norm_topk_prob": True,
+                                "num_attention_heads": 16, "num_experts": 512, "num_experts_per_tok": 10, "num_hidden_layers": 48,
+                                "num_key_value_heads": 2, "partial_rotary_factor": 0.25, "rms_norm_eps": 1e-06, "rope_theta": 10000000,
+                                "shared_expert_intermediate_size": 512, "tie_word_embeddings": False, "vocab_size": 151936, "eos_token_id": 151645},
+    "of the class of Qwen/Qwen3.5-9B": {"model_type": "qwen3_5_text", "tie_word_embeddings": False, "eos_token_id": 248044},
+    "of the class of Qwen/Qwen3.5-35B-A3B": {"model_type": "qwen3_5_moe_text", "tie_word_embeddings": False, "eos_token_id": 248044},
 }
 RENAMED = {
     "microsoft/Phi-3-mini-128k-instruct (first)": (KNOWN["microsoft/Phi-3.5-mini-instruct"] | {"rope_scaling": LONG48 | {"type": "su"}},
@@ -302,6 +321,11 @@ def rotary(parameters, head_dim):
     kind = parameters["rope_type"]
     return [kind, parameters["rope_theta"], parameters.get("factor") if kind not in ("default", "longrope") else None,
             int(head_dim * parameters.get("partial_rotary_factor", 1.0))]
+
+
+def width_of_lfm2(model):
+    """Which the model makes of what its configuration says."""
+    return model.model.layers[0].feed_forward.w1.out_features if model.config.model_type == "lfm2" else None
 
 
 def understood(tree):
@@ -329,12 +353,12 @@ def understood(tree):
         head_dim = config.qk_nope_head_dim + config.qk_rope_head_dim
     tied = tree.get("tie_word_embeddings", config.tie_word_embeddings)
     eos = config.eos_token_id if "eos_token_id" not in tree else tree["eos_token_id"]
-    parameters = sum(p.numel() for p in model.parameters())
+    parameters = sum(p.numel() for p in model.parameters()) + sum(b.numel() for name, b in model.named_buffers() if name.endswith("expert_bias"))
     parameters += sum(b.numel() for name, b in model.named_buffers() if name.endswith("e_score_correction_bias"))      # in files it is a tensor
     if tied and model.lm_head.weight is not model.get_input_embeddings().weight:
         parameters -= model.lm_head.weight.numel()
     return {"hidden_size": config.hidden_size, "layers": layers, "heads": config.num_attention_heads, "kv_heads": kv_heads, "head_dim": head_dim,
-            "intermediate_size": first(config, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size") or 4 * config.hidden_size,
+            "intermediate_size": width_of_lfm2(model) or first(config, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size") or 4 * config.hidden_size,
             "vocab_size": config.vocab_size, "positions": first(config, "max_position_embeddings", "n_positions", "max_seq_len"),
             "eps": first(config, "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"), "tied": tied,
             "eos": eos if isinstance(eos, list) else [eos], "windows": windows, "ropes": sets, "parameters": parameters}

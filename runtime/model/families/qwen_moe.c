@@ -27,26 +27,6 @@ static const family_standard qwen3_moe = {
     .rope = &rope,
 };
 
-/* Layers named in mlp_only_layers have an MLP, and so have all but every decoder_sparse_step-th. */
-static oclm_status read_dense_layers(const cJSON *config, const char *origin, model_architecture *a)
-{
-    static const char key[] = "mlp_only_layers";
-    const cJSON *list = core_json_member(config, key);
-    uint32_t     step = 1;
-    oclm_status  status = model_read_size(config, "decoder_sparse_step", NULL, origin, MODEL_MAX_LAYERS, &step);
-    if (status == OCLM_OK && list != NULL && !cJSON_IsArray(list))
-        status = core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a list of layers", origin, key);
-    for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++)
-        a->layer[i].experts = (i + 1) % step == 0;
-    for (const cJSON *item = list != NULL ? list->child : NULL; item != NULL && status == OCLM_OK; item = item->next) {
-        if (!core_json_is_whole(item, 0, MODEL_MAX_LAYERS))
-            status = core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a list of layers, 0 to %u", origin, key, a->layers - 1);
-        else if (item->valuedouble < a->layers)
-            a->layer[(uint32_t)item->valuedouble].experts = false;
-    }
-    return status;
-}
-
 /* A window counts only where use_sliding_window says so; else files hold null, or 0, or any number. */
 static oclm_status read_window(const cJSON *config, const char *origin, uint32_t *window)
 {
@@ -70,7 +50,7 @@ static oclm_status read_qwen2_moe(const cJSON *config, const char *origin, model
         (status = core_json_get_bool(config, "qkv_bias", origin, &a->qkv_bias)) != OCLM_OK ||
         (status = model_read_experts(config, origin, &experts, a)) != OCLM_OK ||
         (status = model_read_size(config, "shared_expert_intermediate_size", NULL, origin, MODEL_MAX_WIDTH, &a->experts.shared_width)) != OCLM_OK ||
-        (status = read_dense_layers(config, origin, a)) != OCLM_OK || (status = read_window(config, origin, &window)) != OCLM_OK ||
+        (status = model_read_dense_layers(config, origin, a)) != OCLM_OK || (status = read_window(config, origin, &window)) != OCLM_OK ||
         (status = core_json_get_u32(config, "max_window_layers", origin, 0, MODEL_MAX_WIDTH, &end)) != OCLM_OK ||
         (status = model_read_windows(config, origin, window, 2, a)) != OCLM_OK)
         return status;
@@ -88,7 +68,7 @@ static oclm_status read_qwen3_moe(const cJSON *config, const char *origin, model
     if ((status = family_read_standard(config, origin, &qwen3_moe, a)) != OCLM_OK ||
         (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK ||
         (status = model_read_experts(config, origin, &experts, a)) != OCLM_OK ||
-        (status = read_dense_layers(config, origin, a)) != OCLM_OK || (status = read_window(config, origin, &window)) != OCLM_OK)
+        (status = model_read_dense_layers(config, origin, a)) != OCLM_OK || (status = read_window(config, origin, &window)) != OCLM_OK)
         return status;
     for (uint32_t i = 0; i < a->layers; i++)
         a->layer[i].window = window;
