@@ -1,5 +1,5 @@
-/* loader.h: what the files that bring weights to the device share. Inside weights.c, expert_weights.c and
- * mixer_weights.c. */
+/* loader.h: what the files that bring weights to the device share: loader.c has most of it. Inside weights.c, weight_sizes.c,
+ * expert_weights.c and mixer_weights.c. */
 #ifndef OCLM_MODEL_LOADER_H
 #define OCLM_MODEL_LOADER_H
 
@@ -23,11 +23,32 @@ typedef struct model_part {
     uint32_t   first_row, panel_step;
 } model_part;
 
+/* All rows of a role's tensor, at the beginning; and the same of its bias. */
+model_part  model_whole(const model_loader *loader, model_role role, uint32_t layer);
+model_part  model_bias_of(model_part part);
+
 /* A matrix of several parts; those of a tensor come one after another. */
 oclm_status model_load_parts(model_loader *loader, const model_part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix);
 /* A role's matrix of one tensor, or vector in float32; nothing where the layer has none. */
 oclm_status model_load_matrix(model_loader *loader, model_role role, uint32_t layer, dev_matrix *matrix);
 oclm_status model_load_vector(model_loader *loader, model_role role, uint32_t layer, dev_buffer *buffer);
+/* A matrix of several parts and, if it has one, its bias, which lies alike. `parts` become those of the bias. */
+oclm_status model_load_fused(model_loader *loader, model_part *parts, size_t count, uint32_t layer, uint64_t rows, bool has_bias,
+                             dev_matrix *matrix, dev_buffer *bias);
+/* A norm, of which the architecture may have all, no tensors, or nothing. `role` is its weight's. */
+oclm_status model_load_norm(model_loader *loader, const model_norm_shape *shape, model_role role, bool may_have_bias, uint32_t layer,
+                            dev_norm *norm);
+/* The elements that a part says, in float32, of one tensor or, where each head has its own, of all in turn. `is_last`: nothing else is
+ * wanted of it. */
+oclm_status model_read_elements(model_loader *loader, const model_part *part, uint32_t layer, bool is_last, float *into);
+
+/* Rounded up to whole panels; and what so many float32 take then. */
+static inline uint64_t model_padded(uint64_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
+static inline uint64_t model_vector_bytes(uint64_t count) { return model_padded(count) * sizeof(float); }
+/* Rows of the matrix of a layer's up product, gates included (weight_sizes.c). */
+uint64_t    model_up_rows(const model_architecture *architecture, uint32_t layer);
+/* OCLM_ERR_DEVICE_MEMORY where the weights do not fit: needed, available, and which dtype would (weight_sizes.c). */
+oclm_status model_weights_check_budget(dev_device *device, const model_binding *binding, core_dtype dtype);
 
 /* Everything of a layer's experts but the shared one (expert_weights.c). */
 oclm_status model_load_experts(model_loader *loader, uint32_t layer, model_expert_weights *experts);
