@@ -27,11 +27,7 @@
 
 static inline float input_at(const __global float *const x, const uint c, const uint channels)
 {
-#if GATED
-    return x[c] * x[2 * (size_t)channels + c];
-#else
-    return x[c];
-#endif
+    return GATED ? x[c] * x[2 * (size_t)channels + c] : x[c];
 }
 
 // How many rows up to this one, itself included, are of its sequence: TAPS at most.
