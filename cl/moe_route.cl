@@ -35,12 +35,27 @@
 #define GROUP_SUM 0
 #endif
 
-// How many of values[0 .. count - 1] come before values[own].
+// Minus one where value i + j comes before `value`, that of expert `own`.
+static inline int16 before16(const float16 values, const int i, const float value, const int own)
+{
+    const int16 at = i + (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return (values > value) | ((values == value) & (at < own));
+}
+
+// How many of values[0 .. count - 1] come before values[own]. 32 at a time: llvmpipe silently ends all loops of a work-item together after
+// 65,535 rounds, and this one runs for each expert.
 static inline uint rank_of(const __local float *values, const uint count, const uint own)
 {
     const float value = values[own];
-    uint rank = 0;
-    for (uint i = 0; i < count; i++)
+    int16 ranks = 0;
+    uint i = 0;
+    for (; i + 32 <= count; i += 32)
+        ranks -= before16(vload16(0, values + i), (int)i, value, (int)own) + before16(vload16(0, values + i + 16), (int)i + 16, value, (int)own);
+    const int8 r8 = ranks.lo + ranks.hi;
+    const int4 r4 = r8.lo + r8.hi;
+    const int2 r2 = r4.lo + r4.hi;
+    uint rank = (uint)(r2.x + r2.y);
+    for (; i < count; i++)
         rank += (uint)(values[i] > value || (values[i] == value && i < own));
     return rank;
 }
