@@ -65,7 +65,14 @@ sanitized() (
             export OCL_ICD_VENDORS="${OCL_ICD_VENDORS-$icd}"
         fi
     done
-    run_ctest asan -LE slow
+    if run_ctest asan -LE slow; then
+        return 0
+    fi
+    # LeakSanitizer itself crashes once in some hundred runs, while PoCL's threads are leaving: what failed then runs once more.
+    if ! grep -q "LeakSanitizer has encountered a fatal error" "$root/build/asan/Testing/Temporary/LastTest.log"; then
+        return 1
+    fi
+    run_ctest asan --rerun-failed
 )
 
 # shellcheck disable=SC2086
