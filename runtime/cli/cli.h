@@ -139,9 +139,9 @@ typedef struct cli_chat {
     char             *messages;                     /* of --chat; NULL without */
     char             *tools, *documents, *template; /* files' contents */
 } cli_chat;
-/* Reads the files; `prompt`: whether the generation prompt is added where no option says so. */
 /* What belongs to a conversation needs one. */
 int  cli_chat_check(const cli_args *args);
+/* Reads the files; `prompt`: whether the generation prompt is added where no option says so. */
 int  cli_chat_read(const cli_args *args, bool prompt, cli_chat *chat);
 void cli_chat_free(cli_chat *chat);
 

@@ -18,7 +18,7 @@
 
 uint64_t dev_matrix_bytes(core_dtype dtype, uint64_t rows, uint64_t columns)
 {
-    return (rows + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL * columns * core_dtype_size(dtype);
+    return dev_padded(rows) * columns * core_dtype_size(dtype);
 }
 
 /* Parts begin with an even panel, so that a gate and its up lie in one part. */

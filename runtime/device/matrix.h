@@ -11,6 +11,8 @@
 #include "device/memory.h"
 
 #define DEV_PANEL 32u
+/* Rounded up to whole panels. */
+static inline uint64_t dev_padded(uint64_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
 
 typedef struct dev_matrix_part {
     dev_buffer buffer;

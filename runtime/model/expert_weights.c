@@ -9,10 +9,10 @@ uint64_t model_expert_bytes(const model_architecture *a, model_role role, core_d
 {
     const uint32_t width = a->experts.width, hidden = a->hidden_size;
     switch (role) {
-    case MODEL_EXPERTS_GATE_UP: return dev_matrix_bytes(dtype, 2 * model_padded(width), hidden);
+    case MODEL_EXPERTS_GATE_UP: return dev_matrix_bytes(dtype, 2 * dev_padded(width), hidden);
     case MODEL_EXPERTS_DOWN: return dev_matrix_bytes(dtype, hidden, width);
-    case MODEL_EXPERTS_GATE_UP_BIAS: return a->experts.bias ? 2 * model_padded(width) * sizeof(float) : 0;
-    case MODEL_EXPERTS_DOWN_BIAS: return a->experts.bias ? model_padded(hidden) * sizeof(float) : 0;
+    case MODEL_EXPERTS_GATE_UP_BIAS: return a->experts.bias ? 2 * model_vector_bytes(width) : 0;
+    case MODEL_EXPERTS_DOWN_BIAS: return a->experts.bias ? model_vector_bytes(hidden) : 0;
     default: return 0;
     }
 }
@@ -70,7 +70,7 @@ static oclm_status fill(model_loader *l, uint32_t layer, const rows_of *r, dev_m
 static oclm_status load_up(model_loader *l, uint32_t layer, model_expert_weights *x)
 {
     const model_architecture *a = l->binding->architecture;
-    const uint32_t    width = a->experts.width, all = 2 * (uint32_t)model_padded(width), experts = a->experts.routing.count;
+    const uint32_t    width = a->experts.width, all = 2 * (uint32_t)dev_padded(width), experts = a->experts.routing.count;
     const ckpt_tensor *fused = model_bound_tensor(l->binding, MODEL_EXPERTS_GATE_UP, layer).tensor;
     const ckpt_tensor *any = fused != NULL ? fused : model_bound_tensor(l->binding, MODEL_EXPERTS_GATE, layer).tensor;
     const uint32_t    step = fused != NULL && a->experts.gate_up_interleaved ? 2 : 1, up = fused == NULL ? 0 : step == 2 ? 1 : width;
@@ -89,9 +89,9 @@ static oclm_status load_down(model_loader *l, uint32_t layer, model_expert_weigh
     const model_architecture *a = l->binding->architecture;
     const uint32_t     hidden = a->hidden_size, experts = a->experts.routing.count;
     const ckpt_tensor *any = model_bound_tensor(l->binding, MODEL_EXPERTS_DOWN, layer).tensor;
-    oclm_status        status = dev_matrix_new(l->device, l->dtype, experts * (uint32_t)model_padded(hidden), a->experts.width, any->name, &x->down);
+    oclm_status        status = dev_matrix_new(l->device, l->dtype, experts * (uint32_t)dev_padded(hidden), a->experts.width, any->name, &x->down);
     for (uint32_t e = 0; e < experts && status == OCLM_OK; e++) {
-        const rows_of all = { MODEL_EXPERTS_DOWN, e, 0, hidden, 1, e * (uint32_t)model_padded(hidden), 1 };
+        const rows_of all = { MODEL_EXPERTS_DOWN, e, 0, hidden, 1, e * (uint32_t)dev_padded(hidden), 1 };
         status = fill(l, layer, &all, &x->down);
     }
     return status;
@@ -101,7 +101,7 @@ static oclm_status load_down(model_loader *l, uint32_t layer, model_expert_weigh
 static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, uint32_t halves, uint32_t count, dev_buffer *buffer)
 {
     const ckpt_tensor *tensor = model_bound_tensor(l->binding, role, layer).tensor;
-    const uint32_t     experts = l->binding->architecture->experts.routing.count, stride = halves * (uint32_t)model_padded(count);
+    const uint32_t     experts = l->binding->architecture->experts.routing.count, stride = halves * (uint32_t)dev_padded(count);
     const bool         alternate = halves > 1 && l->binding->architecture->experts.gate_up_interleaved;
     const size_t       bytes = (size_t)experts * stride * sizeof(float), elements = (size_t)experts * halves * count;
     float             *values = core_alloc_zero((size_t)experts * stride, sizeof *values, tensor->name);
@@ -114,8 +114,7 @@ static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, u
         const size_t half = alternate ? at % 2 : at / count, i = alternate ? at / 2 : at % count;
         values[e * stride + i / DEV_PANEL * DEV_PANEL * halves + half * DEV_PANEL + i % DEV_PANEL] = raw[n];
     }
-    if (status == OCLM_OK && (status = dev_buffer_new(l->device, bytes, tensor->name, buffer)) == OCLM_OK &&
-        (status = dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes)) == OCLM_OK)
+    if (status == OCLM_OK && (status = model_new_vector(l, tensor->name, values, bytes, buffer)) == OCLM_OK)
         status = model_loaded(l, tensor);
     core_free(values);
     core_free(raw);

@@ -5,8 +5,6 @@
 
 #define MOST_ROWS MODEL_CHUNK_ROWS /* at a time: each takes `chosen` rows of inner and outer states */
 
-static uint32_t rounded(uint32_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
-
 /* ---- What a state keeps */
 
 static uint32_t rows_at_a_time(uint32_t max_rows) { return max_rows < MOST_ROWS ? max_rows : MOST_ROWS; }
@@ -14,20 +12,20 @@ static uint32_t rows_at_a_time(uint32_t max_rows) { return max_rows < MOST_ROWS 
 uint64_t model_expert_state_bytes(const model_architecture *a, uint32_t max_rows)
 {
     const model_experts *x = &a->experts;
-    const uint64_t       rows = rows_at_a_time(max_rows), hidden = rounded(a->hidden_size);
-    const uint64_t       floats = rounded(x->routing.count) + x->routing.chosen * (rounded(x->width) + hidden) + 2 * hidden + DEV_PANEL;
+    const uint64_t       rows = rows_at_a_time(max_rows), hidden = (uint32_t)dev_padded(a->hidden_size);
+    const uint64_t       floats = (uint32_t)dev_padded(x->routing.count) + x->routing.chosen * ((uint32_t)dev_padded(x->width) + hidden) + 2 * hidden + DEV_PANEL;
     return x->routing.count > 0 ? rows * floats * sizeof(float) + dev_routes_bytes(&x->routing, rows) : 0;
 }
 
 oclm_status model_expert_state_new(dev_device *device, const model_architecture *a, uint32_t max_rows, model_expert_state *s)
 {
     const model_experts *x = &a->experts;
-    const size_t         rows = rows_at_a_time(max_rows), hidden = rounded(a->hidden_size), slots = rows * x->routing.chosen;
+    const size_t         rows = rows_at_a_time(max_rows), hidden = (uint32_t)dev_padded(a->hidden_size), slots = rows * x->routing.chosen;
     if (x->routing.count == 0)
         return OCLM_OK;
     s->rows = (uint32_t)rows;
-    s->router_stride = rounded(x->routing.count);
-    s->width_stride = rounded(x->width);
+    s->router_stride = (uint32_t)dev_padded(x->routing.count);
+    s->width_stride = (uint32_t)dev_padded(x->width);
     const struct { dev_buffer *buffer; size_t floats; const char *what; } wanted[] = {
         { &s->x, rows * hidden, "what experts read" },
         { &s->logits, rows * s->router_stride, "the router's logits" },

@@ -3,13 +3,11 @@
 
 #include "model/pass.h"
 
-static uint32_t rounded(uint32_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
-
 /* ---- What a state keeps */
 
-static uint32_t stride_of(const model_latent *m) { return rounded(m->q_rank + m->kv_rank + m->rope_dim); }
+static uint32_t stride_of(const model_latent *m) { return (uint32_t)dev_padded(m->q_rank + m->kv_rank + m->rope_dim); }
 
-static uint32_t kv_stride_of(const model_architecture *a) { return rounded(a->heads * (a->latent.nope_dim + a->latent.value_dim)); }
+static uint32_t kv_stride_of(const model_architecture *a) { return (uint32_t)dev_padded(a->heads * (a->latent.nope_dim + a->latent.value_dim)); }
 
 uint64_t model_latent_state_bytes(const model_architecture *a, uint32_t max_rows)
 {

@@ -93,7 +93,7 @@ static void spread(const float *from, const part *p, float *into)
     }
 }
 
-static oclm_status new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
+oclm_status model_new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
 {
     const oclm_status status = dev_buffer_new(l->device, bytes, name, buffer);
     return status == OCLM_OK ? dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes) : status;
@@ -113,7 +113,7 @@ static oclm_status load_elements(loader *l, const part *parts, size_t count, uin
         spread(raw, &parts[i], values);
     }
     if (status == OCLM_OK)
-        status = new_vector(l, name, values, bytes, buffer);
+        status = model_new_vector(l, name, values, bytes, buffer);
     core_free(values);
     return status;
 }

@@ -32,6 +32,8 @@ oclm_status model_load_parts(model_loader *loader, const model_part *parts, size
 /* A role's matrix of one tensor, or vector in float32; nothing where the layer has none. */
 oclm_status model_load_matrix(model_loader *loader, model_role role, uint32_t layer, dev_matrix *matrix);
 oclm_status model_load_vector(model_loader *loader, model_role role, uint32_t layer, dev_buffer *buffer);
+/* Such a buffer with these values. `name` is for messages. */
+oclm_status model_new_vector(model_loader *loader, const char *name, const float *values, size_t bytes, dev_buffer *buffer);
 /* A matrix of several parts and, if it has one, its bias, which lies alike. `parts` become those of the bias. */
 oclm_status model_load_fused(model_loader *loader, model_part *parts, size_t count, uint32_t layer, uint64_t rows, bool has_bias,
                              dev_matrix *matrix, dev_buffer *bias);
@@ -42,9 +44,8 @@ oclm_status model_load_norm(model_loader *loader, const model_norm_shape *shape,
  * wanted of it. */
 oclm_status model_read_elements(model_loader *loader, const model_part *part, uint32_t layer, bool is_last, float *into);
 
-/* Rounded up to whole panels; and what so many float32 take then. */
-static inline uint64_t model_padded(uint64_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
-static inline uint64_t model_vector_bytes(uint64_t count) { return model_padded(count) * sizeof(float); }
+/* What so many float32 take, rounded up to whole panels. */
+static inline uint64_t model_vector_bytes(uint64_t count) { return dev_padded(count) * sizeof(float); }
 /* Rows of the matrix of a layer's up product, gates included (weight_sizes.c). */
 uint64_t    model_up_rows(const model_architecture *architecture, uint32_t layer);
 /* OCLM_ERR_DEVICE_MEMORY where the weights do not fit: needed, available, and which dtype would (weight_sizes.c). */

@@ -58,9 +58,7 @@ static oclm_status load_conv(model_loader *l, uint32_t layer, dev_buffer *buffer
     for (size_t i = 0; i < channels * taps && status == OCLM_OK; i++)
         turned[i % taps * channels + i / taps] = stored[i];
     if (status == OCLM_OK)
-        status = dev_buffer_new(l->device, channels * taps * sizeof *turned, "a convolution's weights", buffer);
-    if (status == OCLM_OK)
-        status = dev_buffer_write(dev_queue(l->device), buffer, 0, turned, channels * taps * sizeof *turned);
+        status = model_new_vector(l, "a convolution's weights", turned, channels * taps * sizeof *turned, buffer);
     core_free(turned);
     core_free(stored);
     return status;
@@ -75,9 +73,7 @@ static oclm_status load_rate(model_loader *l, uint32_t layer, dev_buffer *buffer
     for (size_t i = 0; i < count && status == OCLM_OK; i++)
         values[i] = (float)-exp((double)values[i]);
     if (status == OCLM_OK)
-        status = dev_buffer_new(l->device, count * sizeof *values, "the decay of a delta net", buffer);
-    if (status == OCLM_OK)
-        status = dev_buffer_write(dev_queue(l->device), buffer, 0, values, count * sizeof *values);
+        status = model_new_vector(l, "the decay of a delta net", values, count * sizeof *values, buffer);
     core_free(values);
     return status;
 }
@@ -112,7 +108,7 @@ uint64_t model_mixer_bytes(const model_architecture *a, model_role role, uint32_
     case MODEL_CONV: return (uint64_t)shape.rows * shape.columns * sizeof(float);
     case MODEL_DELTA_A_LOG: return shape.rows * sizeof(float);
     case MODEL_MIX_IN: case MODEL_MIX_OUT: return shape.rows > 0 ? dev_matrix_bytes(dtype, shape.rows, shape.columns) : 0;
-    default: return (shape.rows + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL * sizeof(float);
+    default: return model_vector_bytes(shape.rows);
     }
 }
 

@@ -269,10 +269,10 @@ static oclm_status add_up(model_state *state, dev_work *work, const dev_matmul *
 /* Attention over what the first product made, or what the layer does in its place. */
 static oclm_status add_mixing(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
 {
-    const model_attention attention = model_pass_attention(state, shape, index);
     if (state->model->architecture.layer[index].mixer != MODEL_MIXER_ATTENTION)
         return model_mixer_add(state, work, shape->rows, index);
-    const oclm_status status = model_attention_add(work, &attention);
+    const model_attention attention = model_pass_attention(state, shape, index);
+    const oclm_status     status = model_attention_add(work, &attention);
     return status == OCLM_OK ? model_attention_gate_add(state, work, shape->rows) : status;
 }
 

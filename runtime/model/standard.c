@@ -39,6 +39,15 @@ oclm_status family_read_attention_bias(const cJSON *config, const char *key, con
     return status;
 }
 
+oclm_status family_read_llama(const cJSON *config, const char *origin, const family_standard *standard, model_architecture *a)
+{
+    oclm_status status;
+    if ((status = family_read_standard(config, origin, standard, a)) != OCLM_OK ||
+        (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK)
+        return status;
+    return core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias);
+}
+
 oclm_status family_refuse(const cJSON *config, const char *key, const char *origin, const char *why)
 {
     bool        set = false;

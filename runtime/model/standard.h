@@ -27,6 +27,9 @@ oclm_status family_read_standard(const cJSON *config, const char *origin, const 
 /* Flags that turn several biases on at once. A missing key leaves all as they are. */
 oclm_status family_read_attention_bias(const cJSON *config, const char *key, const char *origin, model_architecture *a);
 
+/* The standard, "attention_bias" and "mlp_bias": a llama's config.json whole. */
+oclm_status family_read_llama(const cJSON *config, const char *origin, const family_standard *standard, model_architecture *a);
+
 /* OCLM_ERR_UNSUPPORTED naming the key if it is true; `why` ends the message. */
 oclm_status family_refuse(const cJSON *config, const char *key, const char *origin, const char *why);
 

@@ -8,8 +8,6 @@
 
 #define ROPE_CHUNK_FLOATS (1u << 18) /* of host memory, for filling a table in parts */
 
-static uint32_t rounded(uint64_t count) { return (uint32_t)((count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL); }
-
 /* ---- What is asked for */
 
 static oclm_status resolve(const model_architecture *a, const model_state_options *options, model_state_options *o)
@@ -74,11 +72,11 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     const model_attention_shape shape = model_pass_attention_shape(a, 0);
     const uint64_t f = sizeof(float), rows = o->max_rows;
     plan p = {
-        .hidden_stride = rounded(a->hidden_size),
-        .qkv_stride = rounded(model_widest_in(a)),
-        .attention_stride = rounded(model_widest_out(a)),
-        .mlp_stride = rounded(a->experts.shared_width > a->intermediate_size ? a->experts.shared_width : a->intermediate_size),
-        .logits_stride = rounded(a->vocab_size),
+        .hidden_stride = (uint32_t)dev_padded(a->hidden_size),
+        .qkv_stride = (uint32_t)dev_padded(model_widest_in(a)),
+        .attention_stride = (uint32_t)dev_padded(model_widest_out(a)),
+        .mlp_stride = (uint32_t)dev_padded(a->experts.shared_width > a->intermediate_size ? a->experts.shared_width : a->intermediate_size),
+        .logits_stride = (uint32_t)dev_padded(a->vocab_size),
     };
     p.rows_bytes = rows * sizeof(int32_t);
     p.tiles_bytes = rows * 4 * sizeof(uint32_t);
@@ -94,12 +92,12 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.mlp_bytes = rows * p.mlp_stride * f;
     p.scratch_floats = model_pass_scratch(model, o->max_rows, o->max_logit_rows);
     p.scratch_floats = p.scratch_floats > 0 ? p.scratch_floats : 1;
-    p.partial_bytes = model_attention_partial_floats(&shape, o->max_rows, rounded(o->max_positions)) * f;
+    p.partial_bytes = model_attention_partial_floats(&shape, o->max_rows, (uint32_t)dev_padded(o->max_positions)) * f;
     p.selected_bytes = (uint64_t)o->max_logit_rows * p.hidden_stride * f;
     p.branch_bytes = model_has_norm(a, MODEL_POST_MLP_NORM) ? p.hidden_bytes : 0;
-    p.table_stride = model_has_projections(a) ? rounded(a->embedding_size) : 0;
+    p.table_stride = model_has_projections(a) ? (uint32_t)dev_padded(a->embedding_size) : 0;
     p.table_bytes = rows * p.table_stride * f;
-    p.mixed_stride = rounded(mixed_width(a));
+    p.mixed_stride = (uint32_t)dev_padded(mixed_width(a));
     p.mixed_bytes = rows * p.mixed_stride * f;
     p.cache_bytes = model_cache_bytes(a, o->sequences, o->max_positions);
     p.expert_bytes = model_expert_state_bytes(a, o->max_rows) + model_latent_state_bytes(a, o->max_rows);

@@ -6,7 +6,7 @@
 uint64_t model_up_rows(const model_architecture *a, uint32_t layer)
 {
     const uint32_t inner = model_inner_width(a, layer);
-    return a->mlp_gated ? 2 * model_padded(inner) : inner;
+    return a->mlp_gated ? 2 * dev_padded(inner) : inner;
 }
 
 /* What a role takes on the device. Nothing for those that lie in another one, as q, k and v in MODEL_QKV, whatever the checkpoint does. */

@@ -118,8 +118,7 @@ static oclm_status load_xielu(loader *l, uint32_t layer, dev_buffer *buffer)
     values[1] = (float)(stored[2] + softplus(stored[1]));
     values[2] = stored[2];
     values[3] = stored[3];
-    status = dev_buffer_new(l->device, sizeof values, "the numbers of xIELU", buffer);
-    return status == OCLM_OK ? dev_buffer_write(dev_queue(l->device), buffer, 0, values, sizeof values) : status;
+    return model_new_vector(l, "the numbers of xIELU", values, sizeof values, buffer);
 }
 
 static oclm_status load_attention(loader *l, uint32_t i, model_layer *layer)

@@ -259,8 +259,6 @@ typedef struct scene {
     dev_buffer     up_bias_buffer, down_bias_buffer;
 } scene;
 
-static uint32_t padded(uint32_t count) { return (count + DEV_PANEL - 1) / DEV_PANEL * DEV_PANEL; }
-
 /* An empty matrix, of which the first `cut` panels are a part of their own, as if the device's buffers were no larger; 0: whole. */
 static dev_matrix new_cut_matrix(dev_device *device, core_dtype dtype, uint32_t rows, uint32_t columns, uint32_t cut)
 {
@@ -290,7 +288,7 @@ static void fill(dev_device *device, dev_matrix *matrix, float *values, uint32_t
 /* Biases as the kernels want them: each expert's gate and up in alternating panels, zero where there is padding. */
 static dev_buffer new_bias(dev_device *device, const float *values, uint32_t experts, uint32_t halves, uint32_t count)
 {
-    const uint32_t stride = halves * padded(count);
+    const uint32_t stride = halves * (uint32_t)dev_padded(count);
     float         *all = core_alloc_zero((size_t)experts * stride, sizeof *all, "biases");
     assert_non_null(all);
     for (uint32_t e = 0; e < experts; e++)
@@ -315,8 +313,8 @@ static float *new_weights(uint64_t seed, size_t count, uint32_t inputs)
 static scene make_scene(dev_device *device, const mixture *m)
 {
     scene s = { .m = m, .r = { DEV_ROUTER_SOFTMAX, m->experts, m->chosen, 0, 0, false, true, 0, 1 } };
-    s.hidden_stride = padded(m->hidden);
-    s.width_stride = padded(m->width);
+    s.hidden_stride = (uint32_t)dev_padded(m->hidden);
+    s.width_stride = (uint32_t)dev_padded(m->width);
     s.up_panels = 2 * s.width_stride / DEV_PANEL;
     s.down_panels = s.hidden_stride / DEV_PANEL;
     s.x = new_numbers(1, (size_t)m->rows * m->hidden);

@@ -19,6 +19,17 @@ typedef struct place {
     bool interpreted; /* OCLM_TEST_QUICK is set (tests/oclgrind.sh): a row of a tiny model takes a second */
 } place;
 
+/* A list of golden ids; how many. */
+static inline uint32_t models_read_ids(const cJSON *list, int32_t *ids, uint32_t most)
+{
+    uint32_t count = 0;
+    for (const cJSON *id = list->child; id != NULL; id = id->next) {
+        assert_in_range(count, 0, most - 1);
+        ids[count++] = (int32_t)id->valuedouble;
+    }
+    return count;
+}
+
 typedef void (*models_visit)(const place *where, void *user);
 
 static inline void models_each_device(models_visit visit, void *user)

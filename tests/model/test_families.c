@@ -29,16 +29,6 @@ typedef struct run {
 
 static float wholes[2][MAX_PROMPT * MAX_VOCAB], again[MAX_PROMPT * MAX_VOCAB];
 
-static uint32_t read_ids(const cJSON *list, int32_t *ids, uint32_t most)
-{
-    uint32_t count = 0;
-    for (const cJSON *id = list->child; id != NULL; id = id->next) {
-        assert_in_range(count, 0, most - 1);
-        ids[count++] = (int32_t)id->valuedouble;
-    }
-    return count;
-}
-
 /* ---- What is compared */
 
 static void logits_are_close(run *r, const cJSON *prompt)
@@ -86,7 +76,7 @@ static void single_launches_give_the_same_bits(run *r, model_state *stepping)
 static void greedy_ids_are_those_of_float64(run *r, const cJSON *prompt)
 {
     int32_t        want[MAX_NEW];
-    const uint32_t count = read_ids(core_json_member(prompt, "greedy_new_ids"), want, MAX_NEW);
+    const uint32_t count = models_read_ids(core_json_member(prompt, "greedy_new_ids"), want, MAX_NEW);
     models_rewind(r->state);
     models_logits(r->state, r->ids, r->count, r->count, again);
     int32_t id = models_best(again + (size_t)(r->count - 1) * r->vocab, r->vocab);
@@ -136,7 +126,7 @@ static void prompts_together_give_the_same_bits(const model_model *model, const 
 
 static void check_prompt(run *r, model_state *stepping, const cJSON *prompt)
 {
-    r->count = read_ids(core_json_member(prompt, "input_ids"), r->ids, MAX_PROMPT);
+    r->count = models_read_ids(core_json_member(prompt, "input_ids"), r->ids, MAX_PROMPT);
     logits_are_close(r, prompt);
     pieces_give_the_same_bits(r);
     if (r->where->interpreted)

@@ -32,16 +32,6 @@ typedef struct tiny {
 
 static float whole[MAX_PROMPT * MAX_VOCAB], again[MAX_PROMPT * MAX_VOCAB];
 
-static uint32_t read_ids(const cJSON *list, int32_t *ids, uint32_t most)
-{
-    uint32_t count = 0;
-    for (const cJSON *id = list->child; id != NULL; id = id->next) {
-        assert_in_range(count, 0, most - 1);
-        ids[count++] = (int32_t)id->valuedouble;
-    }
-    return count;
-}
-
 static void logits_are_within_twice_the_error_of_torch(tiny *t, const cJSON *prompt)
 {
     const uint32_t vocab = t->model->architecture.vocab_size;
@@ -78,7 +68,7 @@ static void greedy_ids_are_those_of_float64(tiny *t, const cJSON *prompt)
 {
     const uint32_t vocab = t->model->architecture.vocab_size;
     int32_t        want[MAX_NEW];
-    const uint32_t all = read_ids(core_json_member(prompt, "greedy_new_ids"), want, MAX_NEW);
+    const uint32_t all = models_read_ids(core_json_member(prompt, "greedy_new_ids"), want, MAX_NEW);
     const uint32_t count = t->where->interpreted ? INTERPRETED_NEW : all;
     models_rewind(t->state);
     models_logits(t->state, t->ids, t->count, t->count, again);
@@ -108,7 +98,7 @@ static void check_model(const char *name, const place *where)
     t.state = models_state(t.model, 1, bounded ? learned : 180, bounded && learned < MAX_PROMPT ? learned : MAX_PROMPT);
     assert_in_range(t.model->architecture.vocab_size, 1, MAX_VOCAB);
     for (const cJSON *prompt = core_json_member(golden, "prompts")->child; prompt != NULL; prompt = prompt->next) {
-        t.count = read_ids(core_json_member(prompt, "input_ids"), t.ids, MAX_PROMPT);
+        t.count = models_read_ids(core_json_member(prompt, "input_ids"), t.ids, MAX_PROMPT);
         if (where->interpreted && t.count > INTERPRETED_PROMPT)
             continue;
         logits_are_within_twice_the_error_of_torch(&t, prompt);

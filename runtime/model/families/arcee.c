@@ -16,11 +16,7 @@ static const family_standard standard = {
 
 static oclm_status read_config(const cJSON *config, const char *origin, model_architecture *a)
 {
-    oclm_status status;
-    if ((status = family_read_standard(config, origin, &standard, a)) != OCLM_OK ||
-        (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK)
-        return status;
-    return core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias);
+    return family_read_llama(config, origin, &standard, a);
 }
 
 const model_family model_families_arcee[] = {

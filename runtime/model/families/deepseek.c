@@ -103,9 +103,7 @@ static oclm_status read_v2(const cJSON *config, const char *origin, model_archit
     const char *method = "greedy";
     oclm_status status;
     a->experts.routing.scale = 1.0f;
-    if ((status = family_read_standard(config, origin, &v2, a)) != OCLM_OK ||
-        (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK ||
-        (status = core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias)) != OCLM_OK ||
+    if ((status = family_read_llama(config, origin, &v2, a)) != OCLM_OK ||
         (status = read_latent(config, origin, a)) != OCLM_OK || (status = read_positions(config, origin, true, a)) != OCLM_OK ||
         (status = read_experts(config, origin, &experts, 2, 0, a)) != OCLM_OK ||
         (status = core_json_get_string(config, "topk_method", origin, &method)) != OCLM_OK)

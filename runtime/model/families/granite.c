@@ -28,9 +28,7 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 {
     double      divisor = 1.0;
     oclm_status status;
-    if ((status = family_read_standard(config, origin, &standard, a)) != OCLM_OK ||
-        (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK ||
-        (status = core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias)) != OCLM_OK)
+    if ((status = family_read_llama(config, origin, &standard, a)) != OCLM_OK)
         return status;
     a->attention_scale = 1.0f;
     if ((status = model_read_number(config, "attention_multiplier", origin, &a->attention_scale)) != OCLM_OK ||

@@ -17,12 +17,9 @@ static const family_standard standard = {
 
 static oclm_status read_config(const cJSON *config, const char *origin, model_architecture *a)
 {
-    oclm_status status;
-    if ((status = family_read_standard(config, origin, &standard, a)) != OCLM_OK ||
-        (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK)
-        return status;
+    const oclm_status status = family_read_llama(config, origin, &standard, a);
     a->norm.weight_plus_one = true;
-    return core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias);
+    return status;
 }
 
 const model_family model_families_nemotron[] = {

@@ -53,9 +53,7 @@ static oclm_status read_windows(const cJSON *config, const char *origin, model_a
 static oclm_status read_config(const cJSON *config, const char *origin, model_architecture *a)
 {
     oclm_status status;
-    if ((status = family_read_standard(config, origin, &standard, a)) != OCLM_OK ||
-        (status = family_read_attention_bias(config, "attention_bias", origin, a)) != OCLM_OK ||
-        (status = core_json_get_bool(config, "mlp_bias", origin, &a->mlp_bias)) != OCLM_OK ||
+    if ((status = family_read_llama(config, origin, &standard, a)) != OCLM_OK ||
         (status = read_turning(config, origin, a)) != OCLM_OK)
         return status;
     return read_windows(config, origin, a);
