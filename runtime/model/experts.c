@@ -12,15 +12,15 @@ static uint32_t rows_at_a_time(uint32_t max_rows) { return max_rows < MOST_ROWS 
 uint64_t model_expert_state_bytes(const model_architecture *a, uint32_t max_rows)
 {
     const model_experts *x = &a->experts;
-    const uint64_t       rows = rows_at_a_time(max_rows), hidden = (uint32_t)dev_padded(a->hidden_size);
-    const uint64_t       floats = (uint32_t)dev_padded(x->routing.count) + x->routing.chosen * ((uint32_t)dev_padded(x->width) + hidden) + 2 * hidden + DEV_PANEL;
+    const uint64_t       rows = rows_at_a_time(max_rows), hidden = dev_padded(a->hidden_size);
+    const uint64_t       floats = dev_padded(x->routing.count) + x->routing.chosen * (dev_padded(x->width) + hidden) + 2 * hidden + DEV_PANEL;
     return x->routing.count > 0 ? rows * floats * sizeof(float) + dev_routes_bytes(&x->routing, rows) : 0;
 }
 
 oclm_status model_expert_state_new(dev_device *device, const model_architecture *a, uint32_t max_rows, model_expert_state *s)
 {
     const model_experts *x = &a->experts;
-    const size_t         rows = rows_at_a_time(max_rows), hidden = (uint32_t)dev_padded(a->hidden_size), slots = rows * x->routing.chosen;
+    const size_t         rows = rows_at_a_time(max_rows), hidden = dev_padded(a->hidden_size), slots = rows * x->routing.chosen;
     if (x->routing.count == 0)
         return OCLM_OK;
     s->rows = (uint32_t)rows;
