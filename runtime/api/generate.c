@@ -16,7 +16,13 @@ struct oclm_generation {
 
 const oclm_generate_options api_generate_defaults = {
     .struct_size = sizeof api_generate_defaults, .max_new_tokens = OCLM_UNSET, .max_length = OCLM_UNSET, .min_new_tokens = OCLM_UNSET,
-    .temperature = NAN, .top_k = OCLM_UNSET, .top_p = NAN, .skip_special_tokens = true, .num_beams = OCLM_UNSET,
+    .min_length = OCLM_UNSET, .max_time = NAN, .pad_token_id = OCLM_NO_TOKEN, .bos_token_id = OCLM_NO_TOKEN, .num_beams = OCLM_UNSET,
+    .num_return_sequences = OCLM_UNSET, .length_penalty = NAN, .prefill_chunk_size = OCLM_UNSET, .guidance_scale = NAN,
+    .encoder_repetition_penalty = NAN, .repetition_penalty = NAN, .no_repeat_ngram_size = OCLM_UNSET,
+    .encoder_no_repeat_ngram_size = OCLM_UNSET, .forced_bos_token_id = OCLM_NO_TOKEN, .exponential_decay_start = OCLM_UNSET,
+    .exponential_decay_factor = NAN, .temperature = NAN, .top_h = NAN, .top_k = OCLM_UNSET, .top_p = NAN, .min_p = NAN, .typical_p = NAN,
+    .epsilon_cutoff = NAN, .eta_cutoff = NAN, .prompt_lookup_num_tokens = OCLM_UNSET, .max_matching_ngram_size = OCLM_UNSET,
+    .num_assistant_tokens = OCLM_UNSET, .assistant_confidence_threshold = NAN, .skip_special_tokens = true,
 };
 
 void oclm_generate_options_init(oclm_generate_options *options, size_t struct_size)

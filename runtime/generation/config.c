@@ -215,6 +215,16 @@ done:
     return status;
 }
 
+void gen_config_init(gen_config *config)
+{
+    *config = (gen_config){
+        .max_time = INFINITY, .fill_token_id = -1, .num_beams = 1, .num_return_sequences = 1, .early_stopping = OCLM_EARLY_STOPPING_OFF,
+        .length_penalty = 1.0f, .guidance_scale = 1.0f, .encoder_repetition_penalty = 1.0f, .repetition_penalty = 1.0f,
+        .forced_bos_token_id = -1, .exponential_decay_start = OCLM_UNSET, .exponential_decay_factor = 1.0f, .temperature = 1.0f,
+        .top_h = NAN, .top_p = 1.0f, .min_p = NAN, .typical_p = 1.0f, .min_keep = 1,
+    };
+}
+
 /* ---- One call ------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t pick_count(uint32_t call, uint32_t file, uint32_t fallback)
@@ -382,7 +392,8 @@ oclm_status gen_config_resolve(const gen_defaults *defaults, const oclm_generate
                                const model_architecture *architecture, uint32_t prompt_length, gen_config *config)
 {
     oclm_status status;
-    memset(config, 0, sizeof *config);
+    gen_config_init(config);
+    config->prompt_length = prompt_length;
     if ((status = resolve_beams(defaults, options)) != OCLM_OK ||
         (status = resolve_limit(defaults, options, architecture, prompt_length, config)) != OCLM_OK ||
         (status = resolve_eos(defaults, options, architecture->vocab_size, config)) != OCLM_OK ||

@@ -23,18 +23,77 @@ typedef struct gen_defaults {
 oclm_status gen_defaults_read(const char *folder, const model_architecture *architecture, gen_defaults *defaults);
 void        gen_defaults_init(gen_defaults *defaults); /* all unset */
 
-/* Everything decided, for one prompt. */
+typedef struct gen_ids {
+    int32_t *ids;
+    uint32_t count;
+} gen_ids;
+
+/* Added to the score of the last id where the others stand before it; bad_words_ids are those of -INFINITY. */
+typedef struct gen_bias {
+    gen_ids ids;
+    float   bias;
+} gen_bias;
+
+typedef enum gen_mode_kind { GEN_MODE_ROWS, GEN_MODE_BEAMS, GEN_MODE_ASSISTED } gen_mode_kind;
+
+/* Everything decided, for one batch of prompts. Lists are its own. What is off has the value beside it, so whoever acts on a member asks for
+ * that alone; what needs do_sample is off without it. */
 typedef struct gen_config {
-    uint32_t limit;          /* prompt + new tokens, at most */
-    uint32_t min_new_tokens; /* no eos before so many */
-    bool     do_sample;
-    float    temperature;
-    uint32_t top_k;          /* 0: off */
-    float    top_p;          /* 1: off */
-    uint64_t seed;
+    gen_mode_kind mode;
+    uint32_t prompt_length;  /* of the longest prompt: as wide as all are, padded */
+    uint32_t limit;          /* prompt_length + new tokens, at most */
+    uint32_t min_length;     /* no eos before a row has so many ids; 0 */
+    uint32_t min_new_tokens; /* no eos before so many new ones; 0 */
+    double   max_time;       /* seconds; INFINITY */
     int32_t  eos_token_ids[OCLM_MAX_EOS_TOKENS];
     uint32_t eos_token_count;
+    int32_t  pad_token_id;   /* what shorter prompts are padded with in the history; 0 where there is none */
+    int32_t  fill_token_id;  /* what ends short rows of beams: pad, else the first eos, else -1 (generation.md, 4) */
+    char   **stop_strings;   /* [stop_string_count] */
+    uint32_t stop_string_count;
+    /* Rows. */
+    bool     do_sample;
+    uint32_t num_beams, num_return_sequences; /* 1 */
+    oclm_early_stopping early_stopping; /* OFF */
+    float    length_penalty; /* 1 */
+    uint32_t prefill_chunk_size; /* 0: the state's */
+    bool     quantized_cache; /* false */
+    /* Scores, in the order in which they are changed. */
+    float    guidance_scale; /* 1 */
+    gen_ids  negative_prompt;
+    gen_bias *sequence_bias; uint32_t sequence_bias_count;
+    float    encoder_repetition_penalty, repetition_penalty; /* 1 */
+    uint32_t no_repeat_ngram_size, encoder_no_repeat_ngram_size; /* 0 */
+    gen_bias *bad_words; uint32_t bad_word_count; /* without those that are an eos alone */
+    int32_t  forced_bos_token_id; /* -1 */
+    gen_ids  forced_eos;
+    bool     remove_invalid_values;
+    uint32_t exponential_decay_start; float exponential_decay_factor; /* OCLM_UNSET, 1 */
+    gen_ids  suppress_tokens, begin_suppress_tokens;
+    uint32_t begin_suppress_length; /* the length of a row at which the latter count */
+    float    temperature;    /* 1 */
+    float    top_h;          /* NAN */
+    uint32_t top_k;          /* 0 */
+    float    top_p;          /* 1 */
+    float    min_p;          /* NAN */
+    float    typical_p;      /* 1 */
+    float    epsilon_cutoff, eta_cutoff; /* 0 */
+    uint32_t min_keep;       /* tokens that top_k to eta_cutoff leave at least */
+    bool     renormalize_logits;
+    uint64_t seed;
+    /* Guessing ahead. */
+    uint32_t prompt_lookup_num_tokens; /* 0 */
+    uint32_t max_matching_ngram_size;
+    uint32_t num_assistant_tokens;
+    oclm_assistant_schedule num_assistant_tokens_schedule;
+    float    assistant_confidence_threshold;
+    bool     token_healing;
+    /* Comes back. */
+    bool     output_scores, output_logits;
 } gen_config;
+
+void gen_config_init(gen_config *config); /* greedy, everything off, no limit */
+void gen_config_free(gen_config *config); /* leaves an empty one */
 
 /* `options` is a whole struct of this version, never NULL.
  * Errors: OCLM_ERR_ARGUMENT: option, value, range; transformers' conditions and meanings.

@@ -1,0 +1,87 @@
+/* run.h: a generation in progress: sequences that grow, and the way in which they do.
+ *
+ * A way of generating (a gen_mode: rows side by side, beams, guessing ahead) makes tokens; the run knows what has come out so far, when a
+ * sequence ends, and whom to tell. It can be pulled, a handful of tokens at a time: gen_run_next(). */
+#ifndef OCLM_GENERATION_RUN_H
+#define OCLM_GENERATION_RUN_H
+
+#include "generation/processors.h"
+#include "generation/stop_strings.h"
+#include "model/forward.h"
+
+typedef struct gen_run gen_run;
+
+typedef struct gen_prompt {
+    const int32_t *ids;
+    uint32_t       count;
+} gen_prompt;
+
+typedef struct gen_hooks {
+    oclm_token_callback    on_tokens; /* may be NULL, as all here */
+    oclm_allowed_callback  on_allowed;
+    oclm_logits_callback   on_logits;
+    oclm_stopping_callback on_stopping;
+    oclm_progress_callback progress;
+    void                  *user;
+    const volatile int    *cancel;
+    cl_mem                 scores_buffer, logits_buffer;
+} gen_hooks;
+
+/* Where a generation of one row goes on: sequence 0 of a state that holds the prompt's first `held` ids, fewer than all. Afterwards `held` is
+ * what it holds then: the prompt as far as it was read, and the new ids but the last. */
+typedef struct gen_place {
+    model_state *state;
+    uint32_t     held;
+} gen_place;
+
+typedef struct gen_sequence {
+    int32_t           *ids;          /* [count] new ones; the run's */
+    int32_t           *beam_indices; /* [count]; NULL without beams */
+    uint32_t           count, capacity;
+    float              score;        /* of a beam; NAN */
+    oclm_finish_reason finish_reason; /* OCLM_FINISH_NONE while it grows */
+} gen_sequence;
+
+/* One way of generating. All three may use everything in the run. */
+typedef struct gen_mode {
+    oclm_status (*begin)(gen_run *run);                 /* allocates and records: what it makes is run->work of the mode */
+    oclm_status (*next)(gen_run *run, bool *more);      /* waits for the next tokens and hands them to gen_run_deliver(); the first call reads the prompts */
+    void        (*end)(gen_run *run);                   /* waits for what is in flight and frees; also after a failure in begin() */
+} gen_mode;
+
+extern const gen_mode gen_mode_rows, gen_mode_beams, gen_mode_assisted;
+
+struct gen_run {
+    const model_model *model, *assistant; /* the latter NULL without one */
+    gen_config         config;            /* the run's own from gen_run_new() on */
+    gen_prompt        *prompts;           /* [prompt_count]; ids are the run's */
+    uint32_t           prompt_count;
+    gen_hooks          hooks;
+    gen_place         *place;             /* NULL: a state of its own */
+    gen_stop_strings  *stop;              /* NULL: none */
+    gen_sequence      *sequences;         /* [sequence_count] */
+    uint32_t           sequence_count;    /* prompt_count * num_return_sequences */
+    uint32_t           ended;             /* sequences */
+    float             *scores, *logits;   /* [steps][rows][vocab]; NULL where not asked for */
+    uint32_t           steps, rows;
+    double             started;           /* core_seconds() at the first gen_run_next() */
+    oclm_timing        timing;
+    void              *work;              /* the mode's */
+    const gen_mode    *mode;
+};
+
+/* Takes `config`, also where it fails (it is then freed). Checks nothing that gen_config_resolve() has checked. `stop` is borrowed.
+ * Errors: OCLM_ERR_MEMORY, OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_DEVICE. */
+oclm_status gen_run_new(const model_model *model, const model_model *assistant, const gen_prompt *prompts, uint32_t count, gen_config *config,
+                        const gen_hooks *hooks, gen_place *place, gen_stop_strings *stop, gen_run **run);
+/* Waits for the next tokens, which then stand in the sequences. `*more` false: all sequences have ended, as they had before the call. */
+oclm_status gen_run_next(gen_run *run, bool *more);
+void        gen_run_free(gen_run *run); /* waits for what is in flight; accepts NULL */
+
+/* For modes: new ids of a sequence, in order. As many as count are kept (`*taken`): the sequence may end at one of them, by an eos, the limit, a stop string,
+ * max_time, the caller's on_stopping, or cancellation; on_tokens is told. Errors: OCLM_ERR_UNSUPPORTED (an id below 0: none could be drawn), OCLM_ERR_MEMORY. */
+oclm_status gen_run_deliver(gen_run *run, uint32_t sequence, const int32_t *ids, uint32_t count, uint32_t *taken);
+/* For modes: one step's scores or logits of all rows have come to the host or go to the caller's buffer. */
+bool        gen_run_is_cancelled(const gen_run *run);
+
+#endif
