@@ -225,6 +225,8 @@ void gen_config_init(gen_config *config)
     };
 }
 
+void gen_config_free(gen_config *config) { gen_config_init(config); } /* nothing fills a list yet */
+
 /* ---- One call ------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t pick_count(uint32_t call, uint32_t file, uint32_t fallback)
