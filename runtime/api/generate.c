@@ -131,7 +131,7 @@ oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenize
     if ((status = gen_config_resolve(&call, &config)) != OCLM_OK)
         goto done;
     if (config.mode != GEN_MODE_ROWS) {
-        status = core_fail(OCLM_ERR_UNSUPPORTED, "num_beams is %u: this version has neither beam search nor assisted decoding", config.num_beams);
+        status = core_fail(OCLM_ERR_UNSUPPORTED, "num_beams is %u: this version has neither beam search nor assisted decoding; set num_beams to 1", config.num_beams);
         goto done;
     }
     if ((status = api_check_ids(model, prompt, count)) != OCLM_OK)

@@ -92,6 +92,7 @@ static void resolve_minimum(const gen_merged *merged, gen_config *config)
     if (wanted > config->limit - prompt)
         core_log(OCLM_LOG_WARNING, "at least %u new tokens are asked for, but the length limit leaves %u", wanted, config->limit - prompt);
     config->min_new_tokens = config->eos_token_count > 0 ? wanted : 0;
+    config->min_length = config->min_new_tokens > 0 ? prompt + config->min_new_tokens : 0;
 }
 
 /* ---- Special tokens --------------------------------------------------------------------------------------------------------------- */

@@ -44,6 +44,7 @@ typedef struct gen_config {
     uint32_t prompt_length;  /* of the longest prompt: as wide as all are, padded */
     uint32_t limit;          /* prompt_length + new tokens, at most */
     uint32_t min_new_tokens; /* no eos before so many new ones, by min_new_tokens or min_length; 0 */
+    uint32_t min_length;     /* the same, as the length of a row: prompt_length + min_new_tokens; 0 */
     double   max_time;       /* seconds; INFINITY */
     int32_t  eos_token_ids[OCLM_MAX_EOS_TOKENS];
     uint32_t eos_token_count;

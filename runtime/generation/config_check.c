@@ -15,11 +15,15 @@ static const char *value_text(const gen_field *field, double number, char buffer
     return buffer;
 }
 
-/* "at least 1", "greater than 0", "greater than 0 and at most 1". */
+/* "at least 1", "between 0 and 1", "greater than 0 and at most 1". */
 static const char *range_text(const gen_field *field, char buffer[96])
 {
     const bool below = field->max < INT32_MAX, above = field->min > -INFINITY;
     char       low[48] = "", high[48] = "";
+    if (above && below && !(field->flags & (GEN_MIN_OPEN | GEN_MAX_OPEN))) {
+        gen_print(buffer, 96, "between %g and %g", field->min, field->max);
+        return buffer;
+    }
     if (above)
         gen_print(low, sizeof low, "%s %g", field->flags & GEN_MIN_OPEN ? "greater than" : "at least", field->min);
     if (below)
