@@ -22,6 +22,7 @@ typedef struct model_state_options {
     uint32_t max_rows;      /* of one pass, at least `sequences`; 0: as many as useful, MODEL_CHUNK_ROWS if there is room */
     uint32_t max_logit_rows;/* of one pass; 0: sequences. Each takes vocab_size floats: logits of a long prompt are asked for in
                                pieces */
+    bool     whole_windows; /* layers with a window keep all positions, too, in pages of the one table (cache.h) */
 } model_state_options;
 
 typedef struct model_state {
