@@ -105,8 +105,6 @@ static oclm_status make_run(const api_call *call, gen_config *config, oclm_gener
     if (sequences > MODEL_MAX_SEQUENCES)
         return core_fail(OCLM_ERR_ARGUMENT, "%s: %u prompts with num_return_sequences %u are %zu rows; %u are possible at once", call->function,
                          call->count, config->num_return_sequences, sequences, MODEL_MAX_SEQUENCES);
-    if (config->stop_string_count > 0 && call->tokenizer == NULL)
-        return core_fail(OCLM_ERR_ARGUMENT, "%s: stop_strings need a tokenizer, since they are about text", call->function);
     if (config->stop_string_count > 0)
         status = gen_stop_strings_new(call->tokenizer->inside, (const char *const *)config->stop_strings, config->stop_string_count, &g->stop);
     if (status == OCLM_OK)
@@ -122,6 +120,10 @@ static oclm_status make_run(const api_call *call, gen_config *config, oclm_gener
 oclm_status api_generation_new(const api_call *call, oclm_generation **generation)
 {
     oclm_generation *g = core_alloc_zero(1, sizeof *g, "a generation");
+    const oclm_model *assistant = call->options->assistant_model;
+    const gen_call   asked = { .defaults = &call->model->defaults, .assistant = assistant != NULL ? &assistant->defaults : NULL,
+                               .options = call->options, .architecture = &call->model->inside->architecture, .prompt_length = longest_of(call),
+                               .prompt_count = call->count, .has_tokenizer = call->tokenizer != NULL };
     gen_config       config;
     oclm_status      status;
     *generation = NULL;
@@ -131,7 +133,7 @@ oclm_status api_generation_new(const api_call *call, oclm_generation **generatio
     g->model = call->model;
     g->tokenizer = call->tokenizer;
     g->options = *call->options;
-    if ((status = gen_config_resolve(&call->model->defaults, call->options, &call->model->inside->architecture, longest_of(call), &config)) == OCLM_OK &&
+    if ((status = gen_config_resolve(&asked, &config)) == OCLM_OK &&
         (status = check_prompts(call)) == OCLM_OK && (call->place == NULL || (status = fit_place(call, &config)) == OCLM_OK))
         status = make_run(call, &config, g);
     gen_config_free(&config);
