@@ -182,7 +182,7 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
     dev_arg args[15] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
-        dev_arg_buffer(&a->cache->table), dev_arg_u32(a->cache->pages_per_sequence),
+        dev_arg_buffer(model_cache_table(a->cache, a->layer)), dev_arg_u32(a->cache->pages_per_sequence),
         dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences),
     };
     const cl_uint    count = 8 + add_table_args(a, args + 8);
@@ -238,7 +238,7 @@ static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lane
     dev_arg args[22] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
-        dev_arg_buffer(&a->cache->table), dev_arg_u32(a->cache->pages_per_sequence),
+        dev_arg_buffer(model_cache_table(a->cache, a->layer)), dev_arg_u32(a->cache->pages_per_sequence),
         dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences), dev_arg_buffer(a->tiles),
         dev_arg_buffer(split ? a->partial : a->out), dev_arg_u32(split ? spans : a->out_stride),
         dev_arg_f32(shape->scale), dev_arg_u32(model_attention_window(shape)), dev_arg_buffer(a->slopes), dev_arg_buffer(a->sinks),

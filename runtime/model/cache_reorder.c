@@ -53,9 +53,9 @@ static oclm_status add_pages(recording *r)
 }
 
 /* A buffer of pages joins those that wait. Pages are a multiple of 32 floats (cache.h). */
-static oclm_status collect(recording *r, const dev_buffer *buffer)
+static oclm_status collect(recording *r, uint32_t layer, const dev_buffer *buffer)
 {
-    const size_t bytes = buffer->bytes / r->cache->pages;
+    const size_t bytes = r->cache->page_bytes[layer];
     oclm_status  status = OCLM_OK;
     if (buffer->memory == NULL)
         return OCLM_OK;
@@ -79,8 +79,8 @@ oclm_status model_reorder_add(const model_cache *cache, dev_work *work, const mo
     recording              r = { .cache = cache, .reorder = reorder, .work = work };
     oclm_status            status = reorder->group > 1 ? OCLM_OK : core_fail(OCLM_ERR_INTERNAL, "a group of one sequence has no order");
     for (uint32_t i = 0; i < cache->layer_count && status == OCLM_OK; i++) {
-        if ((status = collect(&r, &cache->keys[i])) == OCLM_OK)
-            status = collect(&r, &cache->values[i]);
+        if ((status = collect(&r, i, &cache->keys[i])) == OCLM_OK)
+            status = collect(&r, i, &cache->values[i]);
     }
     if (status == OCLM_OK)
         status = add_pages(&r);

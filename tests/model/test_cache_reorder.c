@@ -153,7 +153,8 @@ static void open_scene(scene *s, dev_device *device, uint32_t group, bool hybrid
     s->device = device;
     s->group = group;
     s->sequences = group * GROUPS;
-    assert_ok(model_cache_new(device, &a, s->sequences, POSITIONS, &s->cache));
+    const model_cache_shape shape = { .sequences = s->sequences, .positions = POSITIONS, .rows = s->sequences, .whole_windows = true };
+    assert_ok(model_cache_new(device, &a, &shape, &s->cache));
     assert_ok(dev_buffer_new(device, s->sequences * sizeof(int32_t), "origins", &s->origins));
     assert_ok(dev_buffer_new(device, s->sequences * sizeof(int32_t), "positions", &s->positions));
     assert_ok(dev_work_new(device, &s->work));
