@@ -16,6 +16,16 @@ static oclm_status make_state(const model_model *model, const gen_config *config
     return model_state_new(model, &options, &loop->state);
 }
 
+/* Everything that makes scores a token. */
+static oclm_status add_choice(const gen_loop *loop, dev_work *work, bool advance)
+{
+    const model_state *state = loop->state;
+    oclm_status        status = OCLM_OK;
+    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++)
+        status = gen_processors_add(loop->processors, work, (gen_stage)stage, &state->logits);
+    return status == OCLM_OK ? gen_sampler_add(&loop->sampler, work, &state->logits, &state->ids, &state->positions, advance) : status;
+}
+
 oclm_status gen_loop_new(const model_model *model, const gen_config *config, const gen_loop_size *size, model_state *state, gen_loop **out)
 {
     gen_loop   *loop = core_alloc_zero(1, sizeof *loop, "a generation's loop");
@@ -34,13 +44,14 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
     if (loop->prompts > 1 &&
         (status = dev_buffer_new(model->device, loop->prompts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_new(model->device, loop->state->queue, config, loop->rows, model->architecture.vocab_size,
-                                  loop->state->logits_stride, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
+    const gen_rows rows = { .rows = loop->rows, .vocab = model->architecture.vocab_size, .stride = loop->state->logits_stride,
+                            .rows_per_prompt = returned(config) };
+    if ((status = gen_processors_new(model->device, loop->state->queue, config, &rows, &loop->processors)) != OCLM_OK ||
+        (status = gen_sampler_new(model->device, loop->state->queue, config, &rows, loop->processors, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
         goto done;
     if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_add(&loop->sampler, loop->choose, &loop->state->logits, &loop->state->ids,
-                                  &loop->state->positions, false)) != OCLM_OK)
+    if ((status = add_choice(loop, loop->choose, false)) != OCLM_OK)
         goto done;
     *out = loop;
     loop = NULL;
@@ -59,6 +70,7 @@ void gen_loop_free(gen_loop *loop)
         dev_work_free(loop->step);
         dev_work_free(loop->choose);
         gen_sampler_free(device, &loop->sampler);
+        gen_processors_free(loop->processors);
         dev_buffer_free(device, &loop->kept);
         if (!loop->borrowed)
             model_state_free(loop->state);
@@ -191,8 +203,7 @@ static oclm_status record(gen_loop *loop, uint32_t position)
         goto done;
     if ((status = model_record_decode(loop->state, work, loop->rows, bound)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_add(&loop->sampler, work, &loop->state->logits, &loop->state->ids, &loop->state->positions,
-                                  true)) != OCLM_OK)
+    if ((status = add_choice(loop, work, true)) != OCLM_OK)
         goto done;
     core_log(OCLM_LOG_DEBUG, "decoding step for positions below %u: %zu launches", bound, dev_work_count(work));
     dev_work_free(loop->step); /* OpenCL keeps what is enqueued */

@@ -16,6 +16,7 @@ typedef struct gen_loop {
     bool         borrowed; /* the state is the caller's */
     uint32_t     prompts;
     uint32_t     rows;     /* sequences 0 .. rows - 1 of the state: prompt * num_return_sequences + which */
+    gen_processors *processors;
     gen_sampler  sampler;
     dev_buffer   kept;     /* float32 [prompts][logits_stride]: logits behind prompts that are read side by side; else empty */
     dev_work    *choose;   /* a token from the logits of a prefill */
