@@ -117,17 +117,24 @@ oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenize
     gen_hooks        hooks = { .on_tokens = options->on_tokens, .on_stopping = options->on_stopping, .progress = options->progress,
                                .user = options->user, .cancel = options->cancel };
     oclm_generation *made = core_alloc_zero(1, sizeof *made, "a generation");
+    const gen_call   call = { .defaults = &model->defaults, .assistant = options->assistant_model ? &options->assistant_model->defaults : NULL,
+                              .options = options, .architecture = &model->inside->architecture, .has_tokenizer = tokenizer != NULL,
+                              .prompt_length = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count, .prompt_count = 1 };
     gen_config       config;
     oclm_status      status = OCLM_ERR_MEMORY;
+    gen_config_init(&config);
     if (!made) {
         core_free(prompt);
         return status;
     }
     made->prompt = prompt;
     made->prompt_count = count;
-    if ((status = gen_config_resolve(&model->defaults, options, &model->inside->architecture,
-                                     count > UINT32_MAX ? UINT32_MAX : (uint32_t)count, &config)) != OCLM_OK)
+    if ((status = gen_config_resolve(&call, &config)) != OCLM_OK)
         goto done;
+    if (config.mode != GEN_MODE_ROWS) {
+        status = core_fail(OCLM_ERR_UNSUPPORTED, "num_beams is %u: this version has neither beam search nor assisted decoding; set num_beams to 1", config.num_beams);
+        goto done;
+    }
     if ((status = api_check_ids(model, prompt, count)) != OCLM_OK)
         goto done;
     if (place && config.limit > place->state->max_positions) {
@@ -159,6 +166,7 @@ oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenize
     *generation = made;
     made = NULL;
 done:
+    gen_config_free(&config);
     tok_stream_free(run.stream);
     core_text_free(&run.new_text);
     oclm_generation_free(made);

@@ -114,6 +114,8 @@ static void add_score_options(char options[MODEL_ATTENTION_OPTIONS], const model
         add_option(options, " -DALIBI=%d", shape->alibi_rounded ? 2 : 1);
     if (shape->sinks)
         add_option(options, " -DSINKS=1");
+    if (shape->chunked)
+        add_option(options, " -DCHUNKED=1");
 }
 
 /* What attention.cl, attention_lanes.cl and attention_tile.h are built with. */
@@ -197,9 +199,9 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
 
 static oclm_status add_join(dev_work *work, const model_attention *a, uint32_t lanes, uint32_t spans)
 {
-    char options[64];
-    snprintf(options, sizeof options, "-DHEAD_DIM=%u -DHEADS=%u -DLANES=%u -DSINKS=%d", a->shape.head_dim, a->shape.heads, lanes,
-             a->shape.sinks ? 1 : 0);
+    char options[96];
+    snprintf(options, sizeof options, "-DHEAD_DIM=%u -DHEADS=%u -DLANES=%u -DSINKS=%d -DCHUNKED=%d", a->shape.head_dim, a->shape.heads, lanes,
+             a->shape.sinks ? 1 : 0, a->shape.chunked ? 1 : 0);
     const dev_arg args[] = {
         dev_arg_buffer(a->partial), dev_arg_u32(spans), dev_arg_buffer(a->positions),
         dev_arg_buffer(a->out), dev_arg_u32(a->out_stride), dev_arg_u32(model_attention_window(&a->shape)), dev_arg_buffer(a->sinks),

@@ -380,9 +380,9 @@ uint64_t model_cache_read_per_token(const model_architecture *a, uint32_t length
 {
     uint64_t positions = 0;
     for (uint32_t i = 0; i < a->layers; i++) {
-        const uint32_t window = a->layer[i].window;
+        const uint32_t window = a->layer[i].window, seen = a->windows_are_chunks && window > 0 ? (length - 1) % window + 1 : window;
         if (a->layer[i].mixer == MODEL_MIXER_ATTENTION)
-            positions += window > 0 && window < length ? window : length;
+            positions += seen > 0 && seen < length ? seen : length;
     }
     return 2u * sizeof(float) * a->kv_heads * a->head_dim * positions;
 }
