@@ -527,6 +527,7 @@ typedef struct oclm_message {
 OCLM_API oclm_status oclm_messages_to_json(const oclm_message *messages, size_t count, char **json);
 
 #include <oclm/generate.h> /* generation: options, calls, results */
+#include <oclm/score.h>    /* log-probabilities of a text, perplexity */
 
 /* ---- Sessions: forward passes and logits ---------------------------------------------------------------------------- */
 
