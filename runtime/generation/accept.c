@@ -16,9 +16,9 @@ static size_t lanes_of(const dev_device *device)
     return traits->lanes_in_items && lanes >= LAST_LANES ? lanes : 1;
 }
 
-static oclm_status add(dev_work *work, const char *kernel, size_t rows, const dev_arg *args, size_t count)
+static oclm_status add(dev_work *work, const char *kernel, uint32_t wanted, size_t rows, const dev_arg *args, size_t count)
 {
-    const size_t lanes = lanes_of(dev_work_device(work));
+    const size_t lanes = wanted > 0 ? wanted : lanes_of(dev_work_device(work));
     char         options[32];
     snprintf(options, sizeof options, "-DWG=%zu", lanes);
     const dev_launch launch = { .source = "accept", .kernel = kernel, .options = options, .dims = 2, .global = { lanes, rows },
@@ -34,7 +34,7 @@ oclm_status gen_chance_add(dev_work *work, const gen_score_rows *rows, uint32_t 
         dev_arg_buffer(rows->scores), dev_arg_u32(rows->stride), dev_arg_u32(rows->vocab), dev_arg_buffer(ids), dev_arg_u32(first),
         dev_arg_buffer(chances), dev_arg_buffer(at), dev_arg_buffer(kept ? kept->scores : NULL), dev_arg_u32(kept ? kept->stride : 0),
     };
-    return add(work, "accept_chance", count, args, COUNT(args));
+    return add(work, "accept_chance", rows->lanes, count, args, COUNT(args));
 }
 
 oclm_status gen_accept_add(dev_work *work, const gen_score_rows *rows, const dev_buffer *chances, const gen_score_rows *drafts,
@@ -46,5 +46,5 @@ oclm_status gen_accept_add(dev_work *work, const gen_score_rows *rows, const dev
         dev_arg_buffer(drafts->scores), dev_arg_u32(drafts->stride), dev_arg_buffer(guesses), dev_arg_u32(count), dev_arg_buffer(step),
         dev_arg_u64(seed), dev_arg_buffer(result),
     };
-    return add(work, "accept_draw", 1, args, COUNT(args));
+    return add(work, "accept_draw", rows->lanes, 1, args, COUNT(args));
 }

@@ -21,6 +21,7 @@ static inline double gen_chance_probability(const gen_chance *chance)
 typedef struct gen_score_rows {
     const dev_buffer *scores;
     uint32_t          stride, vocab;
+    uint32_t          lanes; /* that share a row, a power of two; 0: as suits the device (tests try others) */
 } gen_score_rows;
 
 /* Records chances[r] of ids[first + r] in row r, for r < rows. Where a pass has one row after the other, `at` (uint32; else NULL) counts them: row

@@ -13,7 +13,7 @@ static oclm_status make_buffers(gen_draft *draft, bool keep)
     if ((status = dev_buffer_new_zero(device, draft->state->queue, sizeof(uint32_t), "the count of guesses", &draft->counter)) != OCLM_OK ||
         (status = dev_buffer_new_zero(device, draft->state->queue, draft->most * sizeof(gen_chance), "the chances of guesses", &draft->chances)) != OCLM_OK)
         return status;
-    draft->kept = (gen_score_rows){ &draft->kept_scores, draft->state->logits_stride, draft->state->model->architecture.vocab_size };
+    draft->kept = (gen_score_rows){ &draft->kept_scores, draft->state->logits_stride, draft->state->model->architecture.vocab_size, 0 };
     return keep ? dev_buffer_new(device, (size_t)draft->most * draft->state->logits_stride * sizeof(float), "the scores of guesses", &draft->kept_scores)
                 : OCLM_OK;
 }
@@ -22,7 +22,7 @@ static oclm_status make_buffers(gen_draft *draft, bool keep)
 static oclm_status add_choice(const gen_draft *draft, dev_work *work, bool advance)
 {
     const model_state   *state = draft->state;
-    const gen_score_rows row = { &state->logits, state->logits_stride, state->model->architecture.vocab_size };
+    const gen_score_rows row = { &state->logits, state->logits_stride, state->model->architecture.vocab_size, 0 };
     const oclm_status    status = gen_sampler_add(&draft->sampler, work, &state->logits, &state->ids, &state->positions, advance);
     return status == OCLM_OK ? gen_chance_add(work, &row, 1, &state->ids, 0, &draft->chances, &draft->counter,
                                               draft->kept_scores.memory ? &draft->kept : NULL)
