@@ -8,6 +8,12 @@
 #include "generation/draft.h"
 #include "generation/lookup.h"
 
+/* For rounds of one size, recorded when the first of them comes. */
+typedef struct size_choice {
+    gen_choice choice;
+    dev_work  *work; /* NULL: none came yet */
+} size_choice;
+
 typedef struct assisted {
     gen_run        *run;
     model_state    *state;
@@ -21,10 +27,11 @@ typedef struct assisted {
     uint32_t        prompt, count;
     uint32_t        began;    /* what the state held at first */
     int32_t        *chosen;   /* [most + 1] what a round gives */
-    gen_sampler     sampler;
     gen_score_rows  rows;     /* logits, then scores, behind the last id and each guess */
+    gen_told        told;
+    uint32_t        told_count; /* ids that the device knows and that have not changed since */
     dev_buffer      ids, positions; /* [most + 1] that the sampler writes */
-    dev_work      **choose;   /* [most + 1] for a round of so many guesses; NULL until there is one */
+    size_choice    *choices;  /* [most + 1] for a round of so many guesses */
     /* Only where a small model draws. */
     gen_score_rows  drafts;   /* what it drew by */
     dev_buffer      draft_scores, draft_chances, chances, result;
@@ -69,13 +76,13 @@ static oclm_status open_state(assisted *a)
 {
     const gen_run            *run = a->run;
     const uint32_t            rows = smaller(a->prompt, MODEL_CHUNK_ROWS);
-    const model_state_options options = { .sequences = 1, .max_positions = run->config.limit, .max_rows = rows > a->most + 1 ? rows : a->most + 1,
+    const model_state_options options = { .sequences = 1, .max_positions = run->config.limit, .max_rows = rows > a->most + 2 ? rows : a->most + 2, /* accept.h looks at one id more */
         .max_logit_rows = a->most + 1 };
     if (!run->place)
         return model_state_new(run->model, &options, &a->state);
     a->state = run->place->state;
     a->borrowed = true;
-    a->most = smaller(a->most, smaller(a->state->max_logit_rows, a->state->max_rows) - 1);
+    a->most = smaller(a->most, smaller(a->state->max_logit_rows, a->state->max_rows - 1) - 1);
     a->began = run->place->held;
     return OCLM_OK;
 }
@@ -104,14 +111,13 @@ static oclm_status make_choice(assisted *a)
     oclm_status    status;
     a->rows = (gen_score_rows){ &a->state->logits, a->state->logits_stride, vocab, 0 };
     a->chosen = core_alloc_array(rows, sizeof *a->chosen, "chosen tokens");
-    a->choose = core_alloc_zero(rows, sizeof *a->choose, "choices");
-    if (!a->chosen || !a->choose)
+    a->choices = core_alloc_zero(rows, sizeof *a->choices, "choices");
+    if (!a->chosen || !a->choices)
         return OCLM_ERR_MEMORY;
     if ((status = dev_buffer_new(run->model->device, rows * sizeof(int32_t), "chosen tokens", &a->ids)) != OCLM_OK ||
         (status = dev_buffer_new_zero(run->model->device, a->state->queue, rows * sizeof(int32_t), "positions", &a->positions)) != OCLM_OK ||
-        (status = gen_sampler_new(run->model->device, a->state->queue, &run->config, rows, vocab, a->rows.stride, 1, &a->sampler)) != OCLM_OK)
+        (status = gen_told_init(&a->told, run->model->device, &run->config, run->config.limit, rows)) != OCLM_OK)
         return status;
-    a->sampler.rows_are_steps = true;
     return draws_drafts(a) ? make_draft_buffers(a) : OCLM_OK;
 }
 
@@ -146,12 +152,14 @@ static void free_choice(assisted *a)
 {
     dev_device       *device = a->run->model->device;
     dev_buffer *const buffers[] = { &a->ids, &a->positions, &a->draft_scores, &a->draft_chances, &a->chances, &a->result };
-    for (uint32_t i = 0; a->choose && i <= a->most; i++)
-        dev_work_free(a->choose[i]);
-    gen_sampler_free(device, &a->sampler);
+    for (uint32_t i = 0; a->choices && i <= a->most; i++) {
+        dev_work_free(a->choices[i].work);
+        gen_choice_deinit(&a->choices[i].choice);
+    }
+    gen_told_deinit(&a->told, device);
     for (size_t i = 0; i < COUNT(buffers); i++)
         dev_buffer_free(device, buffers[i]);
-    core_free(a->choose);
+    core_free(a->choices);
     core_free(a->chosen);
     core_free(a->host_scores);
 }
@@ -230,24 +238,38 @@ static oclm_status read_text(assisted *a, bool *cancelled)
     return OCLM_OK;
 }
 
-/* Records the choices of a round of so many guesses. */
-static oclm_status record(assisted *a, uint32_t guesses, dev_work **out)
+/* Records what a small model's draws are kept by. */
+static oclm_status add_acceptance(const assisted *a, dev_work *work, const gen_choice *choice, uint32_t guesses)
 {
-    gen_sampler sampler = a->sampler;
-    dev_work   *work = NULL;
-    oclm_status status = dev_work_new(a->run->model->device, &work);
-    sampler.rows = guesses + 1;
-    if (status == OCLM_OK)
-        status = gen_sampler_add(&sampler, work, &a->state->logits, &a->ids, &a->positions, false);
-    if (status == OCLM_OK && draws_drafts(a) && guesses > 0) {
-        /* The guess behind a row is the id of the next row; behind the last one there is none, and its chance is not asked for. */
-        if ((status = gen_chance_add(work, &a->rows, guesses + 1, &a->state->ids, 1, &a->chances, NULL, NULL)) == OCLM_OK)
-            status = gen_accept_add(work, &a->rows, &a->chances, &a->drafts, &a->draft_chances, guesses, &a->sampler.step, a->run->config.seed, &a->result);
+    /* The guess behind a row is the id of the next row; behind the last one there is none, and its chance is not asked for. */
+    const oclm_status status = gen_chance_add(work, &a->rows, guesses + 1, &a->state->ids, 1, &a->chances, NULL, NULL);
+    return status == OCLM_OK ? gen_accept_add(work, &a->rows, &a->chances, &a->drafts, &a->draft_chances, guesses, &choice->sampler.step,
+                                              a->run->config.seed, &a->result)
+                             : status;
+}
+
+/* Records the choices of a round of so many guesses. */
+static oclm_status record(assisted *a, uint32_t guesses)
+{
+    size_choice *c = &a->choices[guesses];
+    gen_rows     rows = { .rows = guesses + 1, .vocab = a->rows.vocab, .stride = a->rows.stride, .one_history = true, .rows_per_prompt = guesses + 1 };
+    dev_work    *work = NULL;
+    oclm_status  status;
+    gen_told_to(&a->told, &rows);
+    if ((status = gen_choice_init(&c->choice, a->run->model->device, a->state->queue, &a->run->config, &rows)) != OCLM_OK ||
+        (status = dev_work_new(a->run->model->device, &work)) != OCLM_OK)
+        return status;
+    c->choice.sampler.rows_are_steps = true;
+    if (draws_drafts(a) && guesses > 0) {
+        if ((status = gen_choice_add_scores(&c->choice, work, &a->state->logits)) == OCLM_OK)
+            status = add_acceptance(a, work, &c->choice, guesses);
+    } else {
+        status = gen_choice_add(&c->choice, work, &a->state->logits, &a->ids, &a->positions, false);
     }
-    if (status != OCLM_OK)
-        dev_work_free(work);
+    if (status == OCLM_OK)
+        c->work = work;
     else
-        *out = work;
+        dev_work_free(work);
     return status;
 }
 
@@ -261,19 +283,26 @@ static oclm_status send_drafts(assisted *a, uint32_t guesses)
     return status;
 }
 
+/* What is chosen by, beside the logits. */
+static oclm_status send_what_is_known(assisted *a, uint32_t guesses)
+{
+    const uint32_t step = a->count - a->prompt, from = smaller(a->told_count, a->count);
+    oclm_status    status = gen_told_send(&a->told, a->state->queue, a->text, from, a->count + guesses, a->count, guesses + 1);
+    a->told_count = a->count; /* guesses may be wrong */
+    if (status == OCLM_OK && a->run->config.do_sample)
+        status = dev_buffer_write(a->state->queue, &a->choices[guesses].choice.sampler.step, 0, &step, sizeof step);
+    return status == OCLM_OK && draws_drafts(a) && guesses > 0 ? send_drafts(a, guesses) : status;
+}
+
 /* Reads the last id and the guesses, and chooses a token behind each. */
 static oclm_status check_guesses(assisted *a, uint32_t guesses)
 {
     const model_piece piece = { .sequence = 0, .first = a->count - 1, .count = guesses + 1, .ids = a->text + a->count - 1 };
-    const uint32_t    step = a->count - a->prompt;
-    oclm_status       status = a->choose[guesses] ? OCLM_OK : record(a, guesses, &a->choose[guesses]);
-    if (status != OCLM_OK || (status = model_forward(a->state, &piece, 1, MODEL_LOGITS_ALL)) != OCLM_OK)
+    oclm_status       status = a->choices[guesses].work ? OCLM_OK : record(a, guesses);
+    if (status != OCLM_OK || (status = model_forward(a->state, &piece, 1, MODEL_LOGITS_ALL)) != OCLM_OK ||
+        (status = send_what_is_known(a, guesses)) != OCLM_OK)
         return status;
-    if (a->run->config.do_sample && (status = dev_buffer_write(a->state->queue, &a->sampler.step, 0, &step, sizeof step)) != OCLM_OK)
-        return status;
-    if (draws_drafts(a) && guesses > 0 && (status = send_drafts(a, guesses)) != OCLM_OK)
-        return status;
-    return dev_work_enqueue(a->choose[guesses], a->state->queue, NULL);
+    return dev_work_enqueue(a->choices[guesses].work, a->state->queue, NULL);
 }
 
 /* Waits for the choices: how many guesses are kept. In `chosen` they stand, and the token behind them. */

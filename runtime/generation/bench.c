@@ -137,8 +137,10 @@ static oclm_status measure_decode(bench *b)
 static oclm_status measure_first_token(bench *b)
 {
     static const gen_callbacks none = { NULL, NULL, NULL, NULL };
-    const gen_config config = { .limit = 2, .temperature = 1, .top_p = 1 };
-    gen_result       one;
+    gen_config config;
+    gen_result one;
+    gen_config_init(&config);
+    config.limit = 2;
     for (int i = 0; i < 2; i++) {
         const oclm_status status = gen_generate(b->model, b->prompt, 1, &config, &none, NULL, &one);
         if (status != OCLM_OK)
@@ -223,10 +225,12 @@ static oclm_status check(const model_model *model, const oclm_bench_options *opt
 
 oclm_status gen_bench(const model_model *model, const oclm_bench_options *options, oclm_bench_result *result)
 {
-    const gen_config greedy = { .limit = 1, .temperature = 1, .top_p = 1 };
-    bench            b = { .model = model, .options = options, .result = result };
-    uint32_t         limit = 0;
-    oclm_status      status;
+    gen_config  greedy;
+    bench       b = { .model = model, .options = options, .result = result };
+    uint32_t    limit = 0;
+    oclm_status status;
+    gen_config_init(&greedy);
+    greedy.limit = 1;
     if ((status = check(model, options, &limit)) != OCLM_OK)
         return status;
     b.depth = options->depth ? options->depth : 1;

@@ -23,7 +23,7 @@ static oclm_status add_choice(const gen_draft *draft, dev_work *work, bool advan
 {
     const model_state   *state = draft->state;
     const gen_score_rows row = { &state->logits, state->logits_stride, state->model->architecture.vocab_size, 0 };
-    const oclm_status    status = gen_sampler_add(&draft->sampler, work, &state->logits, &state->ids, &state->positions, advance);
+    const oclm_status    status = gen_choice_add(&draft->choice, work, &state->logits, &state->ids, &state->positions, advance);
     return status == OCLM_OK ? gen_chance_add(work, &row, 1, &state->ids, 0, &draft->chances, &draft->counter,
                                               draft->kept_scores.memory ? &draft->kept : NULL)
                              : status;
@@ -31,7 +31,7 @@ static oclm_status add_choice(const gen_draft *draft, dev_work *work, bool advan
 
 static oclm_status fill(gen_draft *draft, const model_model *model, const gen_config *config, uint32_t limit)
 {
-    const uint32_t            room = model->architecture.max_position_embeddings;
+    const uint32_t            room = model->architecture.max_position_embeddings, vocab = model->architecture.vocab_size;
     const uint32_t            positions = model->architecture.position == MODEL_POSITION_LEARNED && limit > room ? room : limit;
     const model_state_options options = { .sequences = 1, .max_positions = positions, .max_logit_rows = 1,
         .max_rows = positions < MODEL_CHUNK_ROWS ? positions : MODEL_CHUNK_ROWS };
@@ -43,8 +43,11 @@ static oclm_status fill(gen_draft *draft, const model_model *model, const gen_co
     if (!draft->host_chances || !draft->guesses)
         return OCLM_ERR_MEMORY;
     if ((status = model_state_new(model, &options, &draft->state)) != OCLM_OK || (status = make_buffers(draft, config->do_sample)) != OCLM_OK ||
-        (status = gen_sampler_new(model->device, draft->state->queue, &mine, 1, model->architecture.vocab_size, draft->state->logits_stride, 1,
-                                  &draft->sampler)) != OCLM_OK ||
+        (status = gen_told_init(&draft->told, model->device, config, limit, 1)) != OCLM_OK)
+        return status;
+    gen_rows rows = { .rows = 1, .vocab = vocab, .stride = draft->state->logits_stride, .rows_per_prompt = 1 };
+    gen_told_to(&draft->told, &rows);
+    if ((status = gen_choice_init(&draft->choice, model->device, draft->state->queue, &mine, &rows)) != OCLM_OK ||
         (status = dev_work_new(model->device, &draft->choose)) != OCLM_OK)
         return status;
     return add_choice(draft, draft->choose, false);
@@ -78,7 +81,8 @@ void gen_draft_free(gen_draft *draft)
         (void)dev_finish(draft->state->queue);
         dev_work_free(draft->step);
         dev_work_free(draft->choose);
-        gen_sampler_free(device, &draft->sampler);
+        gen_choice_deinit(&draft->choice);
+        gen_told_deinit(&draft->told, device);
         dev_buffer_free(device, &draft->counter);
         dev_buffer_free(device, &draft->chances);
         dev_buffer_free(device, &draft->kept_scores);
@@ -104,7 +108,8 @@ static uint32_t held(const gen_draft *draft, const int32_t *text, uint32_t count
 static oclm_status read_text(gen_draft *draft, const int32_t *text, uint32_t count)
 {
     model_state *state = draft->state;
-    uint32_t     done = held(draft, text, count);
+    const uint32_t first = held(draft, text, count);
+    uint32_t     done = first;
     oclm_status  status = OCLM_OK;
     model_decode_end(state, 0, done);
     draft->made = 0;
@@ -117,6 +122,8 @@ static oclm_status read_text(gen_draft *draft, const int32_t *text, uint32_t cou
         status = model_forward(state, &piece, 1, rows == left ? MODEL_LOGITS_LAST : MODEL_LOGITS_NONE);
         done += rows;
     }
+    if (status == OCLM_OK)
+        status = gen_told_send(&draft->told, state->queue, text, first, count, count, 1);
     if (status == OCLM_OK && (status = dev_buffer_write(state->queue, &draft->counter, 0, &(uint32_t){ 0 }, sizeof(uint32_t))) == OCLM_OK)
         status = dev_work_enqueue(draft->choose, state->queue, NULL);
     if (status == OCLM_OK)

@@ -3,12 +3,13 @@
 #define OCLM_GENERATION_DRAFT_H
 
 #include "generation/accept.h"
-#include "generation/sampler.h"
+#include "generation/choice.h"
 #include "model/forward.h"
 
 typedef struct gen_draft {
     model_state   *state;
-    gen_sampler    sampler;
+    gen_choice     choice;
+    gen_told       told;
     dev_work      *choose; /* a token from the logits of what was read */
     dev_work      *step;   /* reads that one and chooses the next */
     uint32_t       bound;  /* of what is recorded in `step`: no position reaches it */

@@ -5,6 +5,28 @@
 
 #include "core/log.h"
 
+static oclm_status new_history(gen_loop *loop, uint32_t limit)
+{
+    dev_device      *device = loop->state->model->device;
+    cl_command_queue queue = loop->state->queue;
+    oclm_status      status;
+    loop->rows.history_stride = limit;
+    if ((status = dev_buffer_new(device, limit * sizeof(int32_t), "the ids so far", &loop->rows.history)) == OCLM_OK)
+        status = dev_buffer_new_zero(device, queue, sizeof(uint32_t), "the number of ids so far", &loop->rows.lengths);
+    return status;
+}
+
+/* Everything that makes scores a token. */
+static oclm_status add_choice(const gen_loop *loop, dev_work *work, bool advance)
+{
+    const model_state *state = loop->state;
+    oclm_status        status;
+    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST; stage++)
+        if ((status = gen_processors_add(loop->processors, work, (gen_stage)stage, &state->logits)) != OCLM_OK)
+            return status;
+    return gen_sampler_add(&loop->sampler, work, &state->logits, &state->ids, &state->positions, advance);
+}
+
 oclm_status gen_loop_new(const model_model *model, const gen_config *config, uint32_t prompt, uint32_t limit, model_state *state, gen_loop **out)
 {
     const model_state_options options = { .sequences = 1, .max_positions = limit,
@@ -19,13 +41,17 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, uin
     loop->state = state;
     if (!state && (status = model_state_new(model, &options, &loop->state)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_new(model->device, loop->state->queue, config, 1, model->architecture.vocab_size,
-                                  loop->state->logits_stride, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
+    loop->rows = (gen_rows){ .rows = 1, .vocab = model->architecture.vocab_size, .stride = loop->state->logits_stride, .rows_per_prompt = 1 };
+    if (gen_processors_need_history(config) && (status = new_history(loop, limit)) != OCLM_OK)
+        goto done;
+    if ((status = gen_processors_new(model->device, loop->state->queue, config, &loop->rows, &loop->processors)) != OCLM_OK)
+        goto done;
+    if ((status = gen_sampler_new(model->device, loop->state->queue, config, &loop->rows, loop->processors, GEN_RING_STEPS,
+                                  &loop->sampler)) != OCLM_OK)
         goto done;
     if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_add(&loop->sampler, loop->choose, &loop->state->logits, &loop->state->ids,
-                                  &loop->state->positions, false)) != OCLM_OK)
+    if ((status = add_choice(loop, loop->choose, false)) != OCLM_OK)
         goto done;
     *out = loop;
     loop = NULL;
@@ -43,6 +69,9 @@ void gen_loop_free(gen_loop *loop)
         dev_work_free(loop->step);
         dev_work_free(loop->choose);
         gen_sampler_free(loop->state->model->device, &loop->sampler);
+        gen_processors_free(loop->processors);
+        dev_buffer_free(loop->state->model->device, &loop->rows.history);
+        dev_buffer_free(loop->state->model->device, &loop->rows.lengths);
         if (!loop->borrowed)
             model_state_free(loop->state);
     }
@@ -78,7 +107,11 @@ oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t first,
             return status;
     }
     loop->position = count;
-    return OCLM_OK;
+    if (!loop->rows.history.memory)
+        return OCLM_OK;
+    if ((status = dev_buffer_write(loop->state->queue, &loop->rows.history, 0, ids, count * sizeof *ids)) != OCLM_OK)
+        return status;
+    return dev_buffer_write(loop->state->queue, &loop->rows.lengths, 0, &count, sizeof count);
 }
 
 /* Sends the ids of `steps` steps, from number `first` on, to the host: in two parts where they pass the end of the ring. */
@@ -131,8 +164,7 @@ static oclm_status record(gen_loop *loop, uint32_t position)
         goto done;
     if ((status = model_record_decode(loop->state, work, 1, bound)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_add(&loop->sampler, work, &loop->state->logits, &loop->state->ids, &loop->state->positions,
-                                  true)) != OCLM_OK)
+    if ((status = add_choice(loop, work, true)) != OCLM_OK)
         goto done;
     core_log(OCLM_LOG_DEBUG, "decoding step for positions below %u: %zu launches", bound, dev_work_count(work));
     dev_work_free(loop->step); /* OpenCL keeps what is enqueued */

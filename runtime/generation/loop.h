@@ -13,6 +13,8 @@
 typedef struct gen_loop {
     model_state *state;
     bool         borrowed; /* the state is the caller's */
+    gen_rows     rows;     /* the one; its history only where processors ask for it */
+    gen_processors *processors;
     gen_sampler  sampler;
     dev_work    *choose;   /* a token from the logits of a prefill */
     dev_work    *step;     /* one decoding step: forward pass, choice, next position */

@@ -15,7 +15,9 @@ static const gen_callbacks silent = { NULL, NULL, NULL, NULL };
 
 static gen_config greedy(uint32_t limit)
 {
-    const gen_config config = { .limit = limit, .temperature = 1, .top_p = 1 };
+    gen_config config;
+    gen_config_init(&config);
+    config.limit = limit;
     return config;
 }
 
@@ -175,6 +177,7 @@ static void stop_at_eos(stage *s, bool slow)
 {
     gen_config config = greedy(7 + 40);
     gen_result all = generate(s, &config, &silent), result;
+    config.prompt_length = 7;
     const int32_t eos = all.ids[slow ? 3 : 20];
     size_t     first = 0;
     while (all.ids[first] != eos)

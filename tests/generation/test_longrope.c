@@ -42,10 +42,12 @@ static void check_device(const place *where, void *user)
     const folder    *files = user;
     model_model     *model = models_load(files->path, where, OCLM_DTYPE_AUTO);
     model_state     *state = models_state(model, 1, 64, 64);
-    const gen_config config = { .limit = COUNT(prompt) + NEW_IDS, .temperature = 1, .top_p = 1 };
+    gen_config       config;
     gen_place        going_on = { .state = state };
     gen_result       result;
     int32_t          ids[COUNT(prompt) + NEW_IDS];
+    gen_config_init(&config);
+    config.limit = COUNT(prompt) + NEW_IDS;
     assert_int_equal(model_rope_turning_length(&model->architecture), TURNING);
     memcpy(ids, prompt, sizeof prompt);
     if (where->interpreted)
