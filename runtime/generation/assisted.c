@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "core/platform.h"
 #include "generation/draft.h"
 #include "generation/lookup.h"
+#include "generation/prefill.h"
 
 /* For rounds of one size, recorded when the first of them comes. */
 typedef struct size_choice {
@@ -25,7 +25,7 @@ typedef struct assisted {
     gen_draft      *draft;    /* a small model: one of them guesses */
     int32_t        *text;     /* [limit] prompt, new ids, and behind them the guesses of the round */
     uint32_t        prompt, count;
-    uint32_t        began;    /* what the state held at first */
+    uint32_t        held;     /* what the state held at first */
     int32_t        *chosen;   /* [most + 1] what a round gives */
     gen_score_rows  rows;     /* logits, then scores, behind the last id and each guess */
     gen_told        told;
@@ -42,19 +42,16 @@ static bool draws_drafts(const assisted *a) { return a->draft != NULL && a->run-
 
 /* ---- Beginning and ending */
 
+/* What gen_config_resolve() cannot know. */
 static oclm_status check(const gen_run *run)
 {
     const model_architecture *a = &run->model->architecture;
-    if (run->prompt_count > 1 || run->config.num_return_sequences > 1)
-        return core_fail(OCLM_ERR_ARGUMENT, "%u prompts and %u sequences for each were asked for; guessing ahead (prompt_lookup_num_tokens, assistant_model) "
-                         "makes one sequence at a time", run->prompt_count, run->config.num_return_sequences);
-    if (model_has_mixers(a) || (run->assistant && model_has_mixers(&run->assistant->architecture)))
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s keeps states that cannot go back behind a wrong guess, so it works neither with an assistant_model or "
-                         "prompt_lookup_num_tokens nor as an assistant; generate without",
-                         model_has_mixers(a) ? a->model_type : run->assistant->architecture.model_type);
     if (run->assistant && run->assistant->architecture.vocab_size != a->vocab_size)
         return core_fail(OCLM_ERR_ARGUMENT, "the assistant_model has a vocabulary of %u tokens, the model one of %u; both must have the same tokenizer",
                          run->assistant->architecture.vocab_size, a->vocab_size);
+    if (run->assistant && model_has_mixers(&run->assistant->architecture))
+        return core_fail(OCLM_ERR_UNSUPPORTED, "the assistant_model (%s) keeps a state that cannot go back to before a wrong guess; choose another",
+                         run->assistant->architecture.model_type);
     if (run->config.guidance_scale != 1.0f || run->hooks.on_logits || run->hooks.on_allowed)
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s does not work with prompt_lookup_num_tokens or an assistant_model, which check several tokens at once; "
                          "leave one of them out", run->config.guidance_scale != 1.0f ? "guidance_scale" : run->hooks.on_logits ? "on_logits" : "on_allowed");
@@ -83,7 +80,7 @@ static oclm_status open_state(assisted *a)
     a->state = run->place->state;
     a->borrowed = true;
     a->most = smaller(a->most, smaller(a->state->max_logit_rows, a->state->max_rows - 1) - 1);
-    a->began = run->place->held;
+    a->held = gen_place_go_on(run->place);
     return OCLM_OK;
 }
 
@@ -164,6 +161,15 @@ static void free_choice(assisted *a)
     core_free(a->host_scores);
 }
 
+/* What the place's sequence holds from now on: the ids that are right, as far as they were read. */
+static void settle(const assisted *a)
+{
+    gen_place     *place = a->run->place;
+    const uint32_t length = a->state->cache.lengths[0];
+    place->held = a->run->failed ? a->held : smaller(length, a->count - 1);
+    model_cache_truncate(&a->state->cache, 0, place->held);
+}
+
 static void end(gen_run *run)
 {
     assisted *a = run->work;
@@ -172,7 +178,7 @@ static void end(gen_run *run)
     if (a->state) {
         (void)dev_finish(a->state->queue);
         if (a->borrowed)
-            run->place->held = a->state->cache.lengths[0];
+            settle(a);
         free_choice(a);
         if (!a->borrowed)
             model_state_free(a->state);
@@ -214,28 +220,19 @@ static oclm_status guess(assisted *a, uint32_t *count)
     return status;
 }
 
-/* Reads the text as far as the state has not, but for its last id, in chunks. */
+/* Reads the text as far as the state has not, but for its last id. */
 static oclm_status read_text(assisted *a, bool *cancelled)
 {
-    const gen_hooks *hooks = &a->run->hooks;
-    model_state     *state = a->state;
-    const uint32_t   count = a->count - 1, first = state->cache.lengths[0];
+    const gen_hooks   silent = { .cancel = a->run->hooks.cancel };
+    const gen_reading reading = { .ids = a->text, .first = a->state->cache.lengths[0], .count = a->count - 1, .more = 1 };
+    const uint32_t    ids = reading.count - reading.first;
+    oclm_status       status = OCLM_OK;
     *cancelled = false;
-    if (first == 0)
-        model_state_expect(state, a->count);
-    for (uint32_t done = first; done < count;) {
-        const uint32_t    rows = smaller(count - done, state->max_rows);
-        const model_piece piece = { .sequence = 0, .first = done, .count = rows, .ids = a->text + done };
-        oclm_status       status;
-        if ((*cancelled = gen_run_is_cancelled(a->run)))
-            return OCLM_OK;
-        if (hooks->progress && a->count == a->prompt && !hooks->progress("prefill", done - first, a->count - first, hooks->user))
-            return core_fail(OCLM_ERR_CANCELLED, "cancelled after %u of %u prompt tokens", done - first, a->count - first);
-        if ((status = model_forward(state, &piece, 1, MODEL_LOGITS_NONE)) != OCLM_OK || (status = dev_finish(state->queue)) != OCLM_OK)
-            return status;
-        done += rows;
-    }
-    return OCLM_OK;
+    if (ids >= GEN_TUNED_PROMPT)
+        status = dev_matmul_tune(a->run->model->device, a->run->model->weights.dtype);
+    if (status == OCLM_OK && ids > 0)
+        status = gen_prefill(a->state, &reading, 1, MODEL_LOGITS_NONE, a->count == a->prompt ? &a->run->hooks : &silent, NULL, cancelled);
+    return status;
 }
 
 /* Records what a small model's draws are kept by. */
@@ -334,16 +331,10 @@ static void schedule(assisted *a, bool all_right)
     a->wanted = all_right ? a->wanted + 2 : a->wanted > 2 ? a->wanted - 1 : 1;
 }
 
-static void time_round(assisted *a, uint32_t guesses, uint32_t kept, uint32_t taken)
+static void count_round(assisted *a, uint32_t guesses, uint32_t kept, uint32_t taken)
 {
     oclm_timing *timing = &a->run->timing;
-    const double now = core_seconds() - a->run->started;
-    if (a->count == a->prompt) {
-        timing->prefill_tokens = a->prompt - a->began;
-        timing->prefill_s = now;
-    }
-    timing->decode_s = now - timing->prefill_s;
-    timing->decode_tokens = a->count + taken > a->prompt ? a->count + taken - a->prompt - 1 : 0;
+    timing->prefill_tokens = a->prompt - a->held;
     timing->guessed_tokens += guesses;
     timing->accepted_tokens += smaller(kept, taken);
 }
@@ -378,7 +369,7 @@ static oclm_status next(gen_run *run, bool *more)
         return status;
     if ((status = gen_run_deliver(run, 0, a->chosen, kept + 1, &taken)) != OCLM_OK)
         return status;
-    time_round(a, guesses, kept, taken);
+    count_round(a, guesses, kept, taken);
     schedule(a, taken == guesses + 1);
     memcpy(a->text + a->count, a->chosen, taken * sizeof *a->chosen);
     a->count += taken;

@@ -108,10 +108,12 @@ static uint32_t held(const gen_draft *draft, const int32_t *text, uint32_t count
 static oclm_status read_text(gen_draft *draft, const int32_t *text, uint32_t count)
 {
     model_state *state = draft->state;
-    const uint32_t first = held(draft, text, count);
-    uint32_t     done = first;
+    uint32_t     first = held(draft, text, count), done;
     oclm_status  status = OCLM_OK;
-    model_decode_end(state, 0, done);
+    model_decode_end(state, 0, first);
+    if (!model_can_go_on(state, 0, first))
+        model_cache_truncate(&state->cache, 0, first = 0);
+    done = first;
     draft->made = 0;
     draft->from = done;
     if (done == 0)
