@@ -118,14 +118,14 @@ static oclm_status land(rows *r, batch *landed)
 static oclm_status deliver(rows *r, const batch *landed)
 {
     gen_run       *run = r->run;
-    const uint32_t rows = run->sequence_count;
+    const uint32_t width = run->sequence_count;
     oclm_status    status = OCLM_OK;
-    for (uint32_t row = 0; row < rows && status == OCLM_OK; row++) {
+    for (uint32_t row = 0; row < width && status == OCLM_OK; row++) {
         uint32_t taken;
         if (run->sequences[row].finish_reason != OCLM_FINISH_NONE)
             continue;
         for (uint32_t i = 0; i < landed->count; i++)
-            r->column[i] = landed->ids[(size_t)i * rows + row];
+            r->column[i] = landed->ids[(size_t)i * width + row];
         status = gen_run_deliver(run, row, r->column, landed->count, &taken);
     }
     return status;
