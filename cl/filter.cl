@@ -94,14 +94,14 @@ void filter_count(__global float *restrict scores, const uint stride, const uint
     TALLY_END(t);
 }
 
-// Where a row is cut: what has a smaller key goes, and of those that have this one the first `go` of the part.
+// Where a row is cut: what has a smaller key goes. Of those that have this one the part's first `stay` stay, the next `go` go.
 typedef struct cut {
     uint least;
-    ulong go;
+    ulong stay, go;
 } cut;
 
-// How many have the border's key and go, less those in parts before, each `one` in a count that stands in `counts`, `step` apart.
-static inline ulong go_in_part(const ulong go, const __global ulong *const counts, const uint step, const ulong one)
+// How many have the border's key and go (or stay), less those in parts before, each `one` in a count that stands in `counts`, `step` apart.
+static inline ulong left_for_part(const ulong go, const __global ulong *const counts, const uint step, const ulong one)
 {
     ulong before = 0;
     for (uint p = 0; p < PART && go > 0; p++)
@@ -111,8 +111,8 @@ static inline ulong go_in_part(const ulong go, const __global ulong *const count
 
 static inline cut border_cut(const __global ulong *const space)
 {
-    cut c = { (uint)space[BORDER(PARTS)], space[BORDER(PARTS) + 1] };
-    c.go = go_in_part(c.go, space + TIES(PARTS), 1, 1);
+    cut c = { (uint)space[BORDER(PARTS)], 0, space[BORDER(PARTS) + 1] };
+    c.go = left_for_part(c.go, space + TIES(PARTS), 1, 1);
     return c;
 }
 
@@ -130,19 +130,23 @@ static inline void cut_ties(const cut c, __global float *const x, const uint beg
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint lane = 0; lane < LANE; lane++)
         before += ties[lane];
-    ulong go = c.go - min(c.go, (ulong)before);
+    ulong stay = c.stay - min(c.stay, (ulong)before), go = c.go - min(c.go, before - min((ulong)before, c.stay));
 #else
 #define CUT_SPACE
 #define CUT_TIES(c) cut_ties(c, x, begin, end)
 static inline void cut_ties(const cut c, __global float *const x, const uint begin, const uint end)
 {
     const uint first = begin, last = end;
-    ulong go = c.go;
+    ulong stay = c.stay, go = c.go;
 #endif
     for (uint i = first; i < last && go > 0; i++)
         if (key(x[i]) == c.least) {
-            x[i] = -INFINITY;
-            go--;
+            if (stay == 0) {
+                x[i] = -INFINITY;
+                go--;
+            } else {
+                stay--;
+            }
         }
 #if WG > 1
     barrier(CLK_GLOBAL_MEM_FENCE);
@@ -185,7 +189,7 @@ void filter_cut(__global float *restrict scores, const uint stride, const uint v
     TALLY(t, what, next_by, 24u);
     const search s = pick(space, PARTS, PART, 0u, target, kind, PICKED);
     const ulong one = by == BY_MASS ? mass(exp_f1(float_of(s.prefix) - largest_score(space, PARTS))) : 1;
-    cut c = { 0, 0 };
+    cut c = { 0, 0, 0 };
     if (one > 0) { // else a row without probabilities: the draw will tell
         c.least = s.prefix;
         c.go = ties_too ? s.left / one : 0;
@@ -193,12 +197,12 @@ void filter_cut(__global float *restrict scores, const uint stride, const uint v
     if (guarded && (space[BORDER(PARTS)] < c.least || (space[BORDER(PARTS)] == c.least && space[BORDER(PARTS) + 1] < c.go)))
         c = border_cut(space);
     else
-        c.go = go_in_part(c.go, space + BIN_SET(PARTS, 1) + (c.least & (BINS - 1)), BINS, one);
+        c.go = left_for_part(c.go, space + BIN_SET(PARTS, 1) + (c.least & (BINS - 1)), BINS, one);
     CUT_TIES(c);
     CUT_AND_TALLY(c);
 }
 
-// Cuts at the row's border.
+// Cuts at the row's border, of whose key as many stay as it says, the lowest ids first.
 __kernel GROUP
 void filter_cut_border(__global float *restrict scores, const uint stride, const uint vocab, const uint part, __global ulong *restrict workspace,
                        const uint what, const uint next_by)
@@ -206,7 +210,8 @@ void filter_cut_border(__global float *restrict scores, const uint stride, const
     CUT_SPACE;
     ROW_OF_SCORES;
     TALLY(t, what, next_by, 24u);
-    const cut c = border_cut(space);
+    const ulong stay = left_for_part(space[BORDER(PARTS) + 1], space + TIES(PARTS), 1, 1);
+    const cut c = { (uint)space[BORDER(PARTS)], stay, ULONG_MAX };
     CUT_TIES(c);
     CUT_AND_TALLY(c);
 }
@@ -258,7 +263,7 @@ void filter_threshold(__global float *restrict scores, const uint stride, const 
     TALLY(t, what, next_by, 24u);
     const float largest = largest_score(space, PARTS);
     const float least = least_probability(rule, value, root, space);
-    cut c = { key(largest), 0 };
+    cut c = { key(largest), 0, 0 };
     if (guard != GUARD_LARGEST)
         c = border_cut(space);
     if (guard == GUARD_TIES)

@@ -3,7 +3,7 @@
 // A search for the LISTED-th largest has left the row's border (filter_mark). Then
 //   filter_list      lists the keys above it, in any order; of those at it the number is known
 //   filter_entropy   sorts them, sums -p ln p with p = softmax of the listed alone, and moves the border to the last that stays
-//   filter_ties      counts the border's key in each part; filter_cut follows
+//   filter_ties      counts the border's key in each part; filter_cut_border follows
 // Launch    row_parts.h, unless said otherwise
 // Build     -DWG=, as there
 // Source    transformers' TopHLogitsWarper
@@ -74,13 +74,11 @@ void filter_entropy(__global ulong *restrict workspace, const uint parts, const 
         kept++;
     }
     const uint least = sorted[kept - 1];
-    uint ties = 0, kept_ties = 0;
-    for (uint i = 0; i < listed; i++) {
+    uint ties = 0;
+    for (uint i = 0; i < kept; i++)
         ties += sorted[i] == least;
-        kept_ties += sorted[i] == least && i < kept;
-    }
-    space[BORDER(parts) + 1] = ties - kept_ties + (least == border ? space[BORDER(parts) + 1] : 0);
     space[BORDER(parts)] = least;
+    space[BORDER(parts) + 1] = ties; // that stay
     *count = 0;
 }
 
