@@ -2,7 +2,7 @@
  * fails on the way, the sequences are cut back to where they stood. */
 #include <string.h>
 
-#include "api/api.h"
+#include "api/generation.h"
 
 #define LOGITS_BYTES ((size_t)32 << 20) /* of a session on the device, at most: enough rows to keep a pass busy */
 #define MAX_BATCH 4096u
@@ -48,6 +48,7 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
         return core_fail(OCLM_ERR_ARGUMENT, "batch is %u; it must be 1 to %u", mine.batch, MAX_BATCH);
     state.sequences = mine.batch;
     state.max_positions = mine.max_positions ? mine.max_positions : room;
+    state.whole_windows = mine.batch > 1; /* they go back anywhere: nobody keeps the ids of many sequences, to read them again */
     rows = (size_t)state.max_positions * mine.batch;
     state.max_rows = rows < MODEL_CHUNK_ROWS ? (uint32_t)rows : mine.batch > MODEL_CHUNK_ROWS ? mine.batch : MODEL_CHUNK_ROWS;
     rows = LOGITS_BYTES / (model->inside->architecture.vocab_size * sizeof(float));
@@ -117,7 +118,7 @@ oclm_status oclm_session_rewind(oclm_session *session, size_t length)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_rewind: length is %zu, but the session has %u positions", length,
                          session->length);
     if (length < session->length && !can_go_back(session, (uint32_t)length))
-        return core_fail(OCLM_ERR_UNSUPPORTED, "oclm_session_rewind: length is %zu, but a %s model has layers that cannot go back, and the session "
+        return core_fail(OCLM_ERR_UNSUPPORTED, "oclm_session_rewind: length is %zu, but a %s model has layers that cannot go back so far, and the session "
                          "does not know its ids (it was opened for %u sequences, or they came from a buffer); rewind to 0 and read the ids again",
                          length, session->model->inside->architecture.model_type, session->batch);
     if (length < session->length)
@@ -183,7 +184,7 @@ static void make_pieces(oclm_session *session, const input *in, size_t done, siz
     }
 }
 
-/* Layers without attention cannot be cut back. Where they stand elsewhere than the session, its ids are read again from the first on. */
+/* Some layers cannot be cut back so far. Where they stand elsewhere than the session, its ids are read again from the first on. */
 static oclm_status catch_up(oclm_session *session)
 {
     const uint32_t length = session->length;
@@ -309,9 +310,10 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
                                   oclm_generation **generation)
 {
     oclm_generate_options mine = api_generate_defaults;
-    int32_t              *prompt;
+    gen_prompt            prompt = { ids, (uint32_t)count };
+    api_call              call = { .function = "oclm_session_generate", .prompts = &prompt, .count = 1, .options = &mine };
     const int32_t        *made;
-    size_t                bytes, made_count;
+    size_t                made_count;
     oclm_status           status;
     if (!generation)
         return api_missing("oclm_session_generate", "generation");
@@ -325,15 +327,15 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
     if (mine.on_text)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: on_text is set, but text needs a tokenizer; use on_tokens with an "
                          "oclm_token_stream");
-    if (!core_mul_size(count, sizeof *ids, &bytes))
-        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: count is %zu, more ids than memory can hold", count);
-    if (!(prompt = core_copy(ids, bytes, "the prompt")))
-        return OCLM_ERR_MEMORY;
+    if (count > MODEL_MAX_POSITIONS)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: a prompt of %zu ids; %u are possible", count, MODEL_MAX_POSITIONS);
     gen_place place = { .state = session->state, .held = shared_with(session, ids, count) };
     place.held = model_state_keeps(session->state, (uint32_t)count) ? place.held : 0;
     session->has_logits = false;
     cut_back(session, place.held);
-    status = api_generate(session->model, NULL, prompt, count, &mine, &place, generation);
+    call.model = session->model;
+    call.place = &place;
+    status = api_generate(&call, generation);
     session->length = place.held;
     session->known = session->known < place.held ? session->known : place.held;
     if (status != OCLM_OK)

@@ -29,12 +29,13 @@ void gen_sampler_free(dev_device *device, gen_sampler *sampler)
 static oclm_status add_draw(const gen_sampler *sampler, dev_work *work, const dev_buffer *scores)
 {
     const gen_parts *parts = gen_processors_parts(sampler->processors);
+    const uint32_t   rows = sampler->rows.rows, each = sampler->rows.rows_per_prompt > 0 ? sampler->rows.rows_per_prompt : rows;
     const dev_arg    args[] = {
         dev_arg_buffer(scores), dev_arg_u32(parts->stride), dev_arg_u32(parts->vocab), dev_arg_u32(parts->part),
         dev_arg_buffer(&parts->workspace), dev_arg_u32(parts->parts), dev_arg_buffer(&sampler->step), dev_arg_u64(sampler->seed),
-        dev_arg_u32(sampler->rows_are_steps),
+        dev_arg_u32(sampler->rows_are_steps ? 0 : each),
     };
-    return gen_shape_add(parts, work, GEN_SPAN_PART, sampler->rows.rows, "sample", "draw", args, COUNT(args));
+    return gen_shape_add(parts, work, GEN_SPAN_PART, rows, "sample", "draw", args, COUNT(args));
 }
 
 static oclm_status add_greedy(const gen_sampler *sampler, dev_work *work, const dev_buffer *scores)

@@ -52,6 +52,28 @@ oclm_status model_read_dense_layers(const cJSON *config, const char *origin, mod
     return status;
 }
 
+oclm_status model_read_grouped_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, uint32_t shared,
+                                       uint32_t dense, model_architecture *a)
+{
+    model_experts *x = &a->experts;
+    float          scale = x->routing.scale;
+    oclm_status    status;
+    if ((status = model_read_experts(config, origin, defaults, a)) != OCLM_OK ||
+        (status = model_read_size_or_null(config, "n_shared_experts", origin, DEV_MAX_EXPERTS, &shared)) != OCLM_OK ||
+        (status = core_json_get_u32(config, "first_k_dense_replace", origin, 0, MODEL_MAX_WIDTH, &dense)) != OCLM_OK ||
+        (status = model_read_number(config, "routed_scaling_factor", origin, &scale)) != OCLM_OK ||
+        (status = model_read_size_or_null(config, "n_group", origin, DEV_MAX_EXPERTS, &x->routing.groups)) != OCLM_OK ||
+        (status = model_read_size_or_null(config, "topk_group", origin, DEV_MAX_EXPERTS, &x->routing.groups_chosen)) != OCLM_OK)
+        return status;
+    x->routing.scale = scale;
+    if ((uint64_t)shared * x->width > MODEL_MAX_WIDTH)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"n_shared_experts\" %u of %u are wider than %u", origin, shared, x->width, MODEL_MAX_WIDTH);
+    x->shared_width = shared * x->width;
+    for (uint32_t i = 0; i < dense && i < a->layers; i++)
+        a->layer[i].experts = false;
+    return OCLM_OK;
+}
+
 oclm_status model_check_experts(const model_architecture *a, const char *origin)
 {
     const dev_routing *r = &a->experts.routing;

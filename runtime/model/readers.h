@@ -77,4 +77,10 @@ oclm_status model_read_experts(const cJSON *config, const char *origin, const mo
 /* Layers named in mlp_only_layers have an MLP in place of experts, and so have all but every decoder_sparse_step-th. */
 oclm_status model_read_dense_layers(const cJSON *config, const char *origin, model_architecture *a);
 
+/* model_read_experts(), and what DeepSeek and those who learnt from it have beside it: groups of experts, a scale of what the chosen
+ * count, an MLP as wide as `shared` experts that every row has, and none but an MLP in the first `dense` layers. The family sets
+ * the rest of `routing` first. */
+oclm_status model_read_grouped_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, uint32_t shared,
+                                       uint32_t dense, model_architecture *a);
+
 #endif

@@ -17,9 +17,7 @@ static const model_tensor_name names[] = {
     NAMES_LINEAR(MODEL_O, NAMES_LAYER "self_attn.o_proj"),
     { MODEL_MLP_NORM, NAMES_LAYER "post_attention_layernorm.weight", false },
     NAMES_MLP,
-    NAMES_QWEN_EXPERTS,
-    NAMES_SHARED_EXPERT("shared_experts"),
-    { MODEL_ROUTER_CORRECTION, NAMES_LAYER "mlp.gate.e_score_correction_bias", false },
+    NAMES_DEEPSEEK_EXPERTS,
 };
 
 /* The layer that predicts a second token. */
@@ -74,29 +72,6 @@ static oclm_status read_positions(const cJSON *config, const char *origin, bool 
     return status;
 }
 
-/* The first layers have an MLP. */
-static oclm_status read_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, uint32_t shared, uint32_t dense,
-                                model_architecture *a)
-{
-    model_experts *x = &a->experts;
-    float          scale = x->routing.scale;
-    oclm_status    status;
-    if ((status = model_read_experts(config, origin, defaults, a)) != OCLM_OK ||
-        (status = model_read_size_or_null(config, "n_shared_experts", origin, DEV_MAX_EXPERTS, &shared)) != OCLM_OK ||
-        (status = core_json_get_u32(config, "first_k_dense_replace", origin, 0, MODEL_MAX_WIDTH, &dense)) != OCLM_OK ||
-        (status = model_read_number(config, "routed_scaling_factor", origin, &scale)) != OCLM_OK ||
-        (status = model_read_size_or_null(config, "n_group", origin, DEV_MAX_EXPERTS, &x->routing.groups)) != OCLM_OK ||
-        (status = model_read_size_or_null(config, "topk_group", origin, DEV_MAX_EXPERTS, &x->routing.groups_chosen)) != OCLM_OK)
-        return status;
-    x->routing.scale = scale;
-    if ((uint64_t)shared * x->width > MODEL_MAX_WIDTH)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"n_shared_experts\" %u of %u are wider than %u", origin, shared, x->width, MODEL_MAX_WIDTH);
-    x->shared_width = shared * x->width;
-    for (uint32_t i = 0; i < dense && i < a->layers; i++)
-        a->layer[i].experts = false;
-    return OCLM_OK;
-}
-
 static oclm_status read_v2(const cJSON *config, const char *origin, model_architecture *a)
 {
     static const model_expert_defaults experts = { .count = 64, .chosen = 8, .width_key = "moe_intermediate_size", .width = 1407 };
@@ -105,7 +80,7 @@ static oclm_status read_v2(const cJSON *config, const char *origin, model_archit
     a->experts.routing.scale = 1.0f;
     if ((status = family_read_llama(config, origin, &v2, a)) != OCLM_OK ||
         (status = read_latent(config, origin, a)) != OCLM_OK || (status = read_positions(config, origin, true, a)) != OCLM_OK ||
-        (status = read_experts(config, origin, &experts, 2, 0, a)) != OCLM_OK ||
+        (status = model_read_grouped_experts(config, origin, &experts, 2, 0, a)) != OCLM_OK ||
         (status = core_json_get_string(config, "topk_method", origin, &method)) != OCLM_OK)
         return status;
     if (strcmp(method, "greedy") == 0)
@@ -129,7 +104,7 @@ static oclm_status read_v3(const cJSON *config, const char *origin, model_archit
         (status = core_json_get_bool(config, "rope_interleave", origin, &interleaved)) != OCLM_OK ||
         (status = read_latent(config, origin, a)) != OCLM_OK || (status = read_positions(config, origin, interleaved, a)) != OCLM_OK)
         return status;
-    return read_experts(config, origin, &experts, 1, 3, a);
+    return model_read_grouped_experts(config, origin, &experts, 1, 3, a);
 }
 
 const model_family model_families_deepseek[] = {

@@ -54,6 +54,11 @@
     { MODEL_GATE, NAMES_LAYER "mlp." name ".gate_proj.weight", false }, { MODEL_UP, NAMES_LAYER "mlp." name ".up_proj.weight", false }, \
     { MODEL_DOWN, NAMES_LAYER "mlp." name ".down_proj.weight", false }
 
+/* Experts as in DeepSeek V3: chosen by scores that a number of each expert corrects. */
+#define NAMES_DEEPSEEK_EXPERTS                                                                                      \
+    NAMES_QWEN_EXPERTS, NAMES_SHARED_EXPERT("shared_experts"),                                                      \
+    { MODEL_ROUTER_CORRECTION, NAMES_LAYER "mlp.gate.e_score_correction_bias", false }
+
 /* ---- As in GPT-2, which GPT-J, GPT-Neo, CodeGen and GPT BigCode follow */
 
 #define NAMES_GPT2_TOP                                                                                              \
