@@ -1,7 +1,7 @@
 // process_values: what changes every score of a row by a formula
 //
 //   scores     fp32 [rows][stride], vocab of them
-//   workspace  uint64 [rows][WORDS(parts)] (sample.h): sample_largest and sample_mass have been here, unless said otherwise
+//   workspace  uint64 [rows][WORDS(parts)] (sample.h): filter_look has left largest scores and masses, unless said otherwise
 // Launch    row_parts.h
 // Source    transformers' LogitNormalization, UnbatchedClassifierFreeGuidanceLogitsProcessor, InfNanRemoveLogitsProcessor
 // Test      tests/generation/test_processors.c
