@@ -42,6 +42,7 @@ typedef struct cli_args {
     oclm_switch add_generation_prompt, continue_final_message;
     const char *system;
     uint32_t    context;
+    uint32_t    window, stride;         /* perplexity: --max-length and --stride; OCLM_UNSET: the library's */
     uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;
     oclm_generate_options generate;     /* the options of the same names */
     cli_words   stop_strings;
@@ -69,8 +70,8 @@ typedef struct cli_command {
 } cli_command;
 
 enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
-       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_ANY = 1023, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
-       CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_BENCH,
+       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_SCORE = 1024, CMD_PERPLEXITY = 2048, CMD_ANY = 4095, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
+       CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_SCORE | CMD_PERPLEXITY | CMD_BENCH,
        CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD };
 
 extern const cli_command cli_commands[];
@@ -79,6 +80,8 @@ const cli_command       *cli_command_find(const char *name); /* NULL if there is
 
 int cmd_generate(cli_args *args);
 int cmd_logits(cli_args *args);
+int cmd_score(cli_args *args);
+int cmd_perplexity(cli_args *args);
 int cmd_tokenize(cli_args *args);
 int cmd_detokenize(cli_args *args);
 int cmd_devices(cli_args *args);

@@ -141,6 +141,13 @@ static const option options[] = {
     { "exclude", 0, WORDS, "PATTERN", CMD_DOWNLOAD, AT(exclude), 0, "leave out the files that match" },
     { "local-dir", 0, TEXT, "DIR", CMD_DOWNLOAD, AT(local_dir), 0, "also copy the files into DIR" },
     { "force", 0, FLAG, NULL, CMD_DOWNLOAD, AT(force), 0, "fetch again what is there" },
+    { "text", 0, TEXT, "TEXT", CMD_SCORE, AT(text), 0, "the same as TEXT" },
+    { "file", 0, TEXT, "FILE", CMD_PERPLEXITY, AT(text), 0, "the same as FILE" },
+    { "input-ids", 0, TEXT, "1,2,3", CMD_SCORE | CMD_PERPLEXITY, AT(input_ids), 0, "token ids instead of a text; - reads them from standard input" },
+    { "no-special-tokens", 0, FLAG, NULL, CMD_SCORE | CMD_PERPLEXITY, AT(no_special_tokens), 0,
+      "do not add the tokenizer's special tokens, such as a leading BOS" },
+    { "max-length", 0, U32, "N", CMD_PERPLEXITY, AT(window), 2, "tokens of a window (default: what the model was made for)" },
+    { "stride", 0, U32, "N", CMD_PERPLEXITY, AT(stride), 1, "tokens from one window to the next, at most --max-length (default 512)" },
     { "json", 0, FLAG, NULL, CMD_ANY, AT(json), 0, "print one JSON object and nothing else on standard output" },
     { "quiet", 'q', FLAG, NULL, CMD_ANY, AT(quiet), 0, "no progress and no warnings" },
     { "verbose", 'v', COUNTED, NULL, CMD_ANY, AT(verbose), 0, "tell more on standard error; twice: everything" },
@@ -155,6 +162,7 @@ void cli_args_init(cli_args *args)
     oclm_generate_options_init(&args->generate, sizeof args->generate);
     oclm_bench_options_init(&bench, sizeof bench);
     args->pad_token_id = OCLM_UNSET;
+    args->window = args->stride = OCLM_UNSET;
     args->bench_prompt = bench.prompt;
     args->bench_decode = bench.decode;
     args->bench_depth = bench.depth;
