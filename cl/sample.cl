@@ -267,10 +267,11 @@ __kernel void sample_mass(const __global float *restrict logits, const uint stri
 }
 
 // Draws a token: the first whose mass, added to that of all before it, passes a random share of the whole. Its candidate is the
-// only one; a row without probabilities (NaN, +inf, or -inf throughout) has none. Launch {1, rows}
+// only one; a row without probabilities (NaN, +inf, or -inf throughout) has none. Of `each` rows that continue one prompt each draws by its number
+// among them, so that a prompt in a batch draws as it does alone; 0: the rows are successive steps of one. Launch {1, rows}
 __kernel void sample_draw(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
                           __global ulong *restrict workspace, const uint parts, const __global uint *restrict step,
-                          const ulong seed, const uint rows_are_steps)
+                          const ulong seed, const uint each)
 {
     const uint row = (uint)get_global_id(1);
     const __global float *const x = logits + (size_t)row * stride;
@@ -279,7 +280,7 @@ __kernel void sample_draw(const __global float *restrict logits, const uint stri
     ulong total = 0;
     for (uint p = 0; p < parts; p++)
         total += space[MASSES(parts) + p];
-    ulong left = mul_hi(rows_are_steps ? random_bits(seed, *step + row, 0) : random_bits(seed, *step, row), total); // < total
+    ulong left = mul_hi(each > 0 ? random_bits(seed, *step, row % each) : random_bits(seed, *step + row, 0), total); // < total
     uint p = 0;
     for (; p + 1 < parts && space[MASSES(parts) + p] <= left; p++)
         left -= space[MASSES(parts) + p];

@@ -165,7 +165,7 @@ void sample_lanes_mass(const __global float *restrict logits, const uint stride,
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void sample_lanes_draw(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
                        __global ulong *restrict workspace, const uint parts, const __global uint *restrict step, const ulong seed,
-                       const uint rows_are_steps)
+                       const uint each)
 {
     __local ulong values[WG];
     __local ulong left_inside; // of the share, in what was found
@@ -178,7 +178,7 @@ void sample_lanes_draw(const __global float *restrict logits, const uint stride,
     for (uint p = LID; p < parts; p += WG)
         total += space[MASSES(parts) + p];
     total = sum_of_group(values, total);
-    ulong left = mul_hi(rows_are_steps ? random_bits(seed, *step + row, 0) : random_bits(seed, *step, row), total); // < total, or both are 0
+    ulong left = mul_hi(each > 0 ? random_bits(seed, *step, row % each) : random_bits(seed, *step + row, 0), total); // < total, or both are 0
     uint begin = 0, count = parts;
     if (LID == 0)
         found = NOWHERE;

@@ -29,11 +29,11 @@ void gen_sampler_free(dev_device *device, gen_sampler *sampler)
 static oclm_status add_draw(const gen_sampler *sampler, dev_work *work, const dev_buffer *scores)
 {
     const gen_parts *parts = gen_processors_parts(sampler->processors);
-    const uint32_t   rows = sampler->rows.rows;
+    const uint32_t   rows = sampler->rows.rows, each = sampler->rows.rows_per_prompt > 0 ? sampler->rows.rows_per_prompt : rows;
     const dev_arg    args[] = {
         dev_arg_buffer(scores), dev_arg_u32(parts->stride), dev_arg_u32(parts->vocab), dev_arg_u32(parts->part),
         dev_arg_buffer(&parts->workspace), dev_arg_u32(parts->parts), dev_arg_buffer(&sampler->step), dev_arg_u64(sampler->seed),
-        dev_arg_u32(sampler->rows_are_steps),
+        dev_arg_u32(sampler->rows_are_steps ? 0 : each),
     };
     oclm_status status = gen_mass_add(parts, work, rows, scores);
     return status == OCLM_OK ? gen_shape_add(parts, work, GEN_SPAN_PART, rows, "sample", "draw", args, COUNT(args)) : status;

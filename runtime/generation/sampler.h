@@ -1,7 +1,7 @@
 /* sampler.h: records the choice of the next token from scores on the device, and what makes the next pass read it there.
  *
- * For each row: greedy (the first of the largest scores; NaN counts as largest), or one draw by Philox4x32-10 on (seed, step, row). What
- * changes scores before is the processors' (processors.h). Then: the id goes to ids[row], to ring[step % ring_size][row] and, where there is a
+ * For each row: greedy (the first of the largest scores; NaN counts as largest), or one draw by Philox4x32-10 on (seed, step, number of
+ * the row among those of its prompt). What changes scores before is the processors' (processors.h). Then: the id goes to ids[row], to ring[step % ring_size][row] and, where there is a
  * history, to its end, lengths[row] += 1; positions[row] += 1, step += 1.
  * Probabilities are summed as integers, so the draw does not depend on how work is divided.
  * Where a row has no probabilities (NaN, +inf, or -inf throughout, while sampling) the id is -1: the host tells the user. */
