@@ -61,15 +61,6 @@ static inline float largest_of_row(const __global ulong *const space, const uint
 
 // ---- What changes logits
 
-// No end before `minimum` tokens. Launch {eos ids, rows}
-__kernel void sample_suppress(__global float *restrict logits, const uint stride, const uint vocab,
-                              const __global int *restrict ids, const __global uint *restrict step, const uint minimum)
-{
-    const int id = ids[get_global_id(0)];
-    if (*step < minimum && id >= 0 && (uint)id < vocab)
-        logits[get_global_id(1) * stride + id] = -INFINITY;
-}
-
 __kernel void sample_temperature(__global float *restrict logits, const uint stride, const uint vocab, const uint part,
                                  const float temperature)
 {
@@ -276,10 +267,11 @@ __kernel void sample_mass(const __global float *restrict logits, const uint stri
 }
 
 // Draws a token: the first whose mass, added to that of all before it, passes a random share of the whole. Its candidate is the
-// only one; a row without probabilities (NaN, +inf, or -inf throughout) has none. Launch {1, rows}
+// only one; a row without probabilities (NaN, +inf, or -inf throughout) has none. Of `each` rows that continue one prompt each draws by its number
+// among them, so that a prompt in a batch draws as it does alone; 0: the rows are successive steps of one. Launch {1, rows}
 __kernel void sample_draw(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
                           __global ulong *restrict workspace, const uint parts, const __global uint *restrict step,
-                          const ulong seed)
+                          const ulong seed, const uint each)
 {
     const uint row = (uint)get_global_id(1);
     const __global float *const x = logits + (size_t)row * stride;
@@ -288,7 +280,7 @@ __kernel void sample_draw(const __global float *restrict logits, const uint stri
     ulong total = 0;
     for (uint p = 0; p < parts; p++)
         total += space[MASSES(parts) + p];
-    ulong left = mul_hi(random_bits(seed, *step, row), total); // < total
+    ulong left = mul_hi(each > 0 ? random_bits(seed, *step, row % each) : random_bits(seed, *step + row, 0), total); // < total
     uint p = 0;
     for (; p + 1 < parts && space[MASSES(parts) + p] <= left; p++)
         left -= space[MASSES(parts) + p];
@@ -308,10 +300,12 @@ __kernel void sample_draw(const __global float *restrict logits, const uint stri
 }
 
 // The best of `candidates` becomes the row's next id, -1 if there is none: for the next pass, for the host's ring; position and step
-// go on. One work-group, because `step` may change only when every row has read it. Launch {WG}, local {WG}
+// go on, and the row's ids (history may be null) grow by it. One work-group, because `step` may change only when every row has read it.
+// Launch {WG}, local {WG}
 __kernel void sample_advance(const __global ulong *restrict workspace, const uint parts, const uint candidates, const uint rows,
                              __global int *restrict ids, __global int *restrict ring, const uint ring_size,
-                             __global int *restrict positions, const int advance, __global uint *restrict step)
+                             __global int *restrict positions, const int advance, __global uint *restrict step,
+                             __global int *restrict history, const uint history_stride, __global uint *restrict lengths)
 {
     const size_t slot = (size_t)(*step % ring_size) * rows;
     for (uint row = (uint)get_local_id(0); row < rows; row += WG) {
@@ -326,6 +320,11 @@ __kernel void sample_advance(const __global ulong *restrict workspace, const uin
         ids[row] = id;
         ring[slot + row] = id;
         positions[row] += advance;
+        if (history) {
+            if (lengths[row] < history_stride)
+                history[(size_t)row * history_stride + lengths[row]] = id;
+            lengths[row]++;
+        }
     }
     barrier(CLK_GLOBAL_MEM_FENCE);
     if (get_local_id(0) == 0)

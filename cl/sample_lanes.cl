@@ -9,65 +9,18 @@
 // Build     -DWG=<power of two>
 // Test      tests/cl/test_sample.c, tests/cl/test_draw.c
 
-#include "random.h"
-#include "sample.h"
-
 #ifndef WG
 #define WG 128
 #endif
 
-#define LID   ((uint)get_local_id(0))
+#include "lanes.h"
+#include "random.h"
+#include "sample.h"
+
 #define PART  ((uint)get_group_id(0))
 #define PARTS ((uint)get_num_groups(0))
 
 #define NOWHERE 0xFFFFFFFFu
-
-// ---- Joining lanes. `values`: WG of them in local memory, free again afterwards
-
-static inline ulong largest_of_group(__local ulong *const values, const ulong own)
-{
-    values[LID] = own;
-    for (uint width = WG / 2; width > 0; width >>= 1) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (LID < width)
-            values[LID] = max(values[LID], values[LID + width]);
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    const ulong largest = values[0];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return largest;
-}
-
-static inline ulong sum_of_group(__local ulong *const values, const ulong own)
-{
-    values[LID] = own;
-    for (uint width = WG / 2; width > 0; width >>= 1) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (LID < width)
-            values[LID] += values[LID + width];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    const ulong sum = values[0];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return sum;
-}
-
-// The sum of this lane's and all lower ones'; `total`: of all.
-static inline ulong sum_up_to(__local ulong *const values, const ulong own, ulong *const total)
-{
-    values[LID] = own;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint width = 1; width < WG; width <<= 1) {
-        const ulong before = LID >= width ? values[LID - width] : 0;
-        barrier(CLK_LOCAL_MEM_FENCE);
-        values[LID] += before;
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    const ulong sum = values[LID];
-    *total = values[WG - 1];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return sum;
-}
 
 static inline float largest_of_row(const __global ulong *const space, const uint parts, __local ulong *const values)
 {
@@ -211,7 +164,8 @@ void sample_lanes_mass(const __global float *restrict logits, const uint stride,
 // The token whose mass, added to that of all before it, passes a random share of the whole: first its part, then the place in that.
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void sample_lanes_draw(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                       __global ulong *restrict workspace, const uint parts, const __global uint *restrict step, const ulong seed)
+                       __global ulong *restrict workspace, const uint parts, const __global uint *restrict step, const ulong seed,
+                       const uint each)
 {
     __local ulong values[WG];
     __local ulong left_inside; // of the share, in what was found
@@ -224,7 +178,7 @@ void sample_lanes_draw(const __global float *restrict logits, const uint stride,
     for (uint p = LID; p < parts; p += WG)
         total += space[MASSES(parts) + p];
     total = sum_of_group(values, total);
-    ulong left = mul_hi(random_bits(seed, *step, row), total); // < total, or both are 0
+    ulong left = mul_hi(each > 0 ? random_bits(seed, *step, row % each) : random_bits(seed, *step + row, 0), total); // < total, or both are 0
     uint begin = 0, count = parts;
     if (LID == 0)
         found = NOWHERE;

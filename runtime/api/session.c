@@ -2,6 +2,7 @@
  * fails on the way, the sequences are cut back to where they stood. */
 #include <string.h>
 
+#include "api/generation.h"
 #include "api/session.h"
 
 #define LOGITS_BYTES ((size_t)32 << 20) /* of a session on the device, at most: enough rows to keep a pass busy */
@@ -306,9 +307,10 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
                                   oclm_generation **generation)
 {
     oclm_generate_options mine = api_generate_defaults;
-    int32_t              *prompt;
+    gen_prompt            prompt = { ids, (uint32_t)count };
+    api_call              call = { .function = "oclm_session_generate", .prompts = &prompt, .count = 1, .options = &mine };
     const int32_t        *made;
-    size_t                bytes, made_count;
+    size_t                made_count;
     oclm_status           status;
     if (!generation)
         return api_missing("oclm_session_generate", "generation");
@@ -322,15 +324,15 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
     if (mine.on_text)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: on_text is set, but text needs a tokenizer; use on_tokens with an "
                          "oclm_token_stream");
-    if (!core_mul_size(count, sizeof *ids, &bytes))
-        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: count is %zu, more ids than memory can hold", count);
-    if (!(prompt = core_copy(ids, bytes, "the prompt")))
-        return OCLM_ERR_MEMORY;
+    if (count > MODEL_MAX_POSITIONS)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: a prompt of %zu ids; %u are possible", count, MODEL_MAX_POSITIONS);
     gen_place place = { .state = session->state, .held = shared_with(session, ids, count) };
     place.held = model_state_keeps(session->state, (uint32_t)count) ? place.held : 0;
     session->has_logits = false;
     cut_back(session, place.held);
-    status = api_generate(session->model, NULL, prompt, count, &mine, &place, generation);
+    call.model = session->model;
+    call.place = &place;
+    status = api_generate(&call, generation);
     session->length = place.held;
     session->known = session->known < place.held ? session->known : place.held;
     if (status != OCLM_OK)
