@@ -95,6 +95,7 @@ static void tell_timing(const talk *t, const oclm_generation *generation, size_t
 
 static oclm_status generate(talk *t, const int32_t *ids, size_t count)
 {
+    static const char *const nothing = "";
     oclm_generate_options options = t->args->generate;
     oclm_generation *generation = NULL;
     const char *text;
@@ -106,6 +107,10 @@ static oclm_status generate(talk *t, const int32_t *ids, size_t count)
     options.cancel = &cli_interrupt_flag;
     if (options.max_new_tokens == OCLM_UNSET && options.max_length == OCLM_UNSET)
         options.max_length = t->context;
+    options.num_beams = options.num_return_sequences = 1; /* whatever the model's file says: there is one conversation */
+    options.token_healing = OCLM_SWITCH_OFF;
+    options.stop_strings = &nothing; /* a session has ids alone */
+    options.stop_string_count = 0;
     if (t->draws > 0) {
         options.do_sample = OCLM_SWITCH_ON;
         options.seed += t->draws;

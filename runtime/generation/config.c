@@ -194,7 +194,7 @@ static void copy_numbers(const oclm_generate_options *o, gen_config *config)
     config->top_h = o->top_h;
     config->top_k = o->top_k;
     config->top_p = o->top_p;
-    config->min_p = o->min_p;
+    config->min_p = o->min_p > 0 ? o->min_p : NAN; /* 0 takes nothing away */
     config->typical_p = o->typical_p;
     config->epsilon_cutoff = o->epsilon_cutoff;
     config->eta_cutoff = o->eta_cutoff;
