@@ -4,12 +4,22 @@
 
 #include <string.h>
 
+#include "model/binding.h"
+
 #define PAGES_OF(positions) ((positions) / MODEL_PAGE + ((positions) % MODEL_PAGE != 0))
 
-/* Bytes of one page in one layer's keys, and in its values. */
-static size_t page_bytes(const model_architecture *a)
+/* Bytes of one page in a layer's keys, and in its values; 0: it has none of its own. */
+static size_t page_bytes(const model_architecture *a, uint32_t layer)
 {
-    return (size_t)MODEL_PAGE * a->kv_heads * a->head_dim * sizeof(float);
+    return model_keeps_keys(a, layer) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * model_head_dim(a, layer) * sizeof(float) : 0;
+}
+
+static size_t largest_page(const model_architecture *a)
+{
+    size_t most = 0;
+    for (uint32_t i = 0; i < a->layers; i++)
+        most = page_bytes(a, i) > most ? page_bytes(a, i) : most;
+    return most;
 }
 
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)
@@ -17,20 +27,10 @@ static int32_t *row_of(const model_cache *cache, uint32_t sequence)
     return cache->host_table + (size_t)sequence * cache->pages_per_sequence;
 }
 
-static bool has_pages(const model_architecture *a, uint32_t layer) { return a->layer[layer].mixer == MODEL_MIXER_ATTENTION; }
-
-static uint32_t layers_with_pages(const model_architecture *a)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < a->layers; i++)
-        count += has_pages(a, i);
-    return count;
-}
-
 uint64_t model_cache_bytes(const model_architecture *a, uint32_t sequences, uint32_t positions)
 {
     const uint64_t pages = (uint64_t)sequences * PAGES_OF(positions); /* each factor below 2^24 */
-    return pages * sizeof(int32_t) + 2u * (uint64_t)layers_with_pages(a) * page_bytes(a) * pages + model_recurrent_bytes(a, sequences);
+    return pages * sizeof(int32_t) + model_kv_bytes_per_token(a) * MODEL_PAGE * pages + model_recurrent_bytes(a, sequences);
 }
 
 /* ---- Making and freeing */
@@ -56,16 +56,18 @@ static oclm_status make_host_tables(model_cache *cache)
 
 static oclm_status make_buffers(dev_device *device, const model_architecture *a, model_cache *cache)
 {
-    const size_t bytes = page_bytes(a) * cache->pages; /* model_cache_new() checked */
-    oclm_status  status = dev_buffer_new(device, (size_t)cache->sequences * cache->pages_per_sequence * sizeof *cache->host_table,
-                                         "the page table", &cache->table);
+    oclm_status status = dev_buffer_new(device, (size_t)cache->sequences * cache->pages_per_sequence * sizeof *cache->host_table,
+                                        "the page table", &cache->table);
     cache->keys = core_alloc_zero(a->layers, sizeof *cache->keys, "the table of key caches");
     cache->values = core_alloc_zero(a->layers, sizeof *cache->values, "the table of value caches");
-    if (cache->keys == NULL || cache->values == NULL)
+    cache->page_bytes = core_alloc_zero(a->layers, sizeof *cache->page_bytes, "the sizes of pages");
+    if (cache->keys == NULL || cache->values == NULL || cache->page_bytes == NULL)
         return OCLM_ERR_MEMORY;
     cache->layer_count = a->layers;
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
-        if (has_pages(a, i) && (status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
+        const size_t bytes = page_bytes(a, i) * cache->pages; /* model_cache_new() checked */
+        cache->page_bytes[i] = page_bytes(a, i);
+        if (bytes > 0 && (status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
             status = dev_buffer_new(device, bytes, "the value cache of a layer", &cache->values[i]);
     }
     return status;
@@ -77,16 +79,15 @@ oclm_status model_cache_new(dev_device *device, const model_architecture *a, uin
     char           need[32], most[32];
     oclm_status    status;
     memset(cache, 0, sizeof *cache);
-    if (pages > INT32_MAX || pages * page_bytes(a) > dev_get_traits(device)->info.max_alloc_bytes)
+    if (pages > INT32_MAX || pages * largest_page(a) > dev_get_traits(device)->info.max_alloc_bytes)
         return core_fail(OCLM_ERR_DEVICE_MEMORY,
                          "%u sequences of %u positions need %s of keys in each layer, device \"%s\" takes no buffer larger than %s; "
                          "choose fewer positions or fewer sequences", sequences, positions,
-                         core_format_bytes(pages * page_bytes(a), need), dev_get_traits(device)->info.name,
+                         core_format_bytes(pages * largest_page(a), need), dev_get_traits(device)->info.name,
                          core_format_bytes(dev_get_traits(device)->info.max_alloc_bytes, most));
     cache->pages = (uint32_t)pages;
     cache->sequences = sequences;
     cache->pages_per_sequence = PAGES_OF(positions);
-    cache->page_bytes = page_bytes(a);
     cache->dirty = true;
     if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, cache)) != OCLM_OK ||
         (status = model_recurrent_new(device, a, sequences, &cache->recurrent)) != OCLM_OK)
@@ -104,6 +105,7 @@ void model_cache_free(dev_device *device, model_cache *cache)
     model_recurrent_free(device, &cache->recurrent);
     core_free(cache->keys);
     core_free(cache->values);
+    core_free(cache->page_bytes);
     core_free(cache->host_table);
     core_free(cache->lengths);
     core_free(cache->held);
@@ -188,13 +190,13 @@ void model_cache_truncate(model_cache *cache, uint32_t sequence, uint32_t length
 
 static oclm_status copy_page(model_cache *cache, cl_command_queue queue, model_page_copy copy)
 {
-    const size_t from = (size_t)copy.from * cache->page_bytes, to = (size_t)copy.to * cache->page_bytes;
     for (uint32_t i = 0; i < cache->layer_count; i++) {
-        if (cache->keys[i].memory == NULL)
+        const size_t bytes = cache->page_bytes[i], from = (size_t)copy.from * bytes, to = (size_t)copy.to * bytes;
+        if (bytes == 0)
             continue;
-        cl_int error = clEnqueueCopyBuffer(queue, cache->keys[i].memory, cache->keys[i].memory, from, to, cache->page_bytes, 0, NULL, NULL);
+        cl_int error = clEnqueueCopyBuffer(queue, cache->keys[i].memory, cache->keys[i].memory, from, to, bytes, 0, NULL, NULL);
         if (error == CL_SUCCESS)
-            error = clEnqueueCopyBuffer(queue, cache->values[i].memory, cache->values[i].memory, from, to, cache->page_bytes, 0, NULL, NULL);
+            error = clEnqueueCopyBuffer(queue, cache->values[i].memory, cache->values[i].memory, from, to, bytes, 0, NULL, NULL);
         if (error != CL_SUCCESS)
             return dev_cl_fail(error, "copying a page of the cache");
     }

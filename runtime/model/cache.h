@@ -31,7 +31,7 @@ typedef struct model_cache {
     uint32_t    free_count;
     bool        dirty;              /* host_table is ahead of the device's */
     uint32_t   *held;               /* pages in each table row, [sequences] */
-    size_t      page_bytes;         /* of one page in one layer's keys */
+    size_t     *page_bytes;         /* [layer_count]: of one page in a layer's keys, and in its values; 0: it has none of its own */
     model_page_copy *copies;        /* to be made before the next pass, in order; at most one for each sequence */
     uint32_t    copy_count;
 } model_cache;
