@@ -1,7 +1,7 @@
 // attention_join.h: joins the spans of one row's head, first to last, with the operations of the kernels that do so themselves
 //
 // LANES work-items share a head; `lane` is one of them. Buffers as in attention_join.cl.
-// Build     -DHEAD_DIM=1.. -DHEADS=1.. -DLANES=1.. -DSINKS=0|1
+// Build     -DHEAD_DIM=1.. -DHEADS=1.. -DLANES=1.. -DSINKS=0|1 -DCHUNKED=0|1 (score.h)
 #ifndef OCLM_ATTENTION_JOIN_H
 #define OCLM_ATTENTION_JOIN_H
 

@@ -13,7 +13,7 @@
 //           attention_lanes_split  one span of a tile into `partial`
 // Launch    {KV_HEADS * CHUNKS * PAGE, tiles, 1 or spans that a tile may see}, local {PAGE, 1, 1}
 // Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1.. -DBLOCK=1..16; BLOCK * (HEAD_DIM + 39) floats of local memory;
-//           -DSOFTCAP= -DALIBI= (score.h) -DSINKS=0|1 (softmax.h)
+//           -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h)
 // Test      tests/cl/test_attention.c
 
 #include "score.h"
@@ -105,7 +105,7 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
     for (uint r = 0; r < BLOCK; r++) {
         const uint at = p.position + tile_row(p, r), t = begin + p.lane;
         score[r] = scored_f1(score[r], (int)t, (int)at, ALIBI ? slopes[query_head(p, r)] : 0.0f, scale);
-        score[r] = at - t < window ? score[r] : -INFINITY; // a later position is a huge number back
+        score[r] = at - t < seen_by(at, window) ? score[r] : -INFINITY; // a later position is a huge number back
         g->weights[r][p.lane] = score[r];
     }
     barrier(CLK_LOCAL_MEM_FENCE);

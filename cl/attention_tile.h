@@ -11,7 +11,7 @@
 //
 // Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
 //           it; -DWIDTH=8|16: floats of the device's vectors; -DTURNS=0|1, with 1
-//           TILE_ROWS=1 and what head.h is built with; -DSOFTCAP= -DALIBI= (score.h) -DSINKS=0|1 (softmax.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+//           TILE_ROWS=1 and what head.h is built with; -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
 #ifndef OCLM_ATTENTION_TILE_H
 #define OCLM_ATTENTION_TILE_H
 
@@ -136,7 +136,7 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
                               const score_rules rules, float *const weights, float *const shrink)
 {
     const int16 place = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const int seen = (int)(at + 1) - (int)begin, window = (int)rules.window; // row r sees the page's first seen + .. places but for those
+    const int seen = (int)(at + 1) - (int)begin; // row r sees the page's first seen + .. places but for those
     const int most = seen + (int)((s + BLOCK - 1) / GROUP - s / GROUP);
     for (uint t = 0; t < PAGE && (int)t < most; t += COLUMNS)
         multiply_block(state->q + s * HEAD_DIM, HEAD_DIM, k + t, PAGE, HEAD_DIM, true, shrink, weights + t, PAGE);
@@ -147,6 +147,7 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
         const int sees = seen + (int)((s + r) / GROUP - s / GROUP);
+        const int window = (int)seen_by((uint)(sees - 1 + (int)begin), rules.window);
         low[r] = vload16(2 * r, weights);
         high[r] = vload16(2 * r + 1, weights);
 #if SOFTCAP || ALIBI

@@ -23,8 +23,9 @@
 //   branch     as hidden: only with BETWEEN 1
 //   .._columns, .._units, .._tickets   of a product: inputs; pieces of COLS outputs; in how many tickets they are cut (piece_of() tells how)
 //   cosines_2, sines_2   the other rotary tables
+//   ring_table the page table of layers with LOOK_RING
 //   the rest as in matmul.cl and attention.cl; then for each layer i its weights, each of one part, and its cache; `look` is its window, plus
-//              LOOK_SECOND or LOOK_UNTURNED
+//              LOOK_SECOND or LOOK_UNTURNED, and LOOK_RING
 // Launch    global {groups}, local {1}; groups > 0, a few for each compute unit
 // Build     -cl-std=CL3.0, as matmul_unit.h and attention_tile.h with -DTILE_ROWS=1 -DTURNS=1; -DNORM=0..3 -DGATED=0|1; -DSPLIT=0|1: each span
 //           of positions is a ticket, as in attention_tile_split; -DLAYERS=1..6: for so many there are arguments
@@ -72,6 +73,7 @@
 #endif
 #define LOOK_SECOND   (1u << 30) // rotary positions by the second tables
 #define LOOK_UNTURNED (2u << 30) // by none
+#define LOOK_RING     (1u << 29) // keys and values lie where the other page table says
 #define AHEAD  (128 << 10) // bytes that a core's second cache has room for
 
 // ---- Tickets
@@ -345,10 +347,11 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                             const uint hidden_columns, const uint attended_columns, const uint mlp_columns, const uint qkv_units,
                             const uint qkv_tickets, const uint output_units, const uint output_tickets, const uint up_units,
                             const uint up_tickets, const uint down_units, const uint down_tickets, __global float *branch,
-                            const float add, const float norm_eps, const __global int *table, const uint pages_per_sequence, const __global int *positions,
-                            const __global int *sequences, const __global float *cosines, const __global float *sines,
-                            const __global float *cosines_2, const __global float *sines_2, const __global float *growth,
-                            const __global float *slopes, const float scale, const uint spans, __global float *partial ALL_ARGUMENTS)
+                            const float add, const float norm_eps, const __global int *table, const __global int *ring_table,
+                            const uint pages_per_sequence, const __global int *positions, const __global int *sequences,
+                            const __global float *cosines, const __global float *sines, const __global float *cosines_2,
+                            const __global float *sines_2, const __global float *growth, const __global float *slopes,
+                            const float scale, const uint spans, __global float *partial ALL_ARGUMENTS)
 {
     const layer_data all[LAYERS] = { ALL_LAYERS };
     __global float *const sums = BETWEEN == 1 ? branch : hidden; // where output and down go
@@ -358,8 +361,8 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         const layer_data l = all[i];
         const head_tables tables = { l.look & LOOK_UNTURNED ? 0 : l.look & LOOK_SECOND ? cosines_2 : cosines,
                                      l.look & LOOK_SECOND ? sines_2 : sines, growth, l.q_norm_w, 0, l.k_norm_w, 0 };
-        const attention_data a = { qkv, l.keys, l.values, table, positions, sequences, qkv_stride, pages_per_sequence, scale,
-                                   l.look & ~(LOOK_SECOND | LOOK_UNTURNED), slopes, l.sinks, tables };
+        const attention_data a = { qkv, l.keys, l.values, l.look & LOOK_RING ? ring_table : table, positions, sequences, qkv_stride,
+                                   pages_per_sequence, scale, l.look & (LOOK_RING - 1), slopes, l.sinks, tables };
         const product_data to_qkv = { hidden, qkv, l.w_qkv, l.b_qkv, l.attention_norm_w, l.attention_norm_b, hidden_stride, qkv_stride,
                                       hidden_columns, qkv_units, qkv_tickets, norm_eps, 0 };
         const product_data output = { attended, sums, l.w_output, l.b_output, 0, 0, attended_stride, hidden_stride, attended_columns,

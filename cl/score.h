@@ -3,10 +3,11 @@
 //   score = SOFTCAP * tanh(score / SOFTCAP)
 //   score += slope * (t - at): ALiBi, of the key at position t for a row at position `at`. (Only differences matter to softmax, and small
 //            numbers are exact.) With ALIBI_FALCON slope is bfloat16, bfloat16 are t, at and their products, and the sum is scaled too
-// A row at `at` sees the positions first_seen() .. at: through a window of `window` positions, itself included, at most NO_WINDOW of them.
+// A row at `at` sees the positions first_seen() .. at, seen_by() of them where there are so many: through a window of `window` positions,
+// itself included, at most NO_WINDOW of them. With CHUNKED positions lie in chunks of `window`, and a row sees those of its own.
 //
-// Build     -DSOFTCAP=<bits of a float>, 0: none -DALIBI=0|1|2
-// Source    Press et al. 2021; transformers' Bloom, Falcon and Gemma2
+// Build     -DSOFTCAP=<bits of a float>, 0: none -DALIBI=0|1|2 -DCHUNKED=0|1
+// Source    Press et al. 2021; transformers' Bloom, Falcon and Gemma2; Llama 4 for chunks
 #ifndef OCLM_SCORE_H
 #define OCLM_SCORE_H
 
@@ -18,12 +19,19 @@
 #ifndef ALIBI
 #define ALIBI 0
 #endif
+#ifndef CHUNKED
+#define CHUNKED 0
+#endif
 
 #define ALIBI_FALCON 2
 #define NO_WINDOW    (1u << 28) // no position is as far back
 
+static inline uint seen_by(const uint at, const uint window) { return CHUNKED ? at % window + 1 : window; }
+
 static inline uint first_seen(const uint at, const uint window)
 {
+    if (CHUNKED)
+        return at - at % window;
     return (uint)max((int)(at + 1) - (int)window, 0); // of unsigned numbers it becomes an instruction that oclgrind does not know
 }
 

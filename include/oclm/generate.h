@@ -9,6 +9,7 @@
 #define OCLM_MAX_EOS_TOKENS 16
 #define OCLM_UNSET UINT32_MAX /* a number that was not given: generation_config.json decides, else transformers' default */
 #define OCLM_NO_TOKEN (-1)    /* a token id that was not given */
+#define OCLM_TOKEN_OFF (-2)   /* no token, also where generation_config.json has one: Python's None */
 
 /* Receives new ids as they are made, in order; several at once where the device ran ahead. The token that ended
  * generation is among them. `sequence` is its index in the result. With beams only the finished sequences arrive, at the end.

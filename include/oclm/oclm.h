@@ -318,6 +318,8 @@ typedef struct oclm_model_info {
     const char *device_name;             /* NULL where nothing is loaded */
     size_t      device_index;
     uint64_t    device_bytes;            /* allocated on the device for this model now; 0 where nothing is loaded */
+    uint64_t    kv_whole_bytes_per_token;/* of kv_bytes_per_token, what layers take that keep all positions; the others have a window */
+    uint64_t    kv_window_bytes;         /* what those others keep at most, of one sequence however long */
 } oclm_model_info;
 
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
@@ -547,7 +549,8 @@ OCLM_API void        oclm_session_free(oclm_session *session);
 /* The number of positions that every sequence of the session holds.  Since 0.1. */
 OCLM_API size_t      oclm_session_length(const oclm_session *session);
 /* Forgets all positions from `length` on; `length` <= oclm_session_length(). Models with layers that are no attention (LFM2, Qwen3-Next,
- * Qwen3.5) cannot go back so: the next call reads the session's ids again, from the first on.
+ * Qwen3.5) cannot go back so, and a session of one sequence not far where layers have a window (it keeps no more than that, and at least
+ * 256 positions): the next call reads the session's ids again, from the first on.
  * Errors: OCLM_ERR_ARGUMENT; for those models OCLM_ERR_UNSUPPORTED where the ids are not known, because the session has several sequences or
  * they came from a buffer: rewind to 0 then.  Since 0.1. */
 OCLM_API oclm_status oclm_session_rewind(oclm_session *session, size_t length);

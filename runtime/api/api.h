@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 #include "generation/config.h"
-#include "generation/generate.h"
+#include "generation/run.h"
 #include "model/forward.h"
 #include "tokenizer/chat/chat.h"
 #include "tokenizer/tokenizer.h"

@@ -10,7 +10,7 @@
 struct oclm_generation {
     int32_t   *prompt;
     size_t     prompt_count;
-    gen_result result;
+    gen_run   *run;
     char      *text, *new_text; /* NULL without a tokenizer */
 };
 
@@ -96,8 +96,8 @@ static oclm_status text_run_end(text_run *run, const tok_tokenizer *tokenizer, o
     status = run->status;
     for (size_t i = 0; i < made->prompt_count && status == OCLM_OK; i++)
         status = tok_ids_add(&ids, made->prompt[i]);
-    for (size_t i = 0; i < made->result.count && status == OCLM_OK; i++)
-        status = tok_ids_add(&ids, made->result.ids[i]);
+    for (size_t i = 0; i < made->run->sequences[0].count && status == OCLM_OK; i++)
+        status = tok_ids_add(&ids, made->run->sequences[0].ids[i]);
     if (status == OCLM_OK)
         status = tok_decode(tokenizer, ids.data, ids.count, run->options->skip_special_tokens, &whole);
     if (status == OCLM_OK && (!(made->text = core_text_take(&whole, NULL)) ||
@@ -114,19 +114,27 @@ oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenize
                          const oclm_generate_options *options, gen_place *place, oclm_generation **generation)
 {
     text_run         run = { .options = options, .status = OCLM_OK };
-    gen_callbacks    callbacks = { options->on_tokens, options->progress, options->user, options->cancel };
+    gen_hooks        hooks = { .on_tokens = options->on_tokens, .on_stopping = options->on_stopping, .progress = options->progress,
+                               .user = options->user, .cancel = options->cancel };
     oclm_generation *made = core_alloc_zero(1, sizeof *made, "a generation");
+    const gen_call   call = { .defaults = &model->defaults, .assistant = options->assistant_model ? &options->assistant_model->defaults : NULL,
+                              .options = options, .architecture = &model->inside->architecture, .has_tokenizer = tokenizer != NULL,
+                              .prompt_length = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count, .prompt_count = 1 };
     gen_config       config;
     oclm_status      status = OCLM_ERR_MEMORY;
+    gen_config_init(&config);
     if (!made) {
         core_free(prompt);
         return status;
     }
     made->prompt = prompt;
     made->prompt_count = count;
-    if ((status = gen_config_resolve(&model->defaults, options, &model->inside->architecture,
-                                     count > UINT32_MAX ? UINT32_MAX : (uint32_t)count, &config)) != OCLM_OK)
+    if ((status = gen_config_resolve(&call, &config)) != OCLM_OK)
         goto done;
+    if (config.mode != GEN_MODE_ROWS) {
+        status = core_fail(OCLM_ERR_UNSUPPORTED, "num_beams is %u: this version has neither beam search nor assisted decoding; set num_beams to 1", config.num_beams);
+        goto done;
+    }
     if ((status = api_check_ids(model, prompt, count)) != OCLM_OK)
         goto done;
     if (place && config.limit > place->state->max_positions) {
@@ -140,9 +148,16 @@ oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenize
     if (tokenizer) {
         if ((status = text_run_begin(&run, tokenizer->inside, prompt, count)) != OCLM_OK)
             goto done;
-        callbacks = (gen_callbacks){ on_tokens, options->progress ? on_progress : NULL, &run, options->cancel };
+        hooks.on_tokens = on_tokens;
+        hooks.progress = options->progress ? on_progress : NULL;
+        hooks.user = &run;
     }
-    if ((status = gen_generate(model->inside, prompt, count, &config, &callbacks, place, &made->result)) != OCLM_OK)
+    const gen_prompt one = { prompt, (uint32_t)count };
+    if ((status = gen_run_new(model->inside, NULL, &one, 1, &config, &hooks, place, NULL, &made->run)) != OCLM_OK)
+        goto done;
+    for (bool more = true; more && status == OCLM_OK;)
+        status = gen_run_next(made->run, &more);
+    if (status != OCLM_OK)
         goto done;
     if ((status = run.status) == OCLM_OK && tokenizer)
         status = text_run_end(&run, tokenizer->inside, made);
@@ -151,6 +166,7 @@ oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenize
     *generation = made;
     made = NULL;
 done:
+    gen_config_free(&config);
     tok_stream_free(run.stream);
     core_text_free(&run.new_text);
     oclm_generation_free(made);
@@ -208,7 +224,7 @@ void oclm_generation_free(oclm_generation *generation)
     if (!generation)
         return;
     core_free(generation->prompt);
-    gen_result_free(&generation->result);
+    gen_run_free(generation->run);
     core_free(generation->text);
     core_free(generation->new_text);
     core_free(generation);
@@ -223,8 +239,8 @@ const int32_t *oclm_generation_ids(const oclm_generation *generation, size_t seq
 {
     const bool there = sequence < oclm_generation_count(generation);
     if (count)
-        *count = there ? generation->result.count : 0;
-    return there ? generation->result.ids : NULL;
+        *count = there ? generation->run->sequences[sequence].count : 0;
+    return there ? generation->run->sequences[sequence].ids : NULL;
 }
 
 const int32_t *oclm_generation_prompt_ids(const oclm_generation *generation, size_t *count)
@@ -246,11 +262,11 @@ const char *oclm_generation_new_text(const oclm_generation *generation, size_t s
 
 oclm_finish_reason oclm_generation_finish_reason(const oclm_generation *generation, size_t sequence)
 {
-    return sequence < oclm_generation_count(generation) ? generation->result.finish_reason : OCLM_FINISH_LENGTH;
+    return sequence < oclm_generation_count(generation) ? generation->run->sequences[sequence].finish_reason : OCLM_FINISH_LENGTH;
 }
 
 void oclm_generation_get_timing(const oclm_generation *generation, oclm_timing *timing)
 {
     if (generation && api_result_check(timing, sizeof *timing, "oclm_timing") == OCLM_OK)
-        api_result_write(&generation->result.timing, sizeof *timing, timing);
+        api_result_write(&generation->run->timing, sizeof *timing, timing);
 }

@@ -63,7 +63,7 @@ static oclm_status load(const char *name, cl_context context, cl_command_queue q
     if (status != OCLM_OK || (status = read_folder(folder.data, &made->defaults)) != OCLM_OK ||
         (status = open_device(options, context, queue, &device)) != OCLM_OK ||
         (status = model_load(folder.data, device, &how, &made->inside)) != OCLM_OK)
-        core_free(made); /* model_load() closes the device */
+        oclm_model_free(made); /* model_load() closes the device */
     else
         *model = made;
     core_text_free(&folder);
@@ -107,6 +107,7 @@ void oclm_model_free(oclm_model *model)
     if (!model)
         return;
     model_free(model->inside);
+    gen_defaults_free(&model->defaults);
     core_free(model);
 }
 

@@ -48,6 +48,7 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
         return core_fail(OCLM_ERR_ARGUMENT, "batch is %u; it must be 1 to %u", mine.batch, MAX_BATCH);
     state.sequences = mine.batch;
     state.max_positions = mine.max_positions ? mine.max_positions : room;
+    state.whole_windows = mine.batch > 1; /* they go back anywhere: nobody keeps the ids of many sequences, to read them again */
     rows = (size_t)state.max_positions * mine.batch;
     state.max_rows = rows < MODEL_CHUNK_ROWS ? (uint32_t)rows : mine.batch > MODEL_CHUNK_ROWS ? mine.batch : MODEL_CHUNK_ROWS;
     rows = LOGITS_BYTES / (model->inside->architecture.vocab_size * sizeof(float));
@@ -117,7 +118,7 @@ oclm_status oclm_session_rewind(oclm_session *session, size_t length)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_rewind: length is %zu, but the session has %u positions", length,
                          session->length);
     if (length < session->length && !can_go_back(session, (uint32_t)length))
-        return core_fail(OCLM_ERR_UNSUPPORTED, "oclm_session_rewind: length is %zu, but a %s model has layers that cannot go back, and the session "
+        return core_fail(OCLM_ERR_UNSUPPORTED, "oclm_session_rewind: length is %zu, but a %s model has layers that cannot go back so far, and the session "
                          "does not know its ids (it was opened for %u sequences, or they came from a buffer); rewind to 0 and read the ids again",
                          length, session->model->inside->architecture.model_type, session->batch);
     if (length < session->length)
@@ -183,7 +184,7 @@ static void make_pieces(oclm_session *session, const input *in, size_t done, siz
     }
 }
 
-/* Layers without attention cannot be cut back. Where they stand elsewhere than the session, its ids are read again from the first on. */
+/* Some layers cannot be cut back so far. Where they stand elsewhere than the session, its ids are read again from the first on. */
 static oclm_status catch_up(oclm_session *session)
 {
     const uint32_t length = session->length;

@@ -20,12 +20,23 @@ static uint64_t budget(const oclm_device_info *d)
     return d->global_mem_bytes / 100 * BUDGET_PERCENT;
 }
 
+/* Bytes of the cache of one sequence of so many positions: layers with a window keep no more than that needs. */
+static uint64_t cache_bytes(const oclm_model_info *m, uint64_t positions)
+{
+    const uint64_t windows = (m->kv_bytes_per_token - m->kv_whole_bytes_per_token) * positions;
+    return m->kv_whole_bytes_per_token * positions + (windows < m->kv_window_bytes ? windows : m->kv_window_bytes);
+}
+
 /* Positions whose cache fits beside the weights, at most the model's; 0: not even the weights fit. */
 static uint64_t positions_that_fit(const oclm_model_info *m, const oclm_device_info *d, oclm_dtype dtype)
 {
     const uint64_t weights = bytes_in(m, dtype), room = budget(d);
-    const uint64_t fitting = room > weights && m->kv_bytes_per_token ? (room - weights) / m->kv_bytes_per_token : 0;
-    return fitting < m->max_position_embeddings ? fitting : m->max_position_embeddings;
+    uint64_t       fitting = 0, beyond = (uint64_t)m->max_position_embeddings + 1;
+    while (room > weights && fitting + 1 < beyond) { /* `fitting` positions do, `beyond` do not */
+        const uint64_t middle = fitting + (beyond - fitting) / 2;
+        *(cache_bytes(m, middle) <= room - weights ? &fitting : &beyond) = middle;
+    }
+    return fitting;
 }
 
 static oclm_device_info get(const oclm_device_list *list, size_t i)
@@ -64,6 +75,8 @@ static void print_json(const cli_args *args, const oclm_model_info *m, const ocl
         cli_json_uint(&json, cli_dtype_name(dtypes[t]), bytes_in(m, dtypes[t]));
     cli_json_close(&json, '}');
     cli_json_uint(&json, "kv_bytes_per_token", m->kv_bytes_per_token);
+    cli_json_uint(&json, "kv_whole_bytes_per_token", m->kv_whole_bytes_per_token);
+    cli_json_uint(&json, "kv_window_bytes", m->kv_window_bytes);
     print_shape_json(&json, m);
     cli_json_open(&json, "devices", '[');
     for (size_t i = 0; i < oclm_device_list_count(list); i++) {
@@ -130,8 +143,9 @@ static void print_people(const oclm_model_info *m, const oclm_device_list *list)
     for (size_t t = 0; t < DTYPE_COUNT; t++)
         (void)printf("%s%s %s", t ? ", " : "", cli_format_bytes(bytes_in(m, dtypes[t]), buffer), cli_dtype_name(dtypes[t]));
     (void)printf("\ncache: %s a token", cli_format_bytes(m->kv_bytes_per_token, buffer));
-    (void)printf(", %s for all positions\n",
-                 cli_format_bytes(m->kv_bytes_per_token * m->max_position_embeddings, buffer));
+    if (m->kv_window_bytes > 0)
+        (void)printf(", %s once windows are full", cli_format_bytes(m->kv_whole_bytes_per_token, buffer));
+    (void)printf(", %s for all positions\n", cli_format_bytes(cache_bytes(m, m->max_position_embeddings), buffer));
     for (size_t i = 0; i < oclm_device_list_count(list); i++) {
         const oclm_device_info d = get(list, i);
         if (!d.unusable)

@@ -9,7 +9,7 @@
 #include "core/log.h"
 #include "core/platform.h"
 #include "device/profile.h"
-#include "generation/generate.h"
+#include "generation/loop.h"
 
 #define MAX_REPETITIONS 1000u
 #define STEPS_AHEAD 16u                   /* decoding steps in a batch, two batches in flight */
@@ -53,12 +53,15 @@ static void fill_prompt(int32_t *ids, uint32_t count, uint32_t vocab)
     }
 }
 
+static const gen_hooks silent = { 0 };
+
 static oclm_status prefill(bench *b, uint32_t count)
 {
-    bool        cancelled;
-    oclm_status status;
+    const gen_prompt prompt = { b->prompt, count };
+    bool             cancelled;
+    oclm_status      status;
     model_cache_truncate(&b->loop->state->cache, 0, 0);
-    if ((status = gen_loop_prefill(b->loop, b->prompt, 0, count, NULL, NULL, NULL, &cancelled)) != OCLM_OK)
+    if ((status = gen_loop_prefill(b->loop, &prompt, 0, &silent, &cancelled)) != OCLM_OK)
         return status;
     return gen_loop_drain(b->loop);
 }
@@ -87,7 +90,7 @@ static oclm_status decode(bench *b, uint32_t count)
     cl_event    before = NULL, now = NULL;
     oclm_status status;
     cl_int      error = CL_SUCCESS;
-    if ((status = gen_loop_begin(b->loop, b->depth)) != OCLM_OK)
+    if ((status = gen_loop_begin(b->loop)) != OCLM_OK)
         return status;
     for (uint32_t done = 0, steps; done < count && status == OCLM_OK && error == CL_SUCCESS; done += steps) {
         steps = count - done < STEPS_AHEAD ? count - done : STEPS_AHEAD;
@@ -136,15 +139,22 @@ static oclm_status measure_decode(bench *b)
 /* One token in, one out, twice: the first time may build. */
 static oclm_status measure_first_token(bench *b)
 {
-    static const gen_callbacks none = { NULL, NULL, NULL, NULL };
-    const gen_config config = { .limit = 2, .temperature = 1, .top_p = 1 };
-    gen_result       one;
+    const gen_prompt prompt = { b->prompt, 1 };
     for (int i = 0; i < 2; i++) {
-        const oclm_status status = gen_generate(b->model, b->prompt, 1, &config, &none, NULL, &one);
+        gen_config  config;
+        gen_run    *one;
+        oclm_status status;
+        bool        more;
+        gen_config_init(&config);
+        config.prompt_length = 1;
+        config.limit = 2;
+        if ((status = gen_run_new(b->model, NULL, &prompt, 1, &config, &silent, NULL, NULL, &one)) != OCLM_OK)
+            return status;
+        status = gen_run_next(one, &more);
+        b->result->first_token_s = one->timing.prefill_s;
+        gen_run_free(one);
         if (status != OCLM_OK)
             return status;
-        b->result->first_token_s = one.timing.prefill_s;
-        gen_result_free(&one);
     }
     return OCLM_OK;
 }
@@ -223,7 +233,7 @@ static oclm_status check(const model_model *model, const oclm_bench_options *opt
 
 oclm_status gen_bench(const model_model *model, const oclm_bench_options *options, oclm_bench_result *result)
 {
-    const gen_config greedy = { .limit = 1, .temperature = 1, .top_p = 1 };
+    gen_config       greedy;
     bench            b = { .model = model, .options = options, .result = result };
     uint32_t         limit = 0;
     oclm_status      status;
@@ -237,10 +247,12 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
         status = OCLM_ERR_MEMORY;
         goto done;
     }
+    gen_config_init(&greedy);
+    const gen_loop_size size = { .prompts = 1, .ids = limit, .limit = limit };
     fill_prompt(b.prompt, limit, model->architecture.vocab_size);
     if ((status = measure_first_token(&b)) != OCLM_OK ||
         (status = dev_matmul_tune(model->device, model->weights.dtype)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
-        (status = gen_loop_new(model, &greedy, limit, limit, NULL, &b.loop)) != OCLM_OK ||
+        (status = gen_loop_new(model, &greedy, &size, NULL, &b.loop)) != OCLM_OK ||
         (status = measure_prefill(&b)) != OCLM_OK || (status = measure_decode(&b)) != OCLM_OK ||
         (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)
         goto done;

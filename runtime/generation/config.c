@@ -1,219 +1,18 @@
-/* config.c: finds the value of each generation option: the call's, else generation_config.json's, else transformers' default.
+/* config.c: decides what one call asks for: lengths, ends, mode, processors. The values come merged (config_merge.c) and checked one by one
+ * (config_check.c); here is what depends on several of them, and on the prompt.
  *
- * The rules are transformers 5's, GenerationConfig and generate(): config.json counts only where generation_config.json is
- * missing, the two are never merged; max_new_tokens beats max_length wherever either comes from; what transformers warns about
- * is a warning here, what it raises is an error. Ours alone: an option we lack is told, not passed over. */
+ * The rules are transformers 5's, GenerationConfig and generate(): max_new_tokens beats max_length wherever either comes from; what
+ * transformers warns about is a warning here, what it raises is an error. */
 #include "generation/config.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "core/log.h"
-#include "core/platform.h"
+#include "generation/config_lists.h"
 
 #define DEFAULT_NEW_TOKENS 20u
-#define DEFAULT_TOP_K 50u
-#define LARGEST_COUNT (OCLM_UNSET - 1u)
-
-/* ---- generation_config.json -------------------------------------------------------------------------------------------- */
-
-/* Options of transformers that change which tokens come out and that are not here yet. A number equal to `off`, false, and an
- * empty list mean nothing. */
-static const struct {
-    const char *name;
-    double      off;
-    bool        sampling; /* matters only while sampling */
-} lacking[] = {
-    { "repetition_penalty", 1, false },         { "no_repeat_ngram_size", 0, false },
-    { "encoder_repetition_penalty", 1, false }, { "encoder_no_repeat_ngram_size", 0, false },
-    { "bad_words_ids", 0, false },              { "sequence_bias", 0, false },
-    { "suppress_tokens", 0, false },            { "begin_suppress_tokens", 0, false },
-    { "forced_bos_token_id", -1, false },       { "forced_eos_token_id", -1, false },
-    { "exponential_decay_length_penalty", 0, false },
-    { "guidance_scale", 1, false },             { "watermarking_config", 0, false },
-    { "stop_strings", 0, false },               { "max_time", 0, false },
-    { "penalty_alpha", 0, false },              { "dola_layers", 0, false },
-    { "constraints", 0, false },                { "force_words_ids", 0, false },
-    { "token_healing", 0, false },              { "num_return_sequences", 1, true },
-    { "min_p", 0, true },                       { "top_h", 1, true },
-    { "typical_p", 1, true },                   { "epsilon_cutoff", 0, true },
-    { "eta_cutoff", 0, true },
-};
-
-static bool is_active(const cJSON *value, double off)
-{
-    if (cJSON_IsNumber(value))
-        return value->valuedouble != off;
-    if (cJSON_IsArray(value) || cJSON_IsObject(value))
-        return value->child != NULL;
-    return value != NULL && !cJSON_IsFalse(value);
-}
-
-CORE_PRINTF(3, 4) static void print(char *buffer, size_t size, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)core_vsnprintf(buffer, size, format, arguments);
-    va_end(arguments);
-}
-
-/* Adds "name=value" to a list in a fixed array; a list that is full ends in "...". */
-static void list_add(char list[256], const char *name, const cJSON *value)
-{
-    const size_t used = strlen(list);
-    char         entry[96];
-    if (cJSON_IsNumber(value))
-        print(entry, sizeof entry, "%s%s=%g", used ? ", " : "", name, value->valuedouble);
-    else
-        print(entry, sizeof entry, "%s%s", used ? ", " : "", name);
-    if (used + strlen(entry) + sizeof ", ..." <= 256)
-        memcpy(list + used, entry, strlen(entry) + 1);
-    else if (used < 3 || strcmp(list + used - 3, "...") != 0)
-        memcpy(list + used, ", ...", sizeof ", ...");
-}
-
-static oclm_status read_eos_id(const cJSON *value, const char *origin, gen_defaults *defaults)
-{
-    if (!cJSON_IsNumber(value) || fabs(value->valuedouble) > INT32_MAX)
-        return core_fail(OCLM_ERR_FORMAT, "%s: \"eos_token_id\" must be a token id or a list of them", origin);
-    if (value->valuedouble < 0) {
-        core_log(OCLM_LOG_WARNING, "%s: eos_token_id %g is negative: generation does not stop at it", origin,
-                 value->valuedouble);
-        return OCLM_OK;
-    }
-    if (defaults->eos_token_count == OCLM_MAX_EOS_TOKENS)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"eos_token_id\" lists more than %d ids, the most oclm takes; shorten the list",
-                         origin, OCLM_MAX_EOS_TOKENS);
-    defaults->eos_token_ids[defaults->eos_token_count++] = (int32_t)value->valuedouble;
-    return OCLM_OK;
-}
-
-static oclm_status read_eos(const cJSON *tree, const char *origin, gen_defaults *defaults)
-{
-    const cJSON *value = core_json_member(tree, "eos_token_id");
-    oclm_status  status = OCLM_OK;
-    if (!value || defaults->eos_token_count > 0)
-        return OCLM_OK;
-    if (!cJSON_IsArray(value))
-        return read_eos_id(value, origin, defaults);
-    for (const cJSON *id = value->child; id && status == OCLM_OK; id = id->next)
-        status = read_eos_id(id, origin, defaults);
-    return status;
-}
-
-static oclm_status read_count(const cJSON *tree, const char *name, const char *origin, uint32_t min, uint32_t *value)
-{
-    return *value != OCLM_UNSET ? OCLM_OK : core_json_get_u32(tree, name, origin, min, LARGEST_COUNT, value);
-}
-
-static oclm_status read_float(const cJSON *tree, const char *name, const char *origin, float *value)
-{
-    double      number = NAN;
-    oclm_status status;
-    if (!isnan(*value))
-        return OCLM_OK;
-    if ((status = core_json_get_float(tree, name, origin, &number)) == OCLM_OK)
-        *value = (float)number;
-    return status;
-}
-
-static oclm_status read_switch(const cJSON *tree, const char *name, const char *origin, oclm_switch *value)
-{
-    bool        on = false;
-    oclm_status status;
-    if (*value != OCLM_SWITCH_UNSET || !core_json_member(tree, name))
-        return OCLM_OK;
-    if ((status = core_json_get_bool(tree, name, origin, &on)) == OCLM_OK)
-        *value = on ? OCLM_SWITCH_ON : OCLM_SWITCH_OFF;
-    return status;
-}
-
-/* Fills what is still unset from one object. */
-static oclm_status read_members(const cJSON *tree, const char *origin, gen_defaults *d)
-{
-    oclm_status status;
-    if ((status = read_count(tree, "max_new_tokens", origin, 1, &d->max_new_tokens)) != OCLM_OK ||
-        (status = read_count(tree, "max_length", origin, 0, &d->max_length)) != OCLM_OK ||
-        (status = read_count(tree, "min_new_tokens", origin, 0, &d->min_new_tokens)) != OCLM_OK ||
-        (status = read_count(tree, "min_length", origin, 0, &d->min_length)) != OCLM_OK ||
-        (status = read_count(tree, "top_k", origin, 0, &d->top_k)) != OCLM_OK ||
-        (status = read_count(tree, "num_beams", origin, 1, &d->num_beams)) != OCLM_OK ||
-        (status = read_float(tree, "temperature", origin, &d->temperature)) != OCLM_OK ||
-        (status = read_float(tree, "top_p", origin, &d->top_p)) != OCLM_OK ||
-        (status = read_switch(tree, "do_sample", origin, &d->do_sample)) != OCLM_OK ||
-        (status = read_eos(tree, origin, d)) != OCLM_OK)
-        return status;
-    for (size_t i = 0; i < COUNT(lacking); i++) {
-        const cJSON *value = core_json_member(tree, lacking[i].name);
-        if (is_active(value, lacking[i].off))
-            list_add(lacking[i].sampling ? d->not_applied_sampling : d->not_applied, lacking[i].name, value);
-    }
-    return OCLM_OK;
-}
-
-void gen_defaults_init(gen_defaults *defaults)
-{
-    memset(defaults, 0, sizeof *defaults);
-    defaults->max_new_tokens = defaults->max_length = defaults->min_new_tokens = defaults->min_length = OCLM_UNSET;
-    defaults->top_k = defaults->num_beams = OCLM_UNSET;
-    defaults->temperature = defaults->top_p = NAN;
-    defaults->do_sample = OCLM_SWITCH_UNSET;
-}
-
-/* Without generation_config.json: the same members of config.json, then those of its parts for what is still unset. */
-static oclm_status read_model_config(const char *path, gen_defaults *defaults)
-{
-    static const char *const parts[] = { "decoder", "generator", "text_config" };
-    cJSON      *tree = NULL;
-    oclm_status status = core_json_read_file(path, CORE_JSON_MAX_CONFIG, &tree);
-    if (status == OCLM_OK)
-        status = read_members(tree, path, defaults);
-    for (size_t i = 0; i < COUNT(parts) && status == OCLM_OK; i++) {
-        const cJSON *part = core_json_member(tree, parts[i]);
-        if (cJSON_IsObject(part))
-            status = read_members(part, path, defaults);
-    }
-    cJSON_Delete(tree);
-    return status;
-}
-
-oclm_status gen_defaults_read(const char *folder, const model_architecture *architecture, gen_defaults *defaults)
-{
-    static const char name[] = "generation_config.json";
-    core_text   path = CORE_TEXT_INIT;
-    cJSON      *tree = NULL;
-    oclm_status status;
-    gen_defaults_init(defaults);
-    if ((status = core_path_join(&path, folder, name)) != OCLM_OK)
-        goto done;
-    if (core_path_is_file(path.data)) {
-        status = core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &tree);
-        if (status == OCLM_OK && cJSON_IsObject(tree)) {
-            memcpy(defaults->origin, name, sizeof name);
-            if ((status = read_members(tree, path.data, defaults)) != OCLM_OK)
-                goto done;
-            if (defaults->eos_token_count == 0 && architecture->eos_token_count > 0)
-                core_log(OCLM_LOG_WARNING, "%s sets no eos_token_id, so generation stops at the length limit only; "
-                         "config.json's is %d", path.data, (int)architecture->eos_token_ids[0]);
-            goto done;
-        }
-        if (status == OCLM_ERR_MEMORY)
-            goto done;
-        if (status == OCLM_OK)
-            core_log(OCLM_LOG_WARNING, "%s: not a JSON object; the file counts as missing", path.data);
-        else
-            core_log(OCLM_LOG_WARNING, "%s; the file counts as missing", oclm_last_error());
-    }
-    memcpy(defaults->origin, "config.json", sizeof "config.json");
-    if ((status = core_path_join(&path, folder, "config.json")) == OCLM_OK)
-        status = read_model_config(path.data, defaults);
-done:
-    cJSON_Delete(tree);
-    core_text_free(&path);
-    return status;
-}
 
 void gen_config_init(gen_config *config)
 {
@@ -225,42 +24,32 @@ void gen_config_init(gen_config *config)
     };
 }
 
-/* ---- One call ------------------------------------------------------------------------------------------------------------ */
-
-static uint32_t pick_count(uint32_t call, uint32_t file, uint32_t fallback)
+void gen_config_free(gen_config *config)
 {
-    return call != OCLM_UNSET ? call : file != OCLM_UNSET ? file : fallback;
+    core_free(config->stop_strings); /* each list is one block */
+    core_free(config->negative_prompt.ids);
+    core_free(config->sequence_bias);
+    core_free(config->bad_words);
+    core_free(config->forced_eos.ids);
+    core_free(config->suppress_tokens.ids);
+    core_free(config->begin_suppress_tokens.ids);
+    gen_config_init(config);
 }
 
-static float pick_float(float call, float file, float fallback)
-{
-    return !isnan(call) ? call : !isnan(file) ? file : fallback;
-}
-
-/* " (from generation_config.json)" where the call did not say it. */
-static const char *from_file(const gen_defaults *defaults, bool call, char buffer[48])
-{
-    if (call)
-        return "";
-    print(buffer, 48, " (from %s)", defaults->origin);
-    return buffer;
-}
+/* ---- Lengths ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The length limit. A table of learned positions ends; rotary positions go on, and what a model makes of more than it was
  * trained on is its own affair, in transformers too: a warning. */
-static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_generate_options *options,
-                                 const model_architecture *architecture, uint32_t prompt, gen_config *config)
+static oclm_status resolve_limit(const gen_merged *merged, gen_config *config)
 {
-    const uint32_t trained = architecture->max_position_embeddings;
+    const model_architecture *architecture = merged->call->architecture;
+    const uint32_t prompt = merged->call->prompt_length, trained = architecture->max_position_embeddings;
     const uint32_t room = architecture->position == MODEL_POSITION_LEARNED ? trained : MODEL_MAX_POSITIONS;
-    const uint32_t max_new = pick_count(options->max_new_tokens, defaults->max_new_tokens, OCLM_UNSET);
-    const uint32_t max_length = pick_count(options->max_length, defaults->max_length, OCLM_UNSET);
-    char           from[48];
+    const uint32_t max_new = merged->value.max_new_tokens, max_length = merged->value.max_length;
+    char           from[96];
     uint64_t       limit;
     if (prompt == 0)
         return core_fail(OCLM_ERR_ARGUMENT, "the prompt is empty: generation needs at least one token to go on from");
-    if (max_new == 0)
-        return core_fail(OCLM_ERR_ARGUMENT, "max_new_tokens is 0; it must be greater than 0");
     if (prompt >= room)
         return core_fail(OCLM_ERR_ARGUMENT, "the prompt has %u tokens and leaves no room: the model allows %u positions%s, "
                          "prompt and new tokens together; shorten the prompt", prompt, room,
@@ -268,10 +57,10 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
     if (max_new != OCLM_UNSET) {
         limit = (uint64_t)prompt + max_new;
         if (max_length != OCLM_UNSET) {
-            const bool replaced = options->max_new_tokens != OCLM_UNSET && options->max_length == OCLM_UNSET; /* as meant */
+            const bool replaced = GEN_SOURCE(merged, max_new_tokens) == GEN_FROM_CALL && GEN_SOURCE(merged, max_length) != GEN_FROM_CALL; /* as meant */
             core_log(replaced ? OCLM_LOG_INFO : OCLM_LOG_WARNING,
                      "both max_new_tokens (=%u)%s and max_length (=%u) are set: max_new_tokens counts", max_new,
-                     from_file(defaults, options->max_new_tokens != OCLM_UNSET, from), max_length);
+                     GEN_ORIGIN(merged, max_new_tokens, from), max_length);
         }
     } else if (max_length != OCLM_UNSET) {
         limit = max_length;
@@ -284,8 +73,7 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
     }
     if (prompt >= limit)
         return core_fail(OCLM_ERR_ARGUMENT, "the prompt has %u tokens, but max_length%s is %u, which counts the prompt too; "
-                         "raise max_length or set max_new_tokens instead", prompt,
-                         from_file(defaults, options->max_length != OCLM_UNSET, from), max_length);
+                         "raise max_length or set max_new_tokens instead", prompt, GEN_ORIGIN(merged, max_length, from), max_length);
     if (limit > trained) {
         core_log(OCLM_LOG_WARNING, "%u prompt tokens and %" PRIu64 " new ones need %" PRIu64 " positions, but the model was made for %u "
                  "(max_position_embeddings): %s", prompt, limit - prompt, limit, trained,
@@ -296,33 +84,28 @@ static oclm_status resolve_limit(const gen_defaults *defaults, const oclm_genera
     return OCLM_OK;
 }
 
-static void resolve_minimum(const gen_defaults *defaults, const oclm_generate_options *options, uint32_t prompt,
-                            gen_config *config)
+/* In transformers min_new_tokens replaces min_length by prompt + min_new_tokens: one number says both. */
+static void resolve_minimum(const gen_merged *merged, gen_config *config)
 {
-    const uint32_t min_new = pick_count(options->min_new_tokens, defaults->min_new_tokens, OCLM_UNSET);
-    const uint32_t min_length = pick_count(OCLM_UNSET, defaults->min_length, 0);
-    config->min_new_tokens = min_new != OCLM_UNSET ? min_new : min_length > prompt ? min_length - prompt : 0;
-    if (config->min_new_tokens > config->limit - prompt)
-        core_log(OCLM_LOG_WARNING, "at least %u new tokens are asked for, but the length limit leaves %u", config->min_new_tokens,
-                 config->limit - prompt);
+    const uint32_t prompt = config->prompt_length, min_new = merged->value.min_new_tokens, min_length = merged->value.min_length;
+    const uint32_t wanted = min_new != OCLM_UNSET ? min_new : min_length > prompt ? min_length - prompt : 0;
+    if (wanted > config->limit - prompt)
+        core_log(OCLM_LOG_WARNING, "at least %u new tokens are asked for, but the length limit leaves %u", wanted, config->limit - prompt);
+    config->min_new_tokens = config->eos_token_count > 0 ? wanted : 0;
+    config->min_length = config->min_new_tokens > 0 ? prompt + config->min_new_tokens : 0;
 }
 
-static oclm_status resolve_eos(const gen_defaults *defaults, const oclm_generate_options *options, uint32_t vocab,
-                               gen_config *config)
+/* ---- Special tokens --------------------------------------------------------------------------------------------------------------- */
+
+static oclm_status resolve_eos(const gen_merged *merged, gen_config *config)
 {
-    const bool     call = options->eos_token_count > 0;
-    const int32_t *ids = call ? options->eos_token_ids : defaults->eos_token_ids;
-    const size_t   count = call ? options->eos_token_count : defaults->eos_token_count;
-    if (call && !ids)
-        return core_fail(OCLM_ERR_ARGUMENT, "eos_token_ids is NULL, but eos_token_count is %zu", count);
+    const int32_t *ids = merged->value.eos_token_ids;
+    const size_t   count = merged->value.eos_token_count;
+    const uint32_t vocab = merged->call->architecture->vocab_size;
+    const bool     call = GEN_SOURCE(merged, eos_token_ids) == GEN_FROM_CALL;
+    char           from[96];
     if (count > OCLM_MAX_EOS_TOKENS)
         return core_fail(OCLM_ERR_ARGUMENT, "eos_token_id lists %zu ids; at most %d are possible", count, OCLM_MAX_EOS_TOKENS);
-    if (options->use_eos_token == OCLM_SWITCH_OFF) {
-        if (call)
-            return core_fail(OCLM_ERR_ARGUMENT, "eos_token_ids are given (the first is %d), but use_eos_token is off: choose one",
-                             (int)ids[0]);
-        return OCLM_OK;
-    }
     for (size_t i = 0; i < count; i++) {
         if (ids[i] >= 0 && (uint32_t)ids[i] < vocab)
             config->eos_token_ids[config->eos_token_count++] = ids[i];
@@ -330,81 +113,226 @@ static oclm_status resolve_eos(const gen_defaults *defaults, const oclm_generate
             return core_fail(OCLM_ERR_ARGUMENT, "eos_token_id %d is outside the vocabulary: ids are 0 to %u", (int)ids[i],
                              vocab - 1);
         else
-            core_log(OCLM_LOG_WARNING, "eos_token_id %d (from %s) is outside the vocabulary of %u: generation does not stop at it",
-                     (int)ids[i], defaults->origin, vocab);
+            core_log(OCLM_LOG_WARNING, "eos_token_id %d%s is outside the vocabulary of %u: generation does not stop at it",
+                     (int)ids[i], GEN_ORIGIN(merged, eos_token_ids, from), vocab);
     }
     return OCLM_OK;
 }
 
-/* A warning for a sampling option that greedy search ignores. Quiet where the call switched sampling off and left the option to
- * the file: that is what `do_sample=False` over a file made for sampling means. */
-static void warn_unused(const oclm_generate_options *options, const gen_defaults *defaults, const char *name, bool call,
-                        bool differs, double value)
+/* One token of the call or a file, OCLM_NO_TOKEN where there is none. A file's that is outside the vocabulary is an error where `strict`. */
+static oclm_status resolve_token(const gen_merged *merged, size_t offset, bool strict, int32_t *token)
 {
-    char from[48];
-    if (differs && (call || options->do_sample == OCLM_SWITCH_UNSET))
-        core_log(OCLM_LOG_WARNING, "%s (=%g)%s has no effect without do_sample", name, value, from_file(defaults, call, from));
+    const gen_field *field = gen_field_at(offset);
+    const double     number = gen_field_number(field, &merged->value);
+    const uint32_t   vocab = merged->call->architecture->vocab_size;
+    char             from[96];
+    *token = isnan(number) ? OCLM_NO_TOKEN : (int32_t)number;
+    if (*token < 0 || (uint32_t)*token < vocab)
+        return OCLM_OK;
+    if (strict || gen_source_of(merged, offset) == GEN_FROM_CALL)
+        return core_fail(OCLM_ERR_ARGUMENT, "%s %d%s is outside the vocabulary: ids are 0 to %u", field->name, (int)*token,
+                         gen_origin_of(merged, offset, from), vocab - 1);
+    *token = OCLM_NO_TOKEN; /* a pad_token of the tokenizer's that the model has no row for, as is common: nothing but padding needs it */
+    return OCLM_OK;
 }
 
-static oclm_status resolve_sampling(const gen_defaults *defaults, const oclm_generate_options *options, gen_config *config)
+/* What shorter rows are filled with: transformers takes a pad_token_id of 0 for none where beams end, and only there. */
+static oclm_status resolve_pad(const gen_merged *merged, gen_config *config)
 {
-    const oclm_switch do_sample = options->do_sample != OCLM_SWITCH_UNSET ? options->do_sample : defaults->do_sample;
-    const bool        call_temperature = !isnan(options->temperature), call_top_p = !isnan(options->top_p);
-    char              from[48];
-    config->do_sample = do_sample == OCLM_SWITCH_ON;
-    config->temperature = pick_float(options->temperature, defaults->temperature, 1.0f);
-    config->top_k = pick_count(options->top_k, defaults->top_k, DEFAULT_TOP_K);
-    config->top_p = pick_float(options->top_p, defaults->top_p, 1.0f);
-    config->seed = options->seed;
-    if (!config->do_sample) {
-        warn_unused(options, defaults, "temperature", call_temperature, config->temperature != 1.0f, config->temperature);
-        warn_unused(options, defaults, "top_k", options->top_k != OCLM_UNSET, config->top_k != DEFAULT_TOP_K, config->top_k);
-        warn_unused(options, defaults, "top_p", call_top_p, config->top_p != 1.0f, config->top_p);
-        config->temperature = config->top_p = 1.0f; /* greedy has no use for them, so neither has anyone who looks */
-        config->top_k = 0;
+    const int32_t first = config->eos_token_count > 0 ? config->eos_token_ids[0] : OCLM_NO_TOKEN;
+    int32_t       pad;
+    oclm_status   status = resolve_token(merged, offsetof(oclm_generate_options, pad_token_id), false, &pad);
+    if (pad == OCLM_NO_TOKEN)
+        pad = first;
+    config->pad_token_id = pad == OCLM_NO_TOKEN ? 0 : pad;
+    config->fill_token_id = first == OCLM_NO_TOKEN ? -1 : pad > 0 ? pad : first;
+    return status;
+}
+
+static bool is_among(int32_t id, const gen_ids *ids)
+{
+    for (uint32_t i = 0; i < ids->count; i++)
+        if (ids->ids[i] == id)
+            return true;
+    return false;
+}
+
+/* Where every token that is forced is suppressed too, nothing is left to choose. */
+static oclm_status check_forced(const gen_config *config, int32_t forced_bos)
+{
+    uint32_t suppressed = 0;
+    if (forced_bos != OCLM_NO_TOKEN && is_among(forced_bos, &config->suppress_tokens))
+        return core_fail(OCLM_ERR_ARGUMENT, "forced_bos_token_id %d is also in suppress_tokens, so that no token is left; remove it from one of them",
+                         (int)forced_bos);
+    for (uint32_t i = 0; i < config->forced_eos.count; i++)
+        suppressed += is_among(config->forced_eos.ids[i], &config->suppress_tokens);
+    if (config->forced_eos.count > 0 && suppressed == config->forced_eos.count)
+        return core_fail(OCLM_ERR_ARGUMENT, "every token of forced_eos_token_id (the first is %d) is also in suppress_tokens, so that no token is left; "
+                         "remove it from one of them, or use min_new_tokens against an early end", (int)config->forced_eos.ids[0]);
+    return OCLM_OK;
+}
+
+/* ---- Scores ----------------------------------------------------------------------------------------------------------------------- */
+
+/* What was checked and is one number. */
+static void copy_numbers(const oclm_generate_options *o, gen_config *config)
+{
+    config->max_time = o->max_time;
+    config->do_sample = o->do_sample == OCLM_SWITCH_ON;
+    config->num_beams = o->num_beams;
+    config->num_return_sequences = o->num_return_sequences;
+    config->early_stopping = o->early_stopping;
+    config->length_penalty = o->length_penalty;
+    config->prefill_chunk_size = o->prefill_chunk_size == OCLM_UNSET ? 0 : o->prefill_chunk_size;
+    config->guidance_scale = o->guidance_scale;
+    config->encoder_repetition_penalty = o->encoder_repetition_penalty;
+    config->repetition_penalty = o->repetition_penalty;
+    config->no_repeat_ngram_size = o->no_repeat_ngram_size;
+    config->encoder_no_repeat_ngram_size = o->encoder_no_repeat_ngram_size;
+    config->remove_invalid_values = o->remove_invalid_values == OCLM_SWITCH_ON;
+    config->temperature = o->temperature;
+    config->top_h = o->top_h;
+    config->top_k = o->top_k;
+    config->top_p = o->top_p;
+    config->min_p = o->min_p;
+    config->typical_p = o->typical_p;
+    config->epsilon_cutoff = o->epsilon_cutoff;
+    config->eta_cutoff = o->eta_cutoff;
+    config->renormalize_logits = o->renormalize_logits == OCLM_SWITCH_ON;
+    config->seed = o->seed;
+    config->token_healing = o->token_healing == OCLM_SWITCH_ON;
+    config->output_scores = o->output_scores;
+    config->output_logits = o->output_logits;
+}
+
+static oclm_status resolve_scores(const gen_merged *merged, gen_config *config)
+{
+    const oclm_generate_options *o = &merged->value;
+    int32_t     forced_bos;
+    oclm_status status;
+    char        from[96];
+    if ((status = resolve_token(merged, offsetof(oclm_generate_options, forced_bos_token_id), true, &forced_bos)) != OCLM_OK ||
+        (status = gen_config_copy_lists(merged, config)) != OCLM_OK || (status = check_forced(config, forced_bos)) != OCLM_OK)
+        return status;
+    if (config->prompt_length == 1)
+        config->forced_bos_token_id = forced_bos; /* elsewhere its turn never comes */
+    config->begin_suppress_length = config->prompt_length + (config->forced_bos_token_id != OCLM_NO_TOKEN);
+    if (o->exponential_decay_start != OCLM_UNSET && o->exponential_decay_factor != 1.0f) {
+        if (config->eos_token_count == 0)
+            return core_fail(OCLM_ERR_ARGUMENT, "exponential_decay_length_penalty%s makes end-of-sequence tokens likelier, but there is none: set "
+                             "eos_token_id", GEN_ORIGIN(merged, exponential_decay_start, from));
+        config->exponential_decay_start = o->exponential_decay_start;
+        config->exponential_decay_factor = o->exponential_decay_factor;
+    }
+    if (config->do_sample && config->num_beams > 1)
+        config->min_keep = config->eos_token_count > 0 ? config->eos_token_count + 1 : 2; /* so that a beam can go on */
+    return OCLM_OK;
+}
+
+/* ---- Mode ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_stateful(const model_architecture *architecture)
+{
+    for (uint32_t i = 0; i < architecture->layers; i++)
+        if (architecture->layer[i].mixer != MODEL_MIXER_ATTENTION)
+            return true;
+    return false;
+}
+
+static oclm_status resolve_assisted(const gen_merged *merged, gen_config *config)
+{
+    const oclm_generate_options *o = &merged->value;
+    const bool                   lookup = o->prompt_lookup_num_tokens != OCLM_UNSET;
+    char                         from[96];
+    const char                  *what = lookup ? "prompt_lookup_num_tokens" : "assistant_model";
+    const char                  *origin = lookup ? GEN_ORIGIN(merged, prompt_lookup_num_tokens, from) : "";
+    if (!lookup && !o->assistant_model)
+        return OCLM_OK;
+    if (config->num_beams > 1) {
+        core_log(OCLM_LOG_WARNING, "%s%s has no effect with num_beams above 1", what, origin);
         return OCLM_OK;
     }
-    if (!(config->temperature > 0) || isinf(config->temperature))
-        return core_fail(OCLM_ERR_ARGUMENT, "temperature is %g%s; it must be a number greater than 0%s", config->temperature,
-                         from_file(defaults, call_temperature, from),
-                         config->temperature == 0 ? "; for greedy decoding switch do_sample off" : "");
-    if (config->top_p < 0 || (call_top_p && config->top_p > 1))
-        return core_fail(OCLM_ERR_ARGUMENT, "top_p is %g%s; it must lie between 0 and 1", config->top_p,
-                         from_file(defaults, call_top_p, from));
-    if (config->top_p > 1) /* transformers reads that as "off", where a file says it */
-        config->top_p = 1.0f;
+    if (config->num_return_sequences > 1)
+        return core_fail(OCLM_ERR_ARGUMENT, "num_return_sequences is %u%s; with %s it must be 1", config->num_return_sequences,
+                         GEN_ORIGIN(merged, num_return_sequences, from), what);
+    if (merged->call->prompt_count > 1)
+        return core_fail(OCLM_ERR_ARGUMENT, "%s%s goes with one prompt, but there are %u; give them one by one", what, origin,
+                         merged->call->prompt_count);
+    if (is_stateful(merged->call->architecture))
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s%s: this model (%s) keeps a state that cannot go back to before a wrong guess", what, origin,
+                         merged->call->architecture->model_type);
+    if (lookup && o->assistant_model)
+        core_log(OCLM_LOG_WARNING, "assistant_model has no effect beside prompt_lookup_num_tokens");
+    config->mode = GEN_MODE_ASSISTED;
+    if (lookup) {
+        config->prompt_lookup_num_tokens = o->prompt_lookup_num_tokens;
+        config->max_matching_ngram_size = o->max_matching_ngram_size;
+    } else {
+        config->num_assistant_tokens = o->num_assistant_tokens;
+        config->num_assistant_tokens_schedule = o->num_assistant_tokens_schedule;
+        config->assistant_confidence_threshold = o->assistant_confidence_threshold;
+    }
     return OCLM_OK;
 }
 
-static oclm_status resolve_beams(const gen_defaults *defaults, const oclm_generate_options *options)
+static oclm_status resolve_cache(const gen_merged *merged, gen_config *config)
 {
-    const uint32_t beams = pick_count(options->num_beams, defaults->num_beams, 1);
-    char           from[48];
-    if (beams == 0)
-        return core_fail(OCLM_ERR_ARGUMENT, "num_beams is 0; it must be at least 1");
-    if (beams > 1)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "num_beams is %u%s: this version has no beam search; set num_beams to 1", beams,
-                         from_file(defaults, options->num_beams != OCLM_UNSET, from));
+    const char *name = merged->value.cache_implementation;
+    char        from[96];
+    if (!name)
+        return OCLM_OK;
+    if (!gen_cache_check(name))
+        return OCLM_ERR_ARGUMENT;
+    config->quantized_cache = strcmp(name, "quantized") == 0;
+    if (config->quantized_cache && merged->value.use_cache == OCLM_SWITCH_OFF) {
+        core_log(OCLM_LOG_WARNING, "cache_implementation (=%s)%s has no effect without use_cache", name, GEN_ORIGIN(merged, cache_implementation, from));
+        config->quantized_cache = false;
+    }
     return OCLM_OK;
 }
 
-oclm_status gen_config_resolve(const gen_defaults *defaults, const oclm_generate_options *options,
-                               const model_architecture *architecture, uint32_t prompt_length, gen_config *config)
+static oclm_status resolve_mode(const gen_merged *merged, gen_config *config)
 {
     oclm_status status;
-    gen_config_init(config);
-    config->prompt_length = prompt_length;
-    if ((status = resolve_beams(defaults, options)) != OCLM_OK ||
-        (status = resolve_limit(defaults, options, architecture, prompt_length, config)) != OCLM_OK ||
-        (status = resolve_eos(defaults, options, architecture->vocab_size, config)) != OCLM_OK ||
-        (status = resolve_sampling(defaults, options, config)) != OCLM_OK)
+    char        from[96];
+    config->mode = config->num_beams > 1 ? GEN_MODE_BEAMS : GEN_MODE_ROWS;
+    if ((status = resolve_assisted(merged, config)) != OCLM_OK || (status = gen_check_refused(merged, config->mode)) != OCLM_OK ||
+        (status = resolve_cache(merged, config)) != OCLM_OK)
         return status;
-    resolve_minimum(defaults, options, prompt_length, config);
-    if (defaults->not_applied[0])
-        core_log(OCLM_LOG_WARNING, "%s sets %s: not applied by this version, so the text may differ from transformers'",
-                 defaults->origin, defaults->not_applied);
-    if (config->do_sample && defaults->not_applied_sampling[0])
-        core_log(OCLM_LOG_WARNING, "%s sets %s: not applied by this version when sampling", defaults->origin,
-                 defaults->not_applied_sampling);
+    if (config->token_healing && !merged->call->has_tokenizer)
+        return core_fail(OCLM_ERR_ARGUMENT, "token_healing%s needs a tokenizer, since it is about text", GEN_ORIGIN(merged, token_healing, from));
     return OCLM_OK;
+}
+
+oclm_status gen_config_resolve(const gen_call *call, gen_config *config)
+{
+    gen_merged  merged;
+    oclm_status status;
+    gen_config_init(config);
+    config->prompt_length = call->prompt_length;
+    if ((status = gen_merge(call, &merged)) != OCLM_OK || (status = gen_check_fields(&merged)) != OCLM_OK)
+        goto done;
+    copy_numbers(&merged.value, config);
+    if ((status = resolve_mode(&merged, config)) != OCLM_OK || (status = resolve_limit(&merged, config)) != OCLM_OK ||
+        (status = resolve_eos(&merged, config)) != OCLM_OK || (status = resolve_pad(&merged, config)) != OCLM_OK)
+        goto done;
+    resolve_minimum(&merged, config);
+    status = resolve_scores(&merged, config);
+done:
+    gen_merged_free(&merged);
+    if (status != OCLM_OK)
+        gen_config_free(config);
+    return status;
+}
+
+oclm_status gen_call_bos(const gen_call *call, int32_t *id)
+{
+    gen_merged  merged;
+    oclm_status status = gen_merge(call, &merged);
+    if (status == OCLM_OK)
+        status = resolve_token(&merged, offsetof(oclm_generate_options, bos_token_id), true, id);
+    if (status == OCLM_OK && *id < 0)
+        status = core_fail(OCLM_ERR_ARGUMENT, "there is no prompt, and no bos_token_id to begin with: give a prompt, or set bos_token_id");
+    gen_merged_free(&merged);
+    return status;
 }

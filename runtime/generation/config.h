@@ -2,26 +2,27 @@
 #ifndef OCLM_GENERATION_CONFIG_H
 #define OCLM_GENERATION_CONFIG_H
 
+#include <cjson/cJSON.h>
+
 #include "model/architecture.h"
 
-/* What generation_config.json says (or, only where that file is missing, config.json). Unset members are OCLM_UNSET, NAN,
- * OCLM_SWITCH_UNSET. */
+/* What a file of generation options says: generation_config.json, or, only where that is missing, config.json. */
 typedef struct gen_defaults {
-    uint32_t    max_new_tokens, max_length, min_new_tokens, min_length, top_k, num_beams;
-    float       temperature, top_p;
-    oclm_switch do_sample;
-    int32_t     eos_token_ids[OCLM_MAX_EOS_TOKENS];
-    uint32_t    eos_token_count;
-    char        origin[32];                /* the file they come from, for messages */
-    char        not_applied[256];          /* options set there that change the result and are not here yet: "a=1, b=2" */
-    char        not_applied_sampling[256]; /* those that only matter while sampling */
+    oclm_generate_options said;     /* what the file does not say is unset; lists are the defaults' own, each one block */
+    uint32_t              refused;  /* bits: which of gen_refusals (config_fields.h) the file asks for */
+    uint32_t              refusals_said; /* bits: which it mentions */
+    char                 *origin;   /* the file, for messages; NULL: there is none */
 } gen_defaults;
 
 /* Reads them from a model folder. A file that is no JSON counts as missing, as in transformers, with a warning; an invalid value
- * in it is an error; keys that mean nothing are passed over.
+ * in it is an error; keys that mean nothing are passed over. On failure there is nothing to free.
  * Errors: OCLM_ERR_FORMAT (file, key, value), OCLM_ERR_UNSUPPORTED (too many end-of-sequence ids), OCLM_ERR_MEMORY. */
 oclm_status gen_defaults_read(const char *folder, const model_architecture *architecture, gen_defaults *defaults);
+/* The same from a file that someone names: oclm_generate_options.generation_config. Also OCLM_ERR_NOT_FOUND. */
+oclm_status gen_defaults_read_file(const char *path, gen_defaults *defaults);
+oclm_status gen_defaults_tree(const cJSON *tree, const char *origin, gen_defaults *defaults);
 void        gen_defaults_init(gen_defaults *defaults); /* all unset */
+void        gen_defaults_free(gen_defaults *defaults); /* leaves all unset */
 
 typedef struct gen_ids {
     int32_t *ids;
@@ -42,8 +43,8 @@ typedef struct gen_config {
     gen_mode_kind mode;
     uint32_t prompt_length;  /* of the longest prompt: as wide as all are, padded */
     uint32_t limit;          /* prompt_length + new tokens, at most */
-    uint32_t min_length;     /* no eos before a row has so many ids; 0 */
-    uint32_t min_new_tokens; /* no eos before so many new ones; 0 */
+    uint32_t min_new_tokens; /* no eos before so many new ones, by min_new_tokens or min_length; 0 */
+    uint32_t min_length;     /* the same, as the length of a row: prompt_length + min_new_tokens; 0 */
     double   max_time;       /* seconds; INFINITY */
     int32_t  eos_token_ids[OCLM_MAX_EOS_TOKENS];
     uint32_t eos_token_count;
@@ -95,10 +96,23 @@ typedef struct gen_config {
 void gen_config_init(gen_config *config); /* greedy, everything off, no limit */
 void gen_config_free(gen_config *config); /* leaves an empty one */
 
-/* `options` is a whole struct of this version, never NULL.
- * Errors: OCLM_ERR_ARGUMENT: option, value, range; transformers' conditions and meanings.
- * OCLM_ERR_UNSUPPORTED: num_beams > 1, from the call or the file. What transformers only warns about is a warning in the log. */
-oclm_status gen_config_resolve(const gen_defaults *defaults, const oclm_generate_options *options,
-                               const model_architecture *architecture, uint32_t prompt_length, gen_config *config);
+/* A call, and what decides on its options. */
+typedef struct gen_call {
+    const gen_defaults          *defaults;  /* the model's */
+    const gen_defaults          *assistant; /* the assistant model's, whose file says how to guess; NULL without one */
+    const oclm_generate_options *options;   /* a whole struct of this version */
+    const model_architecture    *architecture;
+    uint32_t                     prompt_length; /* of the longest */
+    uint32_t                     prompt_count;  /* 0 is 1 */
+    bool                         has_tokenizer; /* stop_strings and token_healing need one */
+} gen_call;
+
+/* Decides everything, by transformers' rules: a call's value comes before that of options->generation_config, before the model's file's,
+ * before the default. What transformers only warns about is a warning in the log. On failure `config` is empty.
+ * Errors: OCLM_ERR_ARGUMENT: option, value, range, and the file it is from; OCLM_ERR_UNSUPPORTED naming the option that is not there;
+ * of options->generation_config: as gen_defaults_read_file(). */
+oclm_status gen_config_resolve(const gen_call *call, gen_config *config);
+/* The token that stands for a prompt where none is given: bos_token_id. OCLM_ERR_ARGUMENT where there is none. */
+oclm_status gen_call_bos(const gen_call *call, int32_t *id);
 
 #endif

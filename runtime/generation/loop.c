@@ -1,25 +1,40 @@
 /* loop.c: one decoding step is recorded once and enqueued as often as needed: ids, positions and the step counter live on the
- * device and feed the next step there. It is recorded anew only when the sequence grows past what was recorded: the number of
+ * device and feed the next step there. It is recorded anew only when the longest row grows past what was recorded: the number of
  * attention spans to launch is part of the recording. */
 #include "generation/loop.h"
 
 #include "core/log.h"
 
-oclm_status gen_loop_new(const model_model *model, const gen_config *config, uint32_t prompt, uint32_t limit, model_state *state, gen_loop **out)
+static uint32_t returned(const gen_config *config) { return config->num_return_sequences; }
+
+static oclm_status make_state(const model_model *model, const gen_config *config, const gen_loop_size *size, gen_loop *loop)
 {
-    const model_state_options options = { .sequences = 1, .max_positions = limit,
-        .max_rows = prompt < MODEL_CHUNK_ROWS ? prompt : MODEL_CHUNK_ROWS, .max_logit_rows = 1 };
+    const uint32_t most = config->prefill_chunk_size > 0 && config->prefill_chunk_size < MODEL_CHUNK_ROWS ? config->prefill_chunk_size : MODEL_CHUNK_ROWS;
+    const uint32_t rows = size->ids < most ? (uint32_t)size->ids : most;
+    const model_state_options options = { .sequences = loop->rows, .max_positions = size->limit,
+        .max_rows = rows < loop->rows ? loop->rows : rows, .max_logit_rows = loop->rows };
+    return model_state_new(model, &options, &loop->state);
+}
+
+oclm_status gen_loop_new(const model_model *model, const gen_config *config, const gen_loop_size *size, model_state *state, gen_loop **out)
+{
     gen_loop   *loop = core_alloc_zero(1, sizeof *loop, "a generation's loop");
     oclm_status status = OCLM_ERR_MEMORY;
     *out = NULL;
     if (!loop)
         return status;
-    loop->limit = limit;
+    loop->limit = size->limit;
+    loop->prompts = size->prompts;
+    loop->rows = size->prompts * returned(config);
     loop->borrowed = state != NULL;
     loop->state = state;
-    if (!state && (status = model_state_new(model, &options, &loop->state)) != OCLM_OK)
+    if (!state && (status = make_state(model, config, size, loop)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_new(model->device, loop->state->queue, config, 1, model->architecture.vocab_size,
+    const size_t row_bytes = loop->state->logits_stride * sizeof(float);
+    if (loop->prompts > 1 &&
+        (status = dev_buffer_new(model->device, loop->prompts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)
+        goto done;
+    if ((status = gen_sampler_new(model->device, loop->state->queue, config, loop->rows, model->architecture.vocab_size,
                                   loop->state->logits_stride, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
         goto done;
     if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK)
@@ -39,10 +54,12 @@ void gen_loop_free(gen_loop *loop)
     if (!loop)
         return;
     if (loop->state) {
+        dev_device *device = loop->state->model->device;
         (void)gen_loop_drain(loop);
         dev_work_free(loop->step);
         dev_work_free(loop->choose);
-        gen_sampler_free(loop->state->model->device, &loop->sampler);
+        gen_sampler_free(device, &loop->sampler);
+        dev_buffer_free(device, &loop->kept);
         if (!loop->borrowed)
             model_state_free(loop->state);
     }
@@ -54,31 +71,71 @@ oclm_status gen_loop_drain(gen_loop *loop)
     return dev_finish(loop->state->queue);
 }
 
-oclm_status gen_loop_prefill(gen_loop *loop, const int32_t *ids, uint32_t first, uint32_t count, oclm_progress_callback progress, void *user,
-                             const volatile int *cancel, bool *cancelled)
+/* Gives each row that continues a prompt a copy of the logits behind it. */
+static oclm_status spread_logits(gen_loop *loop)
 {
-    oclm_status status;
-    *cancelled = false;
-    if (first == 0)
-        model_state_expect(loop->state, count);
-    for (uint32_t done = first; done < count;) {
-        const uint32_t    left = count - done, rows = left < loop->state->max_rows ? left : loop->state->max_rows;
-        const model_piece piece = { .sequence = 0, .first = done, .count = rows, .ids = ids + done };
-        if (cancel && *cancel) {
-            *cancelled = true;
-            return OCLM_OK;
-        }
-        if (progress && !progress("prefill", done - first, count - first, user))
-            return core_fail(OCLM_ERR_CANCELLED, "cancelled after %u of %u prompt tokens", done - first, count - first);
-        status = model_forward(loop->state, &piece, 1, rows == left ? MODEL_LOGITS_LAST : MODEL_LOGITS_NONE);
-        if (status != OCLM_OK)
-            return status;
-        done += rows;
-        if (done < count && (status = gen_loop_drain(loop)) != OCLM_OK)
-            return status;
+    const model_state *state = loop->state;
+    const uint32_t     each = loop->rows / loop->prompts;
+    const size_t       bytes = state->logits_stride * sizeof(float);
+    const cl_mem       from = loop->prompts > 1 ? loop->kept.memory : state->logits.memory;
+    cl_int             error = CL_SUCCESS;
+    for (uint32_t row = loop->prompts > 1 ? 0 : 1; row < loop->rows && error == CL_SUCCESS; row++)
+        error = clEnqueueCopyBuffer(state->queue, from, state->logits.memory, row / each * bytes, row * bytes, bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "copying the logits of prompts to %u rows", loop->rows);
+}
+
+/* Makes the rows that continue a prompt, but the first, share what that has read. */
+static oclm_status share_prompts(gen_loop *loop)
+{
+    const uint32_t each = loop->rows / loop->prompts;
+    oclm_status    status = OCLM_OK;
+    for (uint32_t row = 0; row < loop->rows && status == OCLM_OK; row++) {
+        if (row % each > 0)
+            status = model_cache_fork(&loop->state->cache, loop->state->queue, row - row % each, row);
     }
-    loop->position = count;
-    return OCLM_OK;
+    return status;
+}
+
+oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled)
+{
+    const uint32_t each = loop->rows / loop->prompts;
+    gen_reading   *readings = core_alloc_array(loop->prompts, sizeof *readings, "the prompts to read");
+    oclm_status    status;
+    *cancelled = false;
+    if (readings == NULL)
+        return OCLM_ERR_MEMORY;
+    loop->position = 0;
+    for (uint32_t i = 0; i < loop->prompts; i++) {
+        readings[i] = (gen_reading){ .sequence = i * each, .ids = prompts[i].ids, .first = first, .count = prompts[i].count };
+        loop->position = prompts[i].count > loop->position ? prompts[i].count : loop->position;
+    }
+    status = gen_prefill(loop->state, readings, loop->prompts, MODEL_LOGITS_LAST, hooks, loop->prompts > 1 ? &loop->kept : NULL, cancelled);
+    if (status == OCLM_OK && !*cancelled && (status = spread_logits(loop)) == OCLM_OK)
+        status = share_prompts(loop);
+    core_free(readings);
+    return status;
+}
+
+oclm_status gen_loop_read_anew(gen_loop *loop, const gen_prompt *texts)
+{
+    static const gen_hooks none = { 0 };
+    gen_loop               alone = *loop; /* each row is a prompt of its own */
+    const size_t           bytes = (size_t)loop->rows * loop->state->logits_stride * sizeof(float);
+    oclm_status            status = OCLM_OK;
+    bool                   cancelled;
+    alone.prompts = loop->rows;
+    alone.kept = (dev_buffer){ NULL, 0 };
+    for (uint32_t row = 0; row < loop->rows; row++)
+        model_decode_end(loop->state, row, 0);
+    if (loop->rows > 1)
+        status = dev_buffer_new(loop->state->model->device, bytes, "the logits of rows read anew", &alone.kept);
+    if (status == OCLM_OK)
+        status = gen_loop_prefill(&alone, texts, 0, &none, &cancelled);
+    loop->position = alone.position;
+    if (status == OCLM_OK)
+        status = gen_loop_drain(loop);
+    dev_buffer_free(loop->state->model->device, &alone.kept);
+    return status;
 }
 
 /* Sends the ids of `steps` steps, from number `first` on, to the host: in two parts where they pass the end of the ring. */
@@ -86,22 +143,22 @@ static oclm_status read_ring(gen_loop *loop, uint32_t first, uint32_t steps, int
 {
     const uint32_t   slot = first % GEN_RING_STEPS;
     const uint32_t   until_end = GEN_RING_STEPS - slot, head = steps < until_end ? steps : until_end;
+    const size_t     bytes = loop->rows * sizeof *ids; /* of a step */
     cl_command_queue queue = loop->state->queue;
     cl_mem           ring = loop->sampler.ring.memory;
-    cl_int           error = clEnqueueReadBuffer(queue, ring, CL_FALSE, slot * sizeof *ids, head * sizeof *ids, ids, 0, NULL,
-                                                 head == steps ? ready : NULL);
+    cl_int           error = clEnqueueReadBuffer(queue, ring, CL_FALSE, slot * bytes, head * bytes, ids, 0, NULL, head == steps ? ready : NULL);
     if (error == CL_SUCCESS && head < steps)
-        error = clEnqueueReadBuffer(queue, ring, CL_FALSE, 0, (steps - head) * sizeof *ids, ids + head, 0, NULL, ready);
+        error = clEnqueueReadBuffer(queue, ring, CL_FALSE, 0, (steps - head) * bytes, ids + (size_t)head * loop->rows, 0, NULL, ready);
     if (error == CL_SUCCESS)
         error = clFlush(queue);
     return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "reading new tokens from the device");
 }
 
-oclm_status gen_loop_first(gen_loop *loop, int32_t *id, cl_event *ready)
+oclm_status gen_loop_first(gen_loop *loop, int32_t *ids, cl_event *ready)
 {
     oclm_status status;
     if ((status = dev_work_enqueue(loop->choose, loop->state->queue, NULL)) != OCLM_OK ||
-        (status = read_ring(loop, loop->chosen, 1, id, ready)) != OCLM_OK) {
+        (status = read_ring(loop, loop->chosen, 1, ids, ready)) != OCLM_OK) {
         (void)gen_loop_drain(loop);
         return status;
     }
@@ -109,13 +166,16 @@ oclm_status gen_loop_first(gen_loop *loop, int32_t *id, cl_event *ready)
     return OCLM_OK;
 }
 
-oclm_status gen_loop_begin(gen_loop *loop, uint32_t position)
+oclm_status gen_loop_begin(gen_loop *loop)
 {
-    oclm_status status;
-    model_decode_end(loop->state, 0, position);
-    if ((status = model_decode_begin(loop->state, 1, loop->limit)) == OCLM_OK)
-        loop->position = position;
-    return status;
+    const uint32_t *lengths = loop->state->cache.lengths;
+    oclm_status     status = model_decode_begin(loop->state, loop->rows, loop->limit);
+    if (status != OCLM_OK)
+        return status;
+    loop->position = 0;
+    for (uint32_t i = 0; i < loop->rows; i++)
+        loop->position = lengths[i] > loop->position ? lengths[i] : loop->position;
+    return OCLM_OK;
 }
 
 /* Records a step that may stand at any position of the same span as `position`. */
@@ -129,7 +189,7 @@ static oclm_status record(gen_loop *loop, uint32_t position)
         return OCLM_OK;
     if ((status = dev_work_new(loop->state->model->device, &work)) != OCLM_OK)
         goto done;
-    if ((status = model_record_decode(loop->state, work, 1, bound)) != OCLM_OK)
+    if ((status = model_record_decode(loop->state, work, loop->rows, bound)) != OCLM_OK)
         goto done;
     if ((status = gen_sampler_add(&loop->sampler, work, &loop->state->logits, &loop->state->ids, &loop->state->positions,
                                   true)) != OCLM_OK)

@@ -35,9 +35,10 @@ typedef struct gen_place {
 } gen_place;
 
 typedef struct gen_sequence {
-    int32_t           *ids;          /* [count] new ones; the run's */
+    int32_t           *history;      /* padding to the longest prompt, prompt, new ids; the run's */
+    int32_t           *ids;          /* [count] new ones: in `history`, behind prompt_length others */
     int32_t           *beam_indices; /* [count]; NULL without beams */
-    uint32_t           count, capacity;
+    uint32_t           count, capacity; /* of new ids */
     float              score;        /* of a beam; NAN */
     oclm_finish_reason finish_reason; /* OCLM_FINISH_NONE while it grows */
 } gen_sequence;
@@ -45,8 +46,10 @@ typedef struct gen_sequence {
 /* One way of generating. All three may use everything in the run. */
 typedef struct gen_mode {
     oclm_status (*begin)(gen_run *run);                 /* allocates and records: what it makes is run->work of the mode */
-    oclm_status (*next)(gen_run *run, bool *more);      /* waits for the next tokens and hands them to gen_run_deliver(); the first call reads the prompts */
-    void        (*end)(gen_run *run);                   /* waits for what is in flight and frees; also after a failure in begin() */
+    oclm_status (*next)(gen_run *run, bool *more);      /* waits for the next tokens and hands them to gen_run_deliver(); the first call reads the prompts.
+                                                           `*more` false: the mode has nothing more to make */
+    void        (*end)(gen_run *run);                   /* waits for what is in flight and frees; also after a failure in begin(); called once, as soon
+                                                           as nothing more comes */
 } gen_mode;
 
 extern const gen_mode gen_mode_rows, gen_mode_beams, gen_mode_assisted;
@@ -58,30 +61,36 @@ struct gen_run {
     uint32_t           prompt_count;
     gen_hooks          hooks;
     gen_place         *place;             /* NULL: a state of its own */
-    gen_stop_strings  *stop;              /* NULL: none */
+    const gen_stop_strings *stop;         /* NULL: none */
     gen_sequence      *sequences;         /* [sequence_count] */
     uint32_t           sequence_count;    /* prompt_count * num_return_sequences */
     uint32_t           ended;             /* sequences */
     float             *scores, *logits;   /* [steps][rows][vocab]; NULL where not asked for */
     uint32_t           steps, rows;
-    double             started;           /* core_seconds() at the first gen_run_next() */
-    oclm_timing        timing;
+    double             started;           /* core_seconds() at gen_run_new() */
+    oclm_timing        timing;            /* a mode sets prefill_tokens, and of guessing ahead what it knows; the run the rest */
     void              *work;              /* the mode's */
-    const gen_mode    *mode;
+    const gen_mode    *mode;              /* NULL once it has ended */
+    bool               failed;            /* something did: what the place holds is as before */
 };
 
 /* Takes `config`, also where it fails (it is then freed). Checks nothing that gen_config_resolve() has checked. `stop` is borrowed.
  * Errors: OCLM_ERR_MEMORY, OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_DEVICE. */
 oclm_status gen_run_new(const model_model *model, const model_model *assistant, const gen_prompt *prompts, uint32_t count, gen_config *config,
-                        const gen_hooks *hooks, gen_place *place, gen_stop_strings *stop, gen_run **run);
-/* Waits for the next tokens, which then stand in the sequences. `*more` false: all sequences have ended, as they had before the call. */
+                        const gen_hooks *hooks, gen_place *place, const gen_stop_strings *stop, gen_run **run);
+/* Waits for the next tokens, which then stand in the sequences. `*more` false: all sequences have ended, as they had before the call. What lies on
+ * the device is given back as soon as they have, or with the first failure, after which there is no more. */
 oclm_status gen_run_next(gen_run *run, bool *more);
 void        gen_run_free(gen_run *run); /* waits for what is in flight; accepts NULL */
 
-/* For modes: new ids of a sequence, in order. As many as count are kept (`*taken`): the sequence may end at one of them, by an eos, the limit, a stop string,
- * max_time, the caller's on_stopping, or cancellation; on_tokens is told. Errors: OCLM_ERR_UNSUPPORTED (an id below 0: none could be drawn), OCLM_ERR_MEMORY. */
+/* For modes: new ids of a sequence, in order. As many as count are kept (`*taken`): the sequence may end at one of them, by an eos, the limit, a stop
+ * string or the caller's on_stopping; on_tokens is told, and may end all. Errors: OCLM_ERR_UNSUPPORTED (an id below 0: none could be drawn), OCLM_ERR_MEMORY. */
 oclm_status gen_run_deliver(gen_run *run, uint32_t sequence, const int32_t *ids, uint32_t count, uint32_t *taken);
-/* For modes: one step's scores or logits of all rows have come to the host or go to the caller's buffer. */
-bool        gen_run_is_cancelled(const gen_run *run);
+/* For modes, to be asked after each step: OCLM_FINISH_CANCELLED or OCLM_FINISH_MAX_TIME where all shall end now; else OCLM_FINISH_NONE. */
+oclm_finish_reason gen_run_interrupted(const gen_run *run);
+/* Ends what has not ended yet. */
+void        gen_run_end_all(gen_run *run, oclm_finish_reason reason);
+/* New tokens of a row at most: the same for all of a batch. */
+uint32_t    gen_run_most_new(const gen_run *run);
 
 #endif

@@ -157,6 +157,7 @@ typedef struct model_architecture {
     uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
     uint32_t max_position_embeddings;
     model_layer_shape layer[MODEL_MAX_LAYERS]; /* of the first `layers` */
+    bool     windows_are_chunks;               /* a layer's rows see, of chunks of `window` positions, their own up to themselves */
 
     model_norm_shape    norm;
     model_residual      residual;

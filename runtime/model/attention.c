@@ -117,6 +117,8 @@ static void add_score_options(char options[MODEL_ATTENTION_OPTIONS], const model
         add_option(options, " -DALIBI=%d", shape->alibi_rounded ? 2 : 1);
     if (shape->sinks)
         add_option(options, " -DSINKS=1");
+    if (shape->chunked)
+        add_option(options, " -DCHUNKED=1");
 }
 
 /* What attention.cl, attention_lanes.cl and attention_tile.h are built with. */
@@ -185,7 +187,7 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
     dev_arg args[15] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
-        dev_arg_buffer(&a->cache->table), dev_arg_u32(a->cache->pages_per_sequence),
+        dev_arg_buffer(model_cache_table(a->cache, a->layer)), dev_arg_u32(a->cache->pages_per_sequence),
         dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences),
     };
     const cl_uint    count = 8 + add_table_args(a, args + 8);
@@ -200,9 +202,9 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
 
 static oclm_status add_join(dev_work *work, const model_attention *a, uint32_t lanes, uint32_t spans)
 {
-    char options[64];
-    snprintf(options, sizeof options, "-DHEAD_DIM=%u -DHEADS=%u -DLANES=%u -DSINKS=%d", a->shape.head_dim, a->shape.heads, lanes,
-             a->shape.sinks ? 1 : 0);
+    char options[96];
+    snprintf(options, sizeof options, "-DHEAD_DIM=%u -DHEADS=%u -DLANES=%u -DSINKS=%d -DCHUNKED=%d", a->shape.head_dim, a->shape.heads, lanes,
+             a->shape.sinks ? 1 : 0, a->shape.chunked ? 1 : 0);
     const dev_arg args[] = {
         dev_arg_buffer(a->partial), dev_arg_u32(spans), dev_arg_buffer(a->positions),
         dev_arg_buffer(a->out), dev_arg_u32(a->out_stride), dev_arg_u32(model_attention_window(&a->shape)), dev_arg_buffer(a->sinks),
@@ -241,7 +243,7 @@ static oclm_status add_tiles(dev_work *work, const model_attention *a, bool lane
     dev_arg args[22] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
-        dev_arg_buffer(&a->cache->table), dev_arg_u32(a->cache->pages_per_sequence),
+        dev_arg_buffer(model_cache_table(a->cache, a->layer)), dev_arg_u32(a->cache->pages_per_sequence),
         dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences), dev_arg_buffer(a->tiles),
         dev_arg_buffer(split ? a->partial : a->out), dev_arg_u32(split ? spans : a->out_stride),
         dev_arg_f32(shape->scale), dev_arg_u32(model_attention_window(shape)), dev_arg_buffer(a->slopes), dev_arg_buffer(a->sinks),

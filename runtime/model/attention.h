@@ -19,6 +19,7 @@ typedef struct model_attention_shape {
     bool     rotary_interleaved;
     /* All zero: none of it. */
     uint32_t window;           /* positions that a row sees, itself included; 0: all */
+    bool     chunked;          /* positions lie in chunks of `window`, and a row sees those of its own up to itself */
     float    softcap;
     bool     sinks;
     bool     alibi, alibi_rounded; /* `rounded`: MODEL_ALIBI_FALCON */

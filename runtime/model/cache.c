@@ -14,23 +14,31 @@ static size_t page_bytes(const model_architecture *a, uint32_t layer)
     return model_keeps_keys(a, layer) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * model_head_dim(a, layer) * sizeof(float) : 0;
 }
 
-static size_t largest_page(const model_architecture *a)
-{
-    size_t most = 0;
-    for (uint32_t i = 0; i < a->layers; i++)
-        most = page_bytes(a, i) > most ? page_bytes(a, i) : most;
-    return most;
-}
-
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)
 {
     return cache->host_table + (size_t)sequence * cache->pages_per_sequence;
 }
 
-uint64_t model_cache_bytes(const model_architecture *a, uint32_t sequences, uint32_t positions)
+/* Keys and values of layers with a ring, or of those without. */
+static uint64_t bytes_of(const model_architecture *a, const model_cache_shape *shape, bool rings)
 {
-    const uint64_t pages = (uint64_t)sequences * PAGES_OF(positions); /* each factor below 2^24 */
-    return pages * sizeof(int32_t) + model_kv_bytes_per_token(a) * MODEL_PAGE * pages + model_recurrent_bytes(a, sequences);
+    const uint32_t ring = model_ring_pages(a, shape);
+    const uint64_t pages = (uint64_t)shape->sequences * (rings ? ring : PAGES_OF(shape->positions)); /* each factor below 2^24 */
+    uint64_t       bytes = 0;
+    for (uint32_t i = 0; i < a->layers; i++) {
+        if (model_ring_has(a, shape, ring, i) == rings)
+            bytes += 2u * page_bytes(a, i) * pages;
+    }
+    return bytes;
+}
+
+uint64_t model_cache_ring_bytes(const model_architecture *a, const model_cache_shape *shape) { return bytes_of(a, shape, true); }
+
+uint64_t model_cache_bytes(const model_architecture *a, const model_cache_shape *shape)
+{
+    const uint64_t table = (uint64_t)shape->sequences * PAGES_OF(shape->positions) * sizeof(int32_t);
+    return (model_ring_pages(a, shape) > 0 ? 2 : 1) * table + bytes_of(a, shape, false) + bytes_of(a, shape, true) +
+           model_recurrent_bytes(a, shape->sequences);
 }
 
 /* ---- Making and freeing */
@@ -54,7 +62,16 @@ static oclm_status make_host_tables(model_cache *cache)
     return OCLM_OK;
 }
 
-static oclm_status make_buffers(dev_device *device, const model_architecture *a, model_cache *cache)
+/* Pages in a layer's buffers; 0: it has none. */
+static uint64_t pages_in(const model_architecture *a, const model_cache_shape *shape, uint32_t layer)
+{
+    const uint32_t ring = model_ring_pages(a, shape);
+    if (page_bytes(a, layer) == 0)
+        return 0;
+    return (uint64_t)shape->sequences * (model_ring_has(a, shape, ring, layer) ? ring : PAGES_OF(shape->positions));
+}
+
+static oclm_status make_buffers(dev_device *device, const model_architecture *a, const model_cache_shape *shape, model_cache *cache)
 {
     oclm_status status = dev_buffer_new(device, (size_t)cache->sequences * cache->pages_per_sequence * sizeof *cache->host_table,
                                         "the page table", &cache->table);
@@ -65,7 +82,7 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
         return OCLM_ERR_MEMORY;
     cache->layer_count = a->layers;
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
-        const size_t bytes = page_bytes(a, i) * cache->pages; /* model_cache_new() checked */
+        const size_t bytes = (size_t)pages_in(a, shape, i) * page_bytes(a, i); /* check_size() did */
         cache->page_bytes[i] = page_bytes(a, i);
         if (bytes > 0 && (status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
             status = dev_buffer_new(device, bytes, "the value cache of a layer", &cache->values[i]);
@@ -73,24 +90,36 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
     return status;
 }
 
-oclm_status model_cache_new(dev_device *device, const model_architecture *a, uint32_t sequences, uint32_t positions, model_cache *cache)
+static oclm_status check_size(dev_device *device, const model_architecture *a, const model_cache_shape *shape)
 {
-    const uint64_t pages = (uint64_t)sequences * PAGES_OF(positions);
-    char           need[32], most[32];
-    oclm_status    status;
+    const uint64_t most = dev_get_traits(device)->info.max_alloc_bytes;
+    uint64_t       need = 0;
+    char           need_text[32], most_text[32];
+    for (uint32_t i = 0; i < a->layers; i++) {
+        const uint64_t bytes = pages_in(a, shape, i) * page_bytes(a, i);
+        need = bytes > need ? bytes : need;
+    }
+    if (need <= most && (uint64_t)shape->sequences * PAGES_OF(shape->positions) <= INT32_MAX)
+        return OCLM_OK;
+    return core_fail(OCLM_ERR_DEVICE_MEMORY,
+                     "%u sequences of %u positions need %s of keys in each layer, device \"%s\" takes no buffer larger than %s; "
+                     "choose fewer positions or fewer sequences", shape->sequences, shape->positions, core_format_bytes(need, need_text),
+                     dev_get_traits(device)->info.name, core_format_bytes(most, most_text));
+}
+
+oclm_status model_cache_new(dev_device *device, const model_architecture *a, const model_cache_shape *shape, model_cache *cache)
+{
+    oclm_status status;
     memset(cache, 0, sizeof *cache);
-    if (pages > INT32_MAX || pages * largest_page(a) > dev_get_traits(device)->info.max_alloc_bytes)
-        return core_fail(OCLM_ERR_DEVICE_MEMORY,
-                         "%u sequences of %u positions need %s of keys in each layer, device \"%s\" takes no buffer larger than %s; "
-                         "choose fewer positions or fewer sequences", sequences, positions,
-                         core_format_bytes(pages * largest_page(a), need), dev_get_traits(device)->info.name,
-                         core_format_bytes(dev_get_traits(device)->info.max_alloc_bytes, most));
-    cache->pages = (uint32_t)pages;
-    cache->sequences = sequences;
-    cache->pages_per_sequence = PAGES_OF(positions);
+    if ((status = check_size(device, a, shape)) != OCLM_OK)
+        return status;
+    cache->sequences = shape->sequences;
+    cache->pages_per_sequence = PAGES_OF(shape->positions);
+    cache->pages = cache->sequences * cache->pages_per_sequence;
     cache->dirty = true;
-    if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, cache)) != OCLM_OK ||
-        (status = model_recurrent_new(device, a, sequences, &cache->recurrent)) != OCLM_OK)
+    if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, shape, cache)) != OCLM_OK ||
+        (status = model_ring_new(device, a, shape, &cache->ring)) != OCLM_OK ||
+        (status = model_recurrent_new(device, a, shape->sequences, &cache->recurrent)) != OCLM_OK)
         model_cache_free(device, cache);
     return status;
 }
@@ -102,6 +131,7 @@ void model_cache_free(dev_device *device, model_cache *cache)
         dev_buffer_free(device, &cache->values[i]);
     }
     dev_buffer_free(device, &cache->table);
+    model_ring_free(device, &cache->ring);
     model_recurrent_free(device, &cache->recurrent);
     core_free(cache->keys);
     core_free(cache->values);
@@ -116,6 +146,18 @@ void model_cache_free(dev_device *device, model_cache *cache)
 }
 
 /* ---- Pages */
+
+static bool has_ring(const model_cache *cache, uint32_t layer) { return cache->ring.pages > 0 && cache->ring.layers[layer]; }
+
+const dev_buffer *model_cache_table(const model_cache *cache, uint32_t layer)
+{
+    return has_ring(cache, layer) ? &cache->ring.table : &cache->table;
+}
+
+bool model_cache_can_go_on(const model_cache *cache, uint32_t sequence, uint32_t length)
+{
+    return model_recurrent_is_at(&cache->recurrent, sequence, length) && model_ring_holds(&cache->ring, sequence, length);
+}
 
 static int32_t take_page(model_cache *cache)
 {
@@ -188,19 +230,38 @@ void model_cache_truncate(model_cache *cache, uint32_t sequence, uint32_t length
 
 /* ---- On the device */
 
-static oclm_status copy_page(model_cache *cache, cl_command_queue queue, model_page_copy copy)
+/* Copies `count` pages of a layer from page `from` on to `to` on. */
+static oclm_status copy_pages(const model_cache *cache, cl_command_queue queue, uint32_t layer, size_t from, size_t to, size_t count)
 {
-    for (uint32_t i = 0; i < cache->layer_count; i++) {
-        const size_t bytes = cache->page_bytes[i], from = (size_t)copy.from * bytes, to = (size_t)copy.to * bytes;
-        if (bytes == 0)
-            continue;
-        cl_int error = clEnqueueCopyBuffer(queue, cache->keys[i].memory, cache->keys[i].memory, from, to, bytes, 0, NULL, NULL);
-        if (error == CL_SUCCESS)
-            error = clEnqueueCopyBuffer(queue, cache->values[i].memory, cache->values[i].memory, from, to, bytes, 0, NULL, NULL);
-        if (error != CL_SUCCESS)
-            return dev_cl_fail(error, "copying a page of the cache");
+    const dev_buffer *const both[] = { &cache->keys[layer], &cache->values[layer] };
+    const size_t            bytes = cache->page_bytes[layer];
+    cl_int                  error = CL_SUCCESS;
+    for (size_t i = 0; i < COUNT(both) && error == CL_SUCCESS && both[i]->memory != NULL; i++)
+        error = clEnqueueCopyBuffer(queue, both[i]->memory, both[i]->memory, from * bytes, to * bytes, count * bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "copying pages of the cache");
+}
+
+static oclm_status copy_page(const model_cache *cache, cl_command_queue queue, model_page_copy copy)
+{
+    oclm_status status = OCLM_OK;
+    for (uint32_t i = 0; i < cache->layer_count && status == OCLM_OK; i++) {
+        if (!has_ring(cache, i))
+            status = copy_pages(cache, queue, i, (size_t)copy.from, (size_t)copy.to, 1);
     }
-    return OCLM_OK;
+    return status;
+}
+
+static oclm_status copy_rings(model_cache *cache, cl_command_queue queue, uint32_t from, uint32_t to)
+{
+    const size_t pages = cache->ring.pages;
+    oclm_status  status = OCLM_OK;
+    for (uint32_t i = 0; i < cache->layer_count && status == OCLM_OK; i++) {
+        if (has_ring(cache, i))
+            status = copy_pages(cache, queue, i, from * pages, to * pages, pages);
+    }
+    if (status == OCLM_OK)
+        model_ring_fork(&cache->ring, from, to);
+    return status;
 }
 
 static oclm_status make_copies(model_cache *cache, cl_command_queue queue)
@@ -242,14 +303,17 @@ oclm_status model_cache_fork(model_cache *cache, cl_command_queue queue, uint32_
         }
     }
     cache->lengths[to] = length;
-    if ((status = model_recurrent_fork(&cache->recurrent, queue, from, to)) != OCLM_OK)
+    if ((status = copy_rings(cache, queue, from, to)) != OCLM_OK ||
+        (status = model_recurrent_fork(&cache->recurrent, queue, from, to)) != OCLM_OK)
         model_cache_truncate(cache, to, 0);
     return status;
 }
 
 oclm_status model_cache_sync(model_cache *cache, cl_command_queue queue)
 {
-    oclm_status status = make_copies(cache, queue);
+    oclm_status status = model_ring_send(&cache->ring, queue, cache->sequences);
+    if (status == OCLM_OK)
+        status = make_copies(cache, queue);
     if (status != OCLM_OK || !cache->dirty)
         return status;
     status = dev_buffer_write(queue, &cache->table, 0, cache->host_table,

@@ -98,17 +98,17 @@ static oclm_status check_ids(const model_state *state, const model_piece *piece)
 
 bool model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length)
 {
-    return model_recurrent_is_at(&state->cache.recurrent, sequence, length);
+    return model_cache_can_go_on(&state->cache, sequence, length);
 }
 
-/* That layers without attention stand at the length of a sequence. */
+/* That all layers can go on from the length of a sequence. */
 static oclm_status check_states(const model_state *state, uint32_t sequence)
 {
     const uint32_t length = state->cache.lengths[sequence];
     return model_can_go_on(state, sequence, length)
                ? OCLM_OK
-               : core_fail(OCLM_ERR_UNSUPPORTED, "sequence %u was cut back to %u positions, but layers of this %s model that are no attention "
-                           "cannot go back; read it again from its start", sequence, length, state->model->architecture.model_type);
+               : core_fail(OCLM_ERR_UNSUPPORTED, "sequence %u was cut back to %u positions, but some layers of this %s model cannot go back "
+                           "so far: they are no attention or have a window; read it again from its start", sequence, length, state->model->architecture.model_type);
 }
 
 static oclm_status check_piece(const model_state *state, const model_piece *pieces, size_t index)
@@ -298,6 +298,7 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
         return status;
     status = run_pieces(state, pieces, count, &shape);
     for (size_t i = 0; i < count; i++) {
+        model_ring_note(&state->cache.ring, pieces[i].sequence, pieces[i].first, pieces[i].first + pieces[i].count);
         model_recurrent_note(&state->cache.recurrent, pieces[i].sequence,
                              status == OCLM_OK ? pieces[i].first + pieces[i].count : MODEL_LENGTH_UNKNOWN);
         if (status == OCLM_OK)
@@ -345,23 +346,43 @@ oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t lengt
     if (status == OCLM_OK && (status = send_rows(state, &shape)) == OCLM_OK)
         status = model_cache_sync(&state->cache, state->queue);
     for (uint32_t i = 0; i < rows; i++) {
-        if (status == OCLM_OK)
+        if (status == OCLM_OK) {
             model_recurrent_note(&state->cache.recurrent, i, MODEL_LENGTH_MOVES);
-        else
+            model_ring_move(&state->cache.ring, i, state->cache.lengths[i]);
+        } else {
             model_cache_truncate(&state->cache, i, state->cache.lengths[i]);
+        }
     }
     return status;
+}
+
+/* Asks the device how far a decoding loop came. */
+static void settle_ring(model_state *state, uint32_t sequence)
+{
+    model_ring *ring = &state->cache.ring;
+    int32_t     end = 0;
+    if (ring->pages == 0 || !ring->moving[sequence])
+        return;
+    const bool read = dev_buffer_read(state->queue, &state->positions, sequence * sizeof end, &end, sizeof end) == OCLM_OK;
+    model_ring_settle(ring, sequence, read && end >= 0 ? (uint32_t)end : MODEL_RING_UNKNOWN);
 }
 
 void model_decode_end(model_state *state, uint32_t sequence, uint32_t length)
 {
     if (length > state->cache.lengths[sequence])
         state->cache.lengths[sequence] = length;
+    settle_ring(state, sequence);
     model_cache_truncate(&state->cache, sequence, length);
     model_recurrent_settle(&state->cache.recurrent, state->queue, sequence);
 }
 
-uint64_t model_cache_read_per_token(const model_architecture *architecture, uint32_t length)
+uint64_t model_cache_read_per_token(const model_architecture *a, uint32_t length)
 {
-    return model_kv_bytes_per_token(architecture) * length;
+    uint64_t numbers = 0;
+    for (uint32_t i = 0; i < a->layers; i++) {
+        const uint32_t window = a->layer[i].window, seen = a->windows_are_chunks && window > 0 ? (length - 1) % window + 1 : window;
+        if (a->layer[i].mixer == MODEL_MIXER_ATTENTION)
+            numbers += (uint64_t)(seen > 0 && seen < length ? seen : length) * model_kv_heads(a, i) * model_head_dim(a, i);
+    }
+    return 2u * sizeof(float) * numbers;
 }

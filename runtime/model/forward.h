@@ -23,6 +23,7 @@ typedef struct model_state_options {
     uint32_t max_rows;      /* of one pass, at least `sequences`; 0: as many as useful, MODEL_CHUNK_ROWS if there is room */
     uint32_t max_logit_rows;/* of one pass; 0: sequences. Each takes vocab_size floats: logits of a long prompt are asked for in
                                pieces */
+    bool     whole_windows; /* layers with a window keep all positions, too, in pages of the one table (ring.h) */
 } model_state_options;
 
 typedef struct model_state {
@@ -65,8 +66,8 @@ uint64_t    model_state_bytes(const model_model *model, const model_state_option
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
 
-/* Can a sequence go on from `length` positions of those it holds? Layers without attention cannot go back: to where they stand, or to 0,
- * from which everything is then to be read again. */
+/* Can a sequence go on from `length` positions of those it holds? Layers without attention cannot go back, and layers with a window not far
+ * (ring.h): where the answer is no, everything is to be read again, from 0 on. */
 bool        model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length);
 /* Whether what the cache holds may be gone on with, up to a sequence of `length` positions: "longrope" turns long sequences differently. */
 bool        model_state_keeps(const model_state *state, uint32_t length);
@@ -103,7 +104,7 @@ oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t row
 /* Reserves pages up to `length_bound` positions for sequences 0 .. rows - 1, sends positions (each sequence's length) and tiles. */
 oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t length_bound);
 /* Tells the state that sequences 0 .. rows - 1 have `length` positions now: what the decoding loop wrote is kept up to there. */
-void        model_decode_end(model_state *state, uint32_t sequence, uint32_t length);
+void        model_decode_end(model_state *state, uint32_t sequence, uint32_t length); /* may wait for the loop to end */
 
 /* Bytes of cache one decoded token reads at `length` positions. */
 uint64_t    model_cache_read_per_token(const model_architecture *architecture, uint32_t length);

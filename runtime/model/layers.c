@@ -7,9 +7,9 @@
 
 #define MOST_LAYERS 6u         /* of a launch, as in the kernel */
 #define MOST_LAYER_ARGS 21u
-#define COMMON_ARGS 40u
+#define COMMON_ARGS 41u
 #define MOST_ARGUMENT_BYTES 1024u /* of a kernel: so many every device takes */
-#define COMMON_BYTES 288u         /* of them that the common arguments take, each aligned to 8 */
+#define COMMON_BYTES 296u         /* of them that the common arguments take, each aligned to 8 */
 /* A driver may hand several groups to one core before the next has woken. */
 #define GROUPS_PER_CORE 4u
 #define PROGRESS_BYTES (48 * sizeof(uint32_t))
@@ -109,7 +109,7 @@ static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32
     const dev_arg last[] = {
         dev_arg_buffer(&p->state->branch), dev_arg_f32(p->state->model->architecture.residual_scale),
         dev_arg_f32(p->state->model->architecture.norm.eps), dev_arg_buffer(&a->cache->table),
-        dev_arg_u32(a->cache->pages_per_sequence), dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences),
+        dev_arg_buffer(a->cache->ring.pages > 0 ? &a->cache->ring.table : NULL), dev_arg_u32(a->cache->pages_per_sequence), dev_arg_buffer(a->positions), dev_arg_buffer(a->sequences),
         dev_arg_buffer(&p->state->cos_table[0]), dev_arg_buffer(&p->state->sin_table[0]), dev_arg_buffer(&p->state->cos_table[1]),
         dev_arg_buffer(&p->state->sin_table[1]), dev_arg_buffer(a->growth), dev_arg_buffer(a->slopes), dev_arg_f32(a->shape.scale), dev_arg_u32(p->spans), dev_arg_buffer(a->partial),
     };
@@ -124,11 +124,12 @@ static cl_uint add_common_args(const plan *p, const dev_buffer *progress, uint32
     return count + COUNT(last);
 }
 
-/* The kernel's `look`: the window, and in the highest bits by which rotary positions. */
-static uint32_t look_of(const model_architecture *a, const model_attention_shape *shape, uint32_t layer)
+/* The kernel's `look`: the window, whether by the rings' page table, and in the highest bits by which rotary positions. */
+static uint32_t look_of(const model_architecture *a, const model_cache *cache, const model_attention_shape *shape, uint32_t layer)
 {
     const uint32_t rope = model_rope_of(a, layer) == NULL ? 2u : a->layer[layer].rope == MODEL_ROPE_SECOND ? 1u : 0u;
-    return model_attention_window(shape) | rope << 30;
+    const uint32_t ring = model_cache_table(cache, layer) != &cache->table;
+    return model_attention_window(shape) | ring << 29 | rope << 30;
 }
 
 static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_t index, dev_arg *args)
@@ -145,7 +146,7 @@ static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_
         dev_arg_buffer(l.qkv.bias), dev_arg_buffer(l.output.bias), dev_arg_buffer(l.up.bias), dev_arg_buffer(l.down.bias),
         dev_arg_buffer(&attention_norm->weight), dev_arg_buffer(&attention_norm->bias), dev_arg_buffer(&mlp_norm->weight),
         dev_arg_buffer(&mlp_norm->bias), dev_arg_buffer(&cache->keys[index]), dev_arg_buffer(&cache->values[index]),
-        dev_arg_u32(look_of(&p->state->model->architecture, &a.shape, index)),
+        dev_arg_u32(look_of(&p->state->model->architecture, cache, &a.shape, index)),
     };
     size_t count = COUNT(layer);
     memcpy(args, layer, sizeof layer);

@@ -1,5 +1,5 @@
 /* model.c: loads a folder: config.json, then the checkpoint's headers, then the weights onto the device. */
-#include "model/model.h"
+#include "model/forward.h"
 
 #include <string.h>
 
@@ -51,6 +51,16 @@ static core_dtype main_dtype(const ckpt_checkpoint *checkpoint)
     return most;
 }
 
+/* What a sequence's cache comes to: a position of all layers, of those without a ring, and the rings. */
+static void describe_cache(const model_architecture *a, oclm_model_info *info)
+{
+    const model_cache_shape one = { .sequences = 1, .positions = a->max_position_embeddings, .rows = MODEL_CHUNK_ROWS };
+    const uint64_t          held = (uint64_t)model_ring_pages(a, &one) * MODEL_PAGE; /* positions */
+    info->kv_bytes_per_token = model_kv_bytes_per_token(a);
+    info->kv_window_bytes = model_cache_ring_bytes(a, &one);
+    info->kv_whole_bytes_per_token = info->kv_bytes_per_token - (held > 0 ? info->kv_window_bytes / held : 0);
+}
+
 /* All but what a device would add. */
 static void describe(const model_architecture *a, bool tied, uint64_t parameters, core_dtype dtype, core_dtype checkpoint_dtype,
                      oclm_model_info *info)
@@ -66,7 +76,6 @@ static void describe(const model_architecture *a, bool tied, uint64_t parameters
         .weight_bytes_float32 = model_weights_bytes(a, tied, CORE_F32),
         .weight_bytes_float16 = model_weights_bytes(a, tied, CORE_F16),
         .weight_bytes_bfloat16 = model_weights_bytes(a, tied, CORE_BF16),
-        .kv_bytes_per_token = model_kv_bytes_per_token(a),
         .vocab_size = a->vocab_size,
         .hidden_size = a->hidden_size,
         .intermediate_size = a->intermediate_size,
@@ -78,6 +87,7 @@ static void describe(const model_architecture *a, bool tied, uint64_t parameters
         .tie_word_embeddings = tied,
         .rope_type = a->position == MODEL_POSITION_ROPE ? model_rope_type_name(a->ropes[0].type) : NULL,
     };
+    describe_cache(a, info);
 }
 
 oclm_status model_inspect(const char *folder, const char *variant, oclm_dtype dtype, oclm_model_info *info)

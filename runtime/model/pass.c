@@ -86,7 +86,7 @@ static model_attention_shape attention_shape(const model_architecture *a)
     const bool alibi = a->position == MODEL_POSITION_ALIBI;
     return (model_attention_shape){
         .heads = a->heads, .scale = a->attention_scale, .value_norm = a->value_norm,
-        .softcap = a->attention_softcap, .sinks = a->attention_sinks,
+        .softcap = a->attention_softcap, .sinks = a->attention_sinks, .chunked = a->windows_are_chunks,
         .alibi = alibi, .alibi_rounded = alibi && a->alibi == MODEL_ALIBI_FALCON,
         .clip = a->qkv_clip, .clip_late = a->qkv_clip_after_norm,
         .qk_norm = a->qk_norm, .qk_norm_kind = a->qk_norm_shape.kind, .qk_eps = a->qk_norm_shape.eps, .qk_norm_late = a->qk_norm_after_rope,

@@ -43,7 +43,7 @@ typedef struct plan {
     uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes[MODEL_ROPE_SETS], slopes_bytes, growth_bytes; /* 0: none */
     uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
     uint64_t branch_bytes, table_bytes, mixed_bytes; /* 0: none */
-    uint64_t cache_bytes, expert_bytes; /* of experts, latent attention and layers' inputs */
+    uint64_t cache_bytes, ring_bytes, expert_bytes; /* rings: of the cache; experts, latent attention and layers' inputs */
     uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride, mixed_stride;
 } plan;
 
@@ -99,9 +99,15 @@ static uint32_t tile_rows(const model_model *model)
     return least;
 }
 
+static model_cache_shape cache_shape(const model_state_options *o)
+{
+    return (model_cache_shape){ o->sequences, o->max_positions, o->max_rows, o->whole_windows };
+}
+
 static plan make_plan(const model_model *model, const model_state_options *o)
 {
     const model_architecture *a = &model->architecture;
+    const model_cache_shape   cache = cache_shape(o);
     const uint64_t f = sizeof(float), rows = o->max_rows;
     plan p = {
         .hidden_stride = (uint32_t)dev_padded(a->hidden_size),
@@ -131,7 +137,8 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.table_bytes = rows * p.table_stride * f;
     p.mixed_stride = (uint32_t)dev_padded(mixed_width(a));
     p.mixed_bytes = rows * p.mixed_stride * f;
-    p.cache_bytes = model_cache_bytes(a, o->sequences, o->max_positions);
+    p.cache_bytes = model_cache_bytes(a, &cache);
+    p.ring_bytes = model_cache_ring_bytes(a, &cache);
     p.expert_bytes = model_expert_state_bytes(a, o->max_rows) + model_latent_state_bytes(a, o->max_rows) +
                      model_layer_input_bytes(a, o->max_rows);
     return p;
@@ -162,7 +169,7 @@ static oclm_status check_budget(const model_model *model, const model_state_opti
     char           needed_text[32], available_text[32], way_out[96];
     if (needed <= available)
         return OCLM_OK;
-    const uint64_t growing = p->cache_bytes + rope_bytes(p) + p->growth_bytes + p->partial_bytes, fixed = needed - growing;
+    const uint64_t growing = p->cache_bytes - p->ring_bytes + rope_bytes(p) + p->growth_bytes + p->partial_bytes, fixed = needed - growing;
     const uint64_t fit = available > fixed ? (available - fixed) / (growing / o->max_positions + 1) / MODEL_PAGE * MODEL_PAGE : 0;
     if (fit > 0)
         snprintf(way_out, sizeof way_out, "about %" PRIu64 " positions would fit", fit);
@@ -297,6 +304,7 @@ static oclm_status make_host_rows(model_state *s)
 static oclm_status fill_state(model_state *s, const model_state_options *o, const plan *p)
 {
     const model_architecture *a = &s->model->architecture;
+    const model_cache_shape   cache = cache_shape(o);
     oclm_status status;
     s->max_rows = o->max_rows;
     s->max_logit_rows = o->max_logit_rows;
@@ -312,7 +320,7 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
     s->tile_rows = tile_rows(s->model);
     if ((status = make_host_rows(s)) != OCLM_OK ||
         (status = dev_queue_new(s->model->device, &s->queue)) != OCLM_OK ||
-        (status = model_cache_new(s->model->device, a, o->sequences, o->max_positions, &s->cache)) != OCLM_OK ||
+        (status = model_cache_new(s->model->device, a, &cache, &s->cache)) != OCLM_OK ||
         (status = model_expert_state_new(s->model->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
         (status = model_latent_state_new(s->model->device, a, o->max_rows, &s->latent)) != OCLM_OK ||
         (status = model_layer_input_new(s->model->device, a, o->max_rows, &s->inputs)) != OCLM_OK ||

@@ -48,6 +48,7 @@ oclm_status tok_decode_byte_fallback_make(const cJSON *config, const char *where
 oclm_status tok_decode_fuse_make(const cJSON *config, const char *where, tok_step **step);
 oclm_status tok_decode_replace_make(const cJSON *config, const char *where, tok_step **step);
 oclm_status tok_decode_strip_make(const cJSON *config, const char *where, tok_step **step);
+bool        tok_decode_strips_first_spaces(const tok_step *step); /* is the step a Strip that takes nothing but spaces in front? */
 /* decode_words.c: */
 oclm_status tok_decode_metaspace_make(const cJSON *config, const char *where, tok_step **step);
 oclm_status tok_decode_wordpiece_make(const cJSON *config, const char *where, tok_step **step);

@@ -239,3 +239,9 @@ oclm_status tok_decode_strip_make(const cJSON *config, const char *where, tok_st
     made.decoder.step.does.decode = decode_strip;
     return tok_step_copy(&made, sizeof made, step);
 }
+
+bool tok_decode_strips_first_spaces(const tok_step *step)
+{
+    const strip_step *self = (const strip_step *)step;
+    return step->does.decode == decode_strip && self->content == ' ' && self->stop == 0;
+}

@@ -27,6 +27,8 @@ typedef struct problem {
 #define NO_MORE                  { .window = 0 }
 #define WINDOW_OF_A_PAGE_AND_ONE { .window = 33, .softcap = 2.0f, .sinks = true }
 #define WINDOW_ACROSS_SPANS      { .window = 200, .sinks = true, .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS1P, .qk_eps = 1e-5f }
+#define CHUNKS_OF_A_PAGE_AND_ONE { .window = 33, .chunked = true, .softcap = 2.0f, .sinks = true }
+#define CHUNKS_ACROSS_SPANS      { .window = 600, .chunked = true }
 #define NORM_OF_EACH             { .window = 9, .qk_norm = MODEL_QK_NORM_HEADS, .qk_norm_kind = DEV_NORM_LAYER, .qk_eps = 1e-3f }
 #define NORM_OF_ALL              { .qk_norm = MODEL_QK_NORM_ALL, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-5f, .clip = 0.4f, .clip_late = true }
 #define LATE_NORM                { .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-5f, .qk_norm_late = true, .query_length = 11 }
@@ -53,6 +55,9 @@ static const problem problems[] = {
     { "a window of one", 4, 2, 12, 8, true, 1, 37, BOTH, false, { .window = 1 } },
     { "a window of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, true, WINDOW_OF_A_PAGE_AND_ONE },
     { "a window past a span, heads normalised", 3, 1, 8, 8, false, 1, 716, BOTH, true, WINDOW_ACROSS_SPANS },
+    { "chunks of one", 4, 2, 12, 8, true, 1, 37, BOTH, false, { .window = 1, .chunked = true } },
+    { "chunks of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, false, CHUNKS_OF_A_PAGE_AND_ONE },
+    { "chunks past a span", 3, 1, 8, 8, false, 1, 1300, BOTH, true, CHUNKS_ACROSS_SPANS },
     { "heads normalised each by its own", 4, 2, 17, 10, true, 2, 37, BOTH, false, NORM_OF_EACH },
     { "all heads normalised, then cut", 4, 2, 20, 20, false, 2, 37, BOTH, false, NORM_OF_ALL },
     { "heads normalised after turning, queries grow", 6, 2, 16, 12, false, 2, 37, BOTH, false, LATE_NORM },
@@ -181,7 +186,7 @@ static double scored(const scene *s, uint32_t head, uint32_t row, uint32_t t, do
 static void exact_head(const scene *s, uint32_t sequence, uint32_t row, uint32_t head, double *want, double *error)
 {
     const model_attention_shape *h = &s->shape;
-    const uint32_t n = h->head_dim, kv = head / (h->heads / h->kv_heads), begin = h->window > 0 && row >= h->window ? row - h->window + 1 : 0;
+    const uint32_t n = h->head_dim, kv = head / (h->heads / h->kv_heads), begin = h->chunked ? row / h->window * h->window : h->window > 0 && row >= h->window ? row - h->window + 1 : 0;
     const float   *base = s->qkv + (size_t)sequence * s->length * s->width;
     vector         q, k;
     double         size[256] = { 0 }, largest = h->sinks ? (double)s->sinks[head] : -INFINITY, sum = 0, score_error = 0;
@@ -293,6 +298,8 @@ static const problem cut_problems[] = { /* SMALL, REAL, SPANS, then MORE */
     { "across spans", 3, 1, 8, 8, false, 1, 1100, BOTH, true, NO_MORE },
     { "a window of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, true, WINDOW_OF_A_PAGE_AND_ONE },
     { "a window past a span, heads normalised", 3, 1, 8, 8, false, 1, 716, BOTH, true, WINDOW_ACROSS_SPANS },
+    { "chunks of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, true, CHUNKS_OF_A_PAGE_AND_ONE },
+    { "chunks past a span", 3, 1, 8, 8, false, 1, 1300, BOTH, true, CHUNKS_ACROSS_SPANS },
     { "heads normalised each by its own", 4, 2, 17, 10, true, 2, 37, BOTH, true, NORM_OF_EACH },
     { "all heads normalised, then cut", 4, 2, 20, 20, false, 2, 37, BOTH, true, NORM_OF_ALL },
     { "heads normalised after turning, queries grow", 6, 2, 16, 12, false, 2, 37, BOTH, true, LATE_NORM },

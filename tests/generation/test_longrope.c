@@ -5,13 +5,13 @@
 #include "model/models.h"
 #include "model/seeded.h"
 
-#include "generation/generate.h"
+#include "generation/runs.h"
 
 #define FOLDER OCLM_SOURCE_DIR "/tests/golden/families/phi3-longrope-beyond/"
 #define TURNING 31u /* its original_max_position_embeddings */
 #define NEW_IDS 40u
 
-static const gen_callbacks silent = { NULL, NULL, NULL, NULL };
+static const gen_hooks silent = { 0 };
 static const int32_t       prompt[] = { 5, 17, 3, 44, 9, 21, 30, 8, 2, 19 };
 
 /* The greedy continuation where every id comes of one pass over all before it. */
@@ -28,7 +28,7 @@ static void continue_afresh(model_state *state, uint32_t vocab, int32_t *ids)
     }
 }
 
-static void check_ids(const char *what, const gen_result *result, const int32_t *want, size_t count)
+static void check_ids(const char *what, const runs_result *result, const int32_t *want, size_t count)
 {
     assert_int_equal(result->count, count);
     for (size_t i = 0; i < count; i++) {
@@ -42,22 +42,22 @@ static void check_device(const place *where, void *user)
     const folder    *files = user;
     model_model     *model = models_load(files->path, where, OCLM_DTYPE_AUTO);
     model_state     *state = models_state(model, 1, 64, 64);
-    const gen_config config = { .limit = COUNT(prompt) + NEW_IDS, .temperature = 1, .top_p = 1 };
+    const gen_config config = runs_greedy(COUNT(prompt) + NEW_IDS);
     gen_place        going_on = { .state = state };
-    gen_result       result;
+    runs_result       result;
     int32_t          ids[COUNT(prompt) + NEW_IDS];
     assert_int_equal(model_rope_turning_length(&model->architecture), TURNING);
     memcpy(ids, prompt, sizeof prompt);
     if (where->interpreted)
         goto done;
     continue_afresh(state, model->architecture.vocab_size, ids);
-    assert_ok(gen_generate(model, prompt, COUNT(prompt), &config, &silent, NULL, &result));
+    assert_ok(runs_generate(model, prompt, COUNT(prompt), &config, &silent, NULL, &result));
     check_ids("in a state of its own", &result, ids + COUNT(prompt), NEW_IDS);
-    gen_result_free(&result);
+    runs_free(&result);
     models_rewind(state);
-    assert_ok(gen_generate(model, prompt, COUNT(prompt), &config, &silent, &going_on, &result));
+    assert_ok(runs_generate(model, prompt, COUNT(prompt), &config, &silent, &going_on, &result));
     check_ids("in a state", &result, ids + COUNT(prompt), NEW_IDS);
-    gen_result_free(&result);
+    runs_free(&result);
     assert_int_equal(going_on.held, COUNT(ids) - 1);
     assert_true(model_state_keeps(state, TURNING + 1)); /* long, as the next prompt will be */
     assert_false(model_state_keeps(state, TURNING));    /* a shorter one is read from its beginning */

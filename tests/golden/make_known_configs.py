@@ -41,6 +41,11 @@ OPT = {"model_type": "opt", "_remove_final_layer_norm": False, "activation_funct
 FALCON = {"model_type": "falcon", "alibi": False, "bias": False, "layer_norm_epsilon": 1e-05, "vocab_size": 65024, "bos_token_id": 11, "eos_token_id": 11}
 STABLELM = {"model_type": "stablelm", "hidden_act": "silu", "layer_norm_eps": 1e-05, "max_position_embeddings": 4096, "rope_theta": 10000,
             "num_attention_heads": 32, "num_key_value_heads": 32, "tie_word_embeddings": False}
+GEMMA4 = {"model_type": "gemma4_text", "attention_bias": False, "final_logit_softcapping": 30.0, "global_head_dim": 512, "head_dim": 256,
+          "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 131072, "rms_norm_eps": 1e-06, "tie_word_embeddings": True,
+          "rope_parameters": {"full_attention": {"partial_rotary_factor": 0.25, "rope_theta": 1000000.0, "rope_type": "proportional"},
+                              "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"}},
+          "vocab_size": 262144, "vocab_size_per_layer_input": 262144, "bos_token_id": 2, "eos_token_id": 1}
 DEEPSEEK = {"attention_bias": False, "hidden_act": "silu", "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "rms_norm_eps": 1e-06,
             "rope_scaling": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0, "original_max_position_embeddings": 4096,
                              "type": "yarn"}, "rope_theta": 10000, "tie_word_embeddings": False, "v_head_dim": 128, "moe_layer_freq": 1}
@@ -283,8 +288,25 @@ KNOWN = {
                             "num_hidden_layers": 46, "num_key_value_heads": 8, "num_nextn_predict_layers": 1, "partial_rotary_factor": 0.5,
                             "rms_norm_eps": 1e-05, "rope_scaling": None, "rope_theta": 1000000, "routed_scaling_factor": 1.0, "tie_word_embeddings": False,
                             "topk_group": 1, "use_qk_norm": False, "vocab_size": 151552, "eos_token_id": [151329, 151336, 151338]},
+    "google/gemma-4-E2B": GEMMA4 | {
+        "attention_k_eq_v": False, "enable_moe_block": False, "hidden_size": 1536, "hidden_size_per_layer_input": 256, "intermediate_size": 6144,
+        "layer_types": ["full_attention" if i % 5 == 4 else "sliding_attention" for i in range(35)], "num_attention_heads": 8, "num_hidden_layers": 35,
+        "num_key_value_heads": 1, "num_kv_shared_layers": 20, "sliding_window": 512, "use_double_wide_mlp": True},
+    "google/gemma-4-E4B": GEMMA4 | {
+        "attention_k_eq_v": False, "enable_moe_block": False, "hidden_size": 2560, "hidden_size_per_layer_input": 256, "intermediate_size": 10240,
+        "layer_types": ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(42)], "num_attention_heads": 8, "num_hidden_layers": 42,
+        "num_key_value_heads": 2, "num_kv_shared_layers": 18, "sliding_window": 512, "use_double_wide_mlp": False},
+    "google/gemma-4-26B-A4B": GEMMA4 | {
+        "attention_k_eq_v": True, "enable_moe_block": True, "hidden_size": 2816, "hidden_size_per_layer_input": 0, "intermediate_size": 2112,
+        "max_position_embeddings": 262144, "moe_intermediate_size": 704, "num_attention_heads": 16, "num_experts": 128, "num_global_key_value_heads": 2,
+        "num_hidden_layers": 30, "num_key_value_heads": 8, "num_kv_shared_layers": 0, "sliding_window": 1024, "top_k_experts": 8,
+        "use_bidirectional_attention": "vision"},
+    "google/gemma-4-31B": GEMMA4 | {
+        "attention_k_eq_v": True, "enable_moe_block": False, "hidden_size": 5376, "hidden_size_per_layer_input": 0, "intermediate_size": 21504,
+        "max_position_embeddings": 262144, "num_attention_heads": 32, "num_global_key_value_heads": 4, "num_hidden_layers": 60, "num_key_value_heads": 16,
+        "num_kv_shared_layers": 0, "sliding_window": 1024, "use_bidirectional_attention": "vision"},
     # nothing but the class defaults
-    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3")},
+    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3", "gemma4_text")},
     "deepseek_v2 (defaults)": {"model_type": "deepseek_v2", "num_experts_per_tok": 6},
     "glm4_moe (defaults)": {"model_type": "glm4_moe", "head_dim": 128},
     "LiquidAI/LFM2-1.2B": {"model_type": "lfm2", "block_auto_adjust_ff_dim": True, "block_dim": 2048, "block_ff_dim": 12288, "block_ffn_dim_multiplier": 1.0,

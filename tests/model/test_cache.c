@@ -7,6 +7,7 @@
 #include "model/cache.h"
 
 static const model_architecture shape = { .layers = 2, .kv_heads = 2, .head_dim = 3 };
+#define SHAPE(sequences_, positions_) (&(model_cache_shape){ .sequences = (sequences_), .positions = (positions_), .rows = 64 })
 #define PAGE_FLOATS (MODEL_PAGE * 2 * 3)
 
 static int32_t page_of(const model_cache *cache, uint32_t sequence, uint32_t page)
@@ -51,8 +52,8 @@ static void pages_on_device(dev_device *device, void *user)
     model_cache cache;
     (void)user;
     const uint64_t before = dev_memory_used(device);
-    assert_ok(model_cache_new(device, &shape, 3, 100, &cache));
-    assert_int_equal(dev_memory_used(device) - before, model_cache_bytes(&shape, 3, 100));
+    assert_ok(model_cache_new(device, &shape, SHAPE(3, 100), &cache));
+    assert_int_equal(dev_memory_used(device) - before, model_cache_bytes(&shape, SHAPE(3, 100)));
     assert_int_equal(cache.pages_per_sequence, 4);
     assert_int_equal(cache.pages, 12);
     check_books(&cache);
@@ -112,7 +113,7 @@ static void forks_on_device(dev_device *device, void *user)
     model_cache      cache;
     int32_t          table[12];
     (void)user;
-    assert_ok(model_cache_new(device, &shape, 3, 100, &cache));
+    assert_ok(model_cache_new(device, &shape, SHAPE(3, 100), &cache));
     assert_ok(grow(&cache, 0, 70));
     fill_page(device, &cache, page_of(&cache, 0, 2), 5.0f);
     assert_ok(model_cache_fork(&cache, queue, 0, 1));
@@ -153,7 +154,7 @@ static void due_copies_on_device(dev_device *device, void *user)
     cl_command_queue queue = dev_queue(device);
     model_cache      cache;
     (void)user;
-    assert_ok(model_cache_new(device, &shape, 4, 40, &cache));
+    assert_ok(model_cache_new(device, &shape, SHAPE(4, 40), &cache));
     assert_ok(grow(&cache, 0, 32));
     fill_page(device, &cache, page_of(&cache, 0, 0), 3.0f);
     assert_ok(model_cache_fork(&cache, queue, 0, 1));
@@ -184,7 +185,7 @@ static void random_steps_on_device(dev_device *device, void *user)
     model_cache cache;
     uint32_t    random = 12345;
     (void)user;
-    assert_ok(model_cache_new(device, &shape, 5, 96, &cache));
+    assert_ok(model_cache_new(device, &shape, SHAPE(5, 96), &cache));
     for (uint32_t step = 0; step < (devices_is_slow(device) ? 300u : 3000u); step++) {
         random = random * 1664525u + 1013904223u;
         const uint32_t s = (random >> 8) % 5, other = (random >> 12) % 5, amount = (random >> 16) % 50;
@@ -224,12 +225,12 @@ static void limits_on_device(dev_device *device, void *user)
     oclm_status status = OCLM_ERR_MEMORY;
     (void)user;
     const uint64_t used = dev_memory_used(device);
-    assert_status(model_cache_new(device, &huge, 4096, 1u << 24, &cache), OCLM_ERR_DEVICE_MEMORY);
+    assert_status(model_cache_new(device, &huge, SHAPE(4096, 1u << 24), &cache), OCLM_ERR_DEVICE_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "fewer positions"));
     for (size_t n = 1; status != OCLM_OK; n++) {
         const size_t live = core_memory_live();
         core_memory_fail_at(n, true);
-        status = model_cache_new(device, &shape, 3, 100, &cache);
+        status = model_cache_new(device, &shape, SHAPE(3, 100), &cache);
         core_memory_fail_at(0, false);
         if (status == OCLM_OK)
             model_cache_free(device, &cache);
@@ -247,6 +248,40 @@ static void too_much_and_failing_allocations_are_told(void **state)
     devices_each(limits_on_device, NULL);
 }
 
+/* ---- Windows: what a sequence of 32,768 positions costs */
+
+/* gemma-3-270m: each sixth layer sees everything. */
+static model_architecture gemma3(void)
+{
+    model_architecture a = { .layers = 18, .kv_heads = 1, .head_dim = 256 };
+    for (uint32_t i = 0; i < a.layers; i++)
+        a.layer[i].window = i % 6 == 5 ? 0 : 512;
+    return a;
+}
+
+static void layers_with_a_window_keep_no_more_than_it_needs(void **state)
+{
+    (void)state;
+    const model_architecture a = gemma3();
+    const uint64_t           token = 2 * 256 * sizeof(float), table = 1024 * sizeof(int32_t); /* of one layer; of 1024 pages */
+    model_cache_shape        cache = { .sequences = 1, .positions = 32768, .rows = 512, .whole_windows = true };
+    assert_int_equal(model_cache_bytes(&a, &cache), 18 * 32768 * token + table); /* 1152 MiB */
+    assert_int_equal(model_cache_ring_bytes(&a, &cache), 0);
+    cache.whole_windows = false;
+    assert_int_equal(model_ring_pages(&a, &cache), 33); /* of 32 positions: 511 that are seen and 512 of a pass, wherever they begin */
+    assert_int_equal(model_cache_ring_bytes(&a, &cache), 15 * 33 * 32 * token);
+    assert_int_equal(model_cache_bytes(&a, &cache), (3 * 32768 + 15 * 33 * 32) * token + 2 * table); /* 223 MiB */
+    cache.sequences = 4;
+    assert_int_equal(model_cache_bytes(&a, &cache), 4 * ((3 * 32768 + 15 * 33 * 32) * token + 2 * table));
+    cache.rows = 1;
+    assert_int_equal(model_ring_pages(&a, &cache), (511 + 256 + 62) / 32); /* some to go back to */
+    cache.positions = 800;
+    assert_int_equal(model_ring_pages(&a, &cache), 0); /* all 25 are no more */
+    assert_int_equal(model_cache_bytes(&a, &cache), 4 * 18 * 25 * 32 * token + 4 * 25 * sizeof(int32_t));
+    cache.positions = 801;
+    assert_int_equal(model_ring_pages(&a, &cache), 25);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +289,7 @@ int main(void)
         cmocka_unit_test(forks_share_whole_pages_and_copy_what_they_write),
         cmocka_unit_test(copies_that_are_due_survive_what_happens_in_between),
         cmocka_unit_test(books_stay_right_through_random_steps),
+        cmocka_unit_test(layers_with_a_window_keep_no_more_than_it_needs),
         cmocka_unit_test(too_much_and_failing_allocations_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

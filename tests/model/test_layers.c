@@ -20,6 +20,12 @@ static void window_some_layers(model_architecture *a)
     a->attention_sinks = true;
 }
 
+static void chunk_some_layers(model_architecture *a)
+{
+    window_some_layers(a);
+    a->windows_are_chunks = true;
+}
+
 static void turn_some_layers(model_architecture *a)
 {
     for (uint32_t i = 0; i < a->layers; i++)
@@ -61,6 +67,7 @@ static const struct scene { const char *label, *folder /* or a family */; uint32
     { "llama of 14 layers, from one span of attention to the next", NULL, 3, 510, NULL },
     { "some layers through windows, capped, with sinks", NULL, 2, 40, window_some_layers },
     { "some layers through windows, capped, with sinks, past a span", NULL, 3, 710, window_some_layers },
+    { "some layers in chunks, capped, with sinks, past a span", NULL, 2, 710, chunk_some_layers },
     { "two ways to turn and none, heads normalised, queries that grow", NULL, 2, 40, turn_some_layers },
     { "all heads normalised, then cut", NULL, 3, 20, normalize_all },
     { "heads normalised after turning", NULL, 1, 20, normalize_late },

@@ -1,6 +1,7 @@
 /* test_model.c: what is told about a model, loaded or not, and which type its weights become. */
 #include "model/folders.h"
 #include "model/models.h"
+#include "model/seeded.h"
 
 static void same_but_for_the_device(const oclm_model_info *a, const oclm_model_info *b)
 {
@@ -31,6 +32,8 @@ static void info_on_device(const place *where, void *user)
     assert_int_equal(before.parameters, FOLDER_LLAMA_PARAMETERS);
     assert_int_equal(before.weight_bytes, before.weight_bytes_float16);
     assert_int_equal(before.kv_bytes_per_token, 2 * 10 * 2 * sizeof(float));
+    assert_int_equal(before.kv_whole_bytes_per_token, before.kv_bytes_per_token);
+    assert_int_equal(before.kv_window_bytes, 0);
     assert_int_equal(before.vocab_size, 70);
     assert_int_equal(before.hidden_size, 36);
     assert_int_equal(before.intermediate_size, 44);
@@ -51,6 +54,27 @@ static void info_on_device(const place *where, void *user)
     assert_int_equal(after.device_bytes, dev_memory_used(model->device));
     assert_true(after.device_bytes >= after.weight_bytes);
     model_free(model);
+    folder_free(&f);
+}
+
+/* A gemma3 of 6 layers, 5 of which look back 8 positions. */
+static void windows_are_told_of(void **state)
+{
+    folder          f;
+    cJSON          *golden = seeded_read("gemma3", "golden.json"), *config = seeded_read("gemma3", "config.json");
+    oclm_model_info info = { .struct_size = sizeof info };
+    (void)state;
+    cJSON_SetNumberValue(cJSON_GetObjectItemCaseSensitive(config, "max_position_embeddings"), 4000);
+    char *text = cJSON_PrintUnformatted(config);
+    assert_non_null(text);
+    seeded_folder(&f, text, golden);
+    assert_ok(model_inspect(f.path, NULL, OCLM_DTYPE_AUTO, &info));
+    assert_int_equal(info.max_position_embeddings, 4000);
+    assert_int_equal(info.kv_bytes_per_token, 6 * info.kv_whole_bytes_per_token);
+    assert_int_equal(info.kv_window_bytes, 5 * info.kv_whole_bytes_per_token * 32 * ((7 + MODEL_CHUNK_ROWS + 62) / 32));
+    cJSON_free(text);
+    cJSON_Delete(config);
+    cJSON_Delete(golden);
     folder_free(&f);
 }
 
@@ -125,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_tells_the_same_as_the_loaded_model),
+        cmocka_unit_test(windows_are_told_of),
         cmocka_unit_test(gpt2_has_no_rope_type),
         cmocka_unit_test(auto_means_config_then_checkpoint),
         cmocka_unit_test(a_failed_load_closes_its_device),

@@ -163,7 +163,7 @@ static void check_failing_requests(const model_model *model)
         const size_t live = core_memory_live();
         model_cache  cache;
         core_memory_fail_at(n, true);
-        status = model_cache_new(model->device, a, 2, 40, &cache);
+        status = model_cache_new(model->device, a, &(model_cache_shape){ .sequences = 2, .positions = 40, .rows = 1 }, &cache);
         core_memory_fail_at(0, false);
         if (status == OCLM_OK)
             model_cache_free(model->device, &cache);

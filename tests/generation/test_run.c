@@ -1,23 +1,17 @@
-/* test_generate.c: the loop as a whole, on every device: greedy ids of the golden models, long generations that cross the ends of
+/* test_run.c: the loop as a whole, on every device: greedy ids of the golden models, long generations that cross the ends of
  * the ring and of attention's spans, sampling that repeats itself, and every way to stop. */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
 #include "model/folders.h"
+#include "generation/runs.h"
 #include "model/models.h"
 
 #include "core/json.h"
-#include "generation/generate.h"
 
 #define MAX_NEW 700
 
-static const gen_callbacks silent = { NULL, NULL, NULL, NULL };
-
-static gen_config greedy(uint32_t limit)
-{
-    const gen_config config = { .limit = limit, .temperature = 1, .top_p = 1 };
-    return config;
-}
+static const gen_hooks silent = { 0 };
 
 /* ---- Golden models */
 
@@ -44,9 +38,9 @@ static void check_golden(const char *name, const place *where)
     for (const cJSON *p = core_json_member(golden, "prompts")->child; p; p = p->next) {
         const size_t     count = ids_of(core_json_member(p, "input_ids"), prompt, COUNT(prompt));
         const size_t     new_ids = ids_of(core_json_member(p, "greedy_new_ids"), want, COUNT(want));
-        const gen_config config = greedy((uint32_t)(count + new_ids));
-        gen_result       result;
-        assert_ok(gen_generate(model, prompt, count, &config, &silent, NULL, &result));
+        const gen_config config = runs_greedy((uint32_t)(count + new_ids));
+        runs_result       result;
+        assert_ok(runs_generate(model, prompt, count, &config, &silent, NULL, &result));
         assert_int_equal(result.count, new_ids);
         assert_int_equal(result.finish_reason, OCLM_FINISH_LENGTH);
         for (size_t i = 0; i < new_ids; i++)
@@ -55,7 +49,7 @@ static void check_golden(const char *name, const place *where)
         assert_int_equal(result.timing.prefill_tokens, count);
         assert_int_equal(result.timing.decode_tokens, new_ids - 1);
         assert_true(result.timing.prefill_s > 0 && result.timing.decode_s > 0);
-        gen_result_free(&result);
+        runs_free(&result);
     }
     model_free(model);
     cJSON_Delete(golden);
@@ -100,10 +94,10 @@ static void each_stage(stage_visit visit)
     models_each_device(on_stage, &visit);
 }
 
-static gen_result generate(const stage *s, const gen_config *config, const gen_callbacks *callbacks)
+static runs_result generate(const stage *s, const gen_config *config, const gen_hooks *callbacks)
 {
-    gen_result result;
-    assert_ok(gen_generate(s->model, s->prompt, COUNT(s->prompt), config, callbacks, NULL, &result));
+    runs_result result;
+    assert_ok(runs_generate(s->model, s->prompt, COUNT(s->prompt), config, callbacks, NULL, &result));
     return result;
 }
 
@@ -124,15 +118,15 @@ static void step_by_step(const stage *s, uint32_t new_ids, int32_t *ids)
 static void compare_long(stage *s, bool slow)
 {
     const uint32_t   new_ids = slow ? 20 : MAX_NEW; /* past 512 positions: a span; past 256 steps: the ring */
-    const gen_config config = greedy(7 + new_ids);
+    const gen_config config = runs_greedy(7 + new_ids);
     int32_t          want[MAX_NEW];
-    gen_result       result = generate(s, &config, &silent);
+    runs_result       result = generate(s, &config, &silent);
     step_by_step(s, new_ids, want);
     assert_int_equal(result.count, new_ids);
     for (uint32_t i = 0; i < new_ids; i++)
         if (result.ids[i] != want[i])
             fail_msg("new id %u of %u is %d, step by step it is %d", i, new_ids, (int)result.ids[i], (int)want[i]);
-    gen_result_free(&result);
+    runs_free(&result);
 }
 
 static void a_long_generation_is_its_steps(void **state)
@@ -145,19 +139,19 @@ static void a_long_generation_is_its_steps(void **state)
 static void compare_chunks(stage *s, bool slow)
 {
     const uint32_t   count = slow ? 40 : 2 * MODEL_CHUNK_ROWS + 9;
-    const gen_config config = greedy(count + 1);
+    const gen_config config = runs_greedy(count + 1);
     int32_t         *prompt = malloc(count * sizeof *prompt);
     float           *logits = malloc((size_t)count * 70 * sizeof *logits);
     model_state     *state = models_state(s->model, 1, count, slow ? count : 700);
-    gen_result       result;
+    runs_result       result;
     for (uint32_t i = 0; i < count; i++)
         prompt[i] = (int32_t)(i * i % 70);
     models_logits(state, prompt, count, state->max_rows, logits);
-    assert_ok(gen_generate(s->model, prompt, count, &config, &silent, NULL, &result));
+    assert_ok(runs_generate(s->model, prompt, count, &config, &silent, NULL, &result));
     assert_int_equal(result.count, 1);
     assert_int_equal(result.ids[0], models_best(logits + (size_t)(count - 1) * 70, 70));
     assert_int_equal(result.timing.decode_tokens, 0);
-    gen_result_free(&result);
+    runs_free(&result);
     model_state_free(state);
     free(logits);
     free(prompt);
@@ -173,8 +167,8 @@ static void a_long_prompt_is_read_in_chunks(void **state)
 
 static void stop_at_eos(stage *s, bool slow)
 {
-    gen_config config = greedy(7 + 40);
-    gen_result all = generate(s, &config, &silent), result;
+    gen_config config = runs_greedy(7 + 40);
+    runs_result all = generate(s, &config, &silent), result;
     const int32_t eos = all.ids[slow ? 3 : 20];
     size_t     first = 0;
     while (all.ids[first] != eos)
@@ -188,15 +182,15 @@ static void stop_at_eos(stage *s, bool slow)
         assert_true(result.count <= first + 1); /* 69 may come before */
         assert_memory_equal(result.ids, all.ids, result.count * sizeof *all.ids);
         assert_true(result.ids[result.count - 1] == eos || result.ids[result.count - 1] == 69);
-        gen_result_free(&result);
+        runs_free(&result);
     }
     config.min_new_tokens = (uint32_t)first + 5; /* neither may come before that many */
     result = generate(s, &config, &silent);
     assert_true(result.count >= first + 5);
     for (size_t i = 0; i < first + 5; i++)
         assert_true(result.ids[i] != eos && result.ids[i] != 69);
-    gen_result_free(&result);
-    gen_result_free(&all);
+    runs_free(&result);
+    runs_free(&all);
 }
 
 static void eos_ends_and_min_new_tokens_defers_it(void **state)
@@ -229,21 +223,21 @@ static bool on_tokens(size_t sequence, const int32_t *ids, size_t count, void *u
 
 static void watch_and_stop(stage *s, bool slow)
 {
-    const gen_config config = greedy(7 + (slow ? 12 : 60));
-    gen_result       all = generate(s, &config, &silent);
+    const gen_config config = runs_greedy(7 + (slow ? 12 : 60));
+    runs_result       all = generate(s, &config, &silent);
     for (int way = 0; way < 3; way++) { /* to the end; the callback says stop; the flag does */
         watch               w = { .stop_after = way ? 3 : 0, .by_flag = way == 2 };
-        const gen_callbacks callbacks = { .on_tokens = on_tokens, .user = &w, .cancel = &w.cancel };
-        gen_result          result = generate(s, &config, &callbacks);
+        const gen_hooks callbacks = { .on_tokens = on_tokens, .user = &w, .cancel = &w.cancel };
+        runs_result          result = generate(s, &config, &callbacks);
         assert_int_equal(result.count, w.count);
         assert_memory_equal(result.ids, w.ids, w.count * sizeof w.ids[0]);
         assert_memory_equal(result.ids, all.ids, w.count * sizeof w.ids[0]);
         assert_int_equal(result.finish_reason, way ? OCLM_FINISH_CANCELLED : OCLM_FINISH_LENGTH);
         assert_true(way ? w.count >= 3 && w.count < all.count : w.count == all.count);
         assert_true(way || w.calls > 2); /* text comes while it is made */
-        gen_result_free(&result);
+        runs_free(&result);
     }
-    gen_result_free(&all);
+    runs_free(&all);
 }
 
 static void tokens_arrive_in_order_and_can_be_stopped(void **state)
@@ -262,16 +256,16 @@ static bool refuse(const char *what, uint64_t done, uint64_t total, void *user)
 
 static void stop_prefill(stage *s, bool slow)
 {
-    const gen_config    config = greedy(7 + 5);
+    const gen_config    config = runs_greedy(7 + 5);
     static const volatile int set = 1;
     size_t              asked = 0;
-    const gen_callbacks flagged = { .cancel = &set }, refusing = { .progress = refuse, .user = &asked };
-    gen_result          result = generate(s, &config, &flagged);
+    const gen_hooks flagged = { .cancel = &set }, refusing = { .progress = refuse, .user = &asked };
+    runs_result          result = generate(s, &config, &flagged);
     (void)slow;
     assert_int_equal(result.count, 0);
     assert_int_equal(result.finish_reason, OCLM_FINISH_CANCELLED);
-    gen_result_free(&result);
-    assert_status(gen_generate(s->model, s->prompt, 7, &config, &refusing, NULL, &result), OCLM_ERR_CANCELLED);
+    runs_free(&result);
+    assert_status(runs_generate(s->model, s->prompt, 7, &config, &refusing, NULL, &result), OCLM_ERR_CANCELLED);
     assert_int_equal(asked, 1);
     assert_null(result.ids);
 }
@@ -286,8 +280,8 @@ static void prefill_can_be_stopped(void **state)
 
 static void sample(stage *s, bool slow)
 {
-    gen_config config = greedy(7 + (slow ? 8 : 40));
-    gen_result first, again, other;
+    gen_config config = runs_greedy(7 + (slow ? 8 : 40));
+    runs_result first, again, other;
     config.do_sample = true;
     config.top_k = 50;
     config.seed = 42;
@@ -297,9 +291,9 @@ static void sample(stage *s, bool slow)
     other = generate(s, &config, &silent);
     assert_memory_equal(first.ids, again.ids, first.count * sizeof *first.ids);
     assert_memory_not_equal(first.ids, other.ids, first.count * sizeof *first.ids);
-    gen_result_free(&first);
-    gen_result_free(&again);
-    gen_result_free(&other);
+    runs_free(&first);
+    runs_free(&again);
+    runs_free(&other);
 }
 
 static void a_seed_repeats_its_tokens(void **state)
@@ -312,20 +306,21 @@ static void a_seed_repeats_its_tokens(void **state)
 
 static void fail_each(stage *s, bool slow)
 {
-    const gen_config config = greedy(7 + 4);
-    gen_result       result = generate(s, &config, &silent); /* builds what the device then keeps */
-    const size_t     live = core_memory_live() - 1;          /* without result.ids */
+    const gen_config config = runs_greedy(7 + 4);
+    runs_result       result = generate(s, &config, &silent); /* builds what the device then keeps */
+    size_t           live;
     const size_t     step = slow ? 40 : 1;
     oclm_status      status = OCLM_ERR_MEMORY;
-    gen_result_free(&result);
+    runs_free(&result);
+    live = core_memory_live();
     for (size_t n = 1; status != OCLM_OK && n < 5000; n += step) {
         core_memory_fail_at(n, true);
-        status = gen_generate(s->model, s->prompt, 7, &config, &silent, NULL, &result);
+        status = runs_generate(s->model, s->prompt, 7, &config, &silent, NULL, &result);
         core_memory_fail_at(0, false);
         if (status != OCLM_OK && status != OCLM_ERR_MEMORY)
             fail_msg("request %zu failed: %s: %s", n, oclm_status_name(status), oclm_last_error());
         if (status == OCLM_OK)
-            gen_result_free(&result);
+            runs_free(&result);
         if (core_memory_live() != live)
             fail_msg("request %zu failed: %zu allocations are left, %zu before", n, core_memory_live(), live);
     }

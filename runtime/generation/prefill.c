@@ -1,0 +1,98 @@
+/* prefill.c: prompts laid end to end and cut into passes; a pass may end one prompt, hold several whole ones, and begin the next. */
+#include "generation/prefill.h"
+
+#include <string.h>
+
+typedef struct prefill {
+    model_state       *state;
+    const gen_reading *readings;
+    uint32_t           count;
+    uint32_t           next, next_first; /* where the next pass begins: a prompt, and an id of it */
+    uint64_t           done, total;      /* ids */
+    uint32_t           longest;          /* prompt that is read from its beginning */
+    model_piece       *pieces;           /* [count] */
+} prefill;
+
+static void plan(prefill *p)
+{
+    p->next_first = p->readings[0].first;
+    for (uint32_t i = 0; i < p->count; i++) {
+        p->total += p->readings[i].count - p->readings[i].first;
+        if (p->readings[i].first == 0 && p->readings[i].count > p->longest)
+            p->longest = p->readings[i].count;
+    }
+}
+
+/* The next pass's pieces; `*ended`: so many of them, the first ones, are their prompts' ends. */
+static uint32_t cut_pass(prefill *p, uint32_t *ended)
+{
+    uint32_t count = 0, rows = 0;
+    *ended = 0;
+    while (p->next < p->count && rows < p->state->max_rows) {
+        const gen_reading *r = &p->readings[p->next];
+        const uint32_t     left = r->count - p->next_first, room = p->state->max_rows - rows, take = left < room ? left : room;
+        p->pieces[count++] = (model_piece){ .sequence = r->sequence, .first = p->next_first, .count = take, .ids = r->ids + p->next_first };
+        rows += take;
+        p->next_first += take;
+        if (take < left)
+            break;
+        ++*ended;
+        if (++p->next < p->count)
+            p->next_first = p->readings[p->next].first;
+    }
+    p->done += rows;
+    return count;
+}
+
+/* Puts the logits of the prompts that a pass has ended, `first` being the first of them, where no later pass overwrites them. */
+static oclm_status keep(const prefill *p, const dev_buffer *kept, uint32_t first, uint32_t ended)
+{
+    const size_t row = p->state->logits_stride * sizeof(float);
+    const cl_int error = clEnqueueCopyBuffer(p->state->queue, p->state->logits.memory, kept->memory, 0, first * row, ended * row, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "keeping the logits of %u prompts", ended);
+}
+
+static oclm_status run_pass(prefill *p, model_logits wanted, const dev_buffer *kept)
+{
+    const uint32_t first = p->next;
+    uint32_t       ended;
+    const uint32_t count = cut_pass(p, &ended);
+    oclm_status    status;
+    if (p->longest > 0)
+        model_state_expect(p->state, p->longest); /* in each pass that begins a prompt */
+    if ((status = model_forward(p->state, p->pieces, count, ended > 0 ? wanted : MODEL_LOGITS_NONE)) != OCLM_OK)
+        return status;
+    return kept != NULL && ended > 0 && wanted != MODEL_LOGITS_NONE ? keep(p, kept, first, ended) : OCLM_OK;
+}
+
+static oclm_status run_passes(prefill *p, model_logits wanted, const gen_hooks *hooks, const dev_buffer *kept, bool *cancelled)
+{
+    oclm_status status = OCLM_OK;
+    while (p->done < p->total && status == OCLM_OK) {
+        if (p->done > 0 && (status = dev_finish(p->state->queue)) != OCLM_OK)
+            break;
+        if (hooks->cancel != NULL && *hooks->cancel) {
+            *cancelled = true;
+            break;
+        }
+        if (hooks->progress != NULL && !hooks->progress("prefill", p->done, p->total, hooks->user))
+            return core_fail(OCLM_ERR_CANCELLED, "cancelled after %llu of %llu prompt tokens", (unsigned long long)p->done,
+                             (unsigned long long)p->total);
+        status = run_pass(p, wanted, kept);
+    }
+    return status;
+}
+
+oclm_status gen_prefill(model_state *state, const gen_reading *readings, uint32_t count, model_logits wanted, const gen_hooks *hooks,
+                        const dev_buffer *kept, bool *cancelled)
+{
+    prefill     p = { .state = state, .readings = readings, .count = count };
+    oclm_status status;
+    *cancelled = false;
+    if ((p.pieces = core_alloc_array(count, sizeof *p.pieces, "the pieces of prompts")) == NULL)
+        return OCLM_ERR_MEMORY;
+    plan(&p);
+    status = run_passes(&p, wanted, hooks, kept, cancelled);
+    core_free(p.pieces);
+    return status;
+}
