@@ -349,7 +349,15 @@ def rotary(parameters, head_dim):
     """[type, theta, factor, rotary dimensions]"""
     kind = parameters["rope_type"]
     return [kind, parameters["rope_theta"], parameters.get("factor") if kind not in ("default", "longrope") else None,
-            int(head_dim * parameters.get("partial_rotary_factor", 1.0))]
+            int(head_dim * (1.0 if kind == "proportional" else parameters.get("partial_rotary_factor", 1.0)))]
+
+
+def heads_by_layer(config):
+    """[dimensions of a head, heads of keys] of each layer, where they differ."""
+    if not getattr(config, "is_heterogeneous", False):
+        return []
+    config.allow_global_per_layer_attribute_access = True      # all others mean every layer
+    return [[config.per_layer_config[i].head_dim, config.per_layer_config[i].num_key_value_heads] for i in range(config.num_hidden_layers)]
 
 
 def width_of_lfm2(model):
@@ -359,6 +367,7 @@ def width_of_lfm2(model):
 
 def understood(tree):
     config = AutoConfig.for_model(**json.loads(json.dumps(tree))).get_text_config()     # a copy: it changes what it is given
+    own_heads = heads_by_layer(config)
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
@@ -377,20 +386,21 @@ def understood(tree):
     if config.model_type in ("gptj", "codegen"):
         sets = [["default", 10000.0, None, config.rotary_dim]]
     elif rope and not getattr(config, "alibi", False):
-        sets = [rotary(rope[key], head_dim) for key in ("full_attention", "sliding_attention") if key in rope] or [rotary(rope, head_dim)]
+        turned = {kind: heads[0] for kind, heads in zip(config.layer_types, own_heads)} if own_heads else {}
+        sets = [rotary(rope[key], turned.get(key, head_dim)) for key in ("full_attention", "sliding_attention") if key in rope] or [rotary(rope, head_dim)]
     if getattr(config, "kv_lora_rank", None):      # latent attention: only a part of each head turns
         head_dim = config.qk_nope_head_dim + config.qk_rope_head_dim
     tied = tree.get("tie_word_embeddings", config.tie_word_embeddings)
     eos = config.eos_token_id if "eos_token_id" not in tree else tree["eos_token_id"]
     parameters = sum(p.numel() for p in model.parameters()) + sum(b.numel() for name, b in model.named_buffers() if name.endswith("expert_bias"))
-    parameters += sum(b.numel() for name, b in model.named_buffers() if name.endswith("e_score_correction_bias"))      # in files it is a tensor
+    parameters += sum(b.numel() for name, b in model.named_buffers() if name.endswith(("e_score_correction_bias", "layer_scalar"))) # in files tensors
     if tied and model.lm_head.weight is not model.get_input_embeddings().weight:
         parameters -= model.lm_head.weight.numel()
     return {"hidden_size": config.hidden_size, "layers": layers, "heads": config.num_attention_heads, "kv_heads": kv_heads, "head_dim": head_dim,
             "intermediate_size": width_of_lfm2(model) or first(config, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size") or 4 * config.hidden_size,
             "vocab_size": config.vocab_size, "positions": first(config, "max_position_embeddings", "n_positions", "max_seq_len"),
             "eps": first(config, "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"), "tied": tied,
-            "eos": eos if isinstance(eos, list) else [eos], "windows": windows, "ropes": sets, "parameters": parameters}
+            "eos": eos if isinstance(eos, list) else [eos], "windows": windows, "ropes": sets, "parameters": parameters} | ({"own_heads": own_heads} if own_heads else {})
 
 
 def main():
