@@ -224,8 +224,7 @@ static void keep_new(const head_way key, const __global float *const value, __gl
     }
     for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
         keys[d * PAGE + place] = head_finished(key, head_element(key, d), d);
-    for (uint d = 0; d < HEAD_DIM; d++)
-        values[place * HEAD_DIM + d] = cut(value[d]);
+    keep_value(value, values + place * HEAD_DIM, 0, 1);
 }
 #else
 #define CACHE const __global float *
@@ -292,12 +291,12 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
     const uint position = (uint)a.positions[first];
     (void)rows; // one
     take_queries(state, row, head, position, a.tables, a.scale);
-    if (keeps) {
+    if (keeps && !QUERIES_ONLY) {
         const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) *
                           (PAGE * HEAD_DIM);
         head_way key;
         take_head(&key, row + HEADS * HEAD_DIM, head, KV_HEADS, position, a.tables, a.tables.k_norm_w, a.tables.k_norm_b);
-        keep_new(key, row + (HEADS + KV_HEADS + head) * HEAD_DIM, a.keys + at, a.values + at, position % PAGE);
+        keep_new(key, row + (HEADS + VALUE_HEAD(head, KV_HEADS)) * HEAD_DIM, a.keys + at, a.values + at, position % PAGE);
     }
 #else
     (void)keeps;

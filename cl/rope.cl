@@ -1,13 +1,13 @@
 // rope: makes of queries, keys and values what they are to be (head.h): turned by their position's angles, and more; and puts the new keys
 // and values into the paged cache
 //
-//   qkv        fp32 [rows][qkv_stride]: queries [HEADS][HEAD_DIM], keys [KV_HEADS][HEAD_DIM], values [KV_HEADS][HEAD_DIM].
-//              Queries are turned in place
+//   qkv        fp32 [rows][qkv_stride]: queries [HEADS][HEAD_DIM], keys [KV_HEADS][HEAD_DIM], values [KV_HEADS][HEAD_DIM], as far as there
+//              are any. Queries are turned in place
 //   keys       fp32 [pages][KV_HEADS][HEAD_DIM][PAGE]
 //   values     fp32 [pages][KV_HEADS][PAGE][HEAD_DIM]
 //   table      int32 [sequences][pages_per_sequence]; positions, sequences   int32 [rows]
 //   cosines .. k_norm_b   as in head.h, null where there are none
-// Launch    {LANES, HEADS + 2 * KV_HEADS, rows}: LANES work-items share a head; any local size, but with QK_NORM {LANES, 1, 1}
+// Launch    {LANES, HEADS + 2 * KV_HEADS, rows}, with QUERIES_ONLY {LANES, HEADS, rows}: LANES work-items share a head; any local size, but with QK_NORM {LANES, 1, 1}
 // Build     as head.h; -DROTARY_DIMS=0..HEAD_DIM, even -DLANES=1.. Not QK_NORM_ALL: what a row is normalised with would be read while others
 //           turn it. norm.cl does that before
 // Test      tests/cl/test_rope.c
@@ -72,6 +72,5 @@ __kernel void rope_cache(__global float *qkv, const uint qkv_stride, __global fl
     else if (!value)
         finish_head(h, 1.0f, keys + at + place, PAGE, lane);
     else
-        for (uint i = lane; i < HEAD_DIM; i += LANES)
-            values[at + place * HEAD_DIM + i] = cut(x[head * HEAD_DIM + i]);
+        keep_value(x + (HEADS + VALUE_HEAD(kv_head, KV_HEADS)) * HEAD_DIM, values + at + place * HEAD_DIM, lane, LANES);
 }

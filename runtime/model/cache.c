@@ -4,12 +4,14 @@
 
 #include <string.h>
 
+#include "model/binding.h"
+
 #define PAGES_OF(positions) ((positions) / MODEL_PAGE + ((positions) % MODEL_PAGE != 0))
 
-/* Bytes of one page in a layer's keys, and in its values. */
+/* Bytes of one page in a layer's keys, and in its values; 0: it has none of its own. */
 static size_t page_bytes(const model_architecture *a, uint32_t layer)
 {
-    return a->layer[layer].mixer == MODEL_MIXER_ATTENTION ? (size_t)MODEL_PAGE * a->kv_heads * a->head_dim * sizeof(float) : 0;
+    return model_keeps_keys(a, layer) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * model_head_dim(a, layer) * sizeof(float) : 0;
 }
 
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)
