@@ -29,6 +29,7 @@ typedef struct model_attention_shape {
     dev_norm_kind qk_norm_kind;
     float    qk_eps;
     bool     qk_norm_late;     /* after rotation: HEAD or HEADS, RMS or RMS1P */
+    bool     quantized;        /* the cache holds 8-bit integers */
     uint32_t query_length;     /* queries grow every so many positions; 0: they do not */
 } model_attention_shape;
 
