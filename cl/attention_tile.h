@@ -288,12 +288,12 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
     const uint position = (uint)a.positions[first];
     (void)rows; // one
     take_queries(state, row, head, position, a.tables, a.scale);
-    if (keeps) {
+    if (keeps && !QUERIES_ONLY) {
         const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) * KEPT_HEAD;
         head_way key;
         take_head(&key, row + HEADS * HEAD_DIM, head, KV_HEADS, position, a.tables, a.tables.k_norm_w, a.tables.k_norm_b);
         keep_key(key, a.keys + at, position % PAGE, 0, 1);
-        keep_value(row + (HEADS + KV_HEADS + head) * HEAD_DIM, a.values + at, position % PAGE, 0, 1);
+        keep_value(row + (HEADS + VALUE_HEAD(head, KV_HEADS)) * HEAD_DIM, a.values + at, position % PAGE, 0, 1);
     }
 #else
     (void)keeps;

@@ -74,18 +74,19 @@ static inline void keep_key(const head_way key, __global kept *const page, const
         page[d * PAGE + place] = quantized(head_finished(key, head_element(key, d), d), factor);
 }
 
-// The same of a value, which is only cut.
+// The same of a value.
 static inline void keep_value(const __global float *const value, __global kept *const page, const uint place, const uint lane, const uint lanes)
 {
+    const float2 of = norm_of_value(value);
     float factor = 1.0f;
 #if QUANTIZED
     float largest = 0.0f;
     for (uint d = 0; d < HEAD_DIM; d++)
-        largest = larger_size(largest, cut(value[d]));
+        largest = larger_size(largest, value_finished(value, of, d));
     factor = keep_scale(page, place, largest, lane == 0);
 #endif
     for (uint d = lane; d < HEAD_DIM; d += lanes)
-        page[place * HEAD_DIM + d] = quantized(cut(value[d]), factor);
+        page[place * HEAD_DIM + d] = quantized(value_finished(value, of, d), factor);
 }
 
 #endif

@@ -1,12 +1,12 @@
 // rope: makes of queries, keys and values what they are to be (head.h): turned by their position's angles, and more; and puts the new keys
 // and values into the paged cache
 //
-//   qkv        fp32 [rows][qkv_stride]: queries [HEADS][HEAD_DIM], keys [KV_HEADS][HEAD_DIM], values [KV_HEADS][HEAD_DIM].
-//              Queries are turned in place
+//   qkv        fp32 [rows][qkv_stride]: queries [HEADS][HEAD_DIM], keys [KV_HEADS][HEAD_DIM], values [KV_HEADS][HEAD_DIM], as far as there
+//              are any. Queries are turned in place
 //   keys, values   as in kept.h
 //   table      int32 [sequences][pages_per_sequence]; positions, sequences   int32 [rows]
 //   cosines .. k_norm_b   as in head.h, null where there are none
-// Launch    {LANES, HEADS + 2 * KV_HEADS, rows}: LANES work-items share a head; any local size, but with QK_NORM {LANES, 1, 1}
+// Launch    {LANES, HEADS + 2 * KV_HEADS, rows}, with QUERIES_ONLY {LANES, HEADS, rows}: LANES work-items share a head; any local size, but with QK_NORM {LANES, 1, 1}
 // Build     as head.h; -DROTARY_DIMS=0..HEAD_DIM, even -DLANES=1.. -DQUANTIZED=0|1. Not QK_NORM_ALL: what a row is normalised with would be read while others
 //           turn it. norm.cl does that before
 // Test      tests/cl/test_rope.c
@@ -69,5 +69,5 @@ __kernel void rope_cache(__global float *qkv, const uint qkv_stride, __global ke
     else if (!value)
         keep_key(h, keys + at, place, lane, LANES);
     else
-        keep_value(x + head * HEAD_DIM, values + at, place, lane, LANES);
+        keep_value(x + (HEADS + VALUE_HEAD(kv_head, KV_HEADS)) * HEAD_DIM, values + at, place, lane, LANES);
 }

@@ -96,11 +96,14 @@ static void add_head_options(char options[MODEL_ATTENTION_OPTIONS], const model_
         add_number(options, "CLIP", shape->clip);
         add_option(options, " -DCLIP_LATE=%d", shape->clip_late ? 1 : 0);
     }
-    if (norm && shape->qk_norm != MODEL_QK_NORM_NONE) {
+    if (norm && shape->qk_norm != MODEL_QK_NORM_NONE)
         add_option(options, " -DQK_NORM=%d -DQK_NORM_KIND=%d -DQK_NORM_LATE=%d", (int)shape->qk_norm, (int)shape->qk_norm_kind,
                    shape->qk_norm_late ? 1 : 0);
+    if ((norm && shape->qk_norm != MODEL_QK_NORM_NONE) || shape->value_norm)
         add_number(options, "QK_EPS", shape->qk_eps);
-    }
+    if (shape->value_norm || shape->values_are_keys || shape->queries_only)
+        add_option(options, " -DVALUE_NORM=%d -DVALUES_ARE_KEYS=%d -DQUERIES_ONLY=%d", shape->value_norm, shape->values_are_keys,
+                   shape->queries_only);
     if (shape->query_length > 0)
         add_option(options, " -DQUERY_LENGTH=%u", shape->query_length);
 }
@@ -194,7 +197,7 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
     const cl_uint    count = 8 + add_table_args(a, args + 8);
     const dev_launch launch = {
         .source = "rope", .kernel = "rope_cache", .options = options, .dims = 3,
-        .global = { lanes, shape->heads + 2u * shape->kv_heads, a->rows }, .local = { lanes, 1, 1 },
+        .global = { lanes, shape->heads + (shape->queries_only ? 0 : 2u * shape->kv_heads), a->rows }, .local = { lanes, 1, 1 },
         .args = args, .arg_count = count,
     };
     const oclm_status status = of_all ? add_norm_of_all(work, a) : OCLM_OK;
@@ -268,6 +271,8 @@ oclm_status model_attention_add(dev_work *work, const model_attention *attention
     assert(!shape->qk_norm_late || (shape->qk_norm != MODEL_QK_NORM_ALL && shape->qk_norm_kind != DEV_NORM_LAYER));
     assert(shape->clip == 0.0f || shape->clip_late || shape->qk_norm == MODEL_QK_NORM_NONE);
     assert(shape->quantized == attention->cache->quantized);
+    assert(shape->clip == 0.0f || !shape->value_norm);
+    assert(!shape->queries_only || shape->qk_norm != MODEL_QK_NORM_ALL);
     (void)shape;
     const bool     lanes = takes_lanes(dev_work_device(work), attention->kernels);
     const uint32_t items = lanes ? MODEL_PAGE : 1;

@@ -4,13 +4,15 @@
 
 #include <string.h>
 
+#include "model/binding.h"
+
 #define PAGES_OF(positions) ((positions) / MODEL_PAGE + ((positions) % MODEL_PAGE != 0))
 
-/* Bytes of one page in a layer's keys, and in its values. */
+/* Bytes of one page in a layer's keys, and in its values; 0: it has none of its own. */
 static size_t page_bytes(const model_architecture *a, const model_cache_shape *shape, uint32_t layer)
 {
-    const size_t head = shape->quantized ? a->head_dim + sizeof(float) : a->head_dim * sizeof(float); /* of a position */
-    return a->layer[layer].mixer == MODEL_MIXER_ATTENTION ? (size_t)MODEL_PAGE * a->kv_heads * head : 0;
+    const size_t dims = model_head_dim(a, layer), head = shape->quantized ? dims + sizeof(float) : dims * sizeof(float); /* of a position */
+    return model_keeps_keys(a, layer) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * head : 0;
 }
 
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)
