@@ -11,11 +11,12 @@
 #define LEAST_LANES   32u  /* with less, work-items go alone */
 #define ROW_LANES     256u /* of a group that shares a row: as many as there are bins, of which it picks a digit */
 #define MAX_PARTS     64u
-#define BINS          256u /* of cl/sample.h, as is what follows */
+#define BINS          256u /* of cl/sample.h, as are the next and what follows */
+#define LISTED        100u
 
 static size_t workspace_words(uint32_t parts)
 {
-    return (size_t)parts * (BINS + 3u) + 4u;
+    return (size_t)parts * (2u * BINS + 5u) + 6u + 2u + 1u + LISTED;
 }
 
 /* The largest power of two up to `most` that the device takes; 1 where that is too few to share anything. */
@@ -86,12 +87,4 @@ oclm_status gen_items_add(dev_work *work, uint32_t items, uint32_t rows, const c
     const dev_launch launch = { .source = source, .kernel = kernel, .options = "-DWG=1", .dims = 2, .global = { items, rows },
                                 .args = args, .arg_count = (cl_uint)count };
     return dev_work_add(work, &launch);
-}
-
-oclm_status gen_mass_add(const gen_parts *parts, dev_work *work, uint32_t rows, const dev_buffer *scores)
-{
-    const dev_arg args[] = { dev_arg_buffer(scores), dev_arg_u32(parts->stride), dev_arg_u32(parts->vocab), dev_arg_u32(parts->part),
-                             dev_arg_buffer(&parts->workspace) };
-    oclm_status   status = gen_shape_add(parts, work, GEN_SPAN_PARTS, rows, "sample", "largest", args, COUNT(args));
-    return status == OCLM_OK ? gen_shape_add(parts, work, GEN_SPAN_PARTS, rows, "sample", "mass", args, COUNT(args)) : status;
 }
