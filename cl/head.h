@@ -150,17 +150,21 @@ static inline void take_head(head_way *const h, const __global float *const firs
 // What of values comes from where keys do.
 #define VALUE_HEAD(key_head, kv_heads) (VALUES_ARE_KEYS ? (key_head) : (kv_heads) + (key_head))
 
-// Puts elements first, first + step, ... of a value where they are kept.
-static inline void keep_value(const __global float *const value, __global float *const to, const uint first, const uint step)
+// The two numbers that a value is normalised by, where it is.
+static inline float2 norm_of_value(const __global float *const value)
 {
 #if VALUE_NORM
-    const float2 of = norm_of_row(value, HEAD_DIM, as_float(QK_EPS), NORM_RMS);
-    for (uint d = first; d < HEAD_DIM; d += step)
-        to[d] = norm_apply(value[d], of.x, of.y, 0, 0, d, NORM_RMS);
+    return norm_of_row(value, HEAD_DIM, as_float(QK_EPS), NORM_RMS);
 #else
-    for (uint d = first; d < HEAD_DIM; d += step)
-        to[d] = cut(value[d]);
+    (void)value;
+    return (float2)(0.0f, 1.0f);
 #endif
+}
+
+// A dimension of a value as it is kept.
+static inline float value_finished(const __global float *const value, const float2 of, const uint i)
+{
+    return VALUE_NORM ? norm_apply(value[i], of.x, of.y, 0, 0, i, NORM_RMS) : cut(value[i]);
 }
 
 // Queries are multiplied by what this says for their position.

@@ -7,11 +7,12 @@
 //                                     x < -87.3365 (a result below the smallest normal number): 0, so no denormals.
 //                                     x > 88.3762: infinity (a little early: e^x fits up to 88.7228). NaN stays NaN.
 //   expm1_f1, .. expm1_f16            e^x - 1 without the loss of digits around 0, for x <= 88; likewise
+//   log_f1                            the natural logarithm of normal numbers; at most 2 ulp off (tests/cl/test_math.c). 0: -infinity
 //   tanh_f1, tanh_f16                 the hyperbolic tangent; at most 3 ulp off (tests/cl/test_math.c). NaN stays NaN.
 //
 // Source: S. Moshier's Cephes, expf: x = n ln 2 + r with |r| <= ln 2 / 2, n ln 2 subtracted in two parts of which the first is
 // exact, a polynomial of degree 5 for (e^r - 1 - r) / r^2, and n added to the exponent. tanhf: a polynomial in x^2 below 0.625, beyond
-// that 1 - 2 / (e^(2|x|) + 1) with the sign of x.
+// that 1 - 2 / (e^(2|x|) + 1) with the sign of x. logf: x = 2^n m with m in [sqrt(1/2), sqrt(2)), a polynomial for log(m).
 #ifndef OCLM_MATH_H
 #define OCLM_MATH_H
 
@@ -69,5 +70,25 @@ DEFINE_EXP(16, float16, as_float16, as_int16)
 
 DEFINE_TANH(tanh_f1, float, exp_f1)
 DEFINE_TANH(tanh_f16, float16, exp_f16)
+
+static inline float log_f1(const float x)
+{
+    const uint shifted = as_uint(x) - 0x3F3504F3u; // sqrt(1/2) becomes 0: the exponent of what is left counts from there
+    const float n = (float)((int)shifted >> 23);
+    const float m = as_float((shifted & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;
+    float p = MUL_ADD(m, 7.0376836292e-2f, -1.1514610310e-1f);
+    p = MUL_ADD(p, m, 1.1676998740e-1f);
+    p = MUL_ADD(p, m, -1.2420140846e-1f);
+    p = MUL_ADD(p, m, 1.4249322787e-1f);
+    p = MUL_ADD(p, m, -1.6668057665e-1f);
+    p = MUL_ADD(p, m, 2.0000714765e-1f);
+    p = MUL_ADD(p, m, -2.4999993993e-1f);
+    p = MUL_ADD(p, m, 3.3333331174e-1f);
+    const float square = m * m;
+    p = MUL_ADD(n, -2.12194440e-4f, p * m * square);
+    p = MUL_ADD(square, -0.5f, p);
+    const float y = MUL_ADD(n, 0.693359375f, m + p);
+    return x == 0.0f ? -INFINITY : y;
+}
 
 #endif

@@ -320,6 +320,7 @@ typedef struct oclm_model_info {
     uint64_t    device_bytes;            /* allocated on the device for this model now; 0 where nothing is loaded */
     uint64_t    kv_whole_bytes_per_token;/* of kv_bytes_per_token, what layers take that keep all positions; the others have a window */
     uint64_t    kv_window_bytes;         /* what those others keep at most, of one sequence however long */
+    uint64_t    kv_quantized_bytes_per_token; /* kv_bytes_per_token where cache_implementation is "quantized" */
 } oclm_model_info;
 
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
@@ -529,6 +530,7 @@ typedef struct oclm_message {
 OCLM_API oclm_status oclm_messages_to_json(const oclm_message *messages, size_t count, char **json);
 
 #include <oclm/generate.h> /* generation: options, calls, results */
+#include <oclm/score.h>    /* log-probabilities of a text, perplexity */
 
 /* ---- Sessions: forward passes and logits ---------------------------------------------------------------------------- */
 
@@ -554,6 +556,21 @@ OCLM_API size_t      oclm_session_length(const oclm_session *session);
  * Errors: OCLM_ERR_ARGUMENT; for those models OCLM_ERR_UNSUPPORTED where the ids are not known, because the session has several sequences or
  * they came from a buffer: rewind to 0 then.  Since 0.1. */
 OCLM_API oclm_status oclm_session_rewind(oclm_session *session, size_t length);
+/* Makes a second session that goes on by itself from what this one holds; its cache is copied on the device.
+ * Errors: OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_DEVICE, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_session_copy(oclm_session *session, oclm_session **copy);
+/* Writes what a session holds to a file: its ids and its cache, so that nothing is read again. The file is there whole or not at all.
+ * It is as private as the text is.
+ * Errors: OCLM_ERR_NOT_FOUND (no such folder), OCLM_ERR_IO, OCLM_ERR_DEVICE, OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_session_save(oclm_session *session, const char *path);
+/* Opens a session from such a file; it goes on with the same ids as the one that was saved. The model must be the same in the same dtype, on whatever
+ * device. Every byte of the file is checked.
+ *   options   NULL: as it was saved. max_positions 0 likewise; where it differs, a model with windows may have to read the ids again.
+ *             batch is the file's
+ * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_IO, OCLM_ERR_FORMAT (no session; cut short; damaged), OCLM_ERR_UNSUPPORTED (of another version),
+ *         OCLM_ERR_ARGUMENT (of another model or dtype), OCLM_ERR_CAPACITY (more positions than max_positions), and as oclm_session_new().
+ * Since 0.1. */
+OCLM_API oclm_status oclm_session_load(const oclm_model *model, const char *path, const oclm_session_options *options, oclm_session **session);
 
 /* Continues a prompt of ids as oclm_generate() does, in a session of one sequence, which then holds the prompt and the new ids but
  * the last. What the prompt has in common with what the session holds already is not read again: so a conversation is given

@@ -42,10 +42,7 @@ oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_optio
  * the options, checked, for what they say beyond that. */
 oclm_status api_find_model(const char *name, const oclm_hub_options *hub, uint32_t parts, core_text *folder, oclm_hub_options *mine);
 
-/* A generation from ids that are the call's to give away, also where it fails; `tokenizer` NULL: without text; `place` NULL: in a state of
- * its own. `options` are a whole struct. */
-oclm_status api_generate(const oclm_model *model, const oclm_tokenizer *tokenizer, int32_t *prompt, size_t count,
-                         const oclm_generate_options *options, gen_place *place, oclm_generation **generation);
+/* What oclm_generate_options_init() writes. */
 extern const oclm_generate_options api_generate_defaults;
 
 /* Checks `count` ids against the vocabulary: which one is outside, and the range. */

@@ -2,21 +2,10 @@
  * fails on the way, the sequences are cut back to where they stood. */
 #include <string.h>
 
-#include "api/api.h"
+#include "api/generation.h"
+#include "api/session.h"
 
 #define LOGITS_BYTES ((size_t)32 << 20) /* of a session on the device, at most: enough rows to keep a pass busy */
-#define MAX_BATCH 4096u
-
-struct oclm_session {
-    const oclm_model *model;
-    model_state      *state;
-    model_piece      *pieces;     /* [batch] */
-    uint32_t          batch;
-    uint32_t          length;     /* positions of every sequence */
-    int32_t          *ids;        /* [max_positions] of what the sequence holds; of one sequence alone, else NULL */
-    uint32_t          known;      /* so many of them, the first: those that came from a buffer on the device nobody here knows */
-    bool              has_logits; /* of the last position, in the first `batch` rows of state->logits */
-};
 
 static const oclm_session_options defaults = { .struct_size = sizeof defaults, .max_positions = 0, .batch = 1 };
 
@@ -25,13 +14,42 @@ void oclm_session_options_init(oclm_session_options *options, size_t struct_size
     api_options_write(&defaults, sizeof defaults, options, struct_size);
 }
 
+oclm_status api_session_open(const oclm_model *model, uint32_t positions, uint32_t batch, oclm_session **session)
+{
+    const model_architecture *a = &model->inside->architecture;
+    const uint32_t            room = a->max_position_embeddings;
+    model_state_options       state = { .sequences = batch, .max_positions = positions ? positions : room };
+    oclm_session             *made;
+    size_t                    rows;
+    oclm_status               status;
+    *session = NULL;
+    if (positions > room && a->position == MODEL_POSITION_LEARNED)
+        return core_fail(OCLM_ERR_ARGUMENT, "max_positions is %u; the model allows %u (max_position_embeddings)", positions, room);
+    if (batch < 1 || batch > API_MAX_BATCH)
+        return core_fail(OCLM_ERR_ARGUMENT, "batch is %u; it must be 1 to %u", batch, API_MAX_BATCH);
+    state.whole_windows = batch > 1; /* they go back anywhere: nobody keeps the ids of many sequences, to read them again */
+    rows = (size_t)state.max_positions * batch;
+    state.max_rows = rows < MODEL_CHUNK_ROWS ? (uint32_t)rows : batch > MODEL_CHUNK_ROWS ? batch : MODEL_CHUNK_ROWS;
+    rows = LOGITS_BYTES / (a->vocab_size * sizeof(float));
+    state.max_logit_rows = rows < batch ? batch : rows < state.max_rows ? (uint32_t)rows : state.max_rows;
+    if (!(made = core_alloc_zero(1, sizeof *made, "a session")))
+        return OCLM_ERR_MEMORY;
+    made->model = model;
+    made->batch = batch;
+    made->pieces = core_alloc_zero(batch, sizeof *made->pieces, "a session's pieces");
+    if (batch == 1)
+        made->ids = core_alloc_array(state.max_positions, sizeof *made->ids, "a session's ids");
+    status = made->pieces && (made->ids || batch > 1) ? model_state_new(model->inside, &state, &made->state) : OCLM_ERR_MEMORY;
+    if (status != OCLM_OK)
+        oclm_session_free(made);
+    else
+        *session = made;
+    return status;
+}
+
 oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options *options, oclm_session **session)
 {
     oclm_session_options mine = defaults;
-    model_state_options  state = { 0 };
-    oclm_session        *made;
-    uint32_t             room;
-    size_t               rows;
     oclm_status          status;
     if (!session)
         return api_missing("oclm_session_new", "session");
@@ -40,32 +58,7 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
         return api_missing("oclm_session_new", "model");
     if ((status = api_options_read(options, &mine, sizeof mine, "oclm_session_options")) != OCLM_OK)
         return status;
-    room = model->inside->architecture.max_position_embeddings;
-    if (mine.max_positions > room && model->inside->architecture.position == MODEL_POSITION_LEARNED)
-        return core_fail(OCLM_ERR_ARGUMENT, "max_positions is %u; the model allows %u (max_position_embeddings)", mine.max_positions,
-                         room);
-    if (mine.batch < 1 || mine.batch > MAX_BATCH)
-        return core_fail(OCLM_ERR_ARGUMENT, "batch is %u; it must be 1 to %u", mine.batch, MAX_BATCH);
-    state.sequences = mine.batch;
-    state.max_positions = mine.max_positions ? mine.max_positions : room;
-    state.whole_windows = mine.batch > 1; /* they go back anywhere: nobody keeps the ids of many sequences, to read them again */
-    rows = (size_t)state.max_positions * mine.batch;
-    state.max_rows = rows < MODEL_CHUNK_ROWS ? (uint32_t)rows : mine.batch > MODEL_CHUNK_ROWS ? mine.batch : MODEL_CHUNK_ROWS;
-    rows = LOGITS_BYTES / (model->inside->architecture.vocab_size * sizeof(float));
-    state.max_logit_rows = rows < mine.batch ? mine.batch : rows < state.max_rows ? (uint32_t)rows : state.max_rows;
-    if (!(made = core_alloc_zero(1, sizeof *made, "a session")))
-        return OCLM_ERR_MEMORY;
-    made->model = model;
-    made->batch = mine.batch;
-    made->pieces = core_alloc_zero(mine.batch, sizeof *made->pieces, "a session's pieces");
-    if (mine.batch == 1)
-        made->ids = core_alloc_array(state.max_positions, sizeof *made->ids, "a session's ids");
-    status = made->pieces && (made->ids || mine.batch > 1) ? model_state_new(model->inside, &state, &made->state) : OCLM_ERR_MEMORY;
-    if (status != OCLM_OK)
-        oclm_session_free(made);
-    else
-        *session = made;
-    return status;
+    return api_session_open(model, mine.max_positions, mine.batch, session);
 }
 
 void oclm_session_free(oclm_session *session)
@@ -184,13 +177,9 @@ static void make_pieces(oclm_session *session, const input *in, size_t done, siz
     }
 }
 
-/* Some layers cannot be cut back so far. Where they stand elsewhere than the session, its ids are read again from the first on. */
-static oclm_status catch_up(oclm_session *session)
+oclm_status api_session_read_again(oclm_session *session, uint32_t length)
 {
-    const uint32_t length = session->length;
-    oclm_status    status = OCLM_OK;
-    if (model_can_go_on(session->state, 0, length) || !can_go_back(session, length))
-        return OCLM_OK; /* what cannot be done, the pass says */
+    oclm_status status = OCLM_OK;
     model_cache_truncate(&session->state->cache, 0, 0);
     model_state_expect(session->state, length);
     for (uint32_t done = 0, rows; done < length && status == OCLM_OK; done += rows) {
@@ -199,6 +188,14 @@ static oclm_status catch_up(oclm_session *session)
         status = model_forward(session->state, &piece, 1, MODEL_LOGITS_NONE);
     }
     return status;
+}
+
+/* Some layers cannot be cut back so far. Where they stand elsewhere than the session, its ids are read again from the first on. */
+static oclm_status catch_up(oclm_session *session)
+{
+    if (model_can_go_on(session->state, 0, session->length) || !can_go_back(session, session->length))
+        return OCLM_OK; /* what cannot be done, the pass says */
+    return api_session_read_again(session, session->length);
 }
 
 static oclm_status run_passes(oclm_session *session, const input *in)
@@ -310,9 +307,10 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
                                   oclm_generation **generation)
 {
     oclm_generate_options mine = api_generate_defaults;
-    int32_t              *prompt;
+    gen_prompt            prompt = { ids, (uint32_t)count };
+    api_call              call = { .function = "oclm_session_generate", .prompts = &prompt, .count = 1, .options = &mine };
     const int32_t        *made;
-    size_t                bytes, made_count;
+    size_t                made_count;
     oclm_status           status;
     if (!generation)
         return api_missing("oclm_session_generate", "generation");
@@ -326,15 +324,15 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
     if (mine.on_text)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: on_text is set, but text needs a tokenizer; use on_tokens with an "
                          "oclm_token_stream");
-    if (!core_mul_size(count, sizeof *ids, &bytes))
-        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: count is %zu, more ids than memory can hold", count);
-    if (!(prompt = core_copy(ids, bytes, "the prompt")))
-        return OCLM_ERR_MEMORY;
+    if (count > MODEL_MAX_POSITIONS)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: a prompt of %zu ids; %u are possible", count, MODEL_MAX_POSITIONS);
     gen_place place = { .state = session->state, .held = shared_with(session, ids, count) };
     place.held = model_state_keeps(session->state, (uint32_t)count) ? place.held : 0;
     session->has_logits = false;
     cut_back(session, place.held);
-    status = api_generate(session->model, NULL, prompt, count, &mine, &place, generation);
+    call.model = session->model;
+    call.place = &place;
+    status = api_generate(&call, generation);
     session->length = place.held;
     session->known = session->known < place.held ? session->known : place.held;
     if (status != OCLM_OK)

@@ -40,10 +40,17 @@ typedef struct cli_args {
     uint32_t    pad_to_multiple_of, tokens_max_length, pad_token_id; /* OCLM_UNSET: the tokenizer's */
     const char *chat, *tools, *documents, *chat_template, *chat_variables; /* files, the last JSON */
     oclm_switch add_generation_prompt, continue_final_message;
-    const char *system;
+    const char *system, *session;       /* chat */
     uint32_t    context;
+    uint32_t    window, stride;         /* perplexity: --max-length and --stride; OCLM_UNSET: the library's */
     uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;
     oclm_generate_options generate;     /* the options of the same names */
+    cli_words   stop_strings;
+    const char *negative_prompt, *assistant_model;
+    oclm_model *assistant;              /* of that name, once cli_generation_begin() loaded it */
+    int32_t    *negative_ids;           /* of the former, likewise */
+    void      **kept;                   /* [kept_count] lists that cli_parse() made: cli_args_free() */
+    size_t      kept_count;
     bool        show_special_tokens;
     int32_t     eos[OCLM_MAX_EOS_TOKENS];
 } cli_args;
@@ -63,8 +70,8 @@ typedef struct cli_command {
 } cli_command;
 
 enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
-       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_ANY = 1023, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
-       CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_BENCH,
+       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_SCORE = 1024, CMD_PERPLEXITY = 2048, CMD_ANY = 4095, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
+       CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_SCORE | CMD_PERPLEXITY | CMD_BENCH,
        CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD };
 
 extern const cli_command cli_commands[];
@@ -73,6 +80,8 @@ const cli_command       *cli_command_find(const char *name); /* NULL if there is
 
 int cmd_generate(cli_args *args);
 int cmd_logits(cli_args *args);
+int cmd_score(cli_args *args);
+int cmd_perplexity(cli_args *args);
 int cmd_tokenize(cli_args *args);
 int cmd_detokenize(cli_args *args);
 int cmd_devices(cli_args *args);
@@ -84,6 +93,7 @@ int cmd_chat(cli_args *args);
 
 /* ---- Options (options.c). */
 void cli_args_init(cli_args *args);
+void cli_args_free(cli_args *args);
 /* Parses what stands after the subcommand; reorders `argv`. False after a message: the exit status is then EXIT_USAGE. */
 bool cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 /* The rows of the table that a subcommand takes, in print. */
@@ -103,6 +113,8 @@ int cli_print_families(const cli_args *args);
 /* ---- Input (input.c). Each prints its message and returns the exit status; EXIT_OK: done. */
 /* "1,2,3", also with spaces, brackets or line ends: so that JSON lists fit too. `name` is the option's. Free with free(). */
 int cli_parse_ids(const char *name, const char *text, int32_t **ids, size_t *count);
+/* "[[1,2],[3]]" as oclm_token_ids, or where `biases` "[[[1,2],-3.5]]" as oclm_sequence_bias; "@FILE": the same from a file. One block: free(). */
+int cli_parse_lists(const char *name, const char *text, bool biases, void **list, size_t *count);
 /* All of standard input, or of a file, NUL added. */
 int cli_read_stdin(char **text, size_t *length);
 int cli_read_file(const char *path, char **text, size_t *length);
@@ -207,8 +219,15 @@ int cli_find_model(cli_args *args);
 /* Options that concern the model itself; `hub`: memory for a part of them. */
 void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
+/* --assistant-model, on the device that --device names. */
+int cli_load_assistant(cli_args *args, oclm_model **model);
 /* `optional`: one that is not there is fine, and NULL. */
 int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer);
+
+/* ---- Options of generation that words alone do not fill (generation.c): encodes --negative-prompt and loads --assistant-model into
+ * args->generate. Prints its message; call _end also after a failure. `tokenizer` may be NULL. */
+int  cli_generation_begin(cli_args *args, const oclm_tokenizer *tokenizer);
+void cli_generation_end(cli_args *args);
 
 /* ---- Downloads (download_bar.c): a line for each file on a terminal, lines of text elsewhere. */
 void cli_download_begin(const cli_args *args);

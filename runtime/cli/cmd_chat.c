@@ -95,6 +95,7 @@ static void tell_timing(const talk *t, const oclm_generation *generation, size_t
 
 static oclm_status generate(talk *t, const int32_t *ids, size_t count)
 {
+    static const char *const nothing = "";
     oclm_generate_options options = t->args->generate;
     oclm_generation *generation = NULL;
     const char *text;
@@ -106,6 +107,10 @@ static oclm_status generate(talk *t, const int32_t *ids, size_t count)
     options.cancel = &cli_interrupt_flag;
     if (options.max_new_tokens == OCLM_UNSET && options.max_length == OCLM_UNSET)
         options.max_length = t->context;
+    options.num_beams = options.num_return_sequences = 1; /* whatever the model's file says: there is one conversation */
+    options.token_healing = OCLM_SWITCH_OFF;
+    options.stop_strings = &nothing; /* a session has ids alone */
+    options.stop_string_count = 0;
     if (t->draws > 0) {
         options.do_sample = OCLM_SWITCH_ON;
         options.seed += t->draws;
@@ -366,17 +371,12 @@ static int converse(talk *t)
 
 static int open_session(talk *t)
 {
-    oclm_session_options options;
     oclm_model_info info = { .struct_size = sizeof info };
-    oclm_status status;
     (void)oclm_model_get_info(t->model, &info);
     t->context = t->args->context                                 ? t->args->context
                  : info.max_position_embeddings < DEFAULT_CONTEXT ? info.max_position_embeddings
                                                                   : DEFAULT_CONTEXT;
-    oclm_session_options_init(&options, sizeof options);
-    options.max_positions = t->context;
-    status = oclm_session_new(t->model, &options, &t->session);
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+    return cli_session_open(t->args, t->model, t->context, &t->history, &t->session);
 }
 
 static int begin(talk *t, cli_args *args)
@@ -409,6 +409,8 @@ int cmd_chat(cli_args *args)
     if ((result = begin(&t, args)) == EXIT_OK) {
         note(&t, "Type a message; /help lists commands, Ctrl-D ends.");
         result = converse(&t);
+        if (result == EXIT_OK)
+            result = cli_session_save(args, &t.history, t.session);
     }
     cli_lines_end(t.lines);
     oclm_token_stream_free(t.stream);

@@ -233,11 +233,12 @@ int cmd_generate(cli_args *args)
     if ((result = cli_check_prompt(args)) == EXIT_OK && (result = cli_load_tokenizer(args, args->input_ids != NULL, &j.tokenizer)) == EXIT_OK &&
         (result = cli_read_prompt(args, j.tokenizer, &j.prompt, &j.prompt_count)) == EXIT_OK) {
         cli_interrupt_begin(); /* from here on there is something to end well */
-        if ((result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK)
+        if ((result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK && (result = cli_generation_begin(args, j.tokenizer)) == EXIT_OK)
             result = generate(&j);
     }
     oclm_generation_free(j.generation);
     oclm_token_stream_free(j.stream);
+    cli_generation_end(args);
     oclm_model_free(j.model);
     oclm_tokenizer_free(j.tokenizer);
     oclm_free(j.prompt_text);

@@ -27,6 +27,14 @@ const cli_command cli_commands[] = {
       "  oclm chat HuggingFaceTB/SmolLM2-135M-Instruct --system \"Answer in one sentence.\"\n", CMD_CHAT, 1, 0, cmd_chat },
     { "logits", "MODEL [PROMPT]", "score a prompt: the logits of every position",
       "Without --json: for each position the five likeliest next tokens. PROMPT as in oclm generate.\n", CMD_LOGITS, 2, 0, cmd_logits },
+    { "score", "MODEL [TEXT]", "tell how likely each token of a text is",
+      "The logarithm of each token's probability, given those before it; their sum, mean, and the perplexity. TEXT may be - for\n"
+      "standard input. For texts longer than the model takes: oclm perplexity.\n\n"
+      "  oclm score gpt2 \"Once upon a time\"\n", CMD_SCORE, 2, 0, cmd_score },
+    { "perplexity", "MODEL [FILE]", "measure how well a model predicts a text of any length",
+      "A window slides over the text, as in \"Perplexity of fixed-length models\" of transformers' documentation: a smaller --stride\n"
+      "gives each token more to go on, and takes longer. FILE may be - for standard input.\n\n"
+      "  oclm perplexity gpt2 wikitext.txt --stride 512\n", CMD_PERPLEXITY, 2, 0, cmd_perplexity },
     { "tokenize", "MODEL [TEXT]", "turn text into token ids",
       "TEXT may be - for standard input, of which every byte counts. With --jsonl: lines {\"text\": \"...\"} in, {\"ids\": [...]}\n"
       "out, the tokenizer loaded once; \"text\" may be a list, a batch, and \"text_pair\" may stand beside it. With --chat: what the\n"

@@ -20,21 +20,28 @@ void cli_hub_options(const cli_args *args, oclm_hub_options *options)
     options->progress = cli_download_progress;
 }
 
+static int find(const cli_args *args, const char *name, const oclm_hub_options *options, char **folder)
+{
+    oclm_status status;
+    cli_interrupt_begin(); /* what has come stays, and no lock does */
+    cli_download_begin(args);
+    status = oclm_hub_download(name, options, folder);
+    cli_download_end();
+    cli_interrupt_end();
+    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+}
+
 int cli_find_model(cli_args *args)
 {
     oclm_hub_options options;
-    oclm_status      status;
-    char            *folder;
+    char            *folder = NULL;
+    int              result;
     if (args->folder)
         return EXIT_OK;
     cli_hub_options(args, &options);
-    cli_interrupt_begin(); /* what has come stays, and no lock does */
-    cli_download_begin(args);
-    status = oclm_hub_download(args->model, &options, &folder);
-    cli_download_end();
-    cli_interrupt_end();
+    result = find(args, args->model, &options, &folder);
     args->folder = folder;
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+    return result;
 }
 
 void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
@@ -46,25 +53,52 @@ void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_h
     options->hub = hub;
 }
 
+static int load(const cli_args *args, const char *folder, oclm_hub_options *hub, oclm_model_options *options, oclm_model **model)
+{
+    oclm_status status;
+    options->hub = hub;
+    options->device = args->device;
+    options->matmul = (oclm_matmul)args->matmul;
+    options->max_device_bytes = args->max_memory;
+    options->progress = cli_progress;
+    status = oclm_model_load(folder, options, model);
+    cli_progress_clear();
+    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+}
+
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds)
 {
     double             start;
     oclm_model_options options;
     oclm_hub_options   hub;
-    oclm_status        status;
-    const int          found = cli_find_model(args);
-    if (found != EXIT_OK)
-        return found;
+    int                result = cli_find_model(args);
+    if (result != EXIT_OK)
+        return result;
     start = cli_seconds();
     cli_model_options(args, &options, &hub);
-    options.device = args->device;
-    options.matmul = (oclm_matmul)args->matmul;
-    options.max_device_bytes = args->max_memory;
-    options.progress = cli_progress;
-    status = oclm_model_load(args->folder, &options, model);
-    cli_progress_clear();
+    result = load(args, args->folder, &hub, &options, model);
     *seconds = cli_seconds() - start;
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+    return result;
+}
+
+/* What the command line says about MODEL in particular, its revision for one, is not about the assistant. */
+int cli_load_assistant(cli_args *args, oclm_model **model)
+{
+    oclm_model_options options;
+    oclm_hub_options   hub;
+    char              *folder = NULL;
+    int                result;
+    cli_hub_options(args, &hub);
+    hub.revision = hub.subfolder = hub.variant = NULL;
+    hub.parts = OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS;
+    if ((result = find(args, args->assistant_model, &hub, &folder)) != EXIT_OK)
+        return result;
+    oclm_model_options_init(&options, sizeof options);
+    oclm_hub_options_init(&hub, sizeof hub);
+    options.dtype = (oclm_dtype)args->dtype;
+    result = load(args, folder, &hub, &options, model);
+    oclm_free(folder);
+    return result;
 }
 
 int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer)

@@ -61,18 +61,22 @@ static int run(const cli_command *command, int argc, char **argv)
     cli_args args;
     int      result, written;
     cli_args_init(&args);
-    if (!cli_parse(command, argc, argv, &args))
-        return EXIT_USAGE;
-    if (args.help)
-        return print_help(command);
-    if (args.quiet && args.verbose)
-        return cli_fail(EXIT_USAGE, "--quiet and --verbose contradict each other; choose one");
-    args.parts = command->parts;
-    cli_output_begin(&args);
-    result = command->run(&args);
-    oclm_free((void *)(uintptr_t)args.folder);
-    written = cli_output_end();
-    return result != EXIT_OK ? result : written;
+    if (!cli_parse(command, argc, argv, &args)) {
+        result = EXIT_USAGE;
+    } else if (args.help) {
+        result = print_help(command);
+    } else if (args.quiet && args.verbose) {
+        result = cli_fail(EXIT_USAGE, "--quiet and --verbose contradict each other; choose one");
+    } else {
+        args.parts = command->parts;
+        cli_output_begin(&args);
+        result = command->run(&args);
+        oclm_free((void *)(uintptr_t)args.folder);
+        written = cli_output_end();
+        result = result != EXIT_OK ? result : written;
+    }
+    cli_args_free(&args);
+    return result;
 }
 
 int main(int argc, char **argv)

@@ -1,39 +1,22 @@
 /* options.c: every option of the command, one row each: what it is called, what it takes, where that goes, which subcommands
  * have it, and its help. Names are those of transformers' keyword arguments, with dashes; underscores do as well. */
-#include <errno.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-
-typedef enum kind {
-    FLAG,    /* bool: given or not */
-    COUNTED, /* uint32_t: how often */
-    SWITCH,  /* oclm_switch: --name or --name=true, --no-name or --name=false */
-    TEXT,    /* const char * */
-    CHOICE,  /* uint32_t: index of the word among those of `argument` */
-    U32, U64,
-    FLOAT,
-    BYTES,   /* uint64_t: a number with KB, MB, GB (or KiB, MiB, GiB) behind it */
-    EOS,     /* ids, or none */
-    WORDS    /* cli_words: may be given several times */
-} kind;
-
-typedef struct option {
-    const char *name; /* without dashes */
-    char        letter; /* 0: none */
-    kind        kind;
-    const char *argument;
-    unsigned    commands;
-    size_t      offset; /* in cli_args */
-    double      min;    /* U32 and U64: least; FLOAT is checked by the library */
-    const char *help;
-} option;
+#include "cli/option.h"
 
 #define AT(member) offsetof(cli_args, member)
 #define GEN(member) offsetof(cli_args, generate.member)
+
+/* IDS, LISTS and BIASES name the pointer and fill the count behind it too. */
+#define COUNT_FOLLOWS(list, count) _Static_assert(GEN(count) == GEN(list) + sizeof(void *), #count " stands behind " #list)
+COUNT_FOLLOWS(suppress_tokens, suppress_token_count);
+COUNT_FOLLOWS(begin_suppress_tokens, begin_suppress_token_count);
+COUNT_FOLLOWS(forced_eos_token_ids, forced_eos_token_count);
+COUNT_FOLLOWS(negative_prompt_ids, negative_prompt_count);
+COUNT_FOLLOWS(bad_words_ids, bad_words_count);
+COUNT_FOLLOWS(sequence_bias, sequence_bias_count);
 
 static const option options[] = {
     { "model", 'm', TEXT, "MODEL", CMD_ANY & ~CMD_DEVICES, AT(model), 0, "the same as MODEL" },
@@ -42,15 +25,63 @@ static const option options[] = {
     { "input-ids", 0, TEXT, "1,2,3", CMD_GENERATE | CMD_LOGITS, AT(input_ids), 0, "token ids instead of a text; - reads them from standard input" },
     { "ids", 0, TEXT, "1,2,3", CMD_DETOKENIZE, AT(ids), 0, "the same as 1,2,3" },
     { "max-new-tokens", 'n', U32, "N", CMD_MAKING, GEN(max_new_tokens), 1, "make at most N new tokens; beats --max-length" },
+    { "generation-config", 0, TEXT, "FILE", CMD_MAKING, GEN(generation_config), 0,
+      "options from FILE, which come before those of the model's generation_config.json" },
     { "max-length", 0, U32, "N", CMD_GENERATE, GEN(max_length), 0, "at most N tokens, prompt included (default: prompt + 20)" },
     { "min-new-tokens", 0, U32, "N", CMD_MAKING, GEN(min_new_tokens), 0, "no end-of-sequence token before N new ones" },
+    { "min-length", 0, U32, "N", CMD_GENERATE, GEN(min_length), 0, "the same, prompt included" },
+    { "max-time", 0, SECONDS, "S", CMD_MAKING, GEN(max_time), 0, "stop after S seconds" },
+    { "stop-strings", 0, WORDS, "TEXT", CMD_GENERATE, AT(stop_strings), 0,
+      "stop at this text; may be given several times; \"\": at none, whatever the model's file says" },
     { "do-sample", 0, SWITCH, NULL, CMD_MAKING, GEN(do_sample), 0, "draw tokens at random; --no-do-sample: greedy, the default" },
     { "temperature", 0, FLOAT, "T", CMD_MAKING, GEN(temperature), 0, "sampling: divide logits by T > 0 (default 1.0)" },
     { "top-k", 0, U32, "K", CMD_MAKING, GEN(top_k), 0, "sampling: only the K likeliest tokens (default 50; 0: all)" },
     { "top-p", 0, FLOAT, "P", CMD_MAKING, GEN(top_p), 0, "sampling: the smallest set with probability P (default 1.0: all)" },
     { "seed", 's', U64, "N", CMD_MAKING, GEN(seed), 0, "sampling: the same seed gives the same tokens (default 0)" },
     { "eos-token-id", 0, EOS, "none|ID[,ID]", CMD_MAKING, GEN(use_eos_token), 0, "stop at these tokens; none: never stop early" },
-    { "num-beams", 0, U32, "N", CMD_GENERATE, GEN(num_beams), 1, "beams of beam search; this version has 1 only" },
+    { "pad-token-id", 0, TOKEN, "none|ID", CMD_GENERATE, GEN(pad_token_id), 0, "what shorter rows are filled with (default: the first eos-token-id)" },
+    { "bos-token-id", 0, TOKEN, "none|ID", CMD_GENERATE, GEN(bos_token_id), 0, "the prompt, where none is given" },
+    { "num-return-sequences", 0, U32, "N", CMD_GENERATE, GEN(num_return_sequences), 1, "make N texts of each prompt (default 1)" },
+    { "num-beams", 0, U32, "N", CMD_GENERATE, GEN(num_beams), 1, "beam search with N beams (default 1: none); with --do-sample beam sampling" },
+    { "early-stopping", 0, ENUM, "false|true|never", CMD_GENERATE, GEN(early_stopping), 0,
+      "beams: end when N have ended (true), when better ones are unlikely (false), or impossible (never)" },
+    { "length-penalty", 0, FLOAT, "P", CMD_GENERATE, GEN(length_penalty), 0, "beams: above 0 favours long texts (default 1.0)" },
+    { "repetition-penalty", 0, FLOAT, "P", CMD_MAKING, GEN(repetition_penalty), 0, "above 1: tokens that stand already become less likely (default 1.0)" },
+    { "no-repeat-ngram-size", 0, U32, "N", CMD_MAKING, GEN(no_repeat_ngram_size), 0, "no group of N tokens comes twice (default 0: off)" },
+    { "encoder-repetition-penalty", 0, FLOAT, "P", CMD_MAKING, GEN(encoder_repetition_penalty), 0, "above 1: tokens of the prompt become likelier" },
+    { "encoder-no-repeat-ngram-size", 0, U32, "N", CMD_MAKING, GEN(encoder_no_repeat_ngram_size), 0, "no group of N tokens of the prompt comes again" },
+    { "bad-words-ids", 0, LISTS, "JSON|@FILE", CMD_MAKING, GEN(bad_words_ids), 0, "token ids that never come in a row: [[1,2],[3]]" },
+    { "sequence-bias", 0, BIASES, "JSON|@FILE", CMD_MAKING, GEN(sequence_bias), 0, "what is added to the last token's score: [[[1,2],-3.5]]" },
+    { "suppress-tokens", 0, IDS, "none|1,2,3", CMD_MAKING, GEN(suppress_tokens), 0, "these tokens never come" },
+    { "begin-suppress-tokens", 0, IDS, "none|1,2,3", CMD_MAKING, GEN(begin_suppress_tokens), 0, "these do not come first" },
+    { "forced-bos-token-id", 0, TOKEN, "none|ID", CMD_MAKING, GEN(forced_bos_token_id), 0, "the token after a prompt of one" },
+    { "forced-eos-token-id", 0, IDS, "none|ID[,ID]", CMD_MAKING, GEN(forced_eos_token_ids), 0, "the token at the length limit" },
+    { "exponential-decay-length-penalty", 0, DECAY, "N,F", CMD_MAKING, GEN(exponential_decay_start), 0,
+      "after N new tokens an end becomes likelier, F to the power of their number" },
+    { "guidance-scale", 0, FLOAT, "G", CMD_GENERATE, GEN(guidance_scale), 0, "above 1: further away from what --negative-prompt leads to" },
+    { "negative-prompt", 0, TEXT, "TEXT", CMD_GENERATE, AT(negative_prompt), 0, "for --guidance-scale (default: the prompt's last token alone)" },
+    { "negative-prompt-ids", 0, IDS, "1,2,3", CMD_GENERATE, GEN(negative_prompt_ids), 0, "the same as ids" },
+    { "remove-invalid-values", 0, SWITCH, NULL, CMD_MAKING, GEN(remove_invalid_values), 0, "scores that are no numbers become some" },
+    { "renormalize-logits", 0, SWITCH, NULL, CMD_MAKING, GEN(renormalize_logits), 0, "scores become log-probabilities in the end" },
+    { "top-h", 0, FLOAT, "H", CMD_MAKING, GEN(top_h), 0, "sampling: as many tokens as have the share H of the entropy (default 0: off)" },
+    { "min-p", 0, FLOAT, "P", CMD_MAKING, GEN(min_p), 0, "sampling: no token less than P times as likely as the likeliest (default 0: off)" },
+    { "typical-p", 0, FLOAT, "P", CMD_MAKING, GEN(typical_p), 0, "sampling: the most typical tokens with probability P (default 1.0: off)" },
+    { "epsilon-cutoff", 0, FLOAT, "E", CMD_MAKING, GEN(epsilon_cutoff), 0, "sampling: no token less likely than E (default 0: off)" },
+    { "eta-cutoff", 0, FLOAT, "E", CMD_MAKING, GEN(eta_cutoff), 0, "sampling: the same, milder where many are likely (default 0: off)" },
+    { "prompt-lookup-num-tokens", 0, U32, "N", CMD_GENERATE, GEN(prompt_lookup_num_tokens), 0,
+      "try N tokens at once that followed the last ones earlier in the text (default 0: off)" },
+    { "max-matching-ngram-size", 0, U32, "N", CMD_GENERATE, GEN(max_matching_ngram_size), 1, "prompt lookup: the last N tokens, or fewer (default 2)" },
+    { "assistant-model", 0, TEXT, "MODEL", CMD_GENERATE, AT(assistant_model), 0, "a small model with the same vocabulary that guesses ahead" },
+    { "num-assistant-tokens", 0, U32, "N", CMD_GENERATE, GEN(num_assistant_tokens), 1, "assistant: guesses at once (default 20)" },
+    { "num-assistant-tokens-schedule", 0, ENUM, "constant|heuristic|heuristic_transient", CMD_GENERATE, GEN(num_assistant_tokens_schedule), 0,
+      "assistant: more guesses after all were right, fewer after a wrong one" },
+    { "assistant-confidence-threshold", 0, FLOAT, "P", CMD_GENERATE, GEN(assistant_confidence_threshold), 0,
+      "assistant: a guess less likely than P is the last of its round (default 0.4)" },
+    { "token-healing", 0, SWITCH, NULL, CMD_GENERATE, GEN(token_healing), 0, "make the prompt's last token anew, with the text it had" },
+    { "cache-implementation", 0, TEXT, "NAME", CMD_GENERATE, GEN(cache_implementation), 0,
+      "dynamic (default): 32 bits; quantized: 8 bits; other names of transformers change nothing" },
+    { "use-cache", 0, SWITCH, NULL, CMD_GENERATE, GEN(use_cache), 0, "changes speed only in transformers, and nothing here" },
+    { "prefill-chunk-size", 0, U32, "N", CMD_GENERATE, GEN(prefill_chunk_size), 1, "tokens of the prompt read at once" },
     { "show-special-tokens", 0, FLAG, NULL, CMD_GENERATE, AT(show_special_tokens), 0, "keep special tokens in the text" },
     { "positions", 0, CHOICE, "all|last", CMD_LOGITS, AT(positions), 0, "logits of all positions (default) or of the last" },
     { "npy", 0, TEXT, "FILE", CMD_LOGITS, AT(npy), 0, "write the logits to FILE, float32 in NumPy's format, and print none" },
@@ -110,6 +141,14 @@ static const option options[] = {
     { "exclude", 0, WORDS, "PATTERN", CMD_DOWNLOAD, AT(exclude), 0, "leave out the files that match" },
     { "local-dir", 0, TEXT, "DIR", CMD_DOWNLOAD, AT(local_dir), 0, "also copy the files into DIR" },
     { "force", 0, FLAG, NULL, CMD_DOWNLOAD, AT(force), 0, "fetch again what is there" },
+    { "text", 0, TEXT, "TEXT", CMD_SCORE, AT(text), 0, "the same as TEXT" },
+    { "file", 0, TEXT, "FILE", CMD_PERPLEXITY, AT(text), 0, "the same as FILE" },
+    { "input-ids", 0, TEXT, "1,2,3", CMD_SCORE | CMD_PERPLEXITY, AT(input_ids), 0, "token ids instead of a text; - reads them from standard input" },
+    { "no-special-tokens", 0, FLAG, NULL, CMD_SCORE | CMD_PERPLEXITY, AT(no_special_tokens), 0,
+      "do not add the tokenizer's special tokens, such as a leading BOS" },
+    { "session", 0, TEXT, "FILE", CMD_CHAT, AT(session), 0, "go on with the conversation in FILE and FILE.json, if they are there, and save it there at the end" },
+    { "max-length", 0, U32, "N", CMD_PERPLEXITY, AT(window), 2, "tokens of a window (default: what the model was made for)" },
+    { "stride", 0, U32, "N", CMD_PERPLEXITY, AT(stride), 1, "tokens from one window to the next, at most --max-length (default 512)" },
     { "json", 0, FLAG, NULL, CMD_ANY, AT(json), 0, "print one JSON object and nothing else on standard output" },
     { "quiet", 'q', FLAG, NULL, CMD_ANY, AT(quiet), 0, "no progress and no warnings" },
     { "verbose", 'v', COUNTED, NULL, CMD_ANY, AT(verbose), 0, "tell more on standard error; twice: everything" },
@@ -124,177 +163,20 @@ void cli_args_init(cli_args *args)
     oclm_generate_options_init(&args->generate, sizeof args->generate);
     oclm_bench_options_init(&bench, sizeof bench);
     args->pad_token_id = OCLM_UNSET;
+    args->window = args->stride = OCLM_UNSET;
     args->bench_prompt = bench.prompt;
     args->bench_decode = bench.decode;
     args->bench_depth = bench.depth;
     args->bench_repetitions = bench.repetitions;
 }
 
-/* ---- Values ---------------------------------------------------------------------------------------------------------------- */
-
-static bool bad_value(const option *o, const char *value, const char *want)
+void cli_args_free(cli_args *args)
 {
-    cli_fail(EXIT_USAGE, "--%s: \"%s\" is not %s", o->name, value, want);
-    return false;
-}
-
-/* Digits only: strtoull() alone would take "-1" and " 1". */
-static bool read_uint(const char *text, uint64_t most, uint64_t *value, const char **end)
-{
-    char              *after;
-    unsigned long long number;
-    if (*text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    number = strtoull(text, &after, 10);
-    if (errno || number > most)
-        return false;
-    *value = number;
-    *end = after;
-    return true;
-}
-
-static bool store_uint(const option *o, const char *value, void *member)
-{
-    const uint64_t most = o->kind == U32 ? UINT32_MAX - 1 : UINT64_MAX;
-    uint64_t       number;
-    const char    *end = "";
-    char           want[80];
-    if (!read_uint(value, most, &number, &end) || *end || (double)number < o->min) {
-        (void)snprintf(want, sizeof want, "a whole number from %.0f to %llu", o->min, (unsigned long long)most);
-        return bad_value(o, value, want);
-    }
-    if (o->kind == U32) {
-        const uint32_t small = (uint32_t)number;
-        memcpy(member, &small, sizeof small);
-    } else {
-        memcpy(member, &number, sizeof number);
-    }
-    return true;
-}
-
-static bool store_float(const option *o, const char *value, void *member)
-{
-    char       *end;
-    const float number = strtof(value, &end);
-    if (end == value || *end || isnan(number))
-        return bad_value(o, value, "a number");
-    memcpy(member, &number, sizeof number);
-    return true;
-}
-
-static bool store_bytes(const option *o, const char *value, void *member)
-{
-    static const struct { const char *name; uint64_t bytes; } units[] = {
-        { "", 1 }, { "B", 1 }, { "KB", 1000u }, { "MB", 1000000u }, { "GB", 1000000000u },
-        { "KIB", 1u << 10 }, { "MIB", 1u << 20 }, { "GIB", 1u << 30 }, { "K", 1u << 10 }, { "M", 1u << 20 }, { "G", 1u << 30 },
-    };
-    static const char want[] = "a number of bytes greater than 0, such as 8000000000, 500MB or 4GiB";
-    uint64_t    number;
-    const char *end = "";
-    if (!read_uint(value, UINT64_MAX, &number, &end) || number == 0)
-        return bad_value(o, value, want);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        size_t n = 0;
-        while (units[i].name[n] && (end[n] & ~0x20) == units[i].name[n])
-            n++;
-        if (end[n] || units[i].name[n] || number > UINT64_MAX / units[i].bytes)
-            continue;
-        number *= units[i].bytes;
-        memcpy(member, &number, sizeof number);
-        return true;
-    }
-    return bad_value(o, value, want);
-}
-
-static bool store_choice(const option *o, const char *value, void *member)
-{
-    const size_t length = strlen(value);
-    uint32_t     index = 0;
-    char         want[80];
-    for (const char *word = o->argument; word; index++) {
-        const char  *bar = strchr(word, '|');
-        const size_t size = bar ? (size_t)(bar - word) : strlen(word);
-        if (size == length && memcmp(word, value, length) == 0) {
-            memcpy(member, &index, sizeof index);
-            return true;
-        }
-        word = bar ? bar + 1 : NULL;
-    }
-    (void)snprintf(want, sizeof want, "one of %s", o->argument);
-    return bad_value(o, value, want);
-}
-
-static bool store_switch(const option *o, const char *value, bool negated, void *member)
-{
-    oclm_switch on;
-    if (!value || strcmp(value, "true") == 0 || strcmp(value, "True") == 0)
-        on = negated ? OCLM_SWITCH_OFF : OCLM_SWITCH_ON;
-    else if (strcmp(value, "false") == 0 || strcmp(value, "False") == 0)
-        on = negated ? OCLM_SWITCH_ON : OCLM_SWITCH_OFF;
-    else
-        return bad_value(o, value, "true or false");
-    memcpy(member, &on, sizeof on);
-    return true;
-}
-
-static bool store_eos(const option *o, const char *value, cli_args *args)
-{
-    int32_t *ids;
-    size_t   count;
-    if (strcmp(value, "none") == 0 || strcmp(value, "None") == 0) {
-        args->generate.use_eos_token = OCLM_SWITCH_OFF;
-        args->generate.eos_token_ids = NULL;
-        args->generate.eos_token_count = 0;
-        return true;
-    }
-    if (cli_parse_ids(o->name, value, &ids, &count) != EXIT_OK)
-        return false;
-    if (count == 0 || count > OCLM_MAX_EOS_TOKENS) {
-        free(ids);
-        cli_fail(EXIT_USAGE, "--%s: %zu ids; give 1 to %d, or none", o->name, count, OCLM_MAX_EOS_TOKENS);
-        return false;
-    }
-    memcpy(args->eos, ids, count * sizeof *ids);
-    free(ids);
-    args->generate.use_eos_token = OCLM_SWITCH_UNSET;
-    args->generate.eos_token_ids = args->eos;
-    args->generate.eos_token_count = count;
-    return true;
-}
-
-static bool store_word(const option *o, const char *value, cli_words *words)
-{
-    if (words->count == CLI_MAX_WORDS) {
-        cli_fail(EXIT_USAGE, "--%s: more than %d are given", o->name, CLI_MAX_WORDS);
-        return false;
-    }
-    words->words[words->count++] = value;
-    return true;
-}
-
-static bool store(const option *o, const char *value, bool negated, cli_args *args)
-{
-    void    *member = (char *)args + o->offset;
-    uint32_t times;
-    switch (o->kind) {
-    case FLAG: memcpy(member, &(bool){ true }, sizeof(bool)); return true;
-    case COUNTED:
-        memcpy(&times, member, sizeof times);
-        times++;
-        memcpy(member, &times, sizeof times);
-        return true;
-    case SWITCH: return store_switch(o, value, negated, member);
-    case TEXT: memcpy(member, &value, sizeof value); return true;
-    case CHOICE: return store_choice(o, value, member);
-    case U32:
-    case U64: return store_uint(o, value, member);
-    case FLOAT: return store_float(o, value, member);
-    case BYTES: return store_bytes(o, value, member);
-    case EOS: return store_eos(o, value, args);
-    case WORDS: return store_word(o, value, member);
-    }
-    return false;
+    for (size_t i = 0; i < args->kept_count; i++)
+        free(args->kept[i]);
+    free(args->kept);
+    args->kept = NULL;
+    args->kept_count = 0;
 }
 
 /* ---- Names ----------------------------------------------------------------------------------------------------------------- */
@@ -355,6 +237,19 @@ static bool takes_value(const option *o)
     return o->kind != FLAG && o->kind != COUNTED && o->kind != SWITCH;
 }
 
+/* Words that were collected become lists of the library's. An empty word: the empty list, which switches a file's off. */
+static void collect(cli_args *args)
+{
+    size_t kept = 0;
+    if (args->stop_strings.count == 0)
+        return;
+    for (size_t i = 0; i < args->stop_strings.count; i++)
+        if (*args->stop_strings.words[i])
+            args->stop_strings.words[kept++] = args->stop_strings.words[i];
+    args->generate.stop_strings = args->stop_strings.words;
+    args->generate.stop_string_count = args->stop_strings.count = kept;
+}
+
 static bool parse_option(const cli_command *command, int argc, char **argv, int *at, cli_args *args)
 {
     const char   *word = argv[*at];
@@ -369,7 +264,7 @@ static bool parse_option(const cli_command *command, int argc, char **argv, int 
     if (!is_long && word[2]) {
         if (o->kind == COUNTED && strspn(word + 1, (const char[]){ o->letter, '\0' }) == length) {
             for (size_t i = 1; i < length; i++)
-                (void)store(o, NULL, false, args); /* -vv */
+                (void)cli_store(o, NULL, false, args); /* -vv */
         } else if (!takes_value(o)) {
             return unknown_option(command, word);
         } else {
@@ -391,7 +286,7 @@ static bool parse_option(const cli_command *command, int argc, char **argv, int 
             return false;
         }
     }
-    return store(o, value, negated, args);
+    return cli_store(o, value, negated, args);
 }
 
 /* What stands without an option's name fills MODEL, then the text or the ids, unless an option has filled them. */
@@ -431,6 +326,7 @@ bool cli_parse(const cli_command *command, int argc, char **argv, cli_args *args
             return false;
     }
     args->generate.skip_special_tokens = !args->show_special_tokens;
+    collect(args);
     return place(command, argv, words, args);
 }
 
@@ -438,7 +334,7 @@ void cli_print_options(FILE *out, unsigned command_bit)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const option *o = &options[i];
-        char          left[64];
+        char          left[96];
         if (!(o->commands & command_bit))
             continue;
         (void)snprintf(left, sizeof left, "%c%c%c --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',

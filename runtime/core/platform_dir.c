@@ -294,7 +294,12 @@ oclm_status core_file_create(const core_dir *dir, const char *name, core_file **
 {
     *file = NULL;
     const int fd = open_at(dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
-    return fd < 0 ? fail_at(errno, "make this file", dir, name) : new_file(fd, dir, name, file);
+    if (fd < 0)
+        return fail_at(errno, "make this file", dir, name);
+    const oclm_status status = new_file(fd, dir, name, file);
+    if (status != OCLM_OK)
+        (void)unlinkat(dir->fd, name, 0); /* ours: it was not there before */
+    return status;
 }
 
 oclm_status core_file_open(const core_dir *dir, const char *name, bool write, core_file **file)

@@ -116,7 +116,8 @@ static oclm_status check_sequences(const gen_merged *merged)
 
 oclm_status gen_check_fields(gen_merged *merged)
 {
-    oclm_status status;
+    const oclm_generate_options *call = merged->call->options;
+    oclm_status                  status;
     if ((status = check_words(&merged->value)) != OCLM_OK ||
         (status = check_range(merged, gen_field_at(offsetof(oclm_generate_options, num_beams)))) != OCLM_OK)
         return status;
@@ -124,7 +125,7 @@ oclm_status gen_check_fields(gen_merged *merged)
     for (size_t i = 0; i < gen_field_count; i++)
         if ((status = check_field(merged, &gen_fields[i])) != OCLM_OK)
             return status;
-    if (isnan(merged->value.exponential_decay_factor) != (merged->value.exponential_decay_start == OCLM_UNSET))
+    if (isnan(call->exponential_decay_factor) != (call->exponential_decay_start == OCLM_UNSET))
         return core_fail(OCLM_ERR_ARGUMENT, "exponential_decay_length_penalty is a pair: set exponential_decay_start and exponential_decay_factor, "
                          "or neither");
     if (isinf(merged->value.exponential_decay_factor))

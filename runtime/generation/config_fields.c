@@ -51,7 +51,7 @@ const gen_field gen_fields[] = {
     { "top_h", GEN_FLOAT, GEN_USE_SAMPLING, AT(top_h), 0, NAN, NAN, 0, 0, 1, GEN_MIN_OPEN },
     { "top_k", GEN_COUNT, GEN_USE_SAMPLING, AT(top_k), 0, 50, 0, NONE, 0, MOST, 0 },
     { "top_p", GEN_FLOAT, GEN_USE_SAMPLING, AT(top_p), 0, 1, 1, NONE, 0, 1, GEN_LENIENT },
-    { "min_p", GEN_FLOAT, GEN_USE_SAMPLING, AT(min_p), 0, NAN, NAN, NONE, 0, 1, 0 },
+    { "min_p", GEN_FLOAT, GEN_USE_SAMPLING, AT(min_p), 0, NAN, NAN, 0, 0, 1, 0 },
     { "typical_p", GEN_FLOAT, GEN_USE_SAMPLING, AT(typical_p), 0, 1, 1, NONE, 0, 1, GEN_MIN_OPEN | GEN_LENIENT },
     { "epsilon_cutoff", GEN_FLOAT, GEN_USE_SAMPLING, AT(epsilon_cutoff), 0, 0, 0, NONE, 0, 1, GEN_MAX_OPEN | GEN_LENIENT },
     { "eta_cutoff", GEN_FLOAT, GEN_USE_SAMPLING, AT(eta_cutoff), 0, 0, 0, NONE, 0, 1, GEN_MAX_OPEN | GEN_LENIENT },

@@ -66,52 +66,61 @@ static bool is_an_eos(const gen_config *config, const oclm_sequence_bias *entry)
     return false;
 }
 
-/* By their ids, then by their places. */
-static int compare(const void *left, const void *right)
+/* An entry of a caller's list, and where the first with the same ids stands in it. */
+typedef struct entry {
+    const oclm_sequence_bias *bias, *place;
+} entry;
+
+static int compare_ids(const oclm_sequence_bias *a, const oclm_sequence_bias *b)
 {
-    const oclm_sequence_bias *a = *(const oclm_sequence_bias *const *)left, *b = *(const oclm_sequence_bias *const *)right;
-    int                       order;
     if (a->count != b->count)
         return a->count < b->count ? -1 : 1;
-    order = a->count > 0 ? memcmp(a->ids, b->ids, a->count * sizeof *a->ids) : 0;
-    return order != 0 ? order : (a > b) - (a < b);
+    return a->count > 0 ? memcmp(a->ids, b->ids, a->count * sizeof *a->ids) : 0;
 }
 
 static int compare_places(const void *left, const void *right)
 {
-    const oclm_sequence_bias *a = *(const oclm_sequence_bias *const *)left, *b = *(const oclm_sequence_bias *const *)right;
-    return (a > b) - (a < b);
+    const entry *a = left, *b = right;
+    return (a->place > b->place) - (a->place < b->place);
 }
 
-/* Of entries with the same ids the last counts; the others stay in their order. Returns how many are left. */
-static size_t drop_repeated(const oclm_sequence_bias **entries, size_t count)
+static int compare(const void *left, const void *right)
+{
+    const entry *a = left, *b = right;
+    const int    order = compare_ids(a->bias, b->bias);
+    return order != 0 ? order : compare_places(left, right);
+}
+
+/* As in a dictionary of Python's: of entries with the same ids the last counts, at the place of the first. Returns how many are left. */
+static size_t drop_repeated(entry *entries, size_t count)
 {
     size_t kept = 0;
     qsort(entries, count, sizeof *entries, compare);
     for (size_t i = 0; i < count; i++) {
-        const bool again = i + 1 < count && entries[i]->count == entries[i + 1]->count &&
-                           memcmp(entries[i]->ids, entries[i + 1]->ids, entries[i]->count * sizeof *entries[i]->ids) == 0;
-        if (!again)
+        if (kept > 0 && compare_ids(entries[kept - 1].bias, entries[i].bias) == 0)
+            entries[kept - 1].bias = entries[i].bias;
+        else
             entries[kept++] = entries[i];
     }
     qsort(entries, kept, sizeof *entries, compare_places);
     return kept;
 }
 
-static oclm_status copy_entries(const oclm_sequence_bias *const *entries, size_t count, const char *what, gen_bias **out, uint32_t *out_count)
+static oclm_status copy_entries(const entry *entries, size_t count, const char *what, gen_bias **out, uint32_t *out_count)
 {
     size_t ids = 0;
     void  *behind = NULL;
     for (size_t i = 0; i < count; i++)
-        ids += entries[i]->count;
+        ids += entries[i].bias->count;
     if (count == 0)
         return OCLM_OK;
     if (!(*out = gen_block(count, sizeof **out, ids * sizeof(int32_t), what, &behind)))
         return OCLM_ERR_MEMORY;
     *out_count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
-        (*out)[i] = (gen_bias){ { behind, (uint32_t)entries[i]->count }, entries[i]->bias };
-        behind = (int32_t *)memcpy(behind, entries[i]->ids, entries[i]->count * sizeof(int32_t)) + entries[i]->count;
+        const oclm_sequence_bias *bias = entries[i].bias;
+        (*out)[i] = (gen_bias){ { behind, (uint32_t)bias->count }, bias->bias };
+        behind = (int32_t *)memcpy(behind, bias->ids, bias->count * sizeof *bias->ids) + bias->count;
     }
     return OCLM_OK;
 }
@@ -120,10 +129,10 @@ static oclm_status copy_entries(const oclm_sequence_bias *const *entries, size_t
 static oclm_status copy_biases(const gen_merged *merged, const gen_field *field, const oclm_sequence_bias *all, size_t count,
                                const gen_config *config, gen_bias **out, uint32_t *out_count)
 {
-    const bool                 words = field->kind == GEN_WORDS;
-    const oclm_sequence_bias **entries = core_alloc_array(count, sizeof *entries, field->name);
-    oclm_status                status = entries ? OCLM_OK : OCLM_ERR_MEMORY;
-    size_t                     kept = 0;
+    const bool  words = field->kind == GEN_WORDS;
+    entry      *entries = core_alloc_array(count, sizeof *entries, field->name);
+    oclm_status status = entries ? OCLM_OK : OCLM_ERR_MEMORY;
+    size_t      kept = 0;
     for (size_t i = 0; i < count && status == OCLM_OK; i++) {
         char origin[96];
         if ((status = check_ids(merged, field, all[i].ids, all[i].count)) != OCLM_OK)
@@ -133,7 +142,7 @@ static oclm_status copy_biases(const gen_merged *merged, const gen_field *field,
         else if (isnan(all[i].bias))
             status = core_fail(OCLM_ERR_ARGUMENT, "%s: the bias of entry %zu is no number", field->name, i);
         else if (all[i].count > 0 && !(words && is_an_eos(config, &all[i])))
-            entries[kept++] = &all[i];
+            entries[kept++] = (entry){ &all[i], &all[i] };
     }
     if (status == OCLM_OK)
         status = copy_entries(entries, drop_repeated(entries, kept), field->name, out, out_count);

@@ -3,6 +3,8 @@
  * attention spans to launch is part of the recording. */
 #include "generation/loop.h"
 
+#include <string.h>
+
 #include "core/log.h"
 
 static uint32_t returned(const gen_config *config) { return config->num_return_sequences; }
@@ -12,8 +14,33 @@ static oclm_status make_state(const model_model *model, const gen_config *config
     const uint32_t most = config->prefill_chunk_size > 0 && config->prefill_chunk_size < MODEL_CHUNK_ROWS ? config->prefill_chunk_size : MODEL_CHUNK_ROWS;
     const uint32_t rows = size->ids < most ? (uint32_t)size->ids : most;
     const model_state_options options = { .sequences = loop->rows, .max_positions = size->limit,
-        .max_rows = rows < loop->rows ? loop->rows : rows, .max_logit_rows = loop->rows };
+        .max_rows = rows < loop->rows ? loop->rows : rows, .max_logit_rows = loop->rows,
+        .quantized_cache = config->quantized_cache };
     return model_state_new(model, &options, &loop->state);
+}
+
+/* What processors look at: as transformers would see the rows, padded on the left. */
+static oclm_status make_history(gen_loop *loop)
+{
+    dev_device      *device = loop->state->model->device;
+    cl_command_queue queue = loop->state->queue;
+    const size_t     ids = (size_t)loop->rows * loop->limit * sizeof(int32_t), counts = loop->rows * sizeof(uint32_t);
+    oclm_status      status;
+    loop->scored.history_stride = loop->limit;
+    if ((status = dev_buffer_new(device, ids, "the ids so far", &loop->scored.history)) == OCLM_OK &&
+        (status = dev_buffer_new_zero(device, queue, counts, "the number of ids so far", &loop->scored.lengths)) == OCLM_OK && loop->prompts > 1)
+        status = dev_buffer_new_zero(device, queue, counts, "the padding of prompts", &loop->scored.begins);
+    return status;
+}
+
+/* Everything that makes scores a token. */
+static oclm_status add_choice(const gen_loop *loop, dev_work *work, bool advance)
+{
+    const model_state *state = loop->state;
+    oclm_status        status = OCLM_OK;
+    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++)
+        status = gen_processors_add(loop->processors, work, (gen_stage)stage, &state->logits);
+    return status == OCLM_OK ? gen_sampler_add(&loop->sampler, work, &state->logits, &state->ids, &state->positions, advance) : status;
 }
 
 oclm_status gen_loop_new(const model_model *model, const gen_config *config, const gen_loop_size *size, model_state *state, gen_loop **out)
@@ -30,17 +57,21 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
     loop->state = state;
     if (!state && (status = make_state(model, config, size, loop)) != OCLM_OK)
         goto done;
+    if (state && config->quantized_cache && !state->cache.quantized)
+        core_log(OCLM_LOG_WARNING, "cache_implementation (=quantized) has no effect in a session, which keeps 32 bits");
     const size_t row_bytes = loop->state->logits_stride * sizeof(float);
     if (loop->prompts > 1 &&
         (status = dev_buffer_new(model->device, loop->prompts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_new(model->device, loop->state->queue, config, loop->rows, model->architecture.vocab_size,
-                                  loop->state->logits_stride, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
+    loop->pad_token_id = config->pad_token_id;
+    loop->scored = (gen_rows){ .rows = loop->rows, .vocab = model->architecture.vocab_size, .stride = loop->state->logits_stride,
+                               .rows_per_prompt = returned(config) };
+    if (gen_processors_need_history(config) && (status = make_history(loop)) != OCLM_OK)
         goto done;
-    if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK)
+    if ((status = gen_processors_new(model->device, loop->state->queue, config, &loop->scored, &loop->processors)) != OCLM_OK ||
+        (status = gen_sampler_new(model->device, loop->state->queue, config, &loop->scored, loop->processors, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_add(&loop->sampler, loop->choose, &loop->state->logits, &loop->state->ids,
-                                  &loop->state->positions, false)) != OCLM_OK)
+    if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK || (status = add_choice(loop, loop->choose, false)) != OCLM_OK)
         goto done;
     *out = loop;
     loop = NULL;
@@ -59,6 +90,10 @@ void gen_loop_free(gen_loop *loop)
         dev_work_free(loop->step);
         dev_work_free(loop->choose);
         gen_sampler_free(device, &loop->sampler);
+        gen_processors_free(loop->processors);
+        dev_buffer_free(device, &loop->scored.history);
+        dev_buffer_free(device, &loop->scored.lengths);
+        dev_buffer_free(device, &loop->scored.begins);
         dev_buffer_free(device, &loop->kept);
         if (!loop->borrowed)
             model_state_free(loop->state);
@@ -96,7 +131,7 @@ static oclm_status share_prompts(gen_loop *loop)
     return status;
 }
 
-oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled)
+static oclm_status read_prompts(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled)
 {
     const uint32_t each = loop->rows / loop->prompts;
     gen_reading   *readings = core_alloc_array(loop->prompts, sizeof *readings, "the prompts to read");
@@ -116,6 +151,43 @@ oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *prompts, uint32_t
     return status;
 }
 
+/* Writes a row's padding and prompt where processors see them. */
+static oclm_status send_history(const gen_loop *loop, uint32_t row, const gen_prompt *prompt, int32_t *room, uint32_t longest)
+{
+    const gen_rows  *r = &loop->scored;
+    cl_command_queue queue = loop->state->queue;
+    const uint32_t   padding = longest - prompt->count;
+    oclm_status      status;
+    for (uint32_t i = 0; i < padding; i++)
+        room[i] = loop->pad_token_id;
+    memcpy(room + padding, prompt->ids, prompt->count * sizeof *room);
+    if ((status = dev_buffer_write(queue, &r->history, (size_t)row * r->history_stride * sizeof *room, room, longest * sizeof *room)) != OCLM_OK ||
+        (status = dev_buffer_write(queue, &r->lengths, row * sizeof longest, &longest, sizeof longest)) != OCLM_OK)
+        return status;
+    return r->begins.memory ? dev_buffer_write(queue, &r->begins, row * sizeof padding, &padding, sizeof padding) : OCLM_OK;
+}
+
+static oclm_status send_histories(const gen_loop *loop, const gen_prompt *prompts)
+{
+    const uint32_t longest = loop->position, each = loop->rows / loop->prompts;
+    int32_t       *room;
+    oclm_status    status = OCLM_OK;
+    if (!loop->scored.history.memory)
+        return OCLM_OK;
+    if ((room = core_alloc_array(longest, sizeof *room, "a padded prompt")) == NULL)
+        return OCLM_ERR_MEMORY;
+    for (uint32_t row = 0; row < loop->rows && status == OCLM_OK; row++)
+        status = send_history(loop, row, &prompts[row / each], room, longest);
+    core_free(room);
+    return status;
+}
+
+oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled)
+{
+    const oclm_status status = read_prompts(loop, prompts, first, hooks, cancelled);
+    return status == OCLM_OK && !*cancelled ? send_histories(loop, prompts) : status;
+}
+
 oclm_status gen_loop_read_anew(gen_loop *loop, const gen_prompt *texts)
 {
     static const gen_hooks none = { 0 };
@@ -130,7 +202,7 @@ oclm_status gen_loop_read_anew(gen_loop *loop, const gen_prompt *texts)
     if (loop->rows > 1)
         status = dev_buffer_new(loop->state->model->device, bytes, "the logits of rows read anew", &alone.kept);
     if (status == OCLM_OK)
-        status = gen_loop_prefill(&alone, texts, 0, &none, &cancelled);
+        status = read_prompts(&alone, texts, 0, &none, &cancelled);
     loop->position = alone.position;
     if (status == OCLM_OK)
         status = gen_loop_drain(loop);
@@ -191,8 +263,7 @@ static oclm_status record(gen_loop *loop, uint32_t position)
         goto done;
     if ((status = model_record_decode(loop->state, work, loop->rows, bound)) != OCLM_OK)
         goto done;
-    if ((status = gen_sampler_add(&loop->sampler, work, &loop->state->logits, &loop->state->ids, &loop->state->positions,
-                                  true)) != OCLM_OK)
+    if ((status = add_choice(loop, work, true)) != OCLM_OK)
         goto done;
     core_log(OCLM_LOG_DEBUG, "decoding step for positions below %u: %zu launches", bound, dev_work_count(work));
     dev_work_free(loop->step); /* OpenCL keeps what is enqueued */

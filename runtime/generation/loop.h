@@ -16,10 +16,13 @@ typedef struct gen_loop {
     bool         borrowed; /* the state is the caller's */
     uint32_t     prompts;
     uint32_t     rows;     /* sequences 0 .. rows - 1 of the state: prompt * num_return_sequences + which */
+    gen_rows     scored;   /* those rows of scores; a history only where processors ask for it */
+    gen_processors *processors;
     gen_sampler  sampler;
     dev_buffer   kept;     /* float32 [prompts][logits_stride]: logits behind prompts that are read side by side; else empty */
     dev_work    *choose;   /* a token from the logits of a prefill */
     dev_work    *step;     /* one decoding step: forward pass, choice, next position */
+    int32_t      pad_token_id;
     uint32_t     limit;    /* positions of the longest row, prompt and new tokens */
     uint32_t     bound;    /* of what is recorded in `step`: no position reaches it */
     uint32_t     position; /* of the longest row's next token, to be read by an enqueued step */

@@ -9,11 +9,20 @@
 
 #define FIRST_CAPACITY 64u /* new ids */
 
-static const gen_mode *const modes[] = { /* NULL: not here yet */
-    [GEN_MODE_ROWS] = &gen_mode_rows, [GEN_MODE_BEAMS] = NULL, [GEN_MODE_ASSISTED] = NULL,
+static const gen_mode *const modes[] = {
+    [GEN_MODE_ROWS] = &gen_mode_rows, [GEN_MODE_BEAMS] = &gen_mode_beams, [GEN_MODE_ASSISTED] = &gen_mode_assisted,
 };
 
 uint32_t gen_run_most_new(const gen_run *run) { return run->config.limit - run->config.prompt_length; }
+
+uint32_t gen_place_go_on(gen_place *place)
+{
+    if (!model_can_go_on(place->state, 0, place->held)) {
+        model_cache_truncate(&place->state->cache, 0, 0);
+        place->held = 0;
+    }
+    return place->held;
+}
 
 /* ---- Making and freeing */
 
@@ -72,9 +81,6 @@ static oclm_status copy_prompts(gen_run *run, const gen_prompt *prompts, uint32_
 static oclm_status begin_mode(gen_run *run)
 {
     run->mode = modes[run->config.mode];
-    if (run->mode == NULL)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s is not here yet; generate without it",
-                         run->config.mode == GEN_MODE_BEAMS ? "beam search (num_beams)" : "guessing ahead (prompt_lookup_num_tokens, assistant_model)");
     return run->mode->begin(run);
 }
 
@@ -250,5 +256,27 @@ oclm_status gen_run_deliver(gen_run *run, uint32_t sequence, const int32_t *ids,
     *taken = s->count - before;
     if (*taken > 0 && run->hooks.on_tokens != NULL && !run->hooks.on_tokens(sequence, s->ids + before, *taken, run->hooks.user))
         gen_run_end_all(run, OCLM_FINISH_CANCELLED);
+    return OCLM_OK;
+}
+
+oclm_status gen_run_deliver_whole(gen_run *run, uint32_t sequence, const int32_t *ids, const int32_t *beam_indices, uint32_t count, float score,
+                                  oclm_finish_reason reason)
+{
+    gen_sequence *s = &run->sequences[sequence];
+    oclm_status   status = count > s->capacity ? make_room(run, s, count) : OCLM_OK;
+    if (status == OCLM_OK && (s->beam_indices = core_alloc_array((size_t)count + 1, sizeof *beam_indices, "the beams of a sequence")) == NULL)
+        status = OCLM_ERR_MEMORY;
+    if (status != OCLM_OK)
+        return status;
+    if (count > 0) {
+        memcpy(s->ids, ids, count * sizeof *ids);
+        memcpy(s->beam_indices, beam_indices, count * sizeof *beam_indices);
+    }
+    s->count = count;
+    s->score = score;
+    s->finish_reason = reason;
+    run->ended++;
+    if (run->hooks.on_tokens != NULL && count > 0)
+        (void)run->hooks.on_tokens(sequence, s->ids, count, run->hooks.user); /* all are made already: nothing is left to stop */
     return OCLM_OK;
 }

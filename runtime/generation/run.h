@@ -9,6 +9,8 @@
 #include "generation/stop_strings.h"
 #include "model/forward.h"
 
+#define GEN_TUNED_PROMPT 2048u /* ids: a prompt so long is worth seconds of measuring, once for a device (dev_matmul_tune()) */
+
 typedef struct gen_run gen_run;
 
 typedef struct gen_prompt {
@@ -33,6 +35,9 @@ typedef struct gen_place {
     model_state *state;
     uint32_t     held;
 } gen_place;
+
+/* From where the prompt is read: from what the place holds on, or, where the state cannot go back there, from its start: it then holds nothing. */
+uint32_t gen_place_go_on(gen_place *place);
 
 typedef struct gen_sequence {
     int32_t           *history;      /* padding to the longest prompt, prompt, new ids; the run's */
@@ -86,6 +91,9 @@ void        gen_run_free(gen_run *run); /* waits for what is in flight; accepts 
 /* For modes: new ids of a sequence, in order. As many as count are kept (`*taken`): the sequence may end at one of them, by an eos, the limit, a stop
  * string or the caller's on_stopping; on_tokens is told, and may end all. Errors: OCLM_ERR_UNSUPPORTED (an id below 0: none could be drawn), OCLM_ERR_MEMORY. */
 oclm_status gen_run_deliver(gen_run *run, uint32_t sequence, const int32_t *ids, uint32_t count, uint32_t *taken);
+/* For modes that make whole sequences: one of `count` ids, which the caller keeps, and the rows they were chosen in. on_tokens is told. */
+oclm_status gen_run_deliver_whole(gen_run *run, uint32_t sequence, const int32_t *ids, const int32_t *beam_indices, uint32_t count, float score,
+                                  oclm_finish_reason reason);
 /* For modes, to be asked after each step: OCLM_FINISH_CANCELLED or OCLM_FINISH_MAX_TIME where all shall end now; else OCLM_FINISH_NONE. */
 oclm_finish_reason gen_run_interrupted(const gen_run *run);
 /* Ends what has not ended yet. */

@@ -128,6 +128,8 @@ static void write_options(const dev_device *device, const model_attention_shape 
     options[0] = '\0';
     add_option(options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u", shape->head_dim, group_of(shape),
                shape->kv_heads, tile_rows, block, dev_get_traits(device)->vector_width);
+    if (shape->quantized)
+        add_option(options, " -DQUANTIZED=1");
     if (turns) {
         add_option(options, " -DTURNS=1");
         add_head_options(options, shape, true);
@@ -184,6 +186,8 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
     char                         options[MODEL_ATTENTION_OPTIONS] = "";
     add_option(options, "-DHEAD_DIM=%u -DHEADS=%u -DKV_HEADS=%u -DLANES=%u", shape->head_dim, shape->heads, shape->kv_heads, lanes);
     add_head_options(options, shape, !of_all);
+    if (shape->quantized)
+        add_option(options, " -DQUANTIZED=1");
     dev_arg args[15] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
@@ -266,6 +270,7 @@ oclm_status model_attention_add(dev_work *work, const model_attention *attention
     assert(shape->qk_norm == MODEL_QK_NORM_NONE || (attention->q_norm != NULL && attention->k_norm != NULL));
     assert(!shape->qk_norm_late || (shape->qk_norm != MODEL_QK_NORM_ALL && shape->qk_norm_kind != DEV_NORM_LAYER));
     assert(shape->clip == 0.0f || shape->clip_late || shape->qk_norm == MODEL_QK_NORM_NONE);
+    assert(shape->quantized == attention->cache->quantized);
     assert(shape->clip == 0.0f || !shape->value_norm);
     assert(!shape->queries_only || shape->qk_norm != MODEL_QK_NORM_ALL);
     (void)shape;

@@ -29,6 +29,7 @@ typedef struct model_attention_shape {
     dev_norm_kind qk_norm_kind;
     float    qk_eps;
     bool     qk_norm_late;     /* after rotation: HEAD or HEADS, RMS or RMS1P */
+    bool     quantized;        /* the cache holds 8-bit integers */
     bool     value_norm;       /* of each head's values, RMS with qk_eps; without clip */
     bool     values_are_keys;  /* there is no place for values in qkv */
     bool     queries_only;     /* nor for keys: `layer` is one whose keys and values lie in the cache already */

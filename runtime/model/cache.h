@@ -4,6 +4,7 @@
  * On the device, for each layer that makes keys and values, two float32 buffers, kv_heads and head_dim being the layer's:
  *   keys    [pages][kv_heads][head_dim][MODEL_PAGE]   (a work-item that takes a page broadcasts q[d]: no horizontal sum)
  *   values  [pages][kv_heads][MODEL_PAGE][head_dim]
+ * or of 8-bit integers, with scales behind each head of a page (cl/kept.h).
  * Layers with a window keep as many pages as that needs, in rings with a page table of their own (ring.h): model_cache_table() is the one
  * to read a layer by. Layers without attention have none of these, but states of one size (recurrent.h). Keys are stored after RoPE.
  * The page table is int32 [sequences][pages_per_sequence]. */
@@ -19,6 +20,7 @@ typedef struct model_page_copy {
 
 typedef struct model_cache {
     uint32_t    pages;              /* in the pool */
+    bool        quantized;          /* keys and values are 8-bit integers */
     uint32_t    sequences;
     uint32_t    pages_per_sequence; /* room in a table row */
     uint32_t    layer_count;

@@ -24,6 +24,8 @@ typedef struct model_state_options {
     uint32_t max_logit_rows;/* of one pass; 0: sequences. Each takes vocab_size floats: logits of a long prompt are asked for in
                                pieces */
     bool     whole_windows; /* layers with a window keep all positions, too, in pages of the one table (ring.h) */
+    bool     quantized_cache; /* keys and values as 8-bit integers, a scale for each position of a head: logits come close, and memory is
+                                 a quarter */
 } model_state_options;
 
 typedef struct model_state {

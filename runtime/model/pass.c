@@ -123,8 +123,10 @@ model_attention model_pass_attention(const model_state *state, const model_pass_
     const model_layer        *layer = &state->model->weights.layers[index];
     const int                 set = a->layer[index].rope == MODEL_ROPE_SECOND ? 1 : 0;
     const bool                norm = a->qk_norm != MODEL_QK_NORM_NONE;
+    model_attention_shape     heads = model_pass_attention_shape(a, index);
+    heads.quantized = state->cache.quantized;
     return (model_attention){
-        .shape = model_pass_attention_shape(a, index),
+        .shape = heads,
         .cache = &state->cache, .layer = model_cache_layer(a, index), .rows = shape->rows,
         .positions = &state->positions, .sequences = &state->sequences,
         .tiles = &state->tiles, .tile_count = shape->tile_count, .tile_rows = shape->tile_rows, .single_rows = shape->single_rows,

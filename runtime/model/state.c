@@ -101,7 +101,8 @@ static uint32_t tile_rows(const model_model *model)
 
 static model_cache_shape cache_shape(const model_state_options *o)
 {
-    return (model_cache_shape){ o->sequences, o->max_positions, o->max_rows, o->whole_windows };
+    return (model_cache_shape){ .sequences = o->sequences, .positions = o->max_positions, .rows = o->max_rows,
+                                .quantized = o->quantized_cache, .whole_windows = o->whole_windows };
 }
 
 static plan make_plan(const model_model *model, const model_state_options *o)
@@ -334,6 +335,7 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
     const model_architecture *a = &model->architecture;
     model_state_options       o;
     oclm_status               status;
+    char                      bytes[32];
     *state = NULL;
     if ((status = resolve(a, options, &o)) != OCLM_OK)
         return status;
@@ -351,6 +353,8 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
         model_state_free(made);
         return status;
     }
+    core_log(OCLM_LOG_DEBUG, "%u x %u positions: %s of keys and values%s", o.sequences, o.max_positions, core_format_bytes(p.cache_bytes, bytes),
+             o.quantized_cache ? ", of 8 bits" : "");
     *state = made;
     return OCLM_OK;
 }

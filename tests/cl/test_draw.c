@@ -27,7 +27,7 @@ static void try_places(dev_device *device, void *user)
 {
     (void)user;
     const uint64_t   seed = 0x123456789ABCDEF0u;
-    const gen_config config = { .do_sample = true, .temperature = 1.0f, .top_p = 1.0f, .seed = seed };
+    const gen_config config = { OFF, .do_sample = true, .temperature = 1.0f, .top_p = 1.0f, .seed = seed };
     for (size_t i = 0; i < COUNT(vocabularies); i++) {
         if (vocabularies[i].large && devices_is_slow(device))
             continue;
@@ -68,10 +68,10 @@ static void a_draw_inverts_the_cumulative_distribution(void **state)
 #define FEW 24u
 
 static const struct { const char *label; gen_config config; } settings[] = {
-    { "as they are", { .do_sample = true, .temperature = 1.0f, .top_p = 1.0f, .seed = 1 } },
-    { "warm", { .do_sample = true, .temperature = 1.7f, .top_p = 1.0f, .seed = 2 } },
-    { "the best five", { .do_sample = true, .temperature = 1.0f, .top_k = 5, .top_p = 1.0f, .seed = 3 } },
-    { "eight tenths", { .do_sample = true, .temperature = 1.0f, .top_p = 0.8f, .seed = 4 } },
+    { "as they are", { OFF, .do_sample = true, .temperature = 1.0f, .top_p = 1.0f, .seed = 1 } },
+    { "warm", { OFF, .do_sample = true, .temperature = 1.7f, .top_p = 1.0f, .seed = 2 } },
+    { "the best five", { OFF, .do_sample = true, .temperature = 1.0f, .top_k = 5, .top_p = 1.0f, .seed = 3 } },
+    { "eight tenths", { OFF, .do_sample = true, .temperature = 1.0f, .top_p = 0.8f, .seed = 4 } },
 };
 
 /* Chi-square of the counts against the probabilities of what `kept` (the logits after the filters) leaves. With n - 1 degrees of
@@ -135,7 +135,7 @@ static void tokens_come_as_often_as_they_should(void **state)
 
 static void draw_ids(dev_device *device, uint64_t seed, int32_t *ids)
 {
-    const gen_config config = { .do_sample = true, .temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .seed = seed };
+    const gen_config config = { OFF, .do_sample = true, .temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .seed = seed };
     float           *x = new_numbers(8, 2 * 200);
     bench            b;
     open_bench(&b, device, &config, 2, 200, 8);
@@ -184,7 +184,7 @@ static void lanes_draw_the_tokens_that_one_work_item_draws(void **state)
 static void try_impossible(dev_device *device, void *user)
 {
     (void)user;
-    const gen_config config = { .do_sample = true, .temperature = 0.5f, .top_k = 3, .top_p = 0.9f, .seed = 1 };
+    const gen_config config = { OFF, .do_sample = true, .temperature = 0.5f, .top_k = 3, .top_p = 0.9f, .seed = 1 };
     float            x[4][40];
     bench            b;
     for (uint32_t i = 0; i < 40; i++) {

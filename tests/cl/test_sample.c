@@ -43,7 +43,7 @@ static void make_awkward(float *x, uint32_t count, uint32_t kind)
 static void try_greedy(dev_device *device, void *user)
 {
     (void)user;
-    const gen_config config = { .limit = 100 };
+    const gen_config config = { OFF, .limit = 100 };
     for (size_t i = 0; i < COUNT(sizes); i++) {
         if (sizes[i].large && devices_is_slow(device))
             continue;
@@ -78,7 +78,7 @@ static void greedy_takes_the_first_of_the_largest(void **state)
 static void try_steps(dev_device *device, void *user)
 {
     (void)user;
-    const gen_config config = { .limit = 100, .min_new_tokens = 2, .eos_token_ids = { 3, 5, 9999 }, .eos_token_count = 3 };
+    const gen_config config = { OFF, .limit = 100, .min_new_tokens = 2, .eos_token_ids = { 3, 5, 9999 }, .eos_token_count = 3 };
     const float      x[8] = { 0, 1, 2, 9, 4, 8, 3, -1 };
     const int32_t    want[5] = { 4, 4, 3, 3, 3 }; /* 3 and 5 end the sequence: not among the first two */
     bench            b;
@@ -149,13 +149,13 @@ static double keep(const gen_config *c, float *x, uint32_t count)
 }
 
 static const gen_config filters[] = {
-    { .do_sample = true, .temperature = 0.7f, .top_p = 1.0f },
-    { .do_sample = true, .temperature = 1.0f, .top_k = 1, .top_p = 1.0f },
-    { .do_sample = true, .temperature = 1.0f, .top_k = 50, .top_p = 1.0f },
-    { .do_sample = true, .temperature = 1.0f, .top_p = 0.9f },
-    { .do_sample = true, .temperature = 1.0f, .top_p = 0.0f },
-    { .do_sample = true, .temperature = 1.3f, .top_k = 20, .top_p = 0.35f },
-    { .do_sample = true, .temperature = 0.2f, .top_k = 300, .top_p = 0.999f },
+    { OFF, .do_sample = true, .temperature = 0.7f, .top_p = 1.0f },
+    { OFF, .do_sample = true, .temperature = 1.0f, .top_k = 1, .top_p = 1.0f },
+    { OFF, .do_sample = true, .temperature = 1.0f, .top_k = 50, .top_p = 1.0f },
+    { OFF, .do_sample = true, .temperature = 1.0f, .top_p = 0.9f },
+    { OFF, .do_sample = true, .temperature = 1.0f, .top_p = 0.0f },
+    { OFF, .do_sample = true, .temperature = 1.3f, .top_k = 20, .top_p = 0.35f },
+    { OFF, .do_sample = true, .temperature = 0.2f, .top_k = 300, .top_p = 0.999f },
 };
 
 /* Random rows: smooth, with many ties, with most tokens out already. */
@@ -240,7 +240,7 @@ static void try_golden(dev_device *device, void *user)
 {
     (void)user;
     for (size_t i = 0; i < COUNT(golden); i++) {
-        const gen_config c = { .do_sample = true, .temperature = golden[i].temperature, .top_k = golden[i].top_k, .top_p = golden[i].top_p };
+        const gen_config c = { OFF, .do_sample = true, .temperature = golden[i].temperature, .top_k = golden[i].top_k, .top_p = golden[i].top_p };
         bench            b;
         open_bench(&b, device, &c, 1, 6, 1);
         choose(&b, golden_row, 0);

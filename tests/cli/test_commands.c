@@ -23,6 +23,9 @@ static const command_case for_people[] = {
     { "logits", "logits @stories 'Once upon'", 0, "0: 438 Once  ->|1: 449 Ġupon  ->|259 Ġa", NULL },
     { "logits of the last position", "logits @stories 'Once upon' --positions last", 0, "    1: 449 Ġupon  ->", NULL },
     { "logits without a tokenizer", "logits @tiny/gpt2 --input-ids 1,2", 0, "0: 1  ->|1: 2  ->", NULL },
+    { "score", "score @stories 'Once upon a time'", 0, "     438        -        -  Once\n     449  -0.0001   0.9999  Ġupon\n|over 3 tokens, perplexity 1.0", NULL },
+    { "score without a tokenizer", "score @tiny/gpt2 --input-ids 1,2", 0, "       1        -        -  \n       2 |over 1 tokens", NULL },
+    { "perplexity", "perplexity @stories @stories/README.md --stride 64 --max-length 128 -q", 0, "perplexity |windows (max length 128, stride 64)\n", NULL },
     { "tokenize", "tokenize @stories 'Once upon'", 0, "    438  Once\n    449  Ġupon\n", NULL },
     { "tokenize, TEXT as an option", "tokenize --model @stories --text Once", 0, "438  Once", NULL },
     { "tokenize, padded", "tokenize @stories Once --padding max_length --max-length 3 --pad-token-id 0 --padding-side left", 0,
@@ -72,6 +75,11 @@ static const struct { const char *line, *keys; } as_json[] = {
     { "logits @stories 'Once upon' --json", "input_ids:a vocab_size:n positions:a positions.1:n logits:a logits.1:a logits.1.1535:n" },
     { "logits @stories 'Once upon' --positions last --json", "positions.0:n logits.0.1535:n" },
     { "logits @stories 'Once upon' --npy @here/x.npy --json", "input_ids:a positions.1:n npy:s" },
+    { "score @stories 'Once upon' --json",
+      "input_ids.1:n tokens.1:s logprobs:a logprobs.0:z logprobs.1:n sum_logprob:n mean_logprob:n perplexity:n" },
+    { "score @tiny/gpt2 --input-ids 1,2,3 --json", "input_ids.2:n tokens.2:z logprobs.0:z logprobs.2:n" },
+    { "perplexity @stories @stories/README.md -q --json", "model:s perplexity:n mean_nll:n tokens:n windows:n max_length:n stride:n" },
+    { "perplexity @tiny/gpt2 --input-ids 1,2,3,4,5 --stride 2 --max-length 3 --json", "tokens:n windows:n" },
     { "tokenize @stories 'Once upon' --json", "ids:a ids.1:n tokens:a tokens.1:s" },
     { "tokenize @stories '' --json", "ids:a tokens:a" },
     { "tokenize @stories Once --text-pair upon --offsets --json",
@@ -84,7 +92,7 @@ static const struct { const char *line, *keys; } as_json[] = {
       "platforms.0.devices.0.subgroups:b platforms.0.devices.0.vendor:s platforms.0.devices.0.driver_version:s" },
     { "info @stories --json",
       "model:s model_type:s parameters:n dtype:s checkpoint_dtype:s weight_bytes:n bytes.float32:n bytes.float16:n bytes.bfloat16:n "
-      "kv_bytes_per_token:n kv_whole_bytes_per_token:n kv_window_bytes:n vocab_size:n hidden_size:n num_hidden_layers:n max_position_embeddings:n tie_word_embeddings:b "
+      "kv_bytes_per_token:n kv_whole_bytes_per_token:n kv_window_bytes:n kv_quantized_bytes_per_token:n vocab_size:n hidden_size:n num_hidden_layers:n max_position_embeddings:n tie_word_embeddings:b "
       "devices:a devices.0.index:n devices.0.name:s devices.0.budget_bytes:n devices.0.positions_that_fit.float32:n" },
     { "bench @tiny/llama -p 8 -n 4 -r 2 --max-memory 100MB --json",
       "model:s dtype:s prefill.tokens:n prefill.tokens_per_s.min:n prefill.tokens_per_s.median:n prefill.tokens_per_s.max:n "

@@ -2,6 +2,7 @@
 #include "cli/capture.h"
 
 #include <math.h>
+#include <unistd.h>
 
 /* Parses "name" and up to six words; false as cli_parse(). */
 static bool parse(const char *name, const char *const *words, cli_args *args)
@@ -71,6 +72,102 @@ static void every_option_fills_its_member(void **state)
     assert_true(args.skip_special_tokens && args.jsonl && args.quiet);
     assert_true(parse("devices", (const char *const[]){ "-h", NULL }, &args));
     assert_true(args.help);
+}
+
+static void every_option_of_generation_fills_its_member(void **state)
+{
+    cli_args                     args;
+    const oclm_generate_options *const o = &args.generate;
+    (void)state;
+    assert_true(parse("generate", (const char *const[]){ "M", "--min-length", "3", "--max-time=1.5", "--pad-token-id", "0", NULL }, &args));
+    assert_true(o->min_length == 3 && o->max_time == 1.5 && o->pad_token_id == 0 && o->bos_token_id == OCLM_NO_TOKEN);
+    assert_true(parse("generate", (const char *const[]){ "M", "--bos-token-id=none", "--num-return-sequences", "2", "--early-stopping", "never", NULL }, &args));
+    assert_true(o->bos_token_id == OCLM_TOKEN_OFF && o->num_return_sequences == 2 && o->early_stopping == OCLM_EARLY_STOPPING_NEVER);
+    assert_true(parse("generate", (const char *const[]){ "M", "--early-stopping=false", "--length-penalty", "-1", "--repetition-penalty=1.5", NULL }, &args));
+    assert_true(o->early_stopping == OCLM_EARLY_STOPPING_OFF && o->length_penalty == -1 && o->repetition_penalty == 1.5f);
+    assert_true(parse("generate", (const char *const[]){ "M", "--early_stopping=true", "--no-repeat-ngram-size=2", "--encoder-repetition-penalty=2", NULL }, &args));
+    assert_true(o->early_stopping == OCLM_EARLY_STOPPING_ON && o->no_repeat_ngram_size == 2 && o->encoder_repetition_penalty == 2);
+    assert_true(parse("generate", (const char *const[]){ "M", "--encoder-no-repeat-ngram-size=4", "--forced-bos-token-id=7", "--forced-eos-token-id=8,9", NULL }, &args));
+    assert_true(o->encoder_no_repeat_ngram_size == 4 && o->forced_bos_token_id == 7 && o->forced_eos_token_count == 2 && o->forced_eos_token_ids[1] == 9);
+    cli_args_free(&args);
+    assert_true(parse("generate", (const char *const[]){ "M", "--guidance-scale=0.5", "--negative-prompt-ids=4,5", "--negative-prompt=bad", NULL }, &args));
+    assert_true(o->guidance_scale == 0.5f && o->negative_prompt_count == 2 && o->negative_prompt_ids[0] == 4);
+    assert_string_equal(args.negative_prompt, "bad");
+    cli_args_free(&args);
+    assert_true(parse("generate", (const char *const[]){ "M", "--remove-invalid-values", "--no-renormalize-logits", "--exponential-decay-length-penalty=5,1.5", NULL }, &args));
+    assert_true(o->remove_invalid_values == OCLM_SWITCH_ON && o->renormalize_logits == OCLM_SWITCH_OFF);
+    assert_true(o->exponential_decay_start == 5 && o->exponential_decay_factor == 1.5f);
+    assert_true(parse("generate", (const char *const[]){ "M", "--top-h=0.5", "--min-p=0.1", "--typical-p=0.2", "--epsilon-cutoff=0.25", "--eta-cutoff=0.75", NULL }, &args));
+    assert_true(o->top_h == 0.5f && o->min_p == 0.1f && o->typical_p == 0.2f && o->epsilon_cutoff == 0.25f && o->eta_cutoff == 0.75f);
+    assert_true(parse("generate", (const char *const[]){ "M", "--prompt-lookup-num-tokens=6", "--max-matching-ngram-size=3", "--token-healing", NULL }, &args));
+    assert_true(o->prompt_lookup_num_tokens == 6 && o->max_matching_ngram_size == 3 && o->token_healing == OCLM_SWITCH_ON);
+    assert_true(parse("generate", (const char *const[]){ "M", "--assistant-model=A", "--num-assistant-tokens=5", "--assistant-confidence-threshold=0", NULL }, &args));
+    assert_true(o->num_assistant_tokens == 5 && o->assistant_confidence_threshold == 0);
+    assert_string_equal(args.assistant_model, "A");
+    assert_true(parse("generate", (const char *const[]){ "M", "--num-assistant-tokens-schedule=heuristic", "--cache-implementation=static", "--no-use-cache", NULL }, &args));
+    assert_int_equal(o->num_assistant_tokens_schedule, OCLM_ASSISTANT_SCHEDULE_HEURISTIC);
+    assert_string_equal(o->cache_implementation, "static");
+    assert_int_equal(o->use_cache, OCLM_SWITCH_OFF);
+    assert_true(parse("generate", (const char *const[]){ "M", "--prefill-chunk-size=32", "--generation-config=F", NULL }, &args));
+    assert_int_equal(o->prefill_chunk_size, 32);
+    assert_string_equal(o->generation_config, "F");
+}
+
+static void lists_are_read_from_words_json_and_files(void **state)
+{
+    char     path[] = "/tmp/oclm-test-XXXXXX", option[64];
+    int      file = mkstemp(path);
+    cli_args args;
+    const oclm_generate_options *const o = &args.generate;
+    (void)state;
+    assert_true(parse("generate", (const char *const[]){ "M", "--suppress-tokens", "1,2,3", "--begin-suppress-tokens=none", NULL }, &args));
+    assert_true(o->suppress_token_count == 3 && o->suppress_tokens[2] == 3);
+    assert_true(o->begin_suppress_tokens && o->begin_suppress_token_count == 0); /* a list of none, which switches a file's off */
+    cli_args_free(&args);
+    assert_true(parse("generate", (const char *const[]){ "M", "--bad-words-ids", "[[1, 2], [], [3]]", "--sequence-bias=[[[1, 2], -3.5], [[7], 2]]", NULL }, &args));
+    assert_true(o->bad_words_count == 3 && o->bad_words_ids[0].count == 2 && o->bad_words_ids[1].count == 0 && o->bad_words_ids[2].ids[0] == 3);
+    assert_true(o->sequence_bias_count == 2 && o->sequence_bias[0].ids[1] == 2 && o->sequence_bias[0].bias == -3.5f && o->sequence_bias[1].ids[0] == 7);
+    cli_args_free(&args);
+    assert_int_equal(write(file, "[[5]]\n", 6), 6);
+    (void)close(file);
+    snprintf(option, sizeof option, "--bad-words-ids=@%s", path);
+    assert_true(parse("generate", (const char *const[]){ "M", option, "--stop-strings", "a b", "--stop-strings=\n", NULL }, &args));
+    assert_true(o->bad_words_count == 1 && o->bad_words_ids[0].ids[0] == 5);
+    assert_int_equal(o->stop_string_count, 2);
+    assert_string_equal(o->stop_strings[0], "a b");
+    assert_string_equal(o->stop_strings[1], "\n");
+    cli_args_free(&args);
+    (void)remove(path);
+    assert_true(parse("generate", (const char *const[]){ "M", "--stop-strings=", "--bad-words-ids=[]", NULL }, &args));
+    assert_true(o->stop_strings && o->stop_string_count == 0 && o->bad_words_ids && o->bad_words_count == 0);
+    cli_args_free(&args);
+}
+
+static const char *const wrong_lists[] = {
+    "--suppress-tokens=", "--suppress-tokens=a", "--suppress-tokens=1,,a", "--pad-token-id=-1", "--pad-token-id=x", "--forced-eos-token-id=",
+    "--bad-words-ids=[1,2]", "--bad-words-ids=[[1,-2]]", "--bad-words-ids=[[1.5]]", "--bad-words-ids=[[1]", "--bad-words-ids=[[\"a\"]]",
+    "--bad-words-ids={}", "--bad-words-ids=@/nowhere/at all", "--sequence-bias=[[1,2]]", "--sequence-bias=[[[1]]]", "--sequence-bias=[[[1],2,3]]",
+    "--sequence-bias=[[[1],\"a\"]]", "--sequence-bias=[[[1],2.0]] x", "--exponential-decay-length-penalty=5", "--exponential-decay-length-penalty=5,",
+    "--exponential-decay-length-penalty=5,x", "--exponential-decay-length-penalty=a,1", "--exponential-decay-length-penalty=5,inf",
+    "--early-stopping=maybe", "--num-assistant-tokens-schedule=daily", "--max-time=soon", "--max-time=nan", "--num-return-sequences=0",
+};
+
+static void wrong_lists_are_told_with_their_option(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(wrong_lists); i++) {
+        char     name[64];
+        cli_args args;
+        capture  c;
+        bool     good;
+        capture_begin(&c);
+        good = parse("generate", (const char *const[]){ "M", wrong_lists[i], NULL }, &args);
+        capture_end(&c);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(wrong_lists[i], "="), wrong_lists[i]);
+        if (good || (!strstr(c.text, name) && !strstr(c.text, "/nowhere")))
+            fail_msg("%s: %s, message: %s", wrong_lists[i], good ? "taken" : "refused", c.text);
+        cli_args_free(&args);
+    }
 }
 
 static const struct { const char *label; const char *words[4]; oclm_switch want; } switches[] = {
@@ -186,7 +283,7 @@ static void help_lists_every_option_once(void **state)
 {
     (void)state;
     for (size_t i = 0; i < cli_command_count; i++) {
-        char  *text = NULL, names[64][32];
+        char  *text = NULL, names[128][40];
         size_t length, count = 0;
         FILE  *out = open_memstream(&text, &length);
         cli_print_options(out, cli_commands[i].bit);
@@ -213,6 +310,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_is_unset),
         cmocka_unit_test(every_option_fills_its_member),
+        cmocka_unit_test(every_option_of_generation_fills_its_member),
+        cmocka_unit_test(lists_are_read_from_words_json_and_files),
+        cmocka_unit_test(wrong_lists_are_told_with_their_option),
         cmocka_unit_test(switches_go_both_ways),
         cmocka_unit_test(sizes_are_read_with_their_units),
         cmocka_unit_test(end_of_sequence_ids_are_read_or_switched_off),

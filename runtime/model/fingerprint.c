@@ -1,0 +1,64 @@
+/* fingerprint.c: tells models apart whose sessions do not fit each other: by shape, and, where only training differs, by some of the weights. */
+#include <string.h>
+
+#include "core/hash.h"
+#include "model/snapshot.h"
+
+#define SAMPLE ((size_t)4096) /* bytes of a matrix */
+
+static void add_u32(core_sha256 *sha, uint32_t value)
+{
+    const uint8_t bytes[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24) };
+    core_sha256_add(sha, bytes, sizeof bytes);
+}
+
+static void add_shapes(core_sha256 *sha, const model_architecture *a)
+{
+    const uint32_t numbers[] = { a->vocab_size, a->hidden_size, a->intermediate_size, a->layers, a->heads, a->kv_heads, a->head_dim,
+                                 a->max_position_embeddings, (uint32_t)a->position, (uint32_t)a->residual, (uint32_t)a->qk_norm,
+                                 a->experts.routing.count, a->latent.kv_rank, a->short_conv.taps, a->delta_net.taps, a->delta_net.key_heads,
+                                 a->delta_net.value_heads, a->delta_net.key_dim, a->delta_net.value_dim };
+    core_sha256_add(sha, a->model_type, strlen(a->model_type) + 1);
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        add_u32(sha, numbers[i]);
+    for (uint32_t i = 0; i < a->layers; i++) {
+        add_u32(sha, a->layer[i].mixer);
+        add_u32(sha, a->layer[i].window);
+        add_u32(sha, (uint32_t)(uint8_t)a->layer[i].rope);
+    }
+    for (int set = 0; set < MODEL_ROPE_SETS; set++) {
+        add_u32(sha, (uint32_t)a->ropes[set].type);
+        add_u32(sha, a->ropes[set].dims);
+        core_sha256_add(sha, &a->ropes[set].theta, sizeof a->ropes[set].theta);
+        core_sha256_add(sha, &a->ropes[set].factor, sizeof a->ropes[set].factor);
+    }
+}
+
+static oclm_status add_weights(core_sha256 *sha, const model_model *model, const dev_matrix *matrix)
+{
+    uint8_t bytes[SAMPLE];
+    if (matrix->part_count == 0)
+        return OCLM_OK;
+    const dev_buffer *buffer = &matrix->parts[0].buffer;
+    const size_t      count = buffer->bytes < SAMPLE ? buffer->bytes : SAMPLE;
+    const oclm_status status = dev_buffer_read(dev_queue(model->device), buffer, 0, bytes, count);
+    core_sha256_add(sha, bytes, status == OCLM_OK ? count : 0);
+    return status;
+}
+
+oclm_status model_fingerprint(const model_model *model, uint8_t digest[32])
+{
+    const model_weights *w = &model->weights;
+    core_sha256          sha;
+    oclm_status          status;
+    core_sha256_init(&sha);
+    add_shapes(&sha, &model->architecture);
+    add_u32(&sha, (uint32_t)w->dtype);
+    status = add_weights(&sha, model, &w->embedding);
+    for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
+        if ((status = add_weights(&sha, model, &w->layers[i].qkv)) == OCLM_OK)
+            status = add_weights(&sha, model, &w->layers[i].down);
+    }
+    core_sha256_end(&sha, digest);
+    return status;
+}

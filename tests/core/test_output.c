@@ -1,0 +1,106 @@
+/* test_output.c: a file written piece by piece: whole or not at all, and nothing beside it. */
+#include "core/unit.h"
+
+#include <string.h>
+
+#include "core/folder.h"
+#include "core/output.h"
+#include "core/platform.h"
+
+static bool count_name(const char *name, void *user)
+{
+    (void)name;
+    ++*(size_t *)user;
+    return true;
+}
+
+static size_t count_entries(void)
+{
+    size_t count = 0;
+    assert_int_equal(core_folder_list(folder, count_name, &count), OCLM_OK);
+    return count;
+}
+
+static void expect_content(const char *path, const char *want)
+{
+    char  *data;
+    size_t length;
+    assert_int_equal(core_read_file(path, 1000, &data, &length), OCLM_OK);
+    assert_string_equal(data, want);
+    core_free(data);
+}
+
+static void a_file_is_there_when_it_is_whole(void **state)
+{
+    char        *path = path_of("file");
+    core_output *output, *second;
+    (void)state;
+    assert_int_equal(core_output_begin(path, &output), OCLM_OK);
+    assert_int_equal(core_output_add(output, "one ", 4), OCLM_OK);
+    assert_int_equal(core_output_add(output, NULL, 0), OCLM_OK);
+    assert_false(core_path_is_file(path));
+    assert_int_equal(core_output_add(output, "two", 3), OCLM_OK);
+    assert_int_equal(core_output_end(output), OCLM_OK);
+    expect_content(path, "one two");
+    assert_int_equal(core_output_begin(path, &output), OCLM_OK); /* two at a time: the last to end wins */
+    assert_int_equal(core_output_begin(path, &second), OCLM_OK);
+    assert_int_equal(core_output_add(second, "second", 6), OCLM_OK);
+    assert_int_equal(core_output_add(output, "first", 5), OCLM_OK);
+    assert_int_equal(core_output_end(second), OCLM_OK);
+    expect_content(path, "second");
+    assert_int_equal(core_output_end(output), OCLM_OK);
+    expect_content(path, "first");
+    assert_int_equal(core_output_begin(path, &output), OCLM_OK);
+    assert_int_equal(core_output_add(output, "dropped", 7), OCLM_OK);
+    core_output_drop(output);
+    core_output_drop(NULL);
+    expect_content(path, "first");
+    assert_int_equal(count_entries(), 1);
+}
+
+static void places_that_cannot_be_written_are_named(void **state)
+{
+    core_output *output;
+    (void)state;
+    const size_t before = count_entries();
+    expect("a folder that is not there", core_output_begin(scratch_path(folder, "none/x"), &output), OCLM_ERR_NOT_FOUND, folder, "none");
+    assert_null(output);
+    expect("no name", core_output_begin(scratch_path(folder, ""), &output), OCLM_ERR_ARGUMENT, folder, "names no file");
+    assert_int_equal(core_make_folders(scratch_path(folder, "sub")), OCLM_OK);
+    assert_int_equal(core_output_begin(scratch_path(folder, "sub"), &output), OCLM_OK);
+    expect("a folder in its place", core_output_end(output), OCLM_ERR_IO, folder, "sub");
+    assert_int_equal(count_entries(), before + 1);
+}
+
+static void failing_allocations_leave_nothing_behind(void **state)
+{
+    char        *path = path_of("other");
+    core_output *output;
+    (void)state;
+    const size_t before = count_entries(), live = core_memory_live();
+    for (size_t n = 1;; n++) {
+        core_memory_fail_at(n, true);
+        const oclm_status status = core_output_begin(path, &output);
+        core_memory_fail_at(0, false);
+        if (status == OCLM_OK) {
+            assert_true(n > 4);
+            break;
+        }
+        assert_int_equal(status, OCLM_ERR_MEMORY);
+        assert_int_equal(core_memory_live(), live);
+        assert_int_equal(count_entries(), before);
+    }
+    core_output_drop(output);
+    assert_int_equal(core_memory_live(), live);
+    assert_int_equal(count_entries(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_SCRATCH(a_file_is_there_when_it_is_whole),
+        IN_SCRATCH(places_that_cannot_be_written_are_named),
+        IN_SCRATCH(failing_allocations_leave_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
