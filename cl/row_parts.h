@@ -3,7 +3,8 @@
 // A row is cut into parts of `part` scores (a multiple of 16). On cores a work-item takes a part alone, one score after the other; on lanes a
 // work-group does, neighbouring lanes neighbouring scores:
 //   for (uint i = begin + LANE; i < end; i += LANES)
-// What is known of a whole row stands in its workspace (sample.h), part for part. JOINT: declared in a kernel that asks for it.
+// What is known of a whole row stands in its workspace (sample.h), part for part: few numbers, which every lane adds up by itself. Barriers stand
+// under no condition: PoCL makes a copy of all that follows for each that does.
 // Launch    {parts * WG, rows}, local {WG, 1}; WG = 1: any local size
 // Build     -DWG=<power of two>: lanes that share a part; 1: none do
 #ifndef OCLM_ROW_PARTS_H
@@ -22,7 +23,6 @@
 #define PARTS ((uint)get_num_groups(0))
 #define ROW   (get_group_id(1))
 #define LANES WG
-#define JOINT __local ulong values[WG]
 #else
 #define GROUP
 #define LANE  0u
@@ -30,51 +30,31 @@
 #define PARTS ((uint)get_global_size(0))
 #define ROW   (get_global_id(1))
 #define LANES 1u
-#define JOINT __local ulong *const values = 0
 #endif
 
-// The largest, or the sum, of what the lanes of a part hold.
-static inline ulong largest_of_part(__local ulong *const values, const ulong own)
+static inline float largest_score(const __global ulong *const space, const uint parts)
 {
-#if WG > 1
-    return largest_of_group(values, own);
-#else
-    (void)values;
-    return own;
-#endif
-}
-
-static inline ulong sum_of_part(__local ulong *const values, const ulong own)
-{
-#if WG > 1
-    return sum_of_group(values, own);
-#else
-    (void)values;
-    return own;
-#endif
-}
-
-static inline float largest_score(const __global ulong *const space, const uint parts, __local ulong *const values)
-{
-    ulong largest = 0;
-    for (uint p = LANE; p < parts; p += LANES)
-        largest = max(largest, space[LARGEST(parts) + p]);
-    return float_of((uint)largest_of_part(values, largest));
+    uint largest = 0;
+    for (uint p = 0; p < parts; p++)
+        largest = max(largest, (uint)space[LARGEST(parts) + p]);
+    return float_of(largest);
 }
 
 // Of the numbers that stand from `at` on, one for each part.
-static inline ulong sum_of_row(const __global ulong *const space, const size_t at, const uint parts, __local ulong *const values)
+static inline ulong sum_of_row(const __global ulong *const space, const size_t at, const uint parts)
 {
     ulong sum = 0;
-    for (uint p = LANE; p < parts; p += LANES)
+    for (uint p = 0; p < parts; p++)
         sum += space[at + p];
-    return sum_of_part(values, sum);
+    return sum;
 }
+
+#define UNIT_OF_MASS 9.09494702e-13f // 2^-40
 
 // log(sum of e^(x - largest)).
 static inline float log_of_mass(const ulong total)
 {
-    return log_f1((float)total * 9.09494702e-13f); // 2^-40
+    return log_f1((float)total * UNIT_OF_MASS);
 }
 
 #endif

@@ -1,19 +1,23 @@
-// sample.h: what sample.cl and sample_lanes.cl agree on: keys that order floats, probabilities as integers, the workspace.
+// sample.h: what the kernels over rows of scores agree on: keys that order floats, probabilities as integers, the workspace.
 #ifndef OCLM_SAMPLE_H
 #define OCLM_SAMPLE_H
 
 #include "math.h"
 
-#define BINS 256u
-// A row's workspace: sums [parts][BINS] of a radix pass, then candidates [parts], largest keys [parts], masses [parts], and
-#define WORDS(parts)      ((size_t)(parts) * (BINS + 3u) + 4u)
-#define CANDIDATES(parts) ((size_t)(parts) * BINS)
-#define LARGEST(parts)    ((size_t)(parts) * (BINS + 1u))
-#define MASSES(parts)     ((size_t)(parts) * (BINS + 2u))
-#define PREFIX(parts)     ((size_t)(parts) * (BINS + 3u)) // the digits found so far
-#define LEFT(parts)       (PREFIX(parts) + 1u)            // what is still to be counted off below them
-
-#define KEY_MINUS_INFINITY 0x007FFFFFu
+#define BINS   256u
+#define LISTED 100u // the largest scores that top_h looks at
+// A row's workspace: two sets of sums [parts][BINS] for the passes of a search (filter.h), then candidates, largest keys, masses, moments, and how
+// many have the border's key, each [parts], and
+#define BIN_SET(parts, set) ((size_t)(parts) * BINS * (set))
+#define CANDIDATES(parts)   ((size_t)(parts) * (2u * BINS))
+#define LARGEST(parts)      ((size_t)(parts) * (2u * BINS + 1u))
+#define MASSES(parts)       ((size_t)(parts) * (2u * BINS + 2u))
+#define MOMENTS(parts)      ((size_t)(parts) * (2u * BINS + 3u))
+#define TIES(parts)         ((size_t)(parts) * (2u * BINS + 4u))
+#define STATES(parts)       ((size_t)(parts) * (2u * BINS + 5u)) // of a search: its digits so far and what is left to count off, [3]
+#define BORDER(parts)       (STATES(parts) + 6u)                 // a key, and how many of those that have it go
+#define LIST(parts)         (BORDER(parts) + 2u)                 // how many keys are listed, and they [LISTED]
+#define WORDS(parts)        (LIST(parts) + 1u + LISTED)
 
 static inline uint key(const float x)
 {

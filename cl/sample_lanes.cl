@@ -1,8 +1,7 @@
 // sample_lanes: the kernels of sample.cl that go through logits, in the shape for devices whose work-items are lanes (GPUs)
 //
 // A work-group takes a part of a row, neighbouring lanes neighbouring logits. What they find is joined in local memory: all of it integers, so
-// that it is the same whatever the order, and the same as by sample.cl. A radix pass counts in local memory, by atomic additions.
-// A token's place among those before it, for ties and for the draw, is a sum over lanes.
+// that it is the same whatever the order, and the same as by sample.cl. A token's place among those before it is a sum over lanes.
 //
 // Arguments and workspace as in sample.cl; the parts are the groups of dimension 0.
 // Launch    {parts * WG, rows}, local {WG, 1}; sample_lanes_draw {WG, rows}
@@ -30,105 +29,6 @@ static inline float largest_of_row(const __global ulong *const space, const uint
     return float_of((uint)largest_of_group(values, largest));
 }
 
-// ---- What changes logits
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void sample_lanes_temperature(__global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                              const float temperature)
-{
-    __global float *const x = logits + get_group_id(1) * stride;
-    const uint begin = PART * part, end = min(begin + part, vocab);
-    for (uint i = begin + LID; i < end; i += WG)
-        x[i] = x[i] / temperature;
-}
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void sample_lanes_count(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                        __global ulong *restrict workspace, const uint shift, const uint by_mass)
-{
-    __local ulong values[WG];
-    __local uint low[BINS], high[BINS]; // 64 bits in two halves: atomic additions of 32 are what every device has
-    const __global float *const x = logits + get_group_id(1) * stride;
-    __global ulong *const space = workspace + get_group_id(1) * WORDS(PARTS);
-    __global ulong *const bins = space + PART * BINS;
-    const uint begin = PART * part, end = min(begin + part, vocab);
-    const ulong prefix = shift == 24 ? 0 : space[PREFIX(PARTS)];
-    const float largest = largest_of_row(space, PARTS, values); // without meaning where nothing is counted by mass
-    for (uint b = LID; b < BINS; b += WG)
-        low[b] = high[b] = 0;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint i = begin + LID; i < end; i += WG) {
-        const uint k = key(x[i]);
-        if ((ulong)k >> (shift + 8) == prefix) {
-            const ulong more = by_mass ? mass(exp_f1(x[i] - largest)) : 1;
-            const uint bin = k >> shift & (BINS - 1);
-            const uint before = atomic_add(&low[bin], (uint)more);
-            const uint carry = before + (uint)more < before;
-            if (more >> 32 || carry)
-                atomic_add(&high[bin], (uint)(more >> 32) + carry);
-        }
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint b = LID; b < BINS; b += WG)
-        bins[b] = (ulong)high[b] << 32 | low[b];
-}
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void sample_lanes_cut_rank(__global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                           const __global ulong *restrict workspace)
-{
-    __global float *const x = logits + get_group_id(1) * stride;
-    const uint least = (uint)workspace[get_group_id(1) * WORDS(PARTS) + PREFIX(PARTS)];
-    const uint begin = PART * part, end = min(begin + part, vocab);
-    for (uint i = begin + LID; i < end; i += WG)
-        if (key(x[i]) < least)
-            x[i] = -INFINITY;
-}
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void sample_lanes_cut_mass(__global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                           const __global ulong *restrict workspace)
-{
-    __local ulong values[WG];
-    __global float *const x = logits + get_group_id(1) * stride;
-    const __global ulong *const space = workspace + get_group_id(1) * WORDS(PARTS);
-    const uint least = (uint)space[PREFIX(PARTS)];
-    const uint begin = PART * part, end = min(begin + part, vocab);
-    const ulong one = mass(exp_f1(float_of(least) - largest_of_row(space, PARTS, values)));
-    ulong before = 0;
-    for (uint p = LID; p < PART && one > 0; p += WG)
-        before += space[p * BINS + (least & (BINS - 1))] / one;
-    before = sum_of_group(values, before);
-    ulong ties = one > 0 ? space[LEFT(PARTS)] / one : 0; // that go
-    ties -= min(ties, before);
-    for (uint block = begin; block < end; block += WG) {
-        const uint i = block + LID, k = key(x[min(i, end - 1)]);
-        const bool tie = i < end && k == least;
-        ulong all;
-        const ulong place = sum_up_to(values, tie, &all); // from 1 on
-        if (i < end && one > 0 && (k < least || (tie && place <= ties))) // without probabilities: the draw will tell
-            x[i] = -INFINITY;
-        ties -= min(ties, all);
-    }
-}
-
-// ---- The choice
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void sample_lanes_largest(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                          __global ulong *restrict workspace)
-{
-    __local ulong values[WG];
-    const __global float *const x = logits + get_group_id(1) * stride;
-    const uint begin = PART * part, end = min(begin + part, vocab);
-    uint best = 0;
-    for (uint i = begin + LID; i < end; i += WG)
-        best = max(best, key(x[i]));
-    const ulong largest = largest_of_group(values, best);
-    if (LID == 0)
-        workspace[get_group_id(1) * WORDS(PARTS) + LARGEST(PARTS) + PART] = largest;
-}
-
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void sample_lanes_greedy(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
                          __global ulong *restrict workspace)
@@ -142,23 +42,6 @@ void sample_lanes_greedy(const __global float *restrict logits, const uint strid
     candidate = largest_of_group(values, candidate);
     if (LID == 0)
         workspace[get_group_id(1) * WORDS(PARTS) + CANDIDATES(PARTS) + PART] = candidate;
-}
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void sample_lanes_mass(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
-                       __global ulong *restrict workspace)
-{
-    __local ulong values[WG];
-    const __global float *const x = logits + get_group_id(1) * stride;
-    __global ulong *const space = workspace + get_group_id(1) * WORDS(PARTS);
-    const float largest = largest_of_row(space, PARTS, values);
-    const uint begin = PART * part, end = min(begin + part, vocab);
-    ulong sum = 0;
-    for (uint i = begin + LID; i < end; i += WG)
-        sum += mass(exp_f1(x[i] - largest));
-    sum = sum_of_group(values, sum);
-    if (LID == 0)
-        space[MASSES(PARTS) + PART] = sum;
 }
 
 // The token whose mass, added to that of all before it, passes a random share of the whole: first its part, then the place in that.

@@ -10,12 +10,16 @@
 #define LANES         128u /* of a group that shares a part */
 #define LEAST_LANES   32u  /* with less, work-items go alone */
 #define ROW_LANES     256u /* of a group that shares a row: as many as there are bins, of which it picks a digit */
-#define MAX_PARTS     64u
-#define BINS          256u /* of cl/sample.h, as is what follows */
+/* At most so many: each part adds up what all parts have counted (cl/filter.h), which with 64 on two cores cost more than what they had to count. */
+#define MAX_PARTS_ON_CORES 16u
+#define MAX_PARTS_ON_LANES 64u
+#define MAX_PART           65536u /* 4096 vectors: what sums in halves hold (cl/filter.h) */
+#define BINS          256u /* of cl/sample.h, as are the next and what follows */
+#define LISTED        100u
 
 static size_t workspace_words(uint32_t parts)
 {
-    return (size_t)parts * (BINS + 3u) + 4u;
+    return (size_t)parts * (2u * BINS + 5u) + 6u + 2u + 1u + LISTED;
 }
 
 /* The largest power of two up to `most` that the device takes; 1 where that is too few to share anything. */
@@ -30,8 +34,9 @@ static uint32_t group_within(const dev_device *device, uint32_t most)
 static void cut_into_parts(gen_parts *parts, bool lanes)
 {
     const uint32_t wanted = lanes ? PART_ON_LANES : PART_ON_CORES;
-    const uint32_t least = (parts->vocab + MAX_PARTS - 1) / MAX_PARTS;
+    const uint32_t most = lanes ? MAX_PARTS_ON_LANES : MAX_PARTS_ON_CORES, least = (parts->vocab + most - 1) / most;
     parts->part = ((least > wanted ? least : wanted) + 15u) / 16u * 16u;
+    parts->part = parts->part < MAX_PART ? parts->part : MAX_PART;
     parts->parts = (parts->vocab + parts->part - 1) / parts->part;
 }
 
@@ -86,12 +91,4 @@ oclm_status gen_items_add(dev_work *work, uint32_t items, uint32_t rows, const c
     const dev_launch launch = { .source = source, .kernel = kernel, .options = "-DWG=1", .dims = 2, .global = { items, rows },
                                 .args = args, .arg_count = (cl_uint)count };
     return dev_work_add(work, &launch);
-}
-
-oclm_status gen_mass_add(const gen_parts *parts, dev_work *work, uint32_t rows, const dev_buffer *scores)
-{
-    const dev_arg args[] = { dev_arg_buffer(scores), dev_arg_u32(parts->stride), dev_arg_u32(parts->vocab), dev_arg_u32(parts->part),
-                             dev_arg_buffer(&parts->workspace) };
-    oclm_status   status = gen_shape_add(parts, work, GEN_SPAN_PARTS, rows, "sample", "largest", args, COUNT(args));
-    return status == OCLM_OK ? gen_shape_add(parts, work, GEN_SPAN_PARTS, rows, "sample", "mass", args, COUNT(args)) : status;
 }

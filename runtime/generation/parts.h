@@ -33,7 +33,5 @@ oclm_status gen_shape_add(const gen_parts *parts, dev_work *work, gen_span span,
                           const dev_arg *args, size_t count);
 /* Records one for `items` work-items a row that have nothing to do with parts. */
 oclm_status gen_items_add(dev_work *work, uint32_t items, uint32_t rows, const char *source, const char *kernel, const dev_arg *args, size_t count);
-/* Records what any probability is made of: each part's largest score and mass, into the workspace. */
-oclm_status gen_mass_add(const gen_parts *parts, dev_work *work, uint32_t rows, const dev_buffer *scores);
 
 #endif

@@ -1,10 +1,12 @@
-/* processors.c: the order of the processors, and what each is launched with. Kernels: cl/process_*.cl, cl/sample*.cl. */
+/* processors.c: the order of the processors, and what each is launched with. Kernels: cl/process_*.cl; filters.c has those of sampling. */
 #include "generation/processors.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "generation/filters.h"
 
 #define EVER    UINT32_MAX      /* of lengths: none is so large */
 #define GROWTHS (1u << 20)      /* steps for which exponential decay is tabulated, at most */
@@ -354,48 +356,6 @@ static oclm_status add_forced(const recording *r)
     return status;
 }
 
-static oclm_status add_shape(const recording *r, const char *what, const dev_arg *more, size_t count)
-{
-    const gen_parts *parts = &r->p->parts;
-    dev_arg          args[8] = { dev_arg_buffer(r->scores), dev_arg_u32(parts->stride), dev_arg_u32(parts->vocab), dev_arg_u32(parts->part) };
-    memcpy(args + 4, more, count * sizeof *more);
-    return gen_shape_add(parts, r->work, GEN_SPAN_PARTS, r->p->rows.rows, "sample", what, args, count + 4);
-}
-
-/* Finds a key digit by digit: `pick` chooses each from the counts, by `target`. */
-static oclm_status add_search(const recording *r, const char *pick, dev_arg target, bool by_mass)
-{
-    const gen_parts *parts = &r->p->parts;
-    const dev_arg    workspace = dev_arg_buffer(&parts->workspace);
-    oclm_status      status = OCLM_OK;
-    for (int shift = 24; shift >= 0 && status == OCLM_OK; shift -= 8) {
-        const dev_arg digit[] = { workspace, dev_arg_u32((uint32_t)shift), dev_arg_u32(by_mass) };
-        const dev_arg args[] = { workspace, dev_arg_u32(parts->parts), dev_arg_u32((uint32_t)shift), target };
-        if ((status = add_shape(r, "count", digit, COUNT(digit))) == OCLM_OK)
-            status = gen_parts_add(parts, r->work, GEN_SPAN_ROWS, r->p->rows.rows, "sample", pick, args, COUNT(args));
-    }
-    return status;
-}
-
-static oclm_status add_top_k(const recording *r, uint32_t k)
-{
-    const dev_arg workspace = dev_arg_buffer(&r->p->parts.workspace);
-    oclm_status   status = add_search(r, "sample_pick_rank", dev_arg_u32(k), false);
-    return status == OCLM_OK ? add_shape(r, "cut_rank", &workspace, 1) : status;
-}
-
-static oclm_status add_top_p(const recording *r)
-{
-    const dev_arg workspace = dev_arg_buffer(&r->p->parts.workspace);
-    /* What goes is the share 1 - p, as a fraction of 2^64; ldexp() of what is below 1 in steps of 2^-53 fits. */
-    const double   out = 1.0 - (double)r->p->config.top_p;
-    const uint64_t share = out >= 1.0 ? UINT64_MAX : (uint64_t)ldexp(out > 0.0 ? out : 0.0, 64);
-    oclm_status    status = add_shape(r, "largest", &workspace, 1);
-    if (status == OCLM_OK)
-        status = add_search(r, "sample_pick_mass", dev_arg_u64(share), true);
-    return status == OCLM_OK ? add_shape(r, "cut_mass", &workspace, 1) : status;
-}
-
 static oclm_status add_log_softmax(const recording *r)
 {
     const dev_arg workspace = dev_arg_buffer(&r->p->parts.workspace);
@@ -403,22 +363,17 @@ static oclm_status add_log_softmax(const recording *r)
     return status == OCLM_OK ? add_parts(r, r->p->rows.rows, "process_values", "process_log_softmax", &workspace, 1) : status;
 }
 
+/* Leaves, while sampling, what a draw goes by. */
 static oclm_status add_last(const recording *r)
 {
     const gen_config *c = &r->p->config;
-    const dev_arg     temperature = dev_arg_f32(c->temperature);
-    const uint32_t    k = c->top_k > c->min_keep ? c->top_k : c->min_keep;
-    oclm_status       status = OCLM_OK;
-    if (c->do_sample) {
-        if (c->temperature != 1.0f)
-            status = add_shape(r, "temperature", &temperature, 1);
-        if (status == OCLM_OK && c->top_k > 0 && k < r->p->rows.vocab)
-            status = add_top_k(r, k);
-        if (status == OCLM_OK && c->top_p < 1.0f)
-            status = add_top_p(r);
-    }
+    const gen_parts  *parts = &r->p->parts;
+    const uint32_t    rows = r->p->rows.rows;
+    oclm_status       status = c->do_sample ? gen_filters_add(parts, c, r->work, rows, r->scores) : OCLM_OK;
     if (status == OCLM_OK && c->renormalize_logits)
         status = add_log_softmax(r);
+    if (status == OCLM_OK && c->renormalize_logits && c->do_sample)
+        status = gen_mass_add(parts, r->work, rows, r->scores);
     return status;
 }
 

@@ -35,8 +35,7 @@ static oclm_status add_draw(const gen_sampler *sampler, dev_work *work, const de
         dev_arg_buffer(&parts->workspace), dev_arg_u32(parts->parts), dev_arg_buffer(&sampler->step), dev_arg_u64(sampler->seed),
         dev_arg_u32(sampler->rows_are_steps ? 0 : each),
     };
-    oclm_status status = gen_mass_add(parts, work, rows, scores);
-    return status == OCLM_OK ? gen_shape_add(parts, work, GEN_SPAN_PART, rows, "sample", "draw", args, COUNT(args)) : status;
+    return gen_shape_add(parts, work, GEN_SPAN_PART, rows, "sample", "draw", args, COUNT(args));
 }
 
 static oclm_status add_greedy(const gen_sampler *sampler, dev_work *work, const dev_buffer *scores)

@@ -26,7 +26,7 @@ oclm_status gen_sampler_new(dev_device *device, cl_command_queue queue, const ge
                             const gen_processors *processors, uint32_t ring_size, gen_sampler *sampler);
 void        gen_sampler_free(dev_device *device, gen_sampler *sampler);
 /* `ids` and `positions` are int32 [rows]; `advance`: add 1 to positions (false after a prefill, whose positions are set anew).
- * The history is written where rows->history is given and not shared (one_history). */
+ * While sampling GEN_STAGE_LAST stands right before: it leaves what the draw goes by. The history is written where rows->history is given and not shared (one_history). */
 oclm_status gen_sampler_add(const gen_sampler *sampler, dev_work *work, const dev_buffer *scores, const dev_buffer *ids,
                             const dev_buffer *positions, bool advance);
 
