@@ -18,8 +18,8 @@ static void plan(prefill *p)
     p->next_first = p->readings[0].first;
     for (uint32_t i = 0; i < p->count; i++) {
         p->total += p->readings[i].count - p->readings[i].first;
-        if (p->readings[i].first == 0 && p->readings[i].count > p->longest)
-            p->longest = p->readings[i].count;
+        if (p->readings[i].first == 0 && p->readings[i].count + p->readings[i].more > p->longest)
+            p->longest = p->readings[i].count + p->readings[i].more;
     }
 }
 

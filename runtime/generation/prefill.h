@@ -8,6 +8,7 @@ typedef struct gen_reading {
     uint32_t       sequence;
     const int32_t *ids;
     uint32_t       first, count; /* of `ids`; those before `first` < count are in the sequence */
+    uint32_t       more;         /* ids of the same prompt that the caller reads next, in a pass of its own; 0 */
 } gen_reading;
 
 /* Enqueues all passes, waiting for each but the last: hooks->progress and hooks->cancel are asked before each. `wanted` is MODEL_LOGITS_LAST or

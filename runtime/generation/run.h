@@ -9,6 +9,8 @@
 #include "generation/stop_strings.h"
 #include "model/forward.h"
 
+#define GEN_TUNED_PROMPT 2048u /* ids: a prompt so long is worth seconds of measuring, once for a device (dev_matmul_tune()) */
+
 typedef struct gen_run gen_run;
 
 typedef struct gen_prompt {
@@ -33,6 +35,9 @@ typedef struct gen_place {
     model_state *state;
     uint32_t     held;
 } gen_place;
+
+/* From where the prompt is read: from what the place holds on, or, where the state cannot go back there, from its start: it then holds nothing. */
+uint32_t gen_place_go_on(gen_place *place);
 
 typedef struct gen_sequence {
     int32_t           *history;      /* padding to the longest prompt, prompt, new ids; the run's */

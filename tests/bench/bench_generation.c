@@ -85,9 +85,9 @@ static void measure(const oclm_model *model, way *w, size_t vocab)
     oclm_generation_free(generation);
 }
 
-static void print_ratio(const char *what, int way, int over, const char *goal)
+static void print_ratio(const char *what, int which, int over, const char *goal)
 {
-    (void)printf("| %s | %.2f | %s |\n", what, ways[way].tokens_per_s / ways[over].tokens_per_s, goal);
+    (void)printf("| %s | %.2f | %s |\n", what, ways[which].tokens_per_s / ways[over].tokens_per_s, goal);
 }
 
 int main(int argc, char **argv)

@@ -31,7 +31,7 @@ PROCESSORS = [          # no guidance_scale: transformers leaves what runs witho
     {"repetition_penalty": 0.8, "no_repeat_ngram_size": 3, "min_new_tokens": 4},
     {"sequence_bias": [[[5], 1.5], [[7], -4.0], [[11, 12], 6.0]], "encoder_repetition_penalty": 1.4},
     {"exponential_decay_length_penalty": [3, 1.5], "renormalize_logits": True},
-    {"suppress_tokens": list(range(20, 50)), "begin_suppress_tokens": list(range(0, 20)), "forced_eos_token_id": 23},
+    {"suppress_tokens": list(range(24, 50)), "begin_suppress_tokens": list(range(0, 20)), "forced_eos_token_id": 23},
 ]
 
 
