@@ -43,7 +43,7 @@ static oclm_status make_state(gen_beam_search *s)
         ids += s->run->prompts[i].count + (copies > 1 ? without(s->run, i).count : 0);
     const uint32_t            chunk = ids < MODEL_CHUNK_ROWS ? (uint32_t)ids : MODEL_CHUNK_ROWS;
     const model_state_options options = { .sequences = s->pass_rows, .max_positions = s->width, .max_rows = most(chunk, s->pass_rows),
-                                          .max_logit_rows = s->pass_rows, .whole_windows = true };
+                                          .max_logit_rows = s->pass_rows, .quantized_cache = c->quantized_cache, .whole_windows = true };
     return model_state_new(s->run->model, &options, &s->state);
 }
 

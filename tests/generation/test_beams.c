@@ -312,6 +312,31 @@ static void finished_sequences_are_told(const model_model *model)
     runs_free(&result);
 }
 
+/* Rows that run without the prompt are read, stepped and reordered with the others: where they have the same prompt, guidance changes nothing; the
+ * prompt's last id alone does. */
+static void guidance_follows_the_beams(const model_model *model)
+{
+    gen_config  plain = beams_of(3, 3), guided = beams_of(3, 3);
+    runs_result one, other;
+    guided.guidance_scale = 3.0f;
+    search(model, &plain, &silent, &one);
+    search(model, &guided, &silent, &other);
+    assert_true(fabsf(one.run->sequences[0].score - other.run->sequences[0].score) > 1e-2f);
+    runs_free(&other);
+    guided.negative_prompt = (gen_ids){ core_copy(prompt, sizeof prompt, "a negative prompt"), COUNT(prompt) }; /* becomes the run's */
+    assert_non_null(guided.negative_prompt.ids);
+    search(model, &guided, &silent, &other);
+    for (uint32_t i = 0; i < 3; i++) {
+        const gen_sequence *x = &one.run->sequences[i], *y = &other.run->sequences[i];
+        assert_int_equal(x->count, y->count);
+        assert_memory_equal(x->ids, y->ids, x->count * sizeof *x->ids);
+        assert_memory_equal(x->beam_indices, y->beam_indices, x->count * sizeof *x->ids);
+        assert_true(fabsf(x->score - y->score) < 1e-4f);
+    }
+    runs_free(&other);
+    runs_free(&one);
+}
+
 /* Beams are drawn: the same for a seed, other ones for others; and what is drawn has a score of its own. */
 static void sampling_repeats(const model_model *model)
 {
@@ -350,6 +375,7 @@ static void hooks_on_device(const place *where, void *user)
     only_what_is_allowed_comes(model);
     time_and_cancelling_end_all(model);
     finished_sequences_are_told(model);
+    guidance_follows_the_beams(model);
     sampling_repeats(model);
     too_many_are_refused(model);
     model_free(model);

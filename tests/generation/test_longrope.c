@@ -1,5 +1,5 @@
 /* test_longrope.c: a generation that grows past the length for which "longrope" changes its factors gives the ids that come of reading each
- * prefix afresh, as transformers does, which throws its cache away there; in a state of its own and in one that goes on. */
+ * prefix afresh, as transformers does, which throws its cache away there; in a state of its own, in one that goes on, and with beams. */
 #include <math.h>
 
 #include "model/models.h"
@@ -28,6 +28,43 @@ static void continue_afresh(model_state *state, uint32_t vocab, int32_t *ids)
     }
 }
 
+/* The log-probability of new ids behind the prompt, each of one pass over all before it. */
+static double sum_afresh(model_state *state, uint32_t vocab, const int32_t *ids)
+{
+    float  logits[128];
+    double sum = 0;
+    assert_in_range(vocab, 1, COUNT(logits));
+    for (uint32_t count = COUNT(prompt); count < COUNT(prompt) + NEW_IDS; count++) {
+        const model_piece piece = { .count = count, .ids = ids };
+        double            all = 0;
+        models_rewind(state);
+        assert_ok(model_forward(state, &piece, 1, MODEL_LOGITS_LAST));
+        assert_ok(dev_buffer_read(state->queue, &state->logits, 0, logits, vocab * sizeof *logits));
+        for (uint32_t t = 0; t < vocab; t++)
+            all += exp(logits[t]);
+        sum += logits[ids[count]] - log(all);
+    }
+    return sum;
+}
+
+/* All beams are read anew, each with its own ids: their scores are those of sequences read afresh. */
+static void check_beams(const model_model *model, model_state *state)
+{
+    gen_config  config = runs_greedy(COUNT(prompt) + NEW_IDS);
+    runs_result result;
+    config.mode = GEN_MODE_BEAMS;
+    config.num_beams = config.num_return_sequences = 3;
+    assert_ok(runs_generate(model, prompt, COUNT(prompt), &config, &silent, NULL, &result));
+    for (uint32_t i = 0; i < 3; i++) {
+        const gen_sequence *s = &result.run->sequences[i];
+        assert_int_equal(s->count, NEW_IDS);
+        const double got = (double)s->score * NEW_IDS, want = sum_afresh(state, model->architecture.vocab_size, s->history);
+        if (!(fabs(got - want) <= 2e-3))
+            fail_msg("beam %u: its log-probabilities add up to %.7g, its score says %.7g", i, want, got);
+    }
+    runs_free(&result);
+}
+
 static void check_ids(const char *what, const runs_result *result, const int32_t *want, size_t count)
 {
     assert_int_equal(result->count, count);
@@ -53,6 +90,14 @@ static void check_device(const place *where, void *user)
     continue_afresh(state, model->architecture.vocab_size, ids);
     assert_ok(runs_generate(model, prompt, COUNT(prompt), &config, &silent, NULL, &result));
     check_ids("in a state of its own", &result, ids + COUNT(prompt), NEW_IDS);
+    runs_free(&result);
+    check_beams(model, state);
+    gen_config guessing = config;
+    guessing.mode = GEN_MODE_ASSISTED;
+    guessing.prompt_lookup_num_tokens = 6;
+    guessing.max_matching_ngram_size = 1;
+    assert_ok(runs_generate(model, prompt, COUNT(prompt), &guessing, &silent, NULL, &result));
+    check_ids("guessing ahead", &result, ids + COUNT(prompt), NEW_IDS);
     runs_free(&result);
     models_rewind(state);
     assert_ok(runs_generate(model, prompt, COUNT(prompt), &config, &silent, &going_on, &result));
