@@ -104,7 +104,7 @@ static oclm_status record(gen_beam_search *s)
                                   .history_stride = s->run->config.limit };
     const model_reorder  reorder = { .groups = s->pass_rows / s->beams.beams, .group = s->beams.beams, .origins = s->beams.origins,
                                      .positions = s->state->positions };
-    dev_work **const     works[] = { &s->stages[0], &s->stages[1], &s->stages[2], &s->choice, &s->first, &s->step };
+    dev_work **const     works[] = { &s->stages[0], &s->stages[1], &s->stages[2], &s->choice, &s->first, &s->step, &s->reorder };
     oclm_status          status = OCLM_OK;
     for (size_t i = 0; i < COUNT(works) && status == OCLM_OK; i++)
         status = dev_work_new(device, works[i]);
@@ -112,7 +112,7 @@ static oclm_status record(gen_beam_search *s)
         (status = gen_beams_add_choice(&s->beams, s->choice, &s->state->logits)) == OCLM_OK &&
         (status = gen_beams_add_step(&s->beams, s->first, &rows, false)) == OCLM_OK &&
         (status = gen_beams_add_step(&s->beams, s->step, &rows, true)) == OCLM_OK)
-        status = model_reorder_add(&s->state->cache, s->step, &reorder);
+        status = model_reorder_add(&s->state->cache, s->reorder, &reorder);
     return status;
 }
 
@@ -302,7 +302,9 @@ static oclm_status enqueue_choice(gen_beam_search *s, bool *going_on)
 
 static oclm_status enqueue_step(gen_beam_search *s)
 {
-    const oclm_status status = dev_work_enqueue(s->fresh ? s->first : s->step, s->state->queue, NULL);
+    oclm_status status = dev_work_enqueue(s->fresh ? s->first : s->step, s->state->queue, NULL);
+    if (status == OCLM_OK && s->enqueued > 0) /* behind the prompt all beams hold the same */
+        status = dev_work_enqueue(s->reorder, s->state->queue, NULL);
     s->fresh = false;
     s->enqueued++;
     return status;
@@ -509,7 +511,7 @@ static void end(gen_run *run)
         return;
     if (s->state != NULL)
         (void)dev_finish(s->state->queue);
-    dev_work *const works[] = { s->stages[0], s->stages[1], s->stages[2], s->choice, s->first, s->step, s->pass };
+    dev_work *const works[] = { s->stages[0], s->stages[1], s->stages[2], s->choice, s->first, s->step, s->reorder, s->pass };
     for (size_t i = 0; i < COUNT(works); i++)
         dev_work_free(works[i]);
     gen_processors_free(s->processors);

@@ -23,7 +23,8 @@ typedef struct gen_beam_search {
     dev_buffer      history, lengths, begins; /* of gen_rows; empty where nothing asks for them */
     dev_work       *stages[3];    /* on scores: log-probabilities, guidance and the first processors; the forced ones; the last */
     dev_work       *choice;
-    dev_work       *first, *step; /* what becomes of it: behind a prompt; behind a pass */
+    dev_work       *first, *step; /* what becomes of it: where rows have been read whole; behind a pass */
+    dev_work       *reorder;      /* of the cache */
     dev_work       *pass;
     uint32_t        pass_rows;    /* copies * rows */
     uint32_t        bound;        /* of what is recorded in `pass`: no position reaches it */
