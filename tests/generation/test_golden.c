@@ -95,6 +95,8 @@ static int run(const oclm_model *model, const char *scratch, const cJSON *test)
     }
     oclm_generate_options_init(&options, sizeof options);
     options.generation_config = scratch_path(scratch, "generation_config.json");
+    if (!cJSON_IsNumber(member(member(test, "generation_config"), "eos_token_id")) && !cJSON_IsArray(member(member(test, "generation_config"), "eos_token_id")))
+        options.use_eos_token = OCLM_SWITCH_OFF; /* None there; the model's config.json has one */
     if (negative)
         options.negative_prompt_ids = negative_ids = read_ids(negative, &options.negative_prompt_count);
     if (oclm_generate_batch(model, NULL, rows, count, &options, &generation) != OCLM_OK) {
