@@ -6,8 +6,7 @@
 //
 //   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * GROUP][HEAD_DIM]; with TURNS then the new keys and
 //              values, [KV_HEADS][HEAD_DIM] each
-//   keys       fp32 [pages][KV_HEADS][HEAD_DIM][PAGE]
-//   values     fp32 [pages][KV_HEADS][PAGE][HEAD_DIM]
+//   keys, values   as in kept.h
 //   table      int32 [sequences][pages_per_sequence]: position t of sequence s lies in page table[s][t / PAGE]
 //   positions, sequences   int32 [rows]
 //   tiles      uint4 [tiles]: first row, rows <= TILE_ROWS. Consecutive positions of one sequence

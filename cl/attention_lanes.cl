@@ -13,9 +13,10 @@
 //           attention_lanes_split  one span of a tile into `partial`
 // Launch    {KV_HEADS * CHUNKS * PAGE, tiles, 1 or spans that a tile may see}, local {PAGE, 1, 1}
 // Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1.. -DBLOCK=1..16; BLOCK * (HEAD_DIM + 39) floats of local memory;
-//           -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h)
+//           -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h) -DQUANTIZED=0|1 (kept.h)
 // Test      tests/cl/test_attention.c
 
+#include "kept.h"
 #include "score.h"
 #include "softmax.h"
 
@@ -88,15 +89,15 @@ static inline void take_queries(__local group_state *const g, const group_place 
 }
 
 // The block's scores against one page become weights; sums[r] is the lane's place. `begin` is the page's first position.
-static inline void weigh_page(__local group_state *const g, const group_place p, const __global float *const k, const uint begin,
-                              const uint window, const float scale, const __global float *const slopes, float *const sums)
+static inline void weigh_page(__local group_state *const g, const group_place p, const __global kept *const k,
+                              const __global kept *const v, const uint begin, const uint window, const float scale, const __global float *const slopes, float *const sums)
 {
     float score[BLOCK];
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++)
         score[r] = 0.0f;
     IN_ORDER for (uint d = 0; d < HEAD_DIM; d++) {
-        const float column = k[d * PAGE + p.lane];
+        const float column = (float)k[d * PAGE + p.lane];
 #pragma unroll
         for (uint r = 0; r < BLOCK; r++)
             score[r] = MUL_ADD(g->q[r][d], column, score[r]);
@@ -104,6 +105,9 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
         const uint at = p.position + tile_row(p, r), t = begin + p.lane;
+#if QUANTIZED
+        score[r] *= KEPT_SCALES(k)[p.lane];
+#endif
         score[r] = scored_f1(score[r], (int)t, (int)at, ALIBI ? slopes[query_head(p, r)] : 0.0f, scale);
         score[r] = at - t < seen_by(at, window) ? score[r] : -INFINITY; // a later position is a huge number back
         g->weights[r][p.lane] = score[r];
@@ -121,14 +125,19 @@ static inline void weigh_page(__local group_state *const g, const group_place p,
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
         const float weight = exp_f1(score[r] - g->largest[r]);
+#if QUANTIZED
+        g->weights[r][p.lane] = weight * KEPT_SCALES(v)[p.lane];
+#else
+        (void)v;
         g->weights[r][p.lane] = weight;
+#endif
         sums[r] = MUL_ADD(sums[r], g->shrink[r], weight);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
 // acc[r][i]: the lane's dimensions.
-static inline void add_values(const __local group_state *const g, const group_place p, const __global float *const v,
+static inline void add_values(const __local group_state *const g, const group_place p, const __global kept *const v,
                               const uint count, float acc[BLOCK][OWN])
 {
 #pragma unroll
@@ -140,7 +149,7 @@ static inline void add_values(const __local group_state *const g, const group_pl
 #pragma unroll
         for (uint i = 0; i < OWN; i++) {
             const uint d = p.lane + i * PAGE;
-            const float value = d < HEAD_DIM ? v[t * HEAD_DIM + d] : 0.0f;
+            const float value = d < HEAD_DIM ? (float)v[t * HEAD_DIM + d] : 0.0f;
 #pragma unroll
             for (uint r = 0; r < BLOCK; r++)
                 acc[r][i] = MUL_ADD(g->weights[r][t], value, acc[r][i]);
@@ -149,8 +158,8 @@ static inline void add_values(const __local group_state *const g, const group_pl
 }
 
 // The block over the pages of one span, from nothing. Leaves g->largest, g->sum and acc.
-static inline void walk_span(__local group_state *const g, const group_place p, const __global float *const keys,
-                             const __global float *const values, const __global int *const pages, const uint span,
+static inline void walk_span(__local group_state *const g, const group_place p, const __global kept *const keys,
+                             const __global kept *const values, const __global int *const pages, const uint span,
                              const uint window, const float scale, const __global float *const slopes, float acc[BLOCK][OWN])
 {
     const uint last = p.position + p.rows - 1;
@@ -167,8 +176,8 @@ static inline void walk_span(__local group_state *const g, const group_place p, 
         g->largest[p.lane] = LOWEST;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint page = max(span * (SPAN / PAGE), first_seen(p.position + tile_row(p, 0), window) / PAGE); page < end; page++) {
-        const size_t at = ((size_t)pages[page] * KV_HEADS + p.head) * (PAGE * HEAD_DIM);
-        weigh_page(g, p, keys + at, page * PAGE, window, scale, slopes, sums);
+        const size_t at = ((size_t)pages[page] * KV_HEADS + p.head) * KEPT_HEAD;
+        weigh_page(g, p, keys + at, values + at, page * PAGE, window, scale, slopes, sums);
         add_values(g, p, values + at, min(last + 1 - page * PAGE, PAGE), acc);
     }
 #pragma unroll
@@ -202,8 +211,8 @@ static inline void join_rows(__local group_state *const g, const uint lane, cons
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-__kernel void attention_lanes(const __global float *restrict qkv, const uint qkv_stride, const __global float *restrict keys,
-                              const __global float *restrict values, const __global int *restrict table,
+__kernel void attention_lanes(const __global float *restrict qkv, const uint qkv_stride, const __global kept *restrict keys,
+                              const __global kept *restrict values, const __global int *restrict table,
                               const uint pages_per_sequence, const __global int *restrict positions,
                               const __global int *restrict sequences, const __global uint4 *restrict tiles,
                               __global float *restrict out, const uint out_stride, const float scale, const uint window,
@@ -239,8 +248,8 @@ __kernel void attention_lanes(const __global float *restrict qkv, const uint qkv
     }
 }
 
-__kernel void attention_lanes_split(const __global float *restrict qkv, const uint qkv_stride, const __global float *restrict keys,
-                                    const __global float *restrict values, const __global int *restrict table,
+__kernel void attention_lanes_split(const __global float *restrict qkv, const uint qkv_stride, const __global kept *restrict keys,
+                                    const __global kept *restrict values, const __global int *restrict table,
                                     const uint pages_per_sequence, const __global int *restrict positions,
                                     const __global int *restrict sequences, const __global uint4 *restrict tiles,
                                     __global float *restrict partial, const uint spans, const float scale, const uint window,

@@ -11,11 +11,12 @@
 //
 // Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
 //           it; -DWIDTH=8|16: floats of the device's vectors; -DTURNS=0|1, with 1
-//           TILE_ROWS=1 and what head.h is built with; -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+//           TILE_ROWS=1 and what head.h is built with; -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h)
+//           -DQUANTIZED=0|1 (kept.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
 #ifndef OCLM_ATTENTION_TILE_H
 #define OCLM_ATTENTION_TILE_H
 
-#include "head.h"
+#include "kept.h"
 #include "score.h"
 #include "softmax.h"
 
@@ -67,7 +68,7 @@ typedef struct tile_state {
 // c[r] = (fresh ? 0 : c[r] * keep[r]) + sum over i < n of a[r][i] * b[i], for the rows of a block and COLUMNS columns.
 // On AVX2, whose 16 registers hold 8 floats each, 12 are c; of a and b, whichever are fewer stay for the other's loop.
 __attribute__((always_inline)) // with its constants known, it is twice as fast
-static inline void multiply_block(const float *const a, const uint a_stride, const __global float *b, const uint b_stride,
+static inline void multiply_block(const float *const a, const uint a_stride, const __global kept *b, const uint b_stride,
                                   const uint n, const bool fresh, const float *const keep, float *const c, const uint c_stride)
 {
     floatw sum[BLOCK][COLUMNS / WIDTH];
@@ -80,7 +81,7 @@ static inline void multiply_block(const float *const a, const uint a_stride, con
 #if BLOCK <= COLUMNS / WIDTH
 #pragma unroll
         for (uint v = 0; v < COLUMNS / WIDTH; v++) {
-            const floatw column = LOAD_VECTOR(WIDTH, b + v * WIDTH);
+            const floatw column = LOAD_KEPT(WIDTH, b + v * WIDTH);
 #pragma unroll
             for (uint r = 0; r < BLOCK; r++)
                 sum[r][v] = MUL_ADD((floatw)(a[r * a_stride + i]), column, sum[r][v]);
@@ -89,7 +90,7 @@ static inline void multiply_block(const float *const a, const uint a_stride, con
         floatw column[COLUMNS / WIDTH];
 #pragma unroll
         for (uint v = 0; v < COLUMNS / WIDTH; v++)
-            column[v] = LOAD_VECTOR(WIDTH, b + v * WIDTH);
+            column[v] = LOAD_KEPT(WIDTH, b + v * WIDTH);
 #pragma unroll
         for (uint r = 0; r < BLOCK; r++)
 #pragma unroll
@@ -131,9 +132,9 @@ typedef struct score_rules {
 } score_rules;
 
 // A block of rows, the first at position `at`, meets a page's keys, the first at `begin`. Leaves exp(score - largest) in `weights`
-// [BLOCK][PAGE], and in `shrink` by what earlier values shrink.
-static inline void weigh_page(tile_state *const state, const uint s, const __global float *const k, const uint at, const uint begin,
-                              const score_rules rules, float *const weights, float *const shrink)
+// [BLOCK][PAGE], with QUANTIZED times the scales of the values `v`, and in `shrink` by what earlier values shrink.
+static inline void weigh_page(tile_state *const state, const uint s, const __global kept *const k, const __global kept *const v,
+                              const uint at, const uint begin, const score_rules rules, float *const weights, float *const shrink)
 {
     const int16 place = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int seen = (int)(at + 1) - (int)begin; // row r sees the page's first seen + .. places but for those
@@ -150,6 +151,10 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
         const int window = (int)seen_by((uint)(sees - 1 + (int)begin), rules.window);
         low[r] = vload16(2 * r, weights);
         high[r] = vload16(2 * r + 1, weights);
+#if QUANTIZED
+        low[r] *= vload16(0, KEPT_SCALES(k));
+        high[r] *= vload16(1, KEPT_SCALES(k));
+#endif
 #if SOFTCAP || ALIBI
         const float slope = ALIBI ? rules.slopes[(s + r) % GROUP] : 0.0f;
         low[r] = scored_f16(low[r], place + (int)begin, sees - 1 + (int)begin, slope, rules.scale);
@@ -168,15 +173,21 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
         float *const sums = state->sums + (s + r) * PAGE;
         low[r] = exp_f16(low[r] - largest[r]);
         high[r] = exp_f16(high[r] - largest[r]);
+#if QUANTIZED
+        vstore16(low[r] * vload16(0, KEPT_SCALES(v)), 2 * r, weights);
+        vstore16(high[r] * vload16(1, KEPT_SCALES(v)), 2 * r + 1, weights);
+#else
+        (void)v;
         vstore16(low[r], 2 * r, weights);
         vstore16(high[r], 2 * r + 1, weights);
+#endif
         vstore16(MUL_ADD(vload16(0, sums), (float16)(shrink[r]), low[r]), 0, sums);
         vstore16(MUL_ADD(vload16(1, sums), (float16)(shrink[r]), high[r]), 1, sums);
     }
 }
 
 // A block of rows adds the page's first `count` values, weighted.
-static inline void add_values(tile_state *const state, const uint s, const __global float *const v, const uint count,
+static inline void add_values(tile_state *const state, const uint s, const __global kept *const v, const uint count,
                               const float *const weights, const float *const shrink)
 {
     float *const values = state->values + s * HEAD_DIM;
@@ -187,12 +198,12 @@ static inline void add_values(tile_state *const state, const uint s, const __glo
             values[r * HEAD_DIM + d] = values[r * HEAD_DIM + d] * shrink[r];
         IN_ORDER for (uint t = 0; t < count; t++)
             for (uint d = WHOLE; d < HEAD_DIM; d++)
-                values[r * HEAD_DIM + d] = MUL_ADD(weights[r * PAGE + t], v[t * HEAD_DIM + d], values[r * HEAD_DIM + d]);
+                values[r * HEAD_DIM + d] = MUL_ADD(weights[r * PAGE + t], (float)v[t * HEAD_DIM + d], values[r * HEAD_DIM + d]);
     }
 }
 
 #if TURNS
-#define CACHE __global float *
+#define CACHE __global kept *
 
 // Takes in the queries of a row, `x` before the first of all heads. (Turned first and scaled then, as without TURNS.)
 static void take_queries(tile_state *const state, const __global float *const x, const uint key_head, const uint position,
@@ -212,23 +223,8 @@ static void take_queries(tile_state *const state, const __global float *const x,
             to[d] = GROWN(head_finished(h, head_element(h, d), d), growth) * scale;
     }
 }
-
-// Puts a row's new key and value where a page of the cache has `place` for them.
-static void keep_new(const head_way key, const __global float *const value, __global float *const keys, __global float *const values,
-                     const uint place)
-{
-    for (uint i = 0; i < HALF_ROTARY; i++) {
-        const float2 turned = turned_pair(key, i);
-        keys[PAIR_FIRST(i) * PAGE + place] = head_finished(key, turned.x, PAIR_FIRST(i));
-        keys[PAIR_SECOND(i) * PAGE + place] = head_finished(key, turned.y, PAIR_SECOND(i));
-    }
-    for (uint d = ROTARY_DIMS; d < HEAD_DIM; d++)
-        keys[d * PAGE + place] = head_finished(key, head_element(key, d), d);
-    for (uint d = 0; d < HEAD_DIM; d++)
-        values[place * HEAD_DIM + d] = cut(value[d]);
-}
 #else
-#define CACHE const __global float *
+#define CACHE const __global kept *
 
 // Takes in the queries of a tile, whose first row is `q`; padding repeats the last.
 static void take_queries(tile_state *const state, const __global float *const q, const uint qkv_stride, const uint rows,
@@ -244,8 +240,8 @@ static void take_queries(tile_state *const state, const __global float *const q,
 #endif
 
 // All states of a tile over the pages of one span, from nothing. The tile's first row stands at `position`.
-static void walk_span(tile_state *const state, const uint rows, const uint position, const __global float *const keys,
-                      const __global float *const values, const __global int *const pages, const uint span, const score_rules rules)
+static void walk_span(tile_state *const state, const uint rows, const uint position, const __global kept *const keys,
+                      const __global kept *const values, const __global int *const pages, const uint span, const score_rules rules)
 {
     const uint last = position + rows - 1;
     const uint end = min(last / PAGE + 1, (span + 1) * (SPAN / PAGE));
@@ -256,7 +252,7 @@ static void walk_span(tile_state *const state, const uint rows, const uint posit
     for (uint i = 0; i < STATES * HEAD_DIM; i++)
         state->values[i] = 0.0f;
     for (uint page = max(span * (SPAN / PAGE), first_seen(position, rules.window) / PAGE); page < end; page++) {
-        const size_t at = (size_t)pages[page] * (KV_HEADS * PAGE * HEAD_DIM);
+        const size_t at = (size_t)pages[page] * (KV_HEADS * KEPT_HEAD);
         const uint begin = page * PAGE;
         const uint count = min(last + 1 - begin, PAGE);
         for (uint s = 0; s < rows * GROUP; s += BLOCK) {
@@ -264,7 +260,7 @@ static void walk_span(tile_state *const state, const uint rows, const uint posit
             float weights[BLOCK * PAGE], shrink[8];
             if (row + (BLOCK - 1) / GROUP + 1 < begin || first_seen(row, rules.window) >= begin + PAGE)
                 continue;
-            weigh_page(state, s, keys + at, row, begin, rules, weights, shrink);
+            weigh_page(state, s, keys + at, values + at, row, begin, rules, weights, shrink);
             add_values(state, s, values + at, count, weights, shrink);
         }
     }
@@ -292,12 +288,12 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
     const uint position = (uint)a.positions[first];
     (void)rows; // one
     take_queries(state, row, head, position, a.tables, a.scale);
-    if (keeps) {
-        const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) *
-                          (PAGE * HEAD_DIM);
+    if (keeps && !QUERIES_ONLY) {
+        const size_t at = ((size_t)a.table[(size_t)a.sequences[first] * a.pages_per_sequence + position / PAGE] * KV_HEADS + head) * KEPT_HEAD;
         head_way key;
         take_head(&key, row + HEADS * HEAD_DIM, head, KV_HEADS, position, a.tables, a.tables.k_norm_w, a.tables.k_norm_b);
-        keep_new(key, row + (HEADS + KV_HEADS + head) * HEAD_DIM, a.keys + at, a.values + at, position % PAGE);
+        keep_key(key, a.keys + at, position % PAGE, 0, 1);
+        keep_value(row + (HEADS + VALUE_HEAD(head, KV_HEADS)) * HEAD_DIM, a.values + at, position % PAGE, 0, 1);
     }
 #else
     (void)keeps;
@@ -320,7 +316,7 @@ static inline void attend_whole(const attention_data a, const uint head, const u
     const __global int *const pages = a.table + (size_t)a.sequences[first] * a.pages_per_sequence;
     __global float *const y = out + (size_t)first * out_stride + head * (GROUP * HEAD_DIM);
     const uint first_span = first_seen(position, a.window) / SPAN, last_span = (position + rows - 1) / SPAN;
-    const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
+    const size_t offset = (size_t)head * KEPT_HEAD;
     begin_tile(&state, a, head, first, rows, true);
     for (uint span = first_span; span <= last_span; span++) {
         walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span, rules_of(a, head));
@@ -358,7 +354,7 @@ static inline void attend_span(const attention_data a, const uint head, const ui
     tile_state state;
     const uint position = (uint)a.positions[first], span = first_seen(position, a.window) / SPAN + index;
     const __global int *const pages = a.table + (size_t)a.sequences[first] * a.pages_per_sequence;
-    const size_t offset = (size_t)head * (PAGE * HEAD_DIM);
+    const size_t offset = (size_t)head * KEPT_HEAD;
     if (position + rows - 1 < span * SPAN)
         return;
     begin_tile(&state, a, head, first, rows, span == position / SPAN);

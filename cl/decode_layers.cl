@@ -272,7 +272,7 @@ typedef struct layer_data {
     const __global stored *w_qkv, *w_output, *w_up, *w_down;
     const __global float *b_qkv, *b_output, *b_up, *b_down;
     const __global float *attention_norm_w, *attention_norm_b, *mlp_norm_w, *mlp_norm_b;
-    __global float *keys, *values;
+    __global kept *keys, *values;
     uint look;
     const __global float *sinks, *q_norm_w, *k_norm_w; // only with SINKS, with QK_NORM
     const __global float *post_attention_norm_w, *post_mlp_norm_w, *xielu; // only with BETWEEN 1, with XIELU
@@ -313,7 +313,7 @@ typedef struct layer_data {
         const __global stored *w_down_##i, const __global float *b_qkv_##i, const __global float *b_output_##i,                    \
         const __global float *b_up_##i, const __global float *b_down_##i, const __global float *attention_norm_w_##i,              \
         const __global float *attention_norm_b_##i, const __global float *mlp_norm_w_##i, const __global float *mlp_norm_b_##i,    \
-        __global float *keys_##i, __global float *values_##i, const uint look_##i SINKS_ARGUMENT(i) QK_NORM_ARGUMENTS(i)              \
+        __global kept *keys_##i, __global kept *values_##i, const uint look_##i SINKS_ARGUMENT(i) QK_NORM_ARGUMENTS(i)              \
         POST_ARGUMENTS(i) XIELU_ARGUMENT(i)
 #define LAYER(i)                                                                                                                   \
     { w_qkv_##i, w_output_##i, w_up_##i, w_down_##i, b_qkv_##i, b_output_##i, b_up_##i, b_down_##i, attention_norm_w_##i,          \

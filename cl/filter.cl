@@ -23,7 +23,7 @@ static inline void tally_begin(tally *const t, const uint what, const uint by, c
     t->shift = shift;
     t->prefix = 0;
     t->best = 0;
-    t->mass = t->moment = 0;
+    t->mass_high = t->mass_low = t->moment_high = t->moment_low = 0;
     t->largest = what & TALLY_MASS || by != BY_NUMBER ? largest_score(space, PARTS) : 0.0f;
     t->centre = by >= BY_FAR_MASS ? centre_of_row(space, PARTS) : 0.0f;
 }

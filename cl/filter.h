@@ -35,7 +35,7 @@ typedef struct tally {
     float largest;        // where anything but numbers is asked for
     float centre;         // of distances
     uints best;
-    ulong mass, moment;
+    uints mass_high, mass_low, moment_high, moment_low; // in two halves of 20 bits: so they are added up in vectors, 4096 of them at most
 #if WG > 1
     __local uint *low, *high; // 64 bits in two halves: atomic additions of 32 are what every device has
 #else
@@ -86,19 +86,34 @@ static inline void count_floats(tally *const t, const floats v, const uint i, co
             count_one(t, keys[j] >> t->shift & (BINS - 1), weighs ? mass(e[j]) : 1);
 }
 
+// mass() of each, in two halves.
+static inline void add_masses(const floats e, uints *const high, uints *const low)
+{
+    const floats scaled = (e > 0.0f ? e : (floats)(0.0f)) * 1048576.0f;
+    const uints whole = TO_UINTS(scaled);
+    *high += whole;
+    *low += TO_UINTS((scaled - TO_FLOATS(whole)) * 1048576.0f);
+}
+
 static inline void sum_floats(tally *const t, const floats v)
 {
-    const floats distance = t->largest - v, probability = EXP(v - t->largest);
-    float e[W], d[W];
-    if (!ANY(probability > 0.0f))
+    const floats distance = t->largest - v, e = EXP(v - t->largest);
+    if (!ANY(e > 0.0f))
         return;
-    SPREAD(probability, e);
-    SPREAD(distance, d);
-    for (uint j = 0; j < W; j++)
-        t->mass += mass(e[j]);
+    add_masses(e, &t->mass_high, &t->mass_low);
     if (t->what & TALLY_MOMENT)
-        for (uint j = 0; j < W; j++)
-            t->moment += e[j] > 0.0f ? mass(e[j] * d[j]) : 0;
+        add_masses(e > 0.0f ? e * distance : (floats)(0.0f), &t->moment_high, &t->moment_low);
+}
+
+static inline ulong sum_of_halves(const uints high, const uints low)
+{
+    uint h[W], l[W];
+    ulong sum = 0;
+    SPREAD(high, h);
+    SPREAD(low, l);
+    for (uint j = 0; j < W; j++)
+        sum += ((ulong)h[j] << 20) + l[j];
+    return sum;
 }
 
 static inline void tally_floats(tally *const t, const floats v, const uint i, const uint end)
@@ -117,8 +132,8 @@ static inline void tally_end(const tally *const t, __global ulong *const space, 
                              __local ulong *const moments)
 {
     largests[LANE] = t->best;
-    masses[LANE] = t->mass;
-    moments[LANE] = t->moment;
+    masses[LANE] = sum_of_halves(t->mass_high, t->mass_low);
+    moments[LANE] = sum_of_halves(t->moment_high, t->moment_low);
     for (uint width = WG / 2; width > 0; width >>= 1) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (LANE < width) {
@@ -136,7 +151,7 @@ static inline void tally_end(const tally *const t, __global ulong *const space, 
 #else
 static inline void tally_end(const tally *const t, __global ulong *const space)
 {
-    const ulong best = LARGEST_OF(t->best), mass = t->mass, moment = t->moment;
+    const ulong best = LARGEST_OF(t->best), mass = sum_of_halves(t->mass_high, t->mass_low), moment = sum_of_halves(t->moment_high, t->moment_low);
 #define TALLY_END(t) tally_end(&(t), space)
 #endif
     if (LANE == 0 && (t->what & TALLY_LARGEST))

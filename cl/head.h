@@ -1,6 +1,8 @@
 // head.h: what queries, keys and values become between their product and the cache: cut, normalised, turned, and queries grown
 //
 //   cut         to -CLIP .. CLIP; values too
+//   values      with VALUE_NORM each head by its root mean square, without factors (not with CLIP); VALUES_ARE_KEYS: they are what the
+//               keys' product made; QUERIES_ONLY: there are no new keys and values, but those another layer put into the cache
 //   normalised  as norm.h tells, by factors w and b. QK_NORM_HEAD: each head by itself with the same factors; QK_NORM_HEADS: with its own;
 //               QK_NORM_ALL: all query heads as one row, all key heads as another
 //   turned      as rope.h tells
@@ -8,9 +10,10 @@
 // in this order, but with CLIP_LATE cut after the norm, and with QK_NORM_LATE normalised after turning (by heads, by root mean square).
 //
 // Build     -DHEAD_DIM= -DHEADS= -DKV_HEADS=, as rope.h, and -DCLIP=<bits of a float>, 0: none -DCLIP_LATE=0|1 -DQK_NORM=0..3
+//           -DVALUE_NORM=0|1 -DVALUES_ARE_KEYS=0|1 -DQUERIES_ONLY=0|1
 //           -DQK_NORM_KIND=1..3 (norm.h) -DQK_EPS=<bits of a float> -DQK_NORM_LATE=0|1 -DQUERY_LENGTH=, 0: queries do not grow
 //           -DMAY_STAND=0|1: 1: where `cosines` is null nothing is turned
-// Source    transformers' Qwen3, Cohere, Olmo2 and OLMoE, Mpt, HunYuan, Ministral3
+// Source    transformers' Qwen3, Cohere, Olmo2 and OLMoE, Mpt, HunYuan, Ministral3, Gemma4
 #ifndef OCLM_HEAD_H
 #define OCLM_HEAD_H
 
@@ -43,6 +46,15 @@
 #endif
 #ifndef QUERY_LENGTH
 #define QUERY_LENGTH 0
+#endif
+#ifndef VALUE_NORM
+#define VALUE_NORM 0
+#endif
+#ifndef VALUES_ARE_KEYS
+#define VALUES_ARE_KEYS 0
+#endif
+#ifndef QUERIES_ONLY
+#define QUERIES_ONLY 0
 #endif
 
 #if MAY_STAND
@@ -133,6 +145,26 @@ static inline void take_head(head_way *const h, const __global float *const firs
 #elif QK_NORM != 0
     h->of = norm_of_row(h->x, HEAD_DIM, as_float(QK_EPS), QK_NORM_KIND);
 #endif
+}
+
+// What of values comes from where keys do.
+#define VALUE_HEAD(key_head, kv_heads) (VALUES_ARE_KEYS ? (key_head) : (kv_heads) + (key_head))
+
+// The two numbers that a value is normalised by, where it is.
+static inline float2 norm_of_value(const __global float *const value)
+{
+#if VALUE_NORM
+    return norm_of_row(value, HEAD_DIM, as_float(QK_EPS), NORM_RMS);
+#else
+    (void)value;
+    return (float2)(0.0f, 1.0f);
+#endif
+}
+
+// A dimension of a value as it is kept.
+static inline float value_finished(const __global float *const value, const float2 of, const uint i)
+{
+    return VALUE_NORM ? norm_apply(value[i], of.x, of.y, 0, 0, i, NORM_RMS) : cut(value[i]);
 }
 
 // Queries are multiplied by what this says for their position.

@@ -2,6 +2,7 @@
 //
 //   logits      fp32 [rows][stride], the router's, of `count` experts
 //   correction  fp32 [count], added to what experts are chosen by and not to how much they count; or null
+//   counts      fp32 [count], times which what an expert counts, at last; or null
 //   ids         uint [rows][chosen], in ascending order; weights fp32 likewise
 // Experts are scored by ROUTER, a softmax over all or a sigmoid each, or are left as they are (ROUTER_TOP: then the softmax is over the chosen).
 // With more than one group, neighbouring experts being one, only those of the `groups_chosen` best groups can be chosen; a group is as good as its
@@ -13,7 +14,7 @@
 //
 // Launch    global {rows * WG}, local {WG}: a work-group a row; (2 * count + groups) floats and `count` uints of local memory
 // Build     -DWG=1.. -DROUTER=0..2 -DNORMALISED=0|1 -DGROUP_SUM=0|1
-// Source    transformers 5.23: modeling_mixtral.py, modeling_granitemoe.py, modeling_deepseek_v3.py
+// Source    transformers 5.23: modeling_mixtral.py, modeling_granitemoe.py, modeling_deepseek_v3.py, modeling_gemma4.py
 // Test      tests/cl/test_moe.c
 
 #include "math.h"
@@ -80,8 +81,8 @@ static inline float group_score(const __local float *values, const uint size)
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
-void moe_route(const __global float *restrict logits, const uint stride, const __global float *restrict correction, __global uint *restrict ids,
-               __global float *restrict weights, const uint count, const uint chosen, const uint groups, const uint groups_chosen,
+void moe_route(const __global float *restrict logits, const uint stride, const __global float *restrict correction,
+               const __global float *restrict counts, __global uint *restrict ids, __global float *restrict weights, const uint count, const uint chosen, const uint groups, const uint groups_chosen,
                const float eps, const float scale, __local float *score, __local float *choice, __local float *group, __local uint *taken)
 {
     const uint lid = (uint)get_local_id(0);
@@ -144,6 +145,6 @@ void moe_route(const __global float *restrict logits, const uint stride, const _
                 place += taken[i];
             const float weight = ROUTER == ROUTER_TOP ? exp_f1(score[e] - top) / sum : NORMALISED ? score[e] / (sum + eps) : score[e];
             ids[place] = e;
-            weights[place] = weight * scale;
+            weights[place] = counts ? weight * scale * counts[e] : weight * scale;
         }
 }

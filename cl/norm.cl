@@ -1,11 +1,11 @@
 // norm: y[r] = norm(x[r]), rows of n elements; norm.h tells which and in which order it sums
 //   x, y    fp32, rows x_stride / y_stride elements apart, from element x_offset / y_offset on; must not overlap, but with RESULT 1 be one
 //   w, b    fp32 [n], or null
-//   scale   only with RESULT 2
+//   scale, keep   only with RESULT 2
 // Kernels   norm_row     a work-item takes a row: for CPUs
 //           norm_lanes   a work-group takes a row, neighbouring work-items take neighbouring elements: for GPUs. Same bits
 // Launch    norm_row {rows}; norm_lanes {rows * WG}, local {WG}, 8 * WG (at least 64) floats of local memory; any n >= 1
-// Build     -DNORM=1..3 -DWG=<power of two> -DRESULT=0|1|2: y = norm(x); y = norm(y), of one buffer; y += scale * norm(x)
+// Build     -DNORM=1..3 -DWG=<power of two> -DRESULT=0|1|2: y = norm(x); y = norm(y), of one buffer; y = keep * (y + scale * norm(x))
 // Test      tests/cl/test_norm.c
 
 #ifndef WG
@@ -27,8 +27,8 @@
 #define APART restrict
 #endif
 #if RESULT == 2
-#define SCALE_ARGUMENT     , const float scale
-#define RESULT_OF(y, norm) norm_residual(y, scale, norm)
+#define SCALE_ARGUMENT     , const float scale, const float keep
+#define RESULT_OF(y, norm) (keep * norm_residual(y, scale, norm))
 #else
 #define SCALE_ARGUMENT
 #define RESULT_OF(y, norm) (norm)

@@ -15,6 +15,8 @@ typedef float floats;
 typedef uint uints;
 #define EXP                  exp_f1
 #define KEYS                 key
+#define TO_UINTS             (uint)
+#define TO_FLOATS            (float)
 #define ANY(condition)       (condition)
 #define SPREAD(v, elements)  ((elements)[0] = (v))
 #define LARGEST_OF(v)        (v)
@@ -34,6 +36,8 @@ typedef float16 floats;
 typedef uint16 uints;
 #define EXP                  exp_f16
 #define KEYS                 key16
+#define TO_UINTS             convert_uint16
+#define TO_FLOATS            convert_float16
 #define ANY(condition)       any(condition)
 #define SPREAD(v, elements)  vstore16(v, 0, elements)
 #define LARGEST_OF(v)        largest_of_16(v)

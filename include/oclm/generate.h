@@ -60,9 +60,12 @@ typedef struct oclm_sequence_bias {
     float          bias;
 } oclm_sequence_bias;
 
-/* Names, meanings, order and defaults are those of transformers' GenerationConfig: an option given here wins over
- * generation_config.json of the model, which wins over the default beside it. Floats are NAN where unset. Lists: NULL and 0 are
- * unset; a list that is not NULL with 0 entries switches the file's off. All lists are read before the call returns. */
+/* Names, meanings, order and defaults are those of transformers' GenerationConfig: an option given here wins over the file that
+ * `generation_config` names, which wins over generation_config.json of the model, which wins over the default beside it. Floats are NAN
+ * where unset. Lists: NULL and 0 are unset. All lists are read before the call returns.
+ * Python's None, which switches off what a file sets, is the value that has no effect: a penalty or scale of 1, a number, cutoff, top_h or
+ * min_p of 0, a switch OFF, a list that is not NULL with 0 entries, OCLM_TOKEN_OFF for a token, an infinite max_time, use_eos_token OFF,
+ * an exponential_decay_factor of 1 with any start. */
 typedef struct oclm_generate_options {
     size_t      struct_size;       /* set by oclm_generate_options_init() */
     /* Lengths and ends. */
@@ -70,13 +73,14 @@ typedef struct oclm_generate_options {
     uint32_t    max_length;        /* OCLM_UNSET, then prompt + 20; counts the prompt too (the longest of a batch, as all are padded to it) */
     uint32_t    min_new_tokens;    /* OCLM_UNSET; no end-of-sequence token before so many */
     uint32_t    min_length;        /* OCLM_UNSET, then 0; the same, counting the prompt */
-    double      max_time;          /* unset: none; seconds from the call on; the step that passes them is the last */
+    double      max_time;          /* NAN, then none; seconds from the call on; the step that passes them is the last */
     const char *const *stop_strings; /* NULL; a sequence ends with the token that completes one of them; needs a tokenizer */
     size_t      stop_string_count;
     oclm_switch use_eos_token;     /* unset, then on. OFF: eos_token_id=None, never stop at an end-of-sequence token */
     const int32_t *eos_token_ids;  /* NULL: those of generation_config.json */
     size_t      eos_token_count;   /* 0 to OCLM_MAX_EOS_TOKENS */
-    int32_t     pad_token_id;      /* OCLM_NO_TOKEN, then the file's, then the first eos_token_id; 0 pads where there is none */
+    int32_t     pad_token_id;      /* OCLM_NO_TOKEN, then the file's, then the first eos_token_id; 0 pads where there is none. With beams, as in
+                                      transformers, 0 counts as none too */
     int32_t     bos_token_id;      /* OCLM_NO_TOKEN, then the file's; the prompt, where none is given */
     /* How. */
     oclm_switch do_sample;         /* unset, then off: greedy */
@@ -114,22 +118,22 @@ typedef struct oclm_generate_options {
     oclm_logits_callback on_logits; /* NULL */
     /* What changes scores while sampling. */
     float       temperature;       /* 1.0; > 0 */
-    float       top_h;             /* unset: off; 0 (not included) to 1 */
+    float       top_h;             /* NAN, then off; above 0, at most 1 */
     uint32_t    top_k;             /* OCLM_UNSET, then 50; 0 switches it off */
     float       top_p;             /* 1.0; 0 to 1 */
-    float       min_p;             /* unset: off; 0 to 1 */
+    float       min_p;             /* NAN, then off; 0 to 1 */
     float       typical_p;         /* 1.0: off; 0 to 1, neither included */
     float       epsilon_cutoff;    /* 0.0: off; 0 to 1, neither included */
     float       eta_cutoff;        /* 0.0: off; 0 to 1, neither included */
     oclm_switch renormalize_logits; /* unset, then off */
     uint64_t    seed;              /* 0; the same seed means the same tokens on every device whose logits agree, alone or in a batch */
     /* Guessing ahead, with the same result. */
-    uint32_t    prompt_lookup_num_tokens; /* OCLM_UNSET: off; > 0: try so many tokens that followed the last ones earlier */
+    uint32_t    prompt_lookup_num_tokens; /* OCLM_UNSET, then 0: off; try so many tokens that followed the last ones earlier */
     uint32_t    max_matching_ngram_size; /* OCLM_UNSET, then 2; > 0 */
     const struct oclm_model *assistant_model; /* NULL; a small model with the same vocabulary that guesses; must outlive the call */
-    uint32_t    num_assistant_tokens; /* OCLM_UNSET, then 20; guesses at once */
+    uint32_t    num_assistant_tokens; /* OCLM_UNSET, then as the assistant's generation_config.json says, as the next two, then 20; guesses at once */
     oclm_assistant_schedule num_assistant_tokens_schedule; /* unset, then constant */
-    float       assistant_confidence_threshold; /* 0.4; 0 to 1: a less likely guess is the last of its round; 0: off */
+    float       assistant_confidence_threshold; /* NAN, then 0.4; 0 to 1: a less likely guess is the last of its round; 0: off */
     oclm_switch token_healing;     /* unset, then off; the prompt's last token is made anew, with the text it had; needs a tokenizer */
     /* What comes back. */
     bool        skip_special_tokens; /* true: for the text, not for the ids */
@@ -145,7 +149,7 @@ typedef struct oclm_generate_options {
     oclm_progress_callback progress; /* NULL; prefill, in tokens */
     const volatile int *cancel;    /* NULL; set it to non-zero from a signal handler or another thread to stop early:
                                       the result then holds what was made so far */
-    const char *generation_config; /* NULL; a file that is read in place of the model's generation_config.json */
+    const char *generation_config; /* NULL; a file of options like the model's generation_config.json: what it sets comes before that */
 } oclm_generate_options;
 
 OCLM_API void oclm_generate_options_init(oclm_generate_options *options, size_t struct_size);

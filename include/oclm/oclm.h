@@ -320,6 +320,7 @@ typedef struct oclm_model_info {
     uint64_t    device_bytes;            /* allocated on the device for this model now; 0 where nothing is loaded */
     uint64_t    kv_whole_bytes_per_token;/* of kv_bytes_per_token, what layers take that keep all positions; the others have a window */
     uint64_t    kv_window_bytes;         /* what those others keep at most, of one sequence however long */
+    uint64_t    kv_quantized_bytes_per_token; /* kv_bytes_per_token where cache_implementation is "quantized" */
 } oclm_model_info;
 
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */

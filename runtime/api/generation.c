@@ -136,8 +136,14 @@ oclm_status api_generation_new(const api_call *call, oclm_generation **generatio
     g->model = call->model;
     g->tokenizer = call->tokenizer;
     g->options = *call->options;
-    if ((status = gen_config_resolve(&asked, &config)) == OCLM_OK &&
-        (status = check_prompts(call)) == OCLM_OK && (call->place == NULL || (status = fit_place(call, &config)) == OCLM_OK))
+    if ((status = gen_config_resolve(&asked, &config)) == OCLM_OK)
+        status = check_prompts(call);
+    if (status == OCLM_OK && config.token_healing) {
+        gen_config_free(&config);
+        oclm_generation_free(g);
+        return api_generation_new_healed(call, generation);
+    }
+    if (status == OCLM_OK && (call->place == NULL || (status = fit_place(call, &config)) == OCLM_OK))
         status = make_run(call, &config, g);
     gen_config_free(&config);
     if (status == OCLM_OK)

@@ -41,6 +41,8 @@ typedef struct api_call {
 
 /* Checks everything and makes the run; nothing is read yet. The prompts are copied. */
 oclm_status api_generation_new(const api_call *call, oclm_generation **generation);
+/* heal.c: the same with token_healing: the last token of each prompt is made anew first. */
+oclm_status api_generation_new_healed(const api_call *call, oclm_generation **generation);
 /* Goes on until new tokens have come, or `*more` is false: then all texts are whole. */
 oclm_status api_generation_next(oclm_generation *generation, bool *more);
 /* The same to the end; a generation that fails is freed. */

@@ -40,7 +40,7 @@ typedef struct cli_args {
     uint32_t    pad_to_multiple_of, tokens_max_length, pad_token_id; /* OCLM_UNSET: the tokenizer's */
     const char *chat, *tools, *documents, *chat_template, *chat_variables; /* files, the last JSON */
     oclm_switch add_generation_prompt, continue_final_message;
-    const char *system;
+    const char *system, *session;       /* chat */
     uint32_t    context;
     uint32_t    window, stride;         /* perplexity: --max-length and --stride; OCLM_UNSET: the library's */
     uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;

@@ -371,17 +371,12 @@ static int converse(talk *t)
 
 static int open_session(talk *t)
 {
-    oclm_session_options options;
     oclm_model_info info = { .struct_size = sizeof info };
-    oclm_status status;
     (void)oclm_model_get_info(t->model, &info);
     t->context = t->args->context                                 ? t->args->context
                  : info.max_position_embeddings < DEFAULT_CONTEXT ? info.max_position_embeddings
                                                                   : DEFAULT_CONTEXT;
-    oclm_session_options_init(&options, sizeof options);
-    options.max_positions = t->context;
-    status = oclm_session_new(t->model, &options, &t->session);
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+    return cli_session_open(t->args, t->model, t->context, &t->history, &t->session);
 }
 
 static int begin(talk *t, cli_args *args)
@@ -414,6 +409,8 @@ int cmd_chat(cli_args *args)
     if ((result = begin(&t, args)) == EXIT_OK) {
         note(&t, "Type a message; /help lists commands, Ctrl-D ends.");
         result = converse(&t);
+        if (result == EXIT_OK)
+            result = cli_session_save(args, &t.history, t.session);
     }
     cli_lines_end(t.lines);
     oclm_token_stream_free(t.stream);

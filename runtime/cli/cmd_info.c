@@ -77,6 +77,7 @@ static void print_json(const cli_args *args, const oclm_model_info *m, const ocl
     cli_json_uint(&json, "kv_bytes_per_token", m->kv_bytes_per_token);
     cli_json_uint(&json, "kv_whole_bytes_per_token", m->kv_whole_bytes_per_token);
     cli_json_uint(&json, "kv_window_bytes", m->kv_window_bytes);
+    cli_json_uint(&json, "kv_quantized_bytes_per_token", m->kv_quantized_bytes_per_token);
     print_shape_json(&json, m);
     cli_json_open(&json, "devices", '[');
     for (size_t i = 0; i < oclm_device_list_count(list); i++) {
@@ -143,6 +144,7 @@ static void print_people(const oclm_model_info *m, const oclm_device_list *list)
     for (size_t t = 0; t < DTYPE_COUNT; t++)
         (void)printf("%s%s %s", t ? ", " : "", cli_format_bytes(bytes_in(m, dtypes[t]), buffer), cli_dtype_name(dtypes[t]));
     (void)printf("\ncache: %s a token", cli_format_bytes(m->kv_bytes_per_token, buffer));
+    (void)printf(" (%s quantized)", cli_format_bytes(m->kv_quantized_bytes_per_token, buffer));
     if (m->kv_window_bytes > 0)
         (void)printf(", %s once windows are full", cli_format_bytes(m->kv_whole_bytes_per_token, buffer));
     (void)printf(", %s for all positions\n", cli_format_bytes(cache_bytes(m, m->max_position_embeddings), buffer));

@@ -146,6 +146,7 @@ static const option options[] = {
     { "input-ids", 0, TEXT, "1,2,3", CMD_SCORE | CMD_PERPLEXITY, AT(input_ids), 0, "token ids instead of a text; - reads them from standard input" },
     { "no-special-tokens", 0, FLAG, NULL, CMD_SCORE | CMD_PERPLEXITY, AT(no_special_tokens), 0,
       "do not add the tokenizer's special tokens, such as a leading BOS" },
+    { "session", 0, TEXT, "FILE", CMD_CHAT, AT(session), 0, "go on with the conversation in FILE and FILE.json, if they are there, and save it there at the end" },
     { "max-length", 0, U32, "N", CMD_PERPLEXITY, AT(window), 2, "tokens of a window (default: what the model was made for)" },
     { "stride", 0, U32, "N", CMD_PERPLEXITY, AT(stride), 1, "tokens from one window to the next, at most --max-length (default 512)" },
     { "json", 0, FLAG, NULL, CMD_ANY, AT(json), 0, "print one JSON object and nothing else on standard output" },

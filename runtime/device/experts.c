@@ -65,12 +65,13 @@ dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routin
 }
 
 static oclm_status add_choice(dev_work *work, const dev_routing *r, const dev_buffer *logits, uint32_t stride, const dev_buffer *correction,
-                              uint32_t rows, const dev_routes *routes)
+                              const dev_buffer *counts, uint32_t rows, const dev_routes *routes)
 {
     const uint32_t group = group_of(routes);
     const size_t   scores = r->count * sizeof(float);
     const dev_arg  args[] = {
-        dev_arg_buffer(logits), dev_arg_u32(stride), dev_arg_buffer(correction), dev_arg_buffer(&routes->ids), dev_arg_buffer(&routes->weights),
+        dev_arg_buffer(logits), dev_arg_u32(stride), dev_arg_buffer(correction), dev_arg_buffer(counts), dev_arg_buffer(&routes->ids),
+        dev_arg_buffer(&routes->weights),
         dev_arg_u32(r->count), dev_arg_u32(r->chosen), dev_arg_u32(r->groups), dev_arg_u32(r->groups_chosen), dev_arg_f32(r->eps),
         dev_arg_f32(r->scale), dev_arg_local(scores), dev_arg_local(scores), dev_arg_local((r->groups + 1) * sizeof(float)),
         dev_arg_local(scores),
@@ -101,12 +102,12 @@ static oclm_status add_sort(dev_work *work, const dev_routing *r, uint32_t rows,
 }
 
 oclm_status dev_route_add(dev_work *work, const dev_routing *routing, const dev_buffer *logits, uint32_t stride, const dev_buffer *correction,
-                          uint32_t rows, const dev_routes *routes)
+                          const dev_buffer *counts, uint32_t rows, const dev_routes *routes)
 {
     if (rows == 0 || rows > routes->rows || routing->chosen != routes->chosen || routing->chosen > routing->count || stride < routing->count)
         return core_fail(OCLM_ERR_INTERNAL, "%" PRIu32 " rows choose %" PRIu32 " of %" PRIu32 " experts (stride %" PRIu32 "); there is room for %"
                          PRIu32 " rows of %" PRIu32, rows, routing->chosen, routing->count, stride, routes->rows, routes->chosen);
-    const oclm_status status = add_choice(work, routing, logits, stride, correction, rows, routes);
+    const oclm_status status = add_choice(work, routing, logits, stride, correction, counts, rows, routes);
     return status == OCLM_OK ? add_sort(work, routing, rows, routes) : status;
 }
 

@@ -49,9 +49,10 @@ dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routin
 
 /* Records the choice of experts, and sorts it.
  *   logits      float32 [rows][stride], the router's
- *   correction  float32 [count], added where experts are compared and not in what they count; NULL: none */
+ *   correction  float32 [count], added where experts are compared and not in what they count; NULL: none
+ *   counts      float32 [count], times which what an expert counts, at last; NULL: 1 */
 oclm_status dev_route_add(dev_work *work, const dev_routing *routing, const dev_buffer *logits, uint32_t stride, const dev_buffer *correction,
-                          uint32_t rows, const dev_routes *routes);
+                          const dev_buffer *counts, uint32_t rows, const dev_routes *routes);
 
 typedef struct dev_expert_matmul {
     const dev_matrix *weight;    /* of all experts, one below the other, each padded to whole panels */

@@ -98,9 +98,9 @@ oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer 
 /* Records y = norm(y). */
 oclm_status dev_norm_in_place(dev_work *work, const dev_norm *norm, const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows,
                               uint32_t columns);
-/* Records y += scale * norm(x): what a branch adds to the residual. x and y must not overlap. */
-oclm_status dev_norm_residual(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint32_t x_stride, float scale, const dev_buffer *y,
-                              uint32_t y_stride, uint32_t rows, uint32_t columns);
+/* Records y = keep * (y + scale * norm(x)): what a branch adds to the residual, with a `keep` of 1. x and y must not overlap. */
+oclm_status dev_norm_residual(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint32_t x_stride, float scale, float keep,
+                              const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns);
 
 /* Records a gather of a matrix's rows, any storage type: y[i] = scale * W[ids[i]] for i < count (the embedding). An id outside the
  * matrix reads row 0. `add`: y[i] += instead. */

@@ -42,16 +42,20 @@ static bool draws_drafts(const assisted *a) { return a->draft != NULL && a->run-
 
 /* ---- Beginning and ending */
 
+/* The model that guesses; NULL: the text does. */
+static const model_model *guesser(const gen_run *run) { return run->config.prompt_lookup_num_tokens > 0 ? NULL : run->assistant; }
+
 /* What gen_config_resolve() cannot know. */
 static oclm_status check(const gen_run *run)
 {
     const model_architecture *a = &run->model->architecture;
-    if (run->assistant && run->assistant->architecture.vocab_size != a->vocab_size)
+    const model_model        *other = guesser(run);
+    if (other && other->architecture.vocab_size != a->vocab_size)
         return core_fail(OCLM_ERR_ARGUMENT, "the assistant_model has a vocabulary of %u tokens, the model one of %u; both must have the same tokenizer",
-                         run->assistant->architecture.vocab_size, a->vocab_size);
-    if (run->assistant && model_has_mixers(&run->assistant->architecture))
+                         other->architecture.vocab_size, a->vocab_size);
+    if (other && model_has_mixers(&other->architecture))
         return core_fail(OCLM_ERR_UNSUPPORTED, "the assistant_model (%s) keeps a state that cannot go back to before a wrong guess; choose another",
-                         run->assistant->architecture.model_type);
+                         other->architecture.model_type);
     if (run->config.guidance_scale != 1.0f || run->hooks.on_logits || run->hooks.on_allowed)
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s does not work with prompt_lookup_num_tokens or an assistant_model, which check several tokens at once; "
                          "leave one of them out", run->config.guidance_scale != 1.0f ? "guidance_scale" : run->hooks.on_logits ? "on_logits" : "on_allowed");
@@ -63,8 +67,9 @@ static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static uint32_t most_guesses(const gen_run *run, uint32_t prompt)
 {
     const gen_config *c = &run->config;
-    uint32_t          most = run->assistant ? c->num_assistant_tokens : c->prompt_lookup_num_tokens;
-    if (run->assistant && c->num_assistant_tokens_schedule != OCLM_ASSISTANT_SCHEDULE_CONSTANT && most < GEN_MOST_GROWN)
+    const bool        draft = guesser(run) != NULL;
+    uint32_t          most = draft ? c->num_assistant_tokens : c->prompt_lookup_num_tokens;
+    if (draft && c->num_assistant_tokens_schedule != OCLM_ASSISTANT_SCHEDULE_CONSTANT && most < GEN_MOST_GROWN)
         most = GEN_MOST_GROWN;
     return smaller(smaller(most, GEN_MOST_GUESSES), c->limit - prompt - 1);
 }
@@ -138,8 +143,8 @@ static oclm_status begin(gen_run *run)
     memcpy(a->text, run->prompts[0].ids, a->prompt * sizeof *a->text);
     if ((status = open_state(a)) != OCLM_OK)
         return status;
-    if (a->most > 0 && run->assistant)
-        status = gen_draft_new(run->assistant, &run->config, run->config.limit, a->most, &a->draft);
+    if (a->most > 0 && guesser(run))
+        status = gen_draft_new(guesser(run), &run->config, run->config.limit, a->most, &a->draft);
     else if (a->most > 0 && (status = gen_lookup_init(&a->lookup, run->config.max_matching_ngram_size, a->prompt)) == OCLM_OK)
         status = gen_lookup_add(&a->lookup, a->text, a->prompt);
     return status == OCLM_OK ? make_choice(a) : status;

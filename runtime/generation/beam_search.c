@@ -43,7 +43,7 @@ static oclm_status make_state(gen_beam_search *s)
         ids += s->run->prompts[i].count + (copies > 1 ? without(s->run, i).count : 0);
     const uint32_t            chunk = ids < MODEL_CHUNK_ROWS ? (uint32_t)ids : MODEL_CHUNK_ROWS;
     const model_state_options options = { .sequences = s->pass_rows, .max_positions = s->width, .max_rows = most(chunk, s->pass_rows),
-                                          .max_logit_rows = s->pass_rows, .whole_windows = true };
+                                          .max_logit_rows = s->pass_rows, .quantized_cache = c->quantized_cache, .whole_windows = true };
     return model_state_new(s->run->model, &options, &s->state);
 }
 
@@ -289,15 +289,12 @@ static oclm_status enqueue_pass(gen_beam_search *s)
     return status;
 }
 
-static oclm_status enqueue_choice(gen_beam_search *s, bool *going_on)
+static oclm_status enqueue_scores(const gen_beam_search *s)
 {
     oclm_status status = OCLM_OK;
-    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++) {
+    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++)
         status = dev_work_enqueue(s->stages[stage], s->state->queue, NULL);
-        if (status == OCLM_OK && s->asked && stage < GEN_STAGE_LAST && *going_on)
-            status = gen_beam_host_change(s, (gen_stage)stage, going_on);
-    }
-    return status == OCLM_OK ? dev_work_enqueue(s->choice, s->state->queue, NULL) : status;
+    return status;
 }
 
 static oclm_status enqueue_step(gen_beam_search *s)
@@ -323,11 +320,12 @@ static oclm_status force(gen_beam_search *s, oclm_finish_reason reason)
 /* A step of which the host looks at every continuation. */
 static oclm_status step_asking(gen_beam_search *s, gen_beams_control *control)
 {
-    bool        going_on = true;
+    bool        stop = false;
     oclm_status status;
-    if ((status = enqueue_pass(s)) != OCLM_OK || (status = enqueue_choice(s, &going_on)) != OCLM_OK || (status = gen_beam_host_stop(s)) != OCLM_OK)
+    if ((status = enqueue_pass(s)) != OCLM_OK || (status = gen_beam_host_score(s, &stop)) != OCLM_OK ||
+        (status = dev_work_enqueue(s->choice, s->state->queue, NULL)) != OCLM_OK || (status = gen_beam_host_stop(s)) != OCLM_OK)
         return status;
-    const oclm_finish_reason reason = going_on ? gen_run_interrupted(s->run) : OCLM_FINISH_CANCELLED;
+    const oclm_finish_reason reason = stop ? OCLM_FINISH_CANCELLED : gen_run_interrupted(s->run);
     if ((status = force(s, reason)) != OCLM_OK || (status = enqueue_step(s)) != OCLM_OK ||
         (status = gen_beam_host_follow(s, s->enqueued - 1)) != OCLM_OK)
         return status;
@@ -369,11 +367,11 @@ static oclm_status launch(ahead *a)
     batch           *next = &a->flight[(a->oldest + a->flying) % IN_FLIGHT];
     const uint32_t   left = s->beams.new_limit - s->enqueued, wanted = left < a->size ? left : a->size;
     oclm_status      status = OCLM_OK;
-    bool             going_on = true;
     next->ready = NULL;
     next->count = 0;
     while (next->count < wanted && status == OCLM_OK && (next->count == 0 || s->position != s->turning)) {
-        if ((status = enqueue_pass(s)) == OCLM_OK && (status = enqueue_choice(s, &going_on)) == OCLM_OK)
+        if ((status = enqueue_pass(s)) == OCLM_OK && (status = enqueue_scores(s)) == OCLM_OK &&
+            (status = dev_work_enqueue(s->choice, s->state->queue, NULL)) == OCLM_OK)
             status = enqueue_step(s);
         next->count++;
     }

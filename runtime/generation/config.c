@@ -89,6 +89,11 @@ static void resolve_minimum(const gen_merged *merged, gen_config *config)
 {
     const uint32_t prompt = config->prompt_length, min_new = merged->value.min_new_tokens, min_length = merged->value.min_length;
     const uint32_t wanted = min_new != OCLM_UNSET ? min_new : min_length > prompt ? min_length - prompt : 0;
+    if (min_new != OCLM_UNSET && GEN_SOURCE(merged, min_length) != GEN_FROM_NOBODY) {
+        const bool replaced = GEN_SOURCE(merged, min_new_tokens) == GEN_FROM_CALL && GEN_SOURCE(merged, min_length) != GEN_FROM_CALL;
+        core_log(replaced ? OCLM_LOG_INFO : OCLM_LOG_WARNING, "both min_new_tokens (=%u) and min_length (=%u) are set: min_new_tokens counts", min_new,
+                 min_length);
+    }
     if (wanted > config->limit - prompt)
         core_log(OCLM_LOG_WARNING, "at least %u new tokens are asked for, but the length limit leaves %u", wanted, config->limit - prompt);
     config->min_new_tokens = config->eos_token_count > 0 ? wanted : 0;

@@ -10,7 +10,8 @@ static oclm_status make_state(const model_model *model, const gen_config *config
     const uint32_t most = config->prefill_chunk_size > 0 && config->prefill_chunk_size < MODEL_CHUNK_ROWS ? config->prefill_chunk_size : MODEL_CHUNK_ROWS;
     const uint32_t rows = size->ids < most ? (uint32_t)size->ids : most;
     const model_state_options options = { .sequences = loop->sequences, .max_positions = size->limit,
-        .max_rows = rows < loop->sequences ? loop->sequences : rows, .max_logit_rows = loop->sequences };
+        .max_rows = rows < loop->sequences ? loop->sequences : rows, .max_logit_rows = loop->sequences,
+        .quantized_cache = config->quantized_cache };
     return model_state_new(model, &options, &loop->state);
 }
 
@@ -83,6 +84,8 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
     loop->state = state;
     if (!state && (status = make_state(model, config, size, loop)) != OCLM_OK)
         goto done;
+    if (state && config->quantized_cache && !state->cache.quantized)
+        core_log(OCLM_LOG_WARNING, "cache_implementation (=quantized) has no effect in a session, which keeps 32 bits");
     const size_t row_bytes = loop->state->logits_stride * sizeof(float);
     if (loop->texts > 1 &&
         (status = dev_buffer_new(model->device, loop->texts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)

@@ -10,7 +10,10 @@
 #define LANES         128u /* of a group that shares a part */
 #define LEAST_LANES   32u  /* with less, work-items go alone */
 #define ROW_LANES     256u /* of a group that shares a row: as many as there are bins, of which it picks a digit */
-#define MAX_PARTS     64u
+/* At most so many: each part adds up what all parts have counted (cl/filter.h), which with 64 on two cores cost more than what they had to count. */
+#define MAX_PARTS_ON_CORES 16u
+#define MAX_PARTS_ON_LANES 64u
+#define MAX_PART           65536u /* 4096 vectors: what sums in halves hold (cl/filter.h) */
 #define BINS          256u /* of cl/sample.h, as are the next and what follows */
 #define LISTED        100u
 
@@ -31,8 +34,9 @@ static uint32_t group_within(const dev_device *device, uint32_t most)
 static void cut_into_parts(gen_parts *parts, bool lanes)
 {
     const uint32_t wanted = lanes ? PART_ON_LANES : PART_ON_CORES;
-    const uint32_t least = (parts->vocab + MAX_PARTS - 1) / MAX_PARTS;
+    const uint32_t most = lanes ? MAX_PARTS_ON_LANES : MAX_PARTS_ON_CORES, least = (parts->vocab + most - 1) / most;
     parts->part = ((least > wanted ? least : wanted) + 15u) / 16u * 16u;
+    parts->part = parts->part < MAX_PART ? parts->part : MAX_PART;
     parts->parts = (parts->vocab + parts->part - 1) / parts->part;
 }
 

@@ -9,7 +9,7 @@
 
 #define FIRST_CAPACITY 64u /* new ids */
 
-static const gen_mode *const modes[] = { /* NULL: not here yet */
+static const gen_mode *const modes[] = {
     [GEN_MODE_ROWS] = &gen_mode_rows, [GEN_MODE_BEAMS] = &gen_mode_beams, [GEN_MODE_ASSISTED] = &gen_mode_assisted,
 };
 
@@ -81,9 +81,6 @@ static oclm_status copy_prompts(gen_run *run, const gen_prompt *prompts, uint32_
 static oclm_status begin_mode(gen_run *run)
 {
     run->mode = modes[run->config.mode];
-    if (run->mode == NULL)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s is not here yet; generate without it",
-                         run->config.mode == GEN_MODE_BEAMS ? "beam search (num_beams)" : "guessing ahead (prompt_lookup_num_tokens, assistant_model)");
     return run->mode->begin(run);
 }
 

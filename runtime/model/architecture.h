@@ -94,7 +94,11 @@ typedef struct model_layer_shape {
     uint8_t  mixer;    /* model_mixer; anything else than attention: what follows of it does not count */
     uint32_t window;   /* a row sees so many positions, itself included; 0: all */
     int8_t   rope;     /* which of `ropes`; MODEL_ROPE_NONE: not turned at all */
-    bool     experts;  /* a mixture of experts in place of the MLP */
+    bool     experts;  /* a mixture of experts in place of the MLP, or beside it (model_experts) */
+    bool     values_are_keys;    /* values are what keys were before norm and turning: they have no product of their own */
+    uint32_t cache_of;           /* 1 + the earlier layer whose keys and values it reads, making none; 0: it makes its own */
+    uint32_t head_dim, kv_heads; /* 0: the architecture's. Ask model_head_dim() and its like in binding.h */
+    uint32_t intermediate_size;  /* likewise */
 } model_layer_shape;
 
 /* Layers with experts have, in place of the MLP: sum over the experts a row chose of weight * expert(x) + shared(x) [* sigmoid(gate x)]; each
@@ -109,6 +113,9 @@ typedef struct model_experts {
     bool        bias;                /* of gate, up and down */
     float       swiglu_alpha, swiglu_limit; /* limit not 0: DEV_ACT_CLAMPED_SWIGLU with these in place of the activation */
     bool        gate_up_interleaved; /* a fused gate and up alternates: gate 0, up 0, gate 1, ... */
+    bool        counted;             /* a number for each expert, times which what it counts */
+    bool        router_norm;         /* the router reads x / rms(x) * factors of its own * hidden^-1/2 */
+    bool        beside_mlp;          /* x += post_norm(norm_1 mlp(norm x) + norm_2 experts(norm_3 x)): MODEL_RESIDUAL_SANDWICH */
 } model_experts;
 
 /* Keys and values of all heads come from one short vector for each token, and so may queries (multi-head latent attention):
@@ -136,6 +143,15 @@ typedef struct model_delta_net {
     uint32_t key_dim, value_dim;
 } model_delta_net;
 
+/* Each layer is told of the token once more, behind its MLP, by its part of a row of a table of its own:
+ *     p = (part of table[id] * table_scale + norm(part of W embedding(id))) * 2^-1/2;  x += norm(W_out (act(W_gate x) * p)) */
+typedef struct model_layer_input {
+    uint32_t size;        /* of each layer's part; 0: layers have none */
+    uint32_t vocab_size;  /* rows of the table */
+    float    table_scale; /* rounded as embedding_scale_rounded says */
+    float    norm_eps;    /* of the first norm */
+} model_layer_input;
+
 typedef struct model_architecture {
     char     model_type[64];
     uint32_t vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads, head_dim;
@@ -162,6 +178,7 @@ typedef struct model_architecture {
     model_qk_norm    qk_norm;
     model_norm_shape qk_norm_shape;
     bool             qk_norm_after_rope;
+    bool             value_norm;                     /* each head of values by its root mean square, without factors; eps of qk_norm_shape */
     model_qkv_layout qkv_layout;
     bool             qkv_bias, output_bias;
     bool             attention_gate;                 /* MODEL_Q has for each head queries, then a gate: what attention makes * sigmoid(gate) */
@@ -182,6 +199,8 @@ typedef struct model_architecture {
     float    embedding_scale;             /* 1 */
     bool     embedding_scale_rounded;     /* to what the weights are stored in */
     float    residual_scale;              /* 1; of what each branch adds */
+    model_layer_input layer_input;        /* with MODEL_RESIDUAL_SANDWICH, as layer_scalar */
+    bool     layer_scalar;                /* at its end a layer multiplies the stream by a number of its own */
     float    logits_scale;                /* 1 */
     float    logits_softcap;              /* 0: none; after the scale */
 
@@ -197,6 +216,9 @@ typedef enum model_role {
     MODEL_EMBEDDING_NORM, MODEL_EMBEDDING_NORM_BIAS,
     MODEL_PROJECT_IN,         /* [hidden][embedding_size] */
     MODEL_PROJECT_OUT,        /* [embedding_size][hidden] */
+    MODEL_INPUT_EMBEDDING,    /* [layer_input.vocab_size][layers * layer_input.size] */
+    MODEL_INPUT_IN,           /* [layers * layer_input.size][hidden] */
+    MODEL_INPUT_IN_NORM,      /* [layer_input.size] */
     MODEL_FINAL_NORM, MODEL_FINAL_NORM_BIAS,
     MODEL_HEAD, MODEL_HEAD_BIAS,
     /* per layer, from here on */
@@ -229,6 +251,13 @@ typedef enum model_role {
     MODEL_EXPERTS_GATE, MODEL_EXPERTS_UP,         /* [e][width][hidden] */
     MODEL_EXPERTS_DOWN, MODEL_EXPERTS_DOWN_BIAS,  /* [e][hidden][width], [e][hidden] */
     MODEL_SHARED_GATE,                            /* [1][hidden] */
+    MODEL_ROUTER_NORM, MODEL_ROUTER_COUNTS,       /* [hidden]; [e] */
+    MODEL_EXPERTS_NORM,                           /* of what experts beside an MLP read */
+    MODEL_POST_DENSE_NORM, MODEL_POST_EXPERTS_NORM, /* of what the MLP and the experts beside it make */
+    MODEL_INPUT_GATE,                             /* [layer_input.size][hidden] */
+    MODEL_INPUT_OUT,                              /* [hidden][layer_input.size] */
+    MODEL_POST_INPUT_NORM,
+    MODEL_LAYER_SCALAR,                           /* [1] */
     MODEL_ROLE_COUNT
 } model_role;
 #define MODEL_FIRST_LAYER_ROLE MODEL_ATTENTION_NORM

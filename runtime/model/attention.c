@@ -96,11 +96,14 @@ static void add_head_options(char options[MODEL_ATTENTION_OPTIONS], const model_
         add_number(options, "CLIP", shape->clip);
         add_option(options, " -DCLIP_LATE=%d", shape->clip_late ? 1 : 0);
     }
-    if (norm && shape->qk_norm != MODEL_QK_NORM_NONE) {
+    if (norm && shape->qk_norm != MODEL_QK_NORM_NONE)
         add_option(options, " -DQK_NORM=%d -DQK_NORM_KIND=%d -DQK_NORM_LATE=%d", (int)shape->qk_norm, (int)shape->qk_norm_kind,
                    shape->qk_norm_late ? 1 : 0);
+    if ((norm && shape->qk_norm != MODEL_QK_NORM_NONE) || shape->value_norm)
         add_number(options, "QK_EPS", shape->qk_eps);
-    }
+    if (shape->value_norm || shape->values_are_keys || shape->queries_only)
+        add_option(options, " -DVALUE_NORM=%d -DVALUES_ARE_KEYS=%d -DQUERIES_ONLY=%d", shape->value_norm, shape->values_are_keys,
+                   shape->queries_only);
     if (shape->query_length > 0)
         add_option(options, " -DQUERY_LENGTH=%u", shape->query_length);
 }
@@ -125,6 +128,8 @@ static void write_options(const dev_device *device, const model_attention_shape 
     options[0] = '\0';
     add_option(options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u", shape->head_dim, group_of(shape),
                shape->kv_heads, tile_rows, block, dev_get_traits(device)->vector_width);
+    if (shape->quantized)
+        add_option(options, " -DQUANTIZED=1");
     if (turns) {
         add_option(options, " -DTURNS=1");
         add_head_options(options, shape, true);
@@ -181,6 +186,8 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
     char                         options[MODEL_ATTENTION_OPTIONS] = "";
     add_option(options, "-DHEAD_DIM=%u -DHEADS=%u -DKV_HEADS=%u -DLANES=%u", shape->head_dim, shape->heads, shape->kv_heads, lanes);
     add_head_options(options, shape, !of_all);
+    if (shape->quantized)
+        add_option(options, " -DQUANTIZED=1");
     dev_arg args[15] = {
         dev_arg_buffer(a->qkv), dev_arg_u32(a->qkv_stride),
         dev_arg_buffer(&a->cache->keys[a->layer]), dev_arg_buffer(&a->cache->values[a->layer]),
@@ -190,7 +197,7 @@ static oclm_status add_rope(dev_work *work, const model_attention *a, uint32_t l
     const cl_uint    count = 8 + add_table_args(a, args + 8);
     const dev_launch launch = {
         .source = "rope", .kernel = "rope_cache", .options = options, .dims = 3,
-        .global = { lanes, shape->heads + 2u * shape->kv_heads, a->rows }, .local = { lanes, 1, 1 },
+        .global = { lanes, shape->heads + (shape->queries_only ? 0 : 2u * shape->kv_heads), a->rows }, .local = { lanes, 1, 1 },
         .args = args, .arg_count = count,
     };
     const oclm_status status = of_all ? add_norm_of_all(work, a) : OCLM_OK;
@@ -263,6 +270,9 @@ oclm_status model_attention_add(dev_work *work, const model_attention *attention
     assert(shape->qk_norm == MODEL_QK_NORM_NONE || (attention->q_norm != NULL && attention->k_norm != NULL));
     assert(!shape->qk_norm_late || (shape->qk_norm != MODEL_QK_NORM_ALL && shape->qk_norm_kind != DEV_NORM_LAYER));
     assert(shape->clip == 0.0f || shape->clip_late || shape->qk_norm == MODEL_QK_NORM_NONE);
+    assert(shape->quantized == attention->cache->quantized);
+    assert(shape->clip == 0.0f || !shape->value_norm);
+    assert(!shape->queries_only || shape->qk_norm != MODEL_QK_NORM_ALL);
     (void)shape;
     const bool     lanes = takes_lanes(dev_work_device(work), attention->kernels);
     const uint32_t items = lanes ? MODEL_PAGE : 1;

@@ -29,6 +29,10 @@ typedef struct model_attention_shape {
     dev_norm_kind qk_norm_kind;
     float    qk_eps;
     bool     qk_norm_late;     /* after rotation: HEAD or HEADS, RMS or RMS1P */
+    bool     quantized;        /* the cache holds 8-bit integers */
+    bool     value_norm;       /* of each head's values, RMS with qk_eps; without clip */
+    bool     values_are_keys;  /* there is no place for values in qkv */
+    bool     queries_only;     /* nor for keys: `layer` is one whose keys and values lie in the cache already */
     uint32_t query_length;     /* queries grow every so many positions; 0: they do not */
 } model_attention_shape;
 
@@ -62,7 +66,8 @@ typedef struct model_attention {
     const dev_buffer     *growth;     /* float32 [positions / query_length]: what queries are multiplied with */
     const dev_norm       *q_norm, *k_norm; /* weight, bias; kind and eps are the shape's */
     uint32_t              length_bound; /* no row's position is >= this: decides how many spans are launched */
-    const dev_buffer     *qkv;        /* float32 [rows][qkv_stride]: queries of all heads, keys, values. Rotated in place */
+    const dev_buffer     *qkv;        /* float32 [rows][qkv_stride]: queries of all heads, keys, values, as far as there are any. Rotated in
+                                         place */
     uint32_t              qkv_stride;
     const dev_buffer     *out;        /* float32 [rows][out_stride], heads * head_dim */
     uint32_t              out_stride;

@@ -18,7 +18,16 @@ bool model_has_norm(const model_architecture *architecture, model_role norm);
 /* Do projections lie between the embedding table and the layers? */
 bool model_has_projections(const model_architecture *architecture);
 
-/* Inner states of a layer's MLP; with experts, of the shared one. */
+/* Sizes of a layer's heads, and how many of keys and values; whether it puts keys and values of its own into the cache, and the layer
+ * whose it reads. */
+uint32_t model_head_dim(const model_architecture *architecture, uint32_t layer);
+uint32_t model_kv_heads(const model_architecture *architecture, uint32_t layer);
+bool     model_keeps_keys(const model_architecture *architecture, uint32_t layer);
+uint32_t model_cache_layer(const model_architecture *architecture, uint32_t layer);
+/* Numbers that attention's first product makes of a row: queries, gates, and those there are of keys and values. */
+uint32_t model_qkv_width(const model_architecture *architecture, uint32_t layer);
+
+/* Inner states of a layer's MLP; with experts in its place, of the shared one. */
 uint32_t model_inner_width(const model_architecture *architecture, uint32_t layer);
 
 /* Widths of what a layer without attention makes of a row, of the part that passes a convolution, and of its result. */

@@ -4,12 +4,15 @@
 
 #include <string.h>
 
+#include "model/binding.h"
+
 #define PAGES_OF(positions) ((positions) / MODEL_PAGE + ((positions) % MODEL_PAGE != 0))
 
-/* Bytes of one page in a layer's keys, and in its values. */
-static size_t page_bytes(const model_architecture *a, uint32_t layer)
+/* Bytes of one page in a layer's keys, and in its values; 0: it has none of its own. */
+static size_t page_bytes(const model_architecture *a, const model_cache_shape *shape, uint32_t layer)
 {
-    return a->layer[layer].mixer == MODEL_MIXER_ATTENTION ? (size_t)MODEL_PAGE * a->kv_heads * a->head_dim * sizeof(float) : 0;
+    const size_t dims = model_head_dim(a, layer), head = shape->quantized ? dims + sizeof(float) : dims * sizeof(float); /* of a position */
+    return model_keeps_keys(a, layer) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * head : 0;
 }
 
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)
@@ -25,7 +28,7 @@ static uint64_t bytes_of(const model_architecture *a, const model_cache_shape *s
     uint64_t       bytes = 0;
     for (uint32_t i = 0; i < a->layers; i++) {
         if (model_ring_has(a, shape, ring, i) == rings)
-            bytes += 2u * page_bytes(a, i) * pages;
+            bytes += 2u * page_bytes(a, shape, i) * pages;
     }
     return bytes;
 }
@@ -64,7 +67,7 @@ static oclm_status make_host_tables(model_cache *cache)
 static uint64_t pages_in(const model_architecture *a, const model_cache_shape *shape, uint32_t layer)
 {
     const uint32_t ring = model_ring_pages(a, shape);
-    if (page_bytes(a, layer) == 0)
+    if (page_bytes(a, shape, layer) == 0)
         return 0;
     return (uint64_t)shape->sequences * (model_ring_has(a, shape, ring, layer) ? ring : PAGES_OF(shape->positions));
 }
@@ -80,8 +83,8 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
         return OCLM_ERR_MEMORY;
     cache->layer_count = a->layers;
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
-        const size_t bytes = (size_t)pages_in(a, shape, i) * page_bytes(a, i); /* check_size() did */
-        cache->page_bytes[i] = page_bytes(a, i);
+        const size_t bytes = (size_t)pages_in(a, shape, i) * page_bytes(a, shape, i); /* check_size() did */
+        cache->page_bytes[i] = page_bytes(a, shape, i);
         if (bytes > 0 && (status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
             status = dev_buffer_new(device, bytes, "the value cache of a layer", &cache->values[i]);
     }
@@ -94,7 +97,7 @@ static oclm_status check_size(dev_device *device, const model_architecture *a, c
     uint64_t       need = 0;
     char           need_text[32], most_text[32];
     for (uint32_t i = 0; i < a->layers; i++) {
-        const uint64_t bytes = pages_in(a, shape, i) * page_bytes(a, i);
+        const uint64_t bytes = pages_in(a, shape, i) * page_bytes(a, shape, i);
         need = bytes > need ? bytes : need;
     }
     if (need <= most && (uint64_t)shape->sequences * PAGES_OF(shape->positions) <= INT32_MAX)
@@ -115,6 +118,7 @@ oclm_status model_cache_new(dev_device *device, const model_architecture *a, con
     cache->pages_per_sequence = PAGES_OF(shape->positions);
     cache->pages = cache->sequences * cache->pages_per_sequence;
     cache->dirty = true;
+    cache->quantized = shape->quantized;
     if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, shape, cache)) != OCLM_OK ||
         (status = model_ring_new(device, a, shape, &cache->ring)) != OCLM_OK ||
         (status = model_recurrent_new(device, a, shape->sequences, &cache->recurrent)) != OCLM_OK)

@@ -1,9 +1,10 @@
 /* cache.h: the paged key and value cache. Pages of MODEL_PAGE positions; a page table per sequence; pages counted by reference,
  * so that sequences share what they have in common. One page index means the same page in every layer that keeps all positions.
  *
- * On the device, per layer, two float32 buffers:
+ * On the device, for each layer that makes keys and values, two float32 buffers, kv_heads and head_dim being the layer's:
  *   keys    [pages][kv_heads][head_dim][MODEL_PAGE]   (a work-item that takes a page broadcasts q[d]: no horizontal sum)
  *   values  [pages][kv_heads][MODEL_PAGE][head_dim]
+ * or of 8-bit integers, with scales behind each head of a page (cl/kept.h).
  * Layers with a window keep as many pages as that needs, in rings with a page table of their own (ring.h): model_cache_table() is the one
  * to read a layer by. Layers without attention have none of these, but states of one size (recurrent.h). Keys are stored after RoPE.
  * The page table is int32 [sequences][pages_per_sequence]. */
@@ -19,6 +20,7 @@ typedef struct model_page_copy {
 
 typedef struct model_cache {
     uint32_t    pages;              /* in the pool */
+    bool        quantized;          /* keys and values are 8-bit integers */
     uint32_t    sequences;
     uint32_t    pages_per_sequence; /* room in a table row */
     uint32_t    layer_count;
@@ -33,7 +35,7 @@ typedef struct model_cache {
     uint32_t    free_count;
     bool        dirty;              /* host_table is ahead of the device's */
     uint32_t   *held;               /* pages in each table row, [sequences] */
-    size_t     *page_bytes;         /* [layer_count]: of one page in a layer's keys, and in its values */
+    size_t     *page_bytes;         /* [layer_count]: of one page in a layer's keys, and in its values; 0: it has none of its own */
     model_page_copy *copies;        /* to be made before the next pass, in order; at most one for each sequence */
     uint32_t    copy_count;
 } model_cache;

@@ -6,22 +6,36 @@
 
 #include "core/log.h"
 #include "core/platform.h"
+#include "model/binding.h"
 #include "model/unknown_type.h"
+
+static oclm_status check_heads(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, const char *origin)
+{
+    const uint64_t all_heads = ((uint64_t)heads + 2u * (uint64_t)kv_heads) * head_dim;
+    if (heads % kv_heads != 0)
+        return core_fail(OCLM_ERR_FORMAT, "%s: %u attention heads do not divide evenly among %u key-value heads", origin, heads, kv_heads);
+    if (head_dim > MODEL_MAX_HEAD_DIM)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: the head dimension is %u; at most %u are supported", origin, head_dim, MODEL_MAX_HEAD_DIM);
+    if (all_heads > MODEL_MAX_WIDTH)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: queries, keys and values of %u and %u heads of %u take %" PRIu64
+                         " numbers; at most %u are supported", origin, heads, kv_heads, head_dim, all_heads, MODEL_MAX_WIDTH);
+    return OCLM_OK;
+}
 
 /* What a family read one by one must also fit together. */
 static oclm_status check_sizes(const model_architecture *a, const char *origin)
 {
-    const uint64_t all_heads = ((uint64_t)a->heads + 2u * (uint64_t)a->kv_heads) * a->head_dim;
-    if (a->heads % a->kv_heads != 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: %u attention heads do not divide evenly among %u key-value heads", origin, a->heads,
-                         a->kv_heads);
-    if (a->head_dim > MODEL_MAX_HEAD_DIM)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: the head dimension is %u; at most %u are supported", origin, a->head_dim,
-                         MODEL_MAX_HEAD_DIM);
-    if (all_heads > MODEL_MAX_WIDTH)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: queries, keys and values of %u and %u heads of %u take %" PRIu64
-                         " numbers; at most %u are supported", origin, a->heads, a->kv_heads, a->head_dim, all_heads, MODEL_MAX_WIDTH);
-    return OCLM_OK;
+    oclm_status status = check_heads(a->heads, a->kv_heads, a->head_dim, origin);
+    for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
+        const uint32_t reads = model_cache_layer(a, i);
+        status = check_heads(a->heads, model_kv_heads(a, i), model_head_dim(a, i), origin);
+        if (status == OCLM_OK && (model_head_dim(a, reads) != model_head_dim(a, i) || model_kv_heads(a, reads) != model_kv_heads(a, i)))
+            status = core_fail(OCLM_ERR_FORMAT, "%s: layer %u reads keys of layer %u, whose heads are others", origin, i, reads);
+    }
+    if (status == OCLM_OK && (uint64_t)a->layers * a->layer_input.size > MODEL_MAX_WIDTH)
+        status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: inputs of %u for each of %u layers; at most %u together are supported", origin,
+                           a->layer_input.size, a->layers, MODEL_MAX_WIDTH);
+    return status;
 }
 
 /* ---- Which family */
@@ -147,8 +161,8 @@ oclm_status model_config_read(const char *folder, const model_family **family, m
 
 uint64_t model_kv_bytes_per_token(const model_architecture *a)
 {
-    uint64_t layers = 0;
+    uint64_t numbers = 0;
     for (uint32_t i = 0; i < a->layers; i++)
-        layers += a->layer[i].mixer == MODEL_MIXER_ATTENTION;
-    return 2u * sizeof(float) * layers * a->kv_heads * a->head_dim;
+        numbers += model_keeps_keys(a, i) ? (uint64_t)model_kv_heads(a, i) * model_head_dim(a, i) : 0;
+    return 2u * sizeof(float) * numbers;
 }

@@ -13,7 +13,7 @@ static oclm_status read_count(const cJSON *config, const char *origin, const cha
 oclm_status model_read_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, model_architecture *a)
 {
     static const char *const counts[] = { "num_experts", "num_local_experts", "n_routed_experts", NULL };
-    static const char *const choices[] = { "num_experts_per_tok", "experts_per_token", NULL };
+    static const char *const choices[] = { "num_experts_per_tok", "experts_per_token", "top_k_experts", NULL };
     model_experts *x = &a->experts;
     oclm_status    status;
     x->routing.count = defaults->count;
@@ -90,7 +90,7 @@ oclm_status model_check_experts(const model_architecture *a, const char *origin)
     if (r->count * 2 * (widest + DEV_PANEL) > most)
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s: %" PRIu32 " experts of a width of %" PRIu64 " are more than oclm can number", origin, r->count,
                          widest);
-    if (a->residual != MODEL_RESIDUAL_PRE)
+    if (a->residual != (a->experts.beside_mlp ? MODEL_RESIDUAL_SANDWICH : MODEL_RESIDUAL_PRE))
         return core_fail(OCLM_ERR_INTERNAL, "%s: experts, and norms other than before them", origin);
     return OCLM_OK;
 }

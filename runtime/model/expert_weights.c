@@ -1,6 +1,7 @@
 /* expert_weights.c: the weights of experts, to the device. All experts of a layer are one matrix, one below the other, each from a panel of its
  * own on: gate and up with alternating panels, and down. In the checkpoint they are a tensor for each expert or one of three dimensions, gate
  * and up together or apart. */
+#include <math.h>
 #include <string.h>
 
 #include "model/loader.h"
@@ -121,6 +122,18 @@ static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, u
     return status;
 }
 
+static oclm_status load_norms(model_loader *l, uint32_t layer, model_expert_weights *x)
+{
+    const model_architecture *a = l->binding->architecture;
+    const float               root = (float)(1.0 / sqrt((double)a->hidden_size));
+    oclm_status               status;
+    if ((status = model_load_scaled_norm(l, &a->norm, MODEL_ROUTER_NORM, root, layer, &x->router_norm)) != OCLM_OK ||
+        (status = model_load_norm(l, &a->norm, MODEL_EXPERTS_NORM, false, layer, &x->norm)) != OCLM_OK ||
+        (status = model_load_norm(l, &a->norm, MODEL_POST_DENSE_NORM, false, layer, &x->post_dense_norm)) != OCLM_OK)
+        return status;
+    return model_load_norm(l, &a->norm, MODEL_POST_EXPERTS_NORM, false, layer, &x->post_norm);
+}
+
 oclm_status model_load_experts(model_loader *l, uint32_t layer, model_expert_weights *x)
 {
     const model_architecture *a = l->binding->architecture;
@@ -128,6 +141,7 @@ oclm_status model_load_experts(model_loader *l, uint32_t layer, model_expert_wei
     if ((status = model_load_matrix(l, MODEL_ROUTER, layer, &x->router)) != OCLM_OK ||
         (status = model_load_vector(l, MODEL_ROUTER_BIAS, layer, &x->router_bias)) != OCLM_OK ||
         (status = model_load_vector(l, MODEL_ROUTER_CORRECTION, layer, &x->correction)) != OCLM_OK ||
+        (status = model_load_vector(l, MODEL_ROUTER_COUNTS, layer, &x->counts)) != OCLM_OK || (status = load_norms(l, layer, x)) != OCLM_OK ||
         (status = load_up(l, layer, x)) != OCLM_OK || (status = load_down(l, layer, x)) != OCLM_OK)
         return status;
     if (a->experts.bias &&
@@ -140,7 +154,8 @@ oclm_status model_load_experts(model_loader *l, uint32_t layer, model_expert_wei
 void model_experts_free(dev_device *device, model_expert_weights *x)
 {
     dev_matrix *const matrices[] = { &x->router, &x->up, &x->down, &x->shared_gate };
-    dev_buffer *const buffers[] = { &x->router_bias, &x->correction, &x->up_bias, &x->down_bias };
+    dev_buffer *const buffers[] = { &x->router_bias, &x->correction, &x->up_bias, &x->down_bias, &x->counts, &x->router_norm.weight,
+                                    &x->norm.weight, &x->post_dense_norm.weight, &x->post_norm.weight };
     for (size_t i = 0; i < COUNT(matrices); i++)
         dev_matrix_free(device, matrices[i]);
     for (size_t i = 0; i < COUNT(buffers); i++)

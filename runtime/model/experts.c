@@ -13,7 +13,8 @@ uint64_t model_expert_state_bytes(const model_architecture *a, uint32_t max_rows
 {
     const model_experts *x = &a->experts;
     const uint64_t       rows = rows_at_a_time(max_rows), hidden = dev_padded(a->hidden_size);
-    const uint64_t       floats = dev_padded(x->routing.count) + x->routing.chosen * (dev_padded(x->width) + hidden) + 2 * hidden + DEV_PANEL;
+    const uint64_t       floats = dev_padded(x->routing.count) + x->routing.chosen * (dev_padded(x->width) + hidden) +
+                            (x->router_norm ? 3 : 2) * hidden + DEV_PANEL;
     return x->routing.count > 0 ? rows * floats * sizeof(float) + dev_routes_bytes(&x->routing, rows) : 0;
 }
 
@@ -33,16 +34,17 @@ oclm_status model_expert_state_new(dev_device *device, const model_architecture 
         { &s->outer, slots * hidden, "what experts made" },
         { &s->shared, rows * hidden, "what the shared expert made" },
         { &s->gate, rows * DEV_PANEL, "the gate of the shared expert" },
+        { &s->router_x, x->router_norm ? rows * hidden : 0, "what the router reads" },
     };
     oclm_status status = dev_routes_new(device, &x->routing, s->rows, &s->routes);
     for (size_t i = 0; i < COUNT(wanted) && status == OCLM_OK; i++)
-        status = dev_buffer_new(device, wanted[i].floats * sizeof(float), wanted[i].what, wanted[i].buffer);
+        status = wanted[i].floats > 0 ? dev_buffer_new(device, wanted[i].floats * sizeof(float), wanted[i].what, wanted[i].buffer) : OCLM_OK;
     return status;
 }
 
 void model_expert_state_free(dev_device *device, model_expert_state *s)
 {
-    dev_buffer *const all[] = { &s->x, &s->logits, &s->inner, &s->outer, &s->shared, &s->gate };
+    dev_buffer *const all[] = { &s->x, &s->logits, &s->inner, &s->outer, &s->shared, &s->gate, &s->router_x };
     for (size_t i = 0; i < COUNT(all); i++)
         dev_buffer_free(device, all[i]);
     dev_routes_free(device, &s->routes);
@@ -95,7 +97,7 @@ static oclm_status add_chosen(const model_state *state, dev_work *work, uint32_t
     const model_architecture   *a = &state->model->architecture;
     const model_expert_state   *s = &state->experts;
     const model_expert_weights *w = &layer->experts;
-    const dev_matmul            router = product_of(state, rows, &w->router, &w->router_bias, &s->logits, s->router_stride);
+    dev_matmul                  router = product_of(state, rows, &w->router, &w->router_bias, &s->logits, s->router_stride);
     const dev_expert_matmul     up = {
         .weight = &w->up, .panels = w->up.panels / a->experts.routing.count, .bias = w->up_bias.memory ? &w->up_bias : NULL, .x = &s->x,
         .x_stride = state->hidden_stride, .y = &s->inner, .y_stride = s->width_stride, .epilogue = DEV_GATED,
@@ -107,31 +109,57 @@ static oclm_status add_chosen(const model_state *state, dev_work *work, uint32_t
         .x = &s->inner, .x_stride = s->width_stride, .x_is_slots = true, .y = &s->outer, .y_stride = state->hidden_stride, .rows = rows,
     };
     oclm_status status;
+    if (a->experts.router_norm)
+        router.x = &s->router_x;
     if ((status = dev_matmul_add(work, &router)) != OCLM_OK ||
-        (status = dev_route_add(work, &a->experts.routing, &s->logits, s->router_stride, w->correction.memory ? &w->correction : NULL, rows,
-                                &s->routes)) != OCLM_OK ||
+        (status = dev_route_add(work, &a->experts.routing, &s->logits, s->router_stride, w->correction.memory ? &w->correction : NULL,
+                                w->counts.memory ? &w->counts : NULL, rows, &s->routes)) != OCLM_OK ||
         (status = dev_expert_matmul_add(work, &a->experts.routing, &s->routes, &up)) != OCLM_OK)
         return status;
     return dev_expert_matmul_add(work, &a->experts.routing, &s->routes, &down);
+}
+
+/* What experts and router read of some rows of the stream. */
+static oclm_status add_norms(const model_state *state, dev_work *work, uint64_t offset, uint32_t rows, const model_layer *layer)
+{
+    const model_architecture *a = &state->model->architecture;
+    const uint32_t            stride = state->hidden_stride;
+    const dev_norm           *norm = a->experts.beside_mlp ? &layer->experts.norm : &layer->mlp_norm;
+    const oclm_status status = dev_norm_add(work, norm, &state->hidden, offset, stride, &state->experts.x, 0, stride, rows, a->hidden_size);
+    if (status != OCLM_OK || !a->experts.router_norm)
+        return status;
+    return dev_norm_add(work, &layer->experts.router_norm, &state->hidden, offset, stride, &state->experts.router_x, 0, stride, rows,
+                        a->hidden_size);
+}
+
+/* The MLP's part of the branch and the experts', each normalised. */
+static oclm_status add_beside(const model_state *state, dev_work *work, uint64_t offset, uint32_t rows, const model_layer *layer)
+{
+    const uint32_t    stride = state->hidden_stride, hidden = state->model->architecture.hidden_size;
+    const oclm_status status = dev_norm_in_place(work, &layer->experts.post_dense_norm, &state->branch, offset, stride, rows, hidden);
+    return status == OCLM_OK ? dev_norm_residual(work, &layer->experts.post_norm, &state->experts.shared, stride, 1.0f, 1.0f, &state->branch,
+                                                 offset, stride, rows, hidden) : status;
 }
 
 static oclm_status add_rows(const model_state *state, dev_work *work, uint32_t first, uint32_t rows, const model_layer *layer)
 {
     const model_architecture *a = &state->model->architecture;
     const model_expert_state *s = &state->experts;
+    const bool                beside = a->experts.beside_mlp;
     const uint64_t            offset = (uint64_t)first * state->hidden_stride;
-    const dev_expert_join     join = {
-        .x = &s->outer, .stride = state->hidden_stride, .shared = layer->up.part_count > 0 ? &s->shared : NULL,
+    dev_expert_join           join = {
+        .x = &s->outer, .stride = state->hidden_stride, .shared = !beside && layer->up.part_count > 0 ? &s->shared : NULL,
         .shared_gate = a->experts.shared_gate ? &s->gate : NULL, .gate_stride = DEV_PANEL, .scale = a->residual_scale, .y = &state->hidden,
         .y_offset = offset, .y_stride = state->hidden_stride, .rows = rows,
     };
     oclm_status status;
-    if ((status = dev_norm_add(work, &layer->mlp_norm, &state->hidden, offset, state->hidden_stride, &s->x, 0, state->hidden_stride, rows,
-                               a->hidden_size)) != OCLM_OK ||
+    if (beside)
+        join.y = &s->shared, join.y_offset = 0, join.store = true, join.scale = 1.0f;
+    if ((status = add_norms(state, work, offset, rows, layer)) != OCLM_OK ||
         (join.shared != NULL && (status = add_shared(state, work, rows, layer)) != OCLM_OK) ||
-        (status = add_chosen(state, work, rows, layer)) != OCLM_OK)
+        (status = add_chosen(state, work, rows, layer)) != OCLM_OK || (status = dev_expert_join_add(work, &s->routes, &join)) != OCLM_OK)
         return status;
-    return dev_expert_join_add(work, &s->routes, &join);
+    return beside ? add_beside(state, work, offset, rows, layer) : OCLM_OK;
 }
 
 oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer)

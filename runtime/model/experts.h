@@ -4,6 +4,8 @@
  *     y = sum of weight * W_down act(W_gate x) * W_up x over those, in ascending order
  *     hidden += residual_scale * (y + shared(x) [* sigmoid(w x)])
  *
+ * Beside an MLP, whose result is in state->branch, x is of a norm of its own and state->branch becomes norm(branch) + norm(y).
+ *
  * What the device does with it, and why bits do not depend on the batch: device/experts.h. */
 #ifndef OCLM_MODEL_EXPERTS_H
 #define OCLM_MODEL_EXPERTS_H
@@ -21,6 +23,7 @@ typedef struct model_expert_state {
     dev_buffer outer;  /* [rows * chosen][hidden_stride] */
     dev_buffer shared; /* [rows][hidden_stride] */
     dev_buffer gate;   /* [rows][DEV_PANEL] */
+    dev_buffer router_x; /* [rows][hidden_stride]: what the router reads, where that is normalised by itself */
 } model_expert_state;
 
 uint64_t    model_expert_state_bytes(const model_architecture *architecture, uint32_t max_rows);

@@ -378,11 +378,11 @@ void model_decode_end(model_state *state, uint32_t sequence, uint32_t length)
 
 uint64_t model_cache_read_per_token(const model_architecture *a, uint32_t length)
 {
-    uint64_t positions = 0;
+    uint64_t numbers = 0;
     for (uint32_t i = 0; i < a->layers; i++) {
         const uint32_t window = a->layer[i].window, seen = a->windows_are_chunks && window > 0 ? (length - 1) % window + 1 : window;
         if (a->layer[i].mixer == MODEL_MIXER_ATTENTION)
-            positions += seen > 0 && seen < length ? seen : length;
+            numbers += (uint64_t)(seen > 0 && seen < length ? seen : length) * model_kv_heads(a, i) * model_head_dim(a, i);
     }
-    return 2u * sizeof(float) * a->kv_heads * a->head_dim * positions;
+    return 2u * sizeof(float) * numbers;
 }

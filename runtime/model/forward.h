@@ -8,6 +8,7 @@
 #include "model/attention.h"
 #include "model/experts.h"
 #include "model/latent.h"
+#include "model/layer_input.h"
 #include "model/model.h"
 
 #define MODEL_CHUNK_ROWS 512u /* most rows of one pass: longer prompts are prefilled in chunks */
@@ -23,6 +24,8 @@ typedef struct model_state_options {
     uint32_t max_logit_rows;/* of one pass; 0: sequences. Each takes vocab_size floats: logits of a long prompt are asked for in
                                pieces */
     bool     whole_windows; /* layers with a window keep all positions, too, in pages of the one table (ring.h) */
+    bool     quantized_cache; /* keys and values as 8-bit integers, a scale for each position of a head: logits come close, and memory is
+                                 a quarter */
 } model_state_options;
 
 typedef struct model_state {
@@ -42,6 +45,7 @@ typedef struct model_state {
     dev_buffer         hidden, qkv, attention_out, mlp, scratch, partial, selected;
     model_expert_state experts;
     model_latent_state latent;
+    model_layer_input_state inputs;
     dev_buffer         branch;       /* as hidden: what a half of a layer adds, where that is normalised; else empty */
     dev_buffer         table_rows;   /* float32 [max_rows][table_stride]: rows as wide as the embedding, where projections ask for them */
     dev_buffer         mixed;        /* float32 [max_rows][mixed_stride]: queries, keys and values of a delta net behind their convolution */

@@ -221,6 +221,18 @@ static void plan_launches(plan *p)
     p->launch_layers = room < MOST_LAYERS ? room : MOST_LAYERS;
 }
 
+/* Are all layers of one form, and no more is done in them than the kernel knows? */
+static bool suits_form(const model_architecture *a)
+{
+    for (uint32_t i = 0; i < a->layers; i++) {
+        const model_layer_shape *own = &a->layer[i];
+        if (own->values_are_keys || own->cache_of > 0 || own->head_dim > 0 || own->kv_heads > 0 || own->intermediate_size > 0)
+            return false;
+    }
+    return a->experts.routing.count == 0 && a->latent.kv_rank == 0 && !a->attention_gate && !model_has_mixers(a) &&
+           a->layer_input.size == 0 && !a->layer_scalar;
+}
+
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added)
 {
     dev_device  *device = state->model->device;
@@ -229,8 +241,7 @@ oclm_status model_layers_add(model_state *state, dev_work *work, const model_pas
     uint32_t     turned = 0;
     *added = false;
     const model_architecture *m = &state->model->architecture;
-    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || m->experts.routing.count > 0 ||
-        m->latent.kv_rank > 0 || m->attention_gate || model_has_mixers(m) ||
+    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || !suits_form(m) ||
         m->norm.kind == DEV_NORM_NONE || !dev_orders_groups(device))
         return OCLM_OK;
     p.products = model_pass_products(state, shape->rows, 0);

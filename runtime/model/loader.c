@@ -99,8 +99,10 @@ oclm_status model_new_vector(loader *l, const char *name, const float *values, s
     return status == OCLM_OK ? dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes) : status;
 }
 
-/* A vector of one or several parts, in float32, each element more by `plus`, padded with zeros to whole panels of `rows`. */
-static oclm_status load_elements(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, float plus, dev_buffer *buffer)
+/* A vector of one or several parts, in float32, each element more by `plus` and then times `times`, padded with zeros to whole panels of
+ * `rows`. */
+static oclm_status load_elements(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, float plus, float times,
+                                 dev_buffer *buffer)
 {
     const size_t bytes = (size_t)model_vector_bytes(rows);
     const char  *name = name_of(l, parts[0].role, layer);
@@ -109,7 +111,7 @@ static oclm_status load_elements(loader *l, const part *parts, size_t count, uin
     for (size_t i = 0; i < count && status == OCLM_OK; i++) {
         status = model_read_elements(l, &parts[i], layer, is_last_of_tensor(parts, count, i), raw);
         for (uint32_t j = 0; j < parts[i].count; j++)
-            raw[j] += plus;
+            raw[j] = (raw[j] + plus) * times;
         spread(raw, &parts[i], values);
     }
     if (status == OCLM_OK)
@@ -121,20 +123,25 @@ static oclm_status load_elements(loader *l, const part *parts, size_t count, uin
 oclm_status model_load_vector(loader *l, model_role role, uint32_t layer, dev_buffer *buffer)
 {
     const part p = model_whole(l, role, layer);
-    return p.count > 0 ? load_elements(l, &p, 1, layer, p.count, 0.0f, buffer) : OCLM_OK;
+    return p.count > 0 ? load_elements(l, &p, 1, layer, p.count, 0.0f, 1.0f, buffer) : OCLM_OK;
 }
 
-oclm_status model_load_norm(loader *l, const model_norm_shape *shape, model_role role, bool may_have_bias, uint32_t layer, dev_norm *norm)
+oclm_status model_load_scaled_norm(loader *l, const model_norm_shape *shape, model_role role, float times, uint32_t layer, dev_norm *norm)
 {
-    const part  p = model_whole(l, role, layer);
-    oclm_status status = OCLM_OK;
+    const part p = model_whole(l, role, layer);
     if (!model_has_norm(l->binding->architecture, role))
         return OCLM_OK;
     norm->kind = shape->kind;
     norm->eps = shape->eps;
-    if (p.count > 0)
-        status = load_elements(l, &p, 1, layer, p.count, shape->weight_plus_one ? 1.0f : 0.0f, &norm->weight);
-    return status == OCLM_OK && may_have_bias ? model_load_vector(l, model_bias_of(p).role, layer, &norm->bias) : status;
+    return p.count > 0 ? load_elements(l, &p, 1, layer, p.count, shape->weight_plus_one ? 1.0f : 0.0f, times, &norm->weight) : OCLM_OK;
+}
+
+oclm_status model_load_norm(loader *l, const model_norm_shape *shape, model_role role, bool may_have_bias, uint32_t layer, dev_norm *norm)
+{
+    const oclm_status status = model_load_scaled_norm(l, shape, role, 1.0f, layer, norm);
+    if (status != OCLM_OK || !may_have_bias || !model_has_norm(l->binding->architecture, role))
+        return status;
+    return model_load_vector(l, model_bias_of(model_whole(l, role, layer)).role, layer, &norm->bias);
 }
 
 oclm_status model_load_fused(loader *l, part *parts, size_t count, uint32_t layer, uint64_t rows, bool has_bias, dev_matrix *matrix,
@@ -143,5 +150,5 @@ oclm_status model_load_fused(loader *l, part *parts, size_t count, uint32_t laye
     oclm_status status = model_load_parts(l, parts, count, layer, rows, matrix);
     for (size_t i = 0; i < count; i++)
         parts[i] = model_bias_of(parts[i]);
-    return status == OCLM_OK && has_bias ? load_elements(l, parts, count, layer, rows, 0.0f, bias) : status;
+    return status == OCLM_OK && has_bias ? load_elements(l, parts, count, layer, rows, 0.0f, 1.0f, bias) : status;
 }

@@ -40,6 +40,9 @@ oclm_status model_load_fused(model_loader *loader, model_part *parts, size_t cou
 /* A norm, of which the architecture may have all, no tensors, or nothing. `role` is its weight's. */
 oclm_status model_load_norm(model_loader *loader, const model_norm_shape *shape, model_role role, bool may_have_bias, uint32_t layer,
                             dev_norm *norm);
+/* One without a bias, whose factors are all multiplied by one number. */
+oclm_status model_load_scaled_norm(model_loader *loader, const model_norm_shape *shape, model_role role, float times, uint32_t layer,
+                                   dev_norm *norm);
 /* The elements that a part says, in float32, of one tensor or, where each head has its own, of all in turn. `is_last`: nothing else is
  * wanted of it. */
 oclm_status model_read_elements(model_loader *loader, const model_part *part, uint32_t layer, bool is_last, float *into);

@@ -79,11 +79,11 @@ oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t r
                : add_conv(state, work, rows, index, &state->attention_out, state->attention_stride);
 }
 
-oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows)
+oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer)
 {
     const model_architecture *a = &state->model->architecture;
-    const uint32_t            width = a->heads * a->head_dim;
+    const uint32_t            width = a->heads * model_head_dim(a, layer); /* gates are last */
     const dev_arg             args[] = { dev_arg_buffer(&state->attention_out), dev_arg_u32(state->attention_stride), dev_arg_buffer(&state->qkv),
-                                         dev_arg_u32(state->qkv_stride), dev_arg_u32(width + 2 * a->kv_heads * a->head_dim) };
+                                         dev_arg_u32(state->qkv_stride), dev_arg_u32(model_qkv_width(a, layer) - width) };
     return a->attention_gate ? add(work, "attention_gate", "attention_gate", "", width, rows, args, COUNT(args)) : OCLM_OK;
 }

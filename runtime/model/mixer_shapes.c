@@ -26,7 +26,7 @@ uint32_t model_widest_in(const model_architecture *a)
     uint32_t widest = 0;
     for (uint32_t i = 0; i < a->layers; i++)
         widest = larger(widest, a->layer[i].mixer == MODEL_MIXER_ATTENTION
-                                    ? ((a->attention_gate ? 2 : 1) * a->heads + 2 * a->kv_heads) * a->head_dim : model_mix_in_width(a, i));
+                                    ? model_qkv_width(a, i) : model_mix_in_width(a, i));
     return widest;
 }
 
@@ -34,7 +34,7 @@ uint32_t model_widest_out(const model_architecture *a)
 {
     uint32_t widest = 0;
     for (uint32_t i = 0; i < a->layers; i++)
-        widest = larger(widest, a->layer[i].mixer == MODEL_MIXER_ATTENTION ? a->heads * a->head_dim : model_mix_out_width(a, i));
+        widest = larger(widest, a->layer[i].mixer == MODEL_MIXER_ATTENTION ? a->heads * model_head_dim(a, i) : model_mix_out_width(a, i));
     return widest;
 }
 

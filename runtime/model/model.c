@@ -59,6 +59,9 @@ static void describe_cache(const model_architecture *a, oclm_model_info *info)
     info->kv_bytes_per_token = model_kv_bytes_per_token(a);
     info->kv_window_bytes = model_cache_ring_bytes(a, &one);
     info->kv_whole_bytes_per_token = info->kv_bytes_per_token - (held > 0 ? info->kv_window_bytes / held : 0);
+    const model_cache_shape page = { .sequences = 1, .positions = MODEL_PAGE, .quantized = true };
+    const uint64_t          fixed = model_recurrent_bytes(a, 1) + sizeof(int32_t); /* with the page's entry in its table */
+    info->kv_quantized_bytes_per_token = (model_cache_bytes(a, &page) - fixed) / MODEL_PAGE;
 }
 
 /* All but what a device would add. */

@@ -9,6 +9,8 @@
  * model_residual says otherwise, a norm of what is added or of the stream itself comes between them, or the MLP before attention's output. */
 #include "model/pass.h"
 
+#include <string.h>
+
 static const dev_matrix *head_of(const model_weights *weights)
 {
     return weights->head.part_count > 0 ? &weights->head : &weights->embedding;
@@ -52,8 +54,11 @@ static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t r
     dev_device          *device = model->device;
     size_t most = larger(dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE), model_latent_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
+    most = larger(most, model_layer_input_scratch(model, index, rows));
     if (model->architecture.layer[index].experts)
-        return larger(most, model_experts_scratch(model, index, rows));
+        most = larger(most, model_experts_scratch(model, index, rows));
+    if (layer->up.part_count == 0 || (model->architecture.layer[index].experts && !model->architecture.experts.beside_mlp))
+        return most;
     most = larger(most, dev_matmul_scratch(device, &layer->up, rows, norm, up));
     return larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
 }
@@ -65,7 +70,7 @@ size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logi
     size_t              most = 0;
     for (uint32_t i = 0; i < model->weights.layer_count; i++) {
         const model_layer_shape *shape = &model->architecture.layer[i];
-        if (i == 0 || shape->experts != shape[-1].experts || shape->mixer != shape[-1].mixer) /* others are alike */
+        if (i == 0 || memcmp(shape, shape - 1, sizeof *shape) != 0) /* others are alike */
             most = larger(most, layer_scratch(model, i, rows));
     }
     if (model_has_projections(&model->architecture)) {
@@ -80,7 +85,7 @@ static model_attention_shape attention_shape(const model_architecture *a)
 {
     const bool alibi = a->position == MODEL_POSITION_ALIBI;
     return (model_attention_shape){
-        .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim, .scale = a->attention_scale,
+        .heads = a->heads, .scale = a->attention_scale, .value_norm = a->value_norm,
         .softcap = a->attention_softcap, .sinks = a->attention_sinks, .chunked = a->windows_are_chunks,
         .alibi = alibi, .alibi_rounded = alibi && a->alibi == MODEL_ALIBI_FALCON,
         .clip = a->qkv_clip, .clip_late = a->qkv_clip_after_norm,
@@ -95,14 +100,17 @@ model_attention_shape model_pass_attention_shape(const model_architecture *a, ui
     model_attention_shape shape = attention_shape(a);
     if (a->attention_scale_by_layer)
         shape.scale /= (float)(layer + 1);
+    shape.kv_heads = model_kv_heads(a, layer);
+    shape.head_dim = model_head_dim(a, layer);
+    shape.values_are_keys = a->layer[layer].values_are_keys;
+    shape.queries_only = a->layer[layer].cache_of > 0;
     shape.window = a->layer[layer].window;
     shape.rotary_dims = rope != NULL ? rope->dims : 0;
     shape.rotary_interleaved = rope != NULL && rope->interleaved;
     return shape;
 }
 
-/* A product of all rows, as far as every product of a pass is alike. */
-static dev_matmul product_of(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
+dev_matmul model_product(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
 {
     const model_architecture *a = &state->model->architecture;
     return (dev_matmul){ .weight = weight, .bias = bias != NULL ? optional(bias) : NULL, .rows = rows, .scratch = &state->scratch,
@@ -115,9 +123,11 @@ model_attention model_pass_attention(const model_state *state, const model_pass_
     const model_layer        *layer = &state->model->weights.layers[index];
     const int                 set = a->layer[index].rope == MODEL_ROPE_SECOND ? 1 : 0;
     const bool                norm = a->qk_norm != MODEL_QK_NORM_NONE;
+    model_attention_shape     heads = model_pass_attention_shape(a, index);
+    heads.quantized = state->cache.quantized;
     return (model_attention){
-        .shape = model_pass_attention_shape(a, index),
-        .cache = &state->cache, .layer = index, .rows = shape->rows,
+        .shape = heads,
+        .cache = &state->cache, .layer = model_cache_layer(a, index), .rows = shape->rows,
         .positions = &state->positions, .sequences = &state->sequences,
         .tiles = &state->tiles, .tile_count = shape->tile_count, .tile_rows = shape->tile_rows, .single_rows = shape->single_rows,
         .cos_table = &state->cos_table[set], .sin_table = &state->sin_table[set],
@@ -132,7 +142,7 @@ model_attention model_pass_attention(const model_state *state, const model_pass_
 
 static dev_matmul qkv_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
-    dev_matmul m = product_of(state, rows, &layer->qkv, &layer->qkv_bias);
+    dev_matmul m = model_product(state, rows, &layer->qkv, &layer->qkv_bias);
     if (norms_ride(&state->model->architecture))
         m.norm = layer->attention_norm;
     m.x = &state->hidden, m.x_stride = state->hidden_stride;
@@ -152,7 +162,7 @@ static void end_half(const model_state *state, dev_matmul *m)
 
 static dev_matmul output_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
-    dev_matmul m = product_of(state, rows, &layer->output, &layer->output_bias);
+    dev_matmul m = model_product(state, rows, &layer->output, &layer->output_bias);
     if (layer->latent.part_count > 0)
         m.x = &state->latent.kv, m.x_stride = state->latent.kv_stride;
     else
@@ -164,7 +174,7 @@ static dev_matmul output_product(const model_state *state, uint32_t rows, const 
 static dev_matmul up_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
     const model_architecture *a = &state->model->architecture;
-    dev_matmul                m = product_of(state, rows, &layer->up, &layer->up_bias);
+    dev_matmul                m = model_product(state, rows, &layer->up, &layer->up_bias);
     if (norms_ride(a))
         m.norm = a->residual == MODEL_RESIDUAL_PARALLEL_ONE ? layer->attention_norm : layer->mlp_norm;
     m.x = &state->hidden, m.x_stride = state->hidden_stride;
@@ -176,7 +186,7 @@ static dev_matmul up_product(const model_state *state, uint32_t rows, const mode
 
 static dev_matmul down_product(const model_state *state, uint32_t rows, const model_layer *layer)
 {
-    dev_matmul m = product_of(state, rows, &layer->down, &layer->down_bias);
+    dev_matmul m = model_product(state, rows, &layer->down, &layer->down_bias);
     m.x = &state->mlp, m.x_stride = state->mlp_stride;
     end_half(state, &m);
     return m;
@@ -191,23 +201,25 @@ model_layer_products model_pass_products(const model_state *state, uint32_t rows
 
 /* ---- Before the layers */
 
-/* What the table's rows are multiplied by. */
-static float embedding_scale(const model_state *state)
+float model_rounded_scale(const model_state *state, float scale)
 {
-    const model_architecture *a = &state->model->architecture;
-    const core_dtype          stored = state->model->weights.dtype;
-    if (a->embedding_scale_rounded && stored == CORE_F16)
-        return core_f16_to_f32(core_f32_to_f16(a->embedding_scale));
-    if (a->embedding_scale_rounded && stored == CORE_BF16)
-        return core_bf16_to_f32(core_f32_to_bf16(a->embedding_scale));
-    return a->embedding_scale;
+    const core_dtype stored = state->model->weights.dtype;
+    const bool       rounded = state->model->architecture.embedding_scale_rounded;
+    if (rounded && stored == CORE_F16)
+        return core_f16_to_f32(core_f32_to_f16(scale));
+    if (rounded && stored == CORE_BF16)
+        return core_bf16_to_f32(core_f32_to_bf16(scale));
+    return scale;
 }
+
+/* What the table's rows are multiplied by. */
+static float embedding_scale(const model_state *state) { return model_rounded_scale(state, state->model->architecture.embedding_scale); }
 
 /* Rows of the table, projected to the stream. */
 static oclm_status add_projected(model_state *state, dev_work *work, uint32_t rows)
 {
     const model_weights *weights = &state->model->weights;
-    dev_matmul           m = product_of(state, rows, &weights->project_in, NULL);
+    dev_matmul           m = model_product(state, rows, &weights->project_in, NULL);
     m.x = &state->table_rows, m.x_stride = state->table_stride;
     m.y = &state->hidden, m.y_stride = state->hidden_stride;
     m.epilogue = DEV_STORE;
@@ -227,7 +239,7 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
         status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
     if (status == OCLM_OK && a->embedding_norm)
         status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
-    return status;
+    return status == OCLM_OK ? model_layer_input_begin(state, work, rows) : status;
 }
 
 /* ---- The layers */
@@ -239,15 +251,15 @@ static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows
     return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
 }
 
-/* The product that ends a half, and what the order asks for behind it. */
-static oclm_status add_end(model_state *state, dev_work *work, const dev_matmul *product, const dev_norm *post_norm, const dev_norm *norm)
+/* What the order asks for behind the product that ends a half. `keep`: by what the stream is multiplied then. */
+static oclm_status add_branch(model_state *state, dev_work *work, uint32_t rows, const dev_norm *post_norm, float keep, const dev_norm *norm)
 {
     const model_architecture *a = &state->model->architecture;
-    oclm_status               status = dev_matmul_add(work, product);
-    if (status == OCLM_OK && model_between_of(a) == MODEL_BETWEEN_ADDED)
-        status = dev_norm_residual(work, post_norm, &state->branch, state->hidden_stride, a->residual_scale, &state->hidden,
-                                   state->hidden_stride, product->rows, a->hidden_size);
-    return status == OCLM_OK ? norm_stream(state, work, product->rows, MODEL_BETWEEN_AFTER, norm) : status;
+    oclm_status               status = OCLM_OK;
+    if (model_between_of(a) == MODEL_BETWEEN_ADDED)
+        status = dev_norm_residual(work, post_norm, &state->branch, state->hidden_stride, a->residual_scale, keep, &state->hidden, 0,
+                                   state->hidden_stride, rows, a->hidden_size);
+    return status == OCLM_OK ? norm_stream(state, work, rows, MODEL_BETWEEN_AFTER, norm) : status;
 }
 
 /* An activation that does not ride on the product. */
@@ -273,7 +285,20 @@ static oclm_status add_mixing(model_state *state, dev_work *work, const model_pa
         return model_mixer_add(state, work, shape->rows, index);
     const model_attention attention = model_pass_attention(state, shape, index);
     const oclm_status     status = model_attention_add(work, &attention);
-    return status == OCLM_OK ? model_attention_gate_add(state, work, shape->rows) : status;
+    return status == OCLM_OK ? model_attention_gate_add(state, work, shape->rows, index) : status;
+}
+
+/* The end of a layer: the product behind the MLP, experts beside it, and what the layer is told once more. */
+static oclm_status add_last(model_state *state, dev_work *work, const dev_matmul *down, uint32_t index)
+{
+    const model_architecture *a = &state->model->architecture;
+    const model_layer        *layer = &state->model->weights.layers[index];
+    oclm_status               status = dev_matmul_add(work, down);
+    if (status == OCLM_OK && a->layer[index].experts)
+        status = model_experts_add(state, work, down->rows, index);
+    if (status == OCLM_OK)
+        status = add_branch(state, work, down->rows, &layer->post_mlp_norm, a->layer_input.size > 0 ? 1.0f : layer->scalar, &layer->mlp_norm);
+    return status == OCLM_OK ? model_layer_input_add(state, work, down->rows, index) : status;
 }
 
 static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
@@ -290,14 +315,15 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
         return status;
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
         return status;
-    if ((status = add_end(state, work, &products.output, &layer->post_attention_norm, &layer->attention_norm)) != OCLM_OK)
+    if ((status = dev_matmul_add(work, &products.output)) != OCLM_OK ||
+        (status = add_branch(state, work, shape->rows, &layer->post_attention_norm, 1.0f, &layer->attention_norm)) != OCLM_OK)
         return status;
-    if (state->model->architecture.layer[index].experts)
+    if (state->model->architecture.layer[index].experts && !state->model->architecture.experts.beside_mlp)
         return model_experts_add(state, work, shape->rows, index);
     if (!parallel && ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->mlp_norm)) != OCLM_OK ||
                       (status = add_up(state, work, &products.up, layer)) != OCLM_OK))
         return status;
-    return add_end(state, work, &products.down, &layer->post_mlp_norm, &layer->mlp_norm);
+    return add_last(state, work, &products.down, index);
 }
 
 static oclm_status add_layers(model_state *state, dev_work *work, const model_pass_shape *shape)
@@ -328,7 +354,7 @@ static oclm_status add_selection(model_state *state, dev_work *work, uint32_t ro
 /* A product that reads the wanted rows of the stream. */
 static dev_matmul product_of_selected(const model_state *state, const model_pass_shape *shape, const dev_matrix *weight)
 {
-    dev_matmul m = product_of(state, shape->logit_rows, weight, NULL);
+    dev_matmul m = model_product(state, shape->logit_rows, weight, NULL);
     m.norm = state->model->weights.final_norm;
     m.x = shape->gather ? &state->selected : &state->hidden, m.x_stride = state->hidden_stride;
     m.x_offset = shape->gather ? 0 : (uint64_t)(shape->rows - shape->logit_rows) * state->hidden_stride;

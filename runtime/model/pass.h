@@ -45,7 +45,17 @@ size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint3
 
 /* What a layer without attention does between its products, and the gate on what attention made, where there is one (mixer.c). */
 oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
-oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows);
+oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
+
+/* A product of all rows, as far as every product of a pass is alike; `bias` may be NULL or empty. */
+dev_matmul  model_product(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias);
+/* A scale of an embedding table, rounded as the architecture says. */
+float       model_rounded_scale(const model_state *state, float scale);
+
+/* What layers are told of their rows' tokens once more: for all of them, behind the embedding; and for one, behind its MLP (layer_input.c).
+ * Nothing where there is none. */
+oclm_status model_layer_input_begin(const model_state *state, dev_work *work, uint32_t rows);
+oclm_status model_layer_input_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
 /* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
 oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);

@@ -19,6 +19,7 @@
 typedef struct model_cache_shape {
     uint32_t sequences, positions; /* room for so many positions of each */
     uint32_t rows;                 /* of one pass, at most */
+    bool     quantized;            /* keys and values as 8-bit integers (cl/kept.h) */
     bool     whole_windows;        /* no rings: layers with a window keep everything, in pages of the one table */
 } model_cache_shape;
 

@@ -13,6 +13,9 @@ bool model_has_norm(const model_architecture *a, model_role norm)
     case MODEL_Q_NORM: case MODEL_K_NORM: return a->qk_norm != MODEL_QK_NORM_NONE;
     case MODEL_Q_A_NORM: return a->latent.q_rank > 0;
     case MODEL_KV_A_NORM: return a->latent.kv_rank > 0;
+    case MODEL_ROUTER_NORM: return a->experts.router_norm;
+    case MODEL_EXPERTS_NORM: case MODEL_POST_DENSE_NORM: case MODEL_POST_EXPERTS_NORM: return a->experts.beside_mlp;
+    case MODEL_INPUT_IN_NORM: case MODEL_POST_INPUT_NORM: return a->layer_input.size > 0;
     default: return false;
     }
 }
@@ -38,20 +41,63 @@ static model_role_shape norm_bias(const model_architecture *a, model_role norm)
 }
 
 /* Of the norm of so many heads of queries or keys. */
-static model_role_shape head_norm(const model_architecture *a, uint32_t heads, bool there)
+static model_role_shape head_norm(const model_architecture *a, uint32_t heads, uint32_t head_dim, bool there)
 {
     switch (a->qk_norm) {
-    case MODEL_QK_NORM_HEAD: return vector_if(there, a->head_dim);
-    case MODEL_QK_NORM_HEADS: return (model_role_shape){ there ? heads * a->head_dim : 0, 0, heads };
-    case MODEL_QK_NORM_ALL: return vector_if(there, heads * a->head_dim);
+    case MODEL_QK_NORM_HEAD: return vector_if(there, head_dim);
+    case MODEL_QK_NORM_HEADS: return (model_role_shape){ there ? heads * head_dim : 0, 0, heads };
+    case MODEL_QK_NORM_ALL: return vector_if(there, heads * head_dim);
     case MODEL_QK_NORM_NONE: break;
     }
     return vector_if(false, 0);
 }
 
+/* ---- What differs by layer */
+
+uint32_t model_head_dim(const model_architecture *a, uint32_t layer)
+{
+    return a->layer[layer].head_dim > 0 ? a->layer[layer].head_dim : a->head_dim;
+}
+
+uint32_t model_kv_heads(const model_architecture *a, uint32_t layer)
+{
+    return a->layer[layer].kv_heads > 0 ? a->layer[layer].kv_heads : a->kv_heads;
+}
+
+bool model_keeps_keys(const model_architecture *a, uint32_t layer)
+{
+    return a->layer[layer].mixer == MODEL_MIXER_ATTENTION && a->layer[layer].cache_of == 0;
+}
+
+uint32_t model_cache_layer(const model_architecture *a, uint32_t layer)
+{
+    return a->layer[layer].cache_of > 0 ? a->layer[layer].cache_of - 1 : layer;
+}
+
+/* Rows of queries, gates among them; of keys; of values. */
+static uint32_t q_rows(const model_architecture *a, uint32_t layer)
+{
+    return (a->attention_gate ? 2 : 1) * a->heads * model_head_dim(a, layer);
+}
+
+static uint32_t k_rows(const model_architecture *a, uint32_t layer)
+{
+    return model_keeps_keys(a, layer) ? model_kv_heads(a, layer) * model_head_dim(a, layer) : 0;
+}
+
+static uint32_t v_rows(const model_architecture *a, uint32_t layer)
+{
+    return a->layer[layer].values_are_keys ? 0 : k_rows(a, layer);
+}
+
+uint32_t model_qkv_width(const model_architecture *a, uint32_t layer) { return q_rows(a, layer) + k_rows(a, layer) + v_rows(a, layer); }
+
 uint32_t model_inner_width(const model_architecture *a, uint32_t layer)
 {
-    return a->layer[layer].experts ? a->experts.shared_width : a->intermediate_size;
+    const uint32_t own = a->layer[layer].intermediate_size;
+    if (a->layer[layer].experts && !a->experts.beside_mlp)
+        return a->experts.shared_width;
+    return own > 0 ? own : a->intermediate_size;
 }
 
 /* So many matrices or vectors (columns 0) below each other. */
@@ -74,6 +120,9 @@ static model_role_shape expert_role_shape(const model_architecture *a, model_rol
     case MODEL_EXPERTS_DOWN: return pieces_if(true, count, hidden, x->width);
     case MODEL_EXPERTS_DOWN_BIAS: return pieces_if(x->bias, count, hidden, 0);
     case MODEL_SHARED_GATE: return matrix_if(x->shared_gate, 1, hidden);
+    case MODEL_ROUTER_NORM: return vector_if(x->router_norm, hidden);
+    case MODEL_ROUTER_COUNTS: return vector_if(x->counted, count);
+    case MODEL_EXPERTS_NORM: case MODEL_POST_DENSE_NORM: case MODEL_POST_EXPERTS_NORM: return norm_weight(a, role);
     default: return vector_if(false, 0);
     }
 }
@@ -97,11 +146,11 @@ static model_role_shape latent_role_shape(const model_architecture *a, model_rol
 
 model_role_shape model_role_shape_of(const model_architecture *a, model_role role, uint32_t layer)
 {
-    const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim; /* bounded by check_sizes() of config.c */
-    const uint32_t hidden = a->hidden_size, inner = model_inner_width(a, layer);
+    const uint32_t q = q_rows(a, layer), k = k_rows(a, layer), v = v_rows(a, layer); /* bounded by check_sizes() of config.c */
+    const uint32_t hidden = a->hidden_size, inner = model_inner_width(a, layer), dim = model_head_dim(a, layer);
     const uint32_t table = model_has_projections(a) ? a->embedding_size : hidden;
     const bool     latent = a->latent.kv_rank > 0, attention = a->layer[layer].mixer == MODEL_MIXER_ATTENTION;
-    const uint32_t q_rows = a->attention_gate ? 2 * q : q;
+    const uint32_t input = a->layer_input.size, inputs = a->layers * input;
     if (role >= MODEL_MIX_IN && role <= MODEL_MIX_OUT_BIAS)
         return attention ? vector_if(false, 0) : model_mix_role_shape(a, role, layer);
     if (role >= MODEL_QKV && role <= MODEL_O_BIAS && !attention)
@@ -116,20 +165,22 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_POST_MLP_NORM: return norm_weight(a, role);
     case MODEL_EMBEDDING_NORM_BIAS: case MODEL_FINAL_NORM_BIAS: case MODEL_ATTENTION_NORM_BIAS: case MODEL_MLP_NORM_BIAS:
         return norm_bias(a, role - 1);
-    case MODEL_QKV: return matrix_if(!latent, q_rows + 2 * kv, hidden);
-    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q_rows, hidden);
-    case MODEL_K: case MODEL_V: return matrix_if(!latent, kv, hidden);
-    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q_rows + 2 * kv);
-    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q_rows);
-    case MODEL_K_BIAS: case MODEL_V_BIAS: return vector_if(a->qkv_bias && !latent, kv);
+    case MODEL_QKV: return matrix_if(!latent, q + k + v, hidden);
+    case MODEL_Q: return matrix_if(a->latent.q_rank == 0, q, hidden);
+    case MODEL_K: return matrix_if(!latent && k > 0, k, hidden);
+    case MODEL_V: return matrix_if(!latent && v > 0, v, hidden);
+    case MODEL_QKV_BIAS: return vector_if(a->qkv_bias && !latent, q + k + v);
+    case MODEL_Q_BIAS: return vector_if(a->qkv_bias && !latent, q);
+    case MODEL_K_BIAS: return vector_if(a->qkv_bias && !latent, k);
+    case MODEL_V_BIAS: return vector_if(a->qkv_bias && !latent, v);
     case MODEL_Q_A: case MODEL_Q_A_BIAS: case MODEL_Q_A_NORM: case MODEL_Q_B: case MODEL_KV_A: case MODEL_KV_A_BIAS: case MODEL_KV_A_NORM:
     case MODEL_KV_B: return latent_role_shape(a, role);
-    case MODEL_Q_NORM: return head_norm(a, a->heads, !a->qk_norm_shape.no_weight);
-    case MODEL_K_NORM: return head_norm(a, a->kv_heads, !a->qk_norm_shape.no_weight);
-    case MODEL_Q_NORM_BIAS: return head_norm(a, a->heads, a->qk_norm_shape.has_bias);
-    case MODEL_K_NORM_BIAS: return head_norm(a, a->kv_heads, a->qk_norm_shape.has_bias);
+    case MODEL_Q_NORM: return head_norm(a, a->heads, dim, !a->qk_norm_shape.no_weight);
+    case MODEL_K_NORM: return head_norm(a, model_kv_heads(a, layer), dim, k > 0 && !a->qk_norm_shape.no_weight);
+    case MODEL_Q_NORM_BIAS: return head_norm(a, a->heads, dim, a->qk_norm_shape.has_bias);
+    case MODEL_K_NORM_BIAS: return head_norm(a, model_kv_heads(a, layer), dim, k > 0 && a->qk_norm_shape.has_bias);
     case MODEL_SINKS: return vector_if(a->attention_sinks, a->heads);
-    case MODEL_O: return matrix_if(true, hidden, latent ? a->heads * a->latent.value_dim : q);
+    case MODEL_O: return matrix_if(true, hidden, a->heads * (latent ? a->latent.value_dim : dim));
     case MODEL_O_BIAS: return vector_if(a->output_bias, hidden);
     case MODEL_GATE_UP: return matrix_if(a->mlp_gated && inner > 0, 2 * inner, hidden);
     case MODEL_GATE_UP_BIAS: return vector_if(a->mlp_gated && a->mlp_bias, 2 * inner);
@@ -142,7 +193,15 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_XIELU_ALPHA_P: case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return vector_if(a->xielu, 1);
     case MODEL_ROUTER: case MODEL_ROUTER_BIAS: case MODEL_ROUTER_CORRECTION: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS:
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_DOWN: case MODEL_EXPERTS_DOWN_BIAS: case MODEL_SHARED_GATE:
+    case MODEL_ROUTER_NORM: case MODEL_ROUTER_COUNTS: case MODEL_EXPERTS_NORM: case MODEL_POST_DENSE_NORM: case MODEL_POST_EXPERTS_NORM:
         return a->layer[layer].experts ? expert_role_shape(a, role) : vector_if(false, 0);
+    case MODEL_INPUT_EMBEDDING: return matrix_if(input > 0, a->layer_input.vocab_size, inputs);
+    case MODEL_INPUT_IN: return matrix_if(input > 0, inputs, hidden);
+    case MODEL_INPUT_IN_NORM: return vector_if(input > 0, input);
+    case MODEL_INPUT_GATE: return matrix_if(input > 0, input, hidden);
+    case MODEL_INPUT_OUT: return matrix_if(input > 0, hidden, input);
+    case MODEL_POST_INPUT_NORM: return norm_weight(a, role);
+    case MODEL_LAYER_SCALAR: return vector_if(a->layer_scalar, 1);
     default: break; /* done above */
     }
     return vector_if(false, 0);

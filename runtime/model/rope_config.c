@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/binding.h"
 #include "model/readers.h"
 
 static const struct { const char *name; model_rope_type type; } rope_types[] = {
@@ -177,11 +178,21 @@ static oclm_status read_theta(const rope_reader *r, const cJSON *set, bool slidi
     return status;
 }
 
+/* The size of the heads that a set turns: those of the first layer with a window, or of the first without. */
+static uint32_t head_dim_of(const model_architecture *a, bool sliding)
+{
+    for (uint32_t i = 0; i < a->layers; i++) {
+        if ((a->layer[i].window > 0) == sliding)
+            return model_head_dim(a, i);
+    }
+    return a->head_dim;
+}
+
 /* How much of a head turns. */
-static oclm_status read_dims(const rope_reader *r, const cJSON *set, model_rope *rope)
+static oclm_status read_dims(const rope_reader *r, const cJSON *set, bool sliding, model_rope *rope)
 {
     const model_rope_defaults *d = r->defaults;
-    const uint32_t head_dim = r->a->head_dim;
+    const uint32_t head_dim = head_dim_of(r->a, sliding);
     double         partial = d->partial == 0.0 ? 1.0 : d->partial;
     oclm_status    status = OCLM_OK;
     rope->dims = d->dims != 0 ? d->dims : head_dim;
@@ -219,7 +230,7 @@ static oclm_status read_set(const rope_reader *r, const cJSON *set, bool sliding
     *rope = (model_rope){ .interleaved = r->defaults->interleaved, .factor = 1.0 };
     if ((status = read_type(r, set, &rope->type)) != OCLM_OK ||
         (status = read_theta(r, set, sliding, &rope->theta)) != OCLM_OK ||
-        (status = read_dims(r, set, rope)) != OCLM_OK ||
+        (status = read_dims(r, set, sliding, rope)) != OCLM_OK ||
         (status = read_original_length(r, set, &rope->original_max_position_embeddings)) != OCLM_OK)
         return status;
     return read_of_type(r, set, rope);

@@ -43,7 +43,7 @@ typedef struct plan {
     uint64_t rows_bytes, tiles_bytes, logit_rows_bytes, logits_bytes, rope_bytes[MODEL_ROPE_SETS], slopes_bytes, growth_bytes; /* 0: none */
     uint64_t hidden_bytes, qkv_bytes, attention_bytes, mlp_bytes, scratch_floats, partial_bytes, selected_bytes;
     uint64_t branch_bytes, table_bytes, mixed_bytes; /* 0: none */
-    uint64_t cache_bytes, ring_bytes, expert_bytes; /* rings: of the cache; experts and latent attention */
+    uint64_t cache_bytes, ring_bytes, expert_bytes; /* rings: of the cache; experts, latent attention and layers' inputs */
     uint32_t hidden_stride, qkv_stride, attention_stride, mlp_stride, logits_stride, table_stride, mixed_stride;
 } plan;
 
@@ -66,22 +66,55 @@ static uint32_t mixed_width(const model_architecture *a)
     return 0;
 }
 
+/* Inner states of the widest layer. */
+static uint32_t inner_width(const model_architecture *a)
+{
+    uint32_t widest = a->layer_input.size;
+    for (uint32_t i = 0; i < a->layers; i++)
+        widest = model_inner_width(a, i) > widest ? model_inner_width(a, i) : widest;
+    return widest;
+}
+
+/* What the layer that wants most wants. */
+static uint64_t partial_floats(const model_architecture *a, const model_state_options *o)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < a->layers; i++) {
+        const model_attention_shape shape = model_pass_attention_shape(a, i);
+        const uint64_t floats = model_attention_partial_floats(&shape, o->max_rows, (uint32_t)dev_padded(o->max_positions));
+        most = floats > most ? floats : most;
+    }
+    return most;
+}
+
+/* Rows of a tile that suit the layer with the largest heads. */
+static uint32_t tile_rows(const model_model *model)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < model->architecture.layers; i++) {
+        const model_attention_shape shape = model_pass_attention_shape(&model->architecture, i);
+        const uint32_t              rows = model_attention_tile_rows(model->device, &shape);
+        least = rows < least ? rows : least;
+    }
+    return least;
+}
+
 static model_cache_shape cache_shape(const model_state_options *o)
 {
-    return (model_cache_shape){ o->sequences, o->max_positions, o->max_rows, o->whole_windows };
+    return (model_cache_shape){ .sequences = o->sequences, .positions = o->max_positions, .rows = o->max_rows,
+                                .quantized = o->quantized_cache, .whole_windows = o->whole_windows };
 }
 
 static plan make_plan(const model_model *model, const model_state_options *o)
 {
-    const model_architecture   *a = &model->architecture;
-    const model_cache_shape     cache = cache_shape(o);
-    const model_attention_shape shape = model_pass_attention_shape(a, 0);
+    const model_architecture *a = &model->architecture;
+    const model_cache_shape   cache = cache_shape(o);
     const uint64_t f = sizeof(float), rows = o->max_rows;
     plan p = {
         .hidden_stride = (uint32_t)dev_padded(a->hidden_size),
         .qkv_stride = (uint32_t)dev_padded(model_widest_in(a)),
         .attention_stride = (uint32_t)dev_padded(model_widest_out(a)),
-        .mlp_stride = (uint32_t)dev_padded(a->experts.shared_width > a->intermediate_size ? a->experts.shared_width : a->intermediate_size),
+        .mlp_stride = (uint32_t)dev_padded(inner_width(a)),
         .logits_stride = (uint32_t)dev_padded(a->vocab_size),
     };
     p.rows_bytes = rows * sizeof(int32_t);
@@ -98,7 +131,7 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.mlp_bytes = rows * p.mlp_stride * f;
     p.scratch_floats = model_pass_scratch(model, o->max_rows, o->max_logit_rows);
     p.scratch_floats = p.scratch_floats > 0 ? p.scratch_floats : 1;
-    p.partial_bytes = model_attention_partial_floats(&shape, o->max_rows, (uint32_t)dev_padded(o->max_positions)) * f;
+    p.partial_bytes = partial_floats(a, o) * f;
     p.selected_bytes = (uint64_t)o->max_logit_rows * p.hidden_stride * f;
     p.branch_bytes = model_has_norm(a, MODEL_POST_MLP_NORM) ? p.hidden_bytes : 0;
     p.table_stride = model_has_projections(a) ? (uint32_t)dev_padded(a->embedding_size) : 0;
@@ -107,7 +140,8 @@ static plan make_plan(const model_model *model, const model_state_options *o)
     p.mixed_bytes = rows * p.mixed_stride * f;
     p.cache_bytes = model_cache_bytes(a, &cache);
     p.ring_bytes = model_cache_ring_bytes(a, &cache);
-    p.expert_bytes = model_expert_state_bytes(a, o->max_rows) + model_latent_state_bytes(a, o->max_rows);
+    p.expert_bytes = model_expert_state_bytes(a, o->max_rows) + model_latent_state_bytes(a, o->max_rows) +
+                     model_layer_input_bytes(a, o->max_rows);
     return p;
 }
 
@@ -270,9 +304,8 @@ static oclm_status make_host_rows(model_state *s)
 
 static oclm_status fill_state(model_state *s, const model_state_options *o, const plan *p)
 {
-    const model_architecture   *a = &s->model->architecture;
-    const model_attention_shape shape = model_pass_attention_shape(a, 0);
-    const model_cache_shape     cache = cache_shape(o);
+    const model_architecture *a = &s->model->architecture;
+    const model_cache_shape   cache = cache_shape(o);
     oclm_status status;
     s->max_rows = o->max_rows;
     s->max_logit_rows = o->max_logit_rows;
@@ -285,12 +318,13 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
     s->table_stride = p->table_stride;
     s->mixed_stride = p->mixed_stride;
     s->scratch_floats = (size_t)p->scratch_floats;
-    s->tile_rows = model_attention_tile_rows(s->model->device, &shape);
+    s->tile_rows = tile_rows(s->model);
     if ((status = make_host_rows(s)) != OCLM_OK ||
         (status = dev_queue_new(s->model->device, &s->queue)) != OCLM_OK ||
         (status = model_cache_new(s->model->device, a, &cache, &s->cache)) != OCLM_OK ||
         (status = model_expert_state_new(s->model->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
         (status = model_latent_state_new(s->model->device, a, o->max_rows, &s->latent)) != OCLM_OK ||
+        (status = model_layer_input_new(s->model->device, a, o->max_rows, &s->inputs)) != OCLM_OK ||
         (status = make_buffers(s, p)) != OCLM_OK)
         return status;
     return (status = fill_numbers(s)) == OCLM_OK ? model_state_turn(s, 0) : status;
@@ -301,6 +335,7 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
     const model_architecture *a = &model->architecture;
     model_state_options       o;
     oclm_status               status;
+    char                      bytes[32];
     *state = NULL;
     if ((status = resolve(a, options, &o)) != OCLM_OK)
         return status;
@@ -318,6 +353,8 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
         model_state_free(made);
         return status;
     }
+    core_log(OCLM_LOG_DEBUG, "%u x %u positions: %s of keys and values%s", o.sequences, o.max_positions, core_format_bytes(p.cache_bytes, bytes),
+             o.quantized_cache ? ", of 8 bits" : "");
     *state = made;
     return OCLM_OK;
 }
@@ -340,6 +377,7 @@ void model_state_free(model_state *s)
     model_cache_free(device, &s->cache);
     model_expert_state_free(device, &s->experts);
     model_latent_state_free(device, &s->latent);
+    model_layer_input_free(device, &s->inputs);
     if (s->queue != NULL)
         (void)clReleaseCommandQueue(s->queue);
     core_free(s->host_ids);

@@ -31,6 +31,8 @@ static uint64_t role_bytes(const model_architecture *a, model_role role, uint32_
             return dev_matrix_bytes(dtype, model_up_rows(a, layer), shape.columns);
         break;
     case MODEL_GATE_UP_BIAS: return shape.rows > 0 ? model_vector_bytes(model_up_rows(a, layer)) : 0;
+    case MODEL_INPUT_IN: return shape.rows > 0 ? dev_matrix_bytes(dtype, a->layers * dev_padded(a->layer_input.size), shape.columns) : 0;
+    case MODEL_LAYER_SCALAR: return 0; /* the host keeps it */
     case MODEL_POSITIONS: return shape.rows > 0 ? dev_matrix_bytes(dtype, a->max_position_embeddings, shape.columns) : 0;
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS: case MODEL_EXPERTS_DOWN:
     case MODEL_EXPERTS_DOWN_BIAS:
@@ -70,7 +72,8 @@ static uint64_t unread_bytes(const model_architecture *a, uint32_t layer, core_d
 
 uint64_t model_weights_read_per_token(const model_architecture *a, core_dtype dtype)
 {
-    uint64_t bytes = model_weights_bytes(a, false, dtype) - role_bytes(a, MODEL_EMBEDDING, 0, dtype) - role_bytes(a, MODEL_POSITIONS, 0, dtype);
+    uint64_t bytes = model_weights_bytes(a, false, dtype) - role_bytes(a, MODEL_EMBEDDING, 0, dtype) -
+                     role_bytes(a, MODEL_INPUT_EMBEDDING, 0, dtype) - role_bytes(a, MODEL_POSITIONS, 0, dtype);
     for (uint32_t layer = 0; layer < a->layers; layer++)
         bytes -= unread_bytes(a, layer, dtype);
     return bytes;

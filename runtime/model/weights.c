@@ -14,7 +14,7 @@ typedef model_part   part;
 static oclm_status load_gated_qkv(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
-    const uint32_t dim = a->head_dim, q = a->heads * dim, kv = a->kv_heads * dim;
+    const uint32_t dim = model_head_dim(a, i), q = a->heads * dim, kv = model_kv_heads(a, i) * dim;
     part          *parts = core_alloc_array(2 * (size_t)a->heads + 2, sizeof *parts, "the parts of queries, keys, values and gates");
     size_t         count = 0;
     if (parts == NULL)
@@ -30,25 +30,29 @@ static oclm_status load_gated_qkv(loader *l, uint32_t i, model_layer *layer)
     return status;
 }
 
-/* Queries, keys and values below each other: three tensors, or blocks of a fused one with each one's share of all three. */
+/* Queries, keys and values below each other, as far as the layer has them: three tensors, or blocks of a fused one with each one's share
+ * of all three. */
 static oclm_status load_qkv(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
     const bool     fused = model_bound_tensor(l->binding, MODEL_QKV, i).tensor != NULL;
     const uint32_t blocks = fused && a->qkv_layout.blocks > 1 ? a->qkv_layout.blocks : 1;
-    const uint32_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim, q_share = q / blocks, kv_share = kv / blocks;
-    const uint32_t k_first = a->qkv_layout.v_first ? q_share + kv_share : q_share, v_first = a->qkv_layout.v_first ? q_share : q_share + kv_share;
+    const uint32_t q = model_role_shape_of(a, MODEL_Q, i).rows, k = model_role_shape_of(a, MODEL_K, i).rows;
+    const uint32_t v = model_role_shape_of(a, MODEL_V, i).rows, q_share = q / blocks, k_share = k / blocks, v_share = v / blocks;
+    const uint32_t k_first = a->qkv_layout.v_first ? q_share + v_share : q_share, v_first = a->qkv_layout.v_first ? q_share : q_share + k_share;
+    size_t         count = 0;
     part          *parts = core_alloc_array(3 * (size_t)blocks, sizeof *parts, "the parts of queries, keys and values");
     if (parts == NULL)
         return OCLM_ERR_MEMORY;
     for (uint32_t b = 0; b < blocks; b++) {
-        const uint32_t from = b * (q_share + 2 * kv_share);
-        parts[3 * b] = (part){ fused ? MODEL_QKV : MODEL_Q, from, q_share, b * q_share, 1 };
-        parts[3 * b + 1] = (part){ fused ? MODEL_QKV : MODEL_K, fused ? from + k_first : 0, kv_share, q + b * kv_share, 1 };
-        parts[3 * b + 2] = (part){ fused ? MODEL_QKV : MODEL_V, fused ? from + v_first : 0, kv_share, q + kv + b * kv_share, 1 };
+        const uint32_t from = b * (q_share + k_share + v_share);
+        parts[count++] = (part){ fused ? MODEL_QKV : MODEL_Q, from, q_share, b * q_share, 1 };
+        if (k > 0)
+            parts[count++] = (part){ fused ? MODEL_QKV : MODEL_K, fused ? from + k_first : 0, k_share, q + b * k_share, 1 };
+        if (v > 0)
+            parts[count++] = (part){ fused ? MODEL_QKV : MODEL_V, fused ? from + v_first : 0, v_share, q + k + b * v_share, 1 };
     }
-    const oclm_status status =
-        model_load_fused(l, parts, 3 * (size_t)blocks, i, (uint64_t)q + 2 * kv, a->qkv_bias, &layer->qkv, &layer->qkv_bias);
+    const oclm_status status = model_load_fused(l, parts, count, i, (uint64_t)q + k + v, a->qkv_bias, &layer->qkv, &layer->qkv_bias);
     core_free(parts);
     return status;
 }
@@ -171,6 +175,38 @@ static oclm_status load_mlp(loader *l, uint32_t i, model_layer *layer)
     return model_load_norm(l, &a->norm, MODEL_POST_MLP_NORM, false, i, &layer->post_mlp_norm);
 }
 
+/* What a layer is told of its row's token once more, and by what it multiplies at its end. */
+static oclm_status load_input(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    const part  scalar = model_whole(l, MODEL_LAYER_SCALAR, i);
+    oclm_status status = OCLM_OK;
+    layer->scalar = 1.0f;
+    if (a->layer_scalar && (status = model_read_elements(l, &scalar, i, true, &layer->scalar)) != OCLM_OK)
+        return status;
+    if (a->layer_input.size > 0 && ((status = model_load_matrix(l, MODEL_INPUT_GATE, i, &layer->input_gate)) != OCLM_OK ||
+                                    (status = model_load_matrix(l, MODEL_INPUT_OUT, i, &layer->input_out)) != OCLM_OK))
+        return status;
+    return model_load_norm(l, &a->norm, MODEL_POST_INPUT_NORM, false, i, &layer->post_input_norm);
+}
+
+/* All layers' parts of what they are told: each from a panel of its own on. */
+static oclm_status load_inputs(loader *l, model_weights *w)
+{
+    const model_architecture *a = l->binding->architecture;
+    const uint32_t            size = a->layer_input.size, padded = (uint32_t)dev_padded(size);
+    const model_norm_shape    norm = { .kind = a->norm.kind, .eps = a->layer_input.norm_eps };
+    part                     *parts = core_alloc_array(a->layers, sizeof *parts, "the parts of layers' inputs");
+    oclm_status               status = parts != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++)
+        parts[i] = (part){ MODEL_INPUT_IN, i * size, size, i * padded, 1 };
+    if (status == OCLM_OK && (status = model_load_matrix(l, MODEL_INPUT_EMBEDDING, 0, &w->input_embedding)) == OCLM_OK &&
+        (status = model_load_parts(l, parts, a->layers, 0, (uint64_t)a->layers * padded, &w->input_in)) == OCLM_OK)
+        status = model_load_scaled_norm(l, &norm, MODEL_INPUT_IN_NORM, (float)sqrt(0.5), 0, &w->input_in_norm);
+    core_free(parts);
+    return status;
+}
+
 static oclm_status load_embedding(loader *l, model_weights *w)
 {
     const model_architecture *a = l->binding->architecture;
@@ -179,7 +215,8 @@ static oclm_status load_embedding(loader *l, model_weights *w)
     if ((status = model_load_matrix(l, MODEL_EMBEDDING, 0, &w->embedding)) != OCLM_OK ||
         (model_has_projections(a) && (status = model_load_matrix(l, MODEL_PROJECT_IN, 0, &w->project_in)) != OCLM_OK) ||
         (a->position == MODEL_POSITION_LEARNED &&
-         (status = model_load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK))
+         (status = model_load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK) ||
+        (a->layer_input.size > 0 && (status = load_inputs(l, w)) != OCLM_OK))
         return status;
     return model_load_norm(l, &a->norm, MODEL_EMBEDDING_NORM, true, 0, &w->embedding_norm);
 }
@@ -201,6 +238,8 @@ static oclm_status load_all(loader *l, model_weights *w)
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
         if ((status = load_mixing(l, i, &w->layers[i])) == OCLM_OK)
             status = load_mlp(l, i, &w->layers[i]);
+        if (status == OCLM_OK)
+            status = load_input(l, i, &w->layers[i]);
     }
     return status == OCLM_OK ? load_head(l, w) : status;
 }
@@ -234,9 +273,9 @@ static void free_norm(dev_device *device, dev_norm *norm)
 static void free_layer(dev_device *device, model_layer *layer)
 {
     dev_norm *const   norms[] = { &layer->attention_norm, &layer->mlp_norm, &layer->post_attention_norm, &layer->post_mlp_norm,
-                                  &layer->q_norm, &layer->k_norm, &layer->latent_q_norm, &layer->latent_kv_norm };
+                                  &layer->q_norm, &layer->k_norm, &layer->latent_q_norm, &layer->latent_kv_norm, &layer->post_input_norm };
     dev_matrix *const matrices[] = { &layer->qkv, &layer->output, &layer->up, &layer->down, &layer->latent,
-                                  &layer->latent_kv };
+                                  &layer->latent_kv, &layer->input_gate, &layer->input_out };
     dev_buffer *const buffers[] = { &layer->qkv_bias, &layer->latent_bias, &layer->sinks, &layer->output_bias, &layer->up_bias, &layer->xielu,
                                     &layer->down_bias };
     model_experts_free(device, &layer->experts);
@@ -252,12 +291,13 @@ static void free_layer(dev_device *device, model_layer *layer)
 void model_weights_free(dev_device *device, model_weights *weights)
 {
     dev_matrix *const matrices[] = { &weights->embedding, &weights->positions, &weights->project_in, &weights->project_out,
-                                     &weights->head };
+                                     &weights->head, &weights->input_embedding, &weights->input_in };
     for (uint32_t i = 0; i < weights->layer_count; i++)
         free_layer(device, &weights->layers[i]);
     core_free(weights->layers);
     for (size_t i = 0; i < COUNT(matrices); i++)
         dev_matrix_free(device, matrices[i]);
+    free_norm(device, &weights->input_in_norm);
     free_norm(device, &weights->embedding_norm);
     free_norm(device, &weights->final_norm);
     dev_buffer_free(device, &weights->head_bias);

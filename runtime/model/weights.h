@@ -13,6 +13,9 @@ typedef struct model_expert_weights {
     dev_matrix down;        /* [experts][padded hidden][width] */
     dev_buffer down_bias;   /* [experts][padded hidden] */
     dev_matrix shared_gate; /* [1][hidden] */
+    dev_norm   router_norm; /* its factors times hidden^-1/2 */
+    dev_buffer counts;      /* [experts] */
+    dev_norm   norm, post_dense_norm, post_norm; /* of experts beside an MLP, and of what that makes */
 } model_expert_weights;
 
 /* Of a layer without attention, beside its two products, which stand where attention's do. */
@@ -43,6 +46,9 @@ typedef struct model_layer {
     dev_buffer xielu;      /* [4]: the factors of x^2 above 0 and of the exponential below, beta, eps */
     dev_matrix down;       /* [hidden][intermediate] */
     dev_buffer down_bias;
+    dev_matrix input_gate, input_out; /* [layer_input.size][hidden], [hidden][layer_input.size] */
+    dev_norm   post_input_norm;
+    float      scalar;     /* 1 where there is none */
 } model_layer;
 
 typedef struct model_weights {
@@ -50,6 +56,9 @@ typedef struct model_weights {
     dev_matrix   embedding; /* [vocab][hidden], or [vocab][embedding_size] between projections */
     dev_matrix   positions; /* [positions][hidden] of a learned table */
     dev_matrix   project_in, project_out; /* [hidden][embedding_size], [embedding_size][hidden] */
+    dev_matrix   input_embedding; /* [vocab][layers * layer_input.size] */
+    dev_matrix   input_in;  /* [layers][layer_input.size, padded][hidden] */
+    dev_norm     input_in_norm; /* its factors times 2^-1/2 */
     dev_norm     embedding_norm;
     dev_norm     final_norm;
     dev_matrix   head;      /* as embedding, which serves where tied */

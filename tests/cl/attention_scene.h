@@ -104,7 +104,8 @@ static inline dev_buffer new_filled(dev_device *device, const void *data, size_t
 
 static inline void open_stage(stage *g, dev_device *device, const scene *s, uint32_t max_rows, uint32_t length_bound)
 {
-    const size_t   cache_floats = (size_t)s->sequences * s->pages * s->shape.kv_heads * MODEL_PAGE * s->shape.head_dim;
+    const size_t   head_bytes = s->shape.quantized ? s->shape.head_dim + sizeof(float) : s->shape.head_dim * sizeof(float);
+    const size_t   cache_floats = (size_t)s->sequences * s->pages * s->shape.kv_heads * MODEL_PAGE * head_bytes / sizeof(float);
     const uint32_t half = s->shape.rotary_dims / 2;
     memset(g, 0, sizeof *g);
     g->device = device;
@@ -114,6 +115,7 @@ static inline void open_stage(stage *g, dev_device *device, const scene *s, uint
     g->values = new_nan_buffer(device, cache_floats);
     g->cache.keys = &g->keys;
     g->cache.values = &g->values;
+    g->cache.quantized = s->shape.quantized;
     g->cache.pages_per_sequence = s->pages;
     g->cache.table = new_filled(device, s->table, (size_t)s->sequences * s->pages * sizeof(int32_t));
     g->cosines = new_filled(device, s->cosines, (size_t)s->length * (half + 1) * sizeof(float));

@@ -8,7 +8,10 @@
  *
  * What else may happen to queries and keys adds to e: a norm is off by at most a relative (count / 64 + 16) u for each side (its sums run
  * in 64 parts), one after turning by (HEAD_DIM / 2 + 8) u; clips are exact, growth one rounding; a soft cap's tanh and its factors
- * are 6 u of the score off, ALiBi 2 u of what it adds and of the sum. A sink is one exponential more. */
+ * are 6 u of the score off, ALiBi 2 u of what it adds and of the sum. A sink is one exponential more.
+ *
+ * In a cache of 8 bits a number is off by half a step, 1/254 of the largest of its head: a score by that times sum |q|, a value by that,
+ * and by three roundings more. */
 #include "cl/attention_scene.h"
 
 enum { CORES = 1, LANES = 2, BOTH = CORES | LANES }; /* shapes of the kernels */
@@ -29,6 +32,8 @@ typedef struct problem {
 #define WINDOW_ACROSS_SPANS      { .window = 200, .sinks = true, .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS1P, .qk_eps = 1e-5f }
 #define CHUNKS_OF_A_PAGE_AND_ONE { .window = 33, .chunked = true, .softcap = 2.0f, .sinks = true }
 #define CHUNKS_ACROSS_SPANS      { .window = 600, .chunked = true }
+#define EIGHT_BITS               { .quantized = true }
+#define EIGHT_BITS_AND_MORE      { .quantized = true, .window = 33, .softcap = 2.0f, .sinks = true, .clip = 1.5f, .clip_late = true, .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-5f }
 #define NORM_OF_EACH             { .window = 9, .qk_norm = MODEL_QK_NORM_HEADS, .qk_norm_kind = DEV_NORM_LAYER, .qk_eps = 1e-3f }
 #define NORM_OF_ALL              { .qk_norm = MODEL_QK_NORM_ALL, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-5f, .clip = 0.4f, .clip_late = true }
 #define LATE_NORM                { .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-5f, .qk_norm_late = true, .query_length = 11 }
@@ -55,6 +60,11 @@ static const problem problems[] = {
     { "a window of one", 4, 2, 12, 8, true, 1, 37, BOTH, false, { .window = 1 } },
     { "a window of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, true, WINDOW_OF_A_PAGE_AND_ONE },
     { "a window past a span, heads normalised", 3, 1, 8, 8, false, 1, 716, BOTH, true, WINDOW_ACROSS_SPANS },
+    { "8 bits", 4, 2, 12, 8, true, 2, 70, BOTH, false, EIGHT_BITS },
+    { "8 bits, a prime of everything, not turned", 7, 7, 17, 0, false, 3, 37, BOTH, false, EIGHT_BITS },
+    { "8 bits of SmolLM2's heads", 9, 3, 64, 64, false, 1, 130, BOTH, true, EIGHT_BITS },
+    { "8 bits, all that may happen to a score", 6, 2, 12, 8, true, 2, 133, BOTH, true, EIGHT_BITS_AND_MORE },
+    { "8 bits, three spans", 3, 1, 8, 8, false, 2, 1100, BOTH, true, EIGHT_BITS },
     { "chunks of one", 4, 2, 12, 8, true, 1, 37, BOTH, false, { .window = 1, .chunked = true } },
     { "chunks of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, false, CHUNKS_OF_A_PAGE_AND_ONE },
     { "chunks past a span", 3, 1, 8, 8, false, 1, 1300, BOTH, true, CHUNKS_ACROSS_SPANS },
@@ -160,7 +170,7 @@ static double score_steps(const model_attention_shape *h)
 {
     const uint32_t count = (h->qk_norm == MODEL_QK_NORM_ALL ? h->heads : 1) * h->head_dim;
     const double   norm = h->qk_norm == MODEL_QK_NORM_NONE ? 0 : h->qk_norm_late ? h->head_dim / 2.0 + 8 : count / 64.0 + 16;
-    return h->head_dim + 8 + 2 * norm + (h->query_length > 0 ? 1 : 0);
+    return h->head_dim + 8 + 2 * norm + (h->query_length > 0 ? 1 : 0) + (h->quantized ? 3 : 0);
 }
 
 static double bfloat16(double x) { return (double)core_bf16_to_f32(core_f32_to_bf16((float)x)); }
@@ -182,6 +192,9 @@ static double scored(const scene *s, uint32_t head, uint32_t row, uint32_t t, do
     return score;
 }
 
+/* By how much 8 bits are off at most: half a step of the largest number of a head, and a little for what rounds the step. */
+static double half_step(const model_attention_shape *h, double largest) { return h->quantized ? largest * (0.5 / 127) * 1.0001 : 0; }
+
 /* One head of one row in double; `error` [head_dim] is how far float may be off. */
 static void exact_head(const scene *s, uint32_t sequence, uint32_t row, uint32_t head, double *want, double *error)
 {
@@ -189,18 +202,20 @@ static void exact_head(const scene *s, uint32_t sequence, uint32_t row, uint32_t
     const uint32_t n = h->head_dim, kv = head / (h->heads / h->kv_heads), begin = h->chunked ? row / h->window * h->window : h->window > 0 && row >= h->window ? row - h->window + 1 : 0;
     const float   *base = s->qkv + (size_t)sequence * s->length * s->width;
     vector         q, k;
-    double         size[256] = { 0 }, largest = h->sinks ? (double)s->sinks[head] : -INFINITY, sum = 0, score_error = 0;
+    double         size[256] = { 0 }, largest = h->sinks ? (double)s->sinks[head] : -INFINITY, sum = 0, score_error = 0, steps = 0;
     double        *w = core_alloc_array(row + 1, sizeof *w, "weights");
     assert_non_null(w);
     prepare(s, base + (size_t)row * s->width, false, head, row, &q);
     for (uint32_t t = begin; t <= row; t++) {
-        double score = 0, score_size = 0;
+        double score = 0, score_size = 0, queries = 0, largest_key = 0;
         prepare(s, base + (size_t)t * s->width + h->heads * n, true, kv, t, &k);
         for (uint32_t d = 0; d < n; d++) {
             score += q.y[d] * k.y[d];
             score_size += q.size[d] * k.size[d];
+            queries += fabs(q.y[d]);
+            largest_key = fmax(largest_key, fabs(k.y[d]));
         }
-        double off = score_steps(h) * 0x1p-24 * score_size * h->scale;
+        double off = (score_steps(h) * 0x1p-24 * score_size + half_step(h, largest_key) * queries) * h->scale;
         w[t] = scored(s, head, row, t, score * h->scale, &off);
         largest = fmax(largest, w[t]);
         score_error = fmax(score_error, off);
@@ -210,14 +225,18 @@ static void exact_head(const scene *s, uint32_t sequence, uint32_t row, uint32_t
         sum += w[t] = exp(w[t] - largest);
     for (uint32_t d = 0; d < n; d++)
         want[d] = 0;
-    for (uint32_t t = begin; t <= row; t++)
+    for (uint32_t t = begin; t <= row; t++) {
+        double largest_value = 0;
         for (uint32_t d = 0; d < n; d++) {
             const double v = cut_to(h, h->clip_late, (double)base[(size_t)t * s->width + (h->heads + h->kv_heads + kv) * n + d]);
             want[d] += w[t] / sum * v;
             size[d] += w[t] / sum * fabs(v);
+            largest_value = fmax(largest_value, fabs(v));
         }
+        steps += w[t] / sum * half_step(h, largest_value);
+    }
     for (uint32_t d = 0; d < n; d++)
-        error[d] = (4 * score_error + (row * 33.0 / 32 + 32) * 0x1p-24) * size[d];
+        error[d] = (4 * score_error + (row * 33.0 / 32 + 32) * 0x1p-24) * (size[d] + steps) + steps;
     core_free(w);
 }
 
@@ -300,6 +319,9 @@ static const problem cut_problems[] = { /* SMALL, REAL, SPANS, then MORE */
     { "a window past a span, heads normalised", 3, 1, 8, 8, false, 1, 716, BOTH, true, WINDOW_ACROSS_SPANS },
     { "chunks of a page and one, capped, with sinks", 6, 2, 12, 8, true, 2, 133, BOTH, true, CHUNKS_OF_A_PAGE_AND_ONE },
     { "chunks past a span", 3, 1, 8, 8, false, 1, 1300, BOTH, true, CHUNKS_ACROSS_SPANS },
+    { "8 bits", 4, 2, 17, 10, true, 2, 70, BOTH, false, EIGHT_BITS },
+    { "8 bits, all that may happen to a score", 6, 2, 12, 8, true, 2, 133, BOTH, true, EIGHT_BITS_AND_MORE },
+    { "8 bits, three spans", 3, 1, 8, 8, false, 1, 1100, BOTH, true, EIGHT_BITS },
     { "heads normalised each by its own", 4, 2, 17, 10, true, 2, 37, BOTH, true, NORM_OF_EACH },
     { "all heads normalised, then cut", 4, 2, 20, 20, false, 2, 37, BOTH, true, NORM_OF_ALL },
     { "heads normalised after turning, queries grow", 6, 2, 16, 12, false, 2, 37, BOTH, true, LATE_NORM },

@@ -9,7 +9,7 @@
 typedef struct routing_case {
     const char *label;
     uint32_t    rows;
-    bool        correction, ties;
+    bool        correction, ties, counted;
     dev_routing r;
 } routing_case;
 
@@ -17,22 +17,23 @@ typedef struct routing_case {
 #define TOP     DEV_ROUTER_TOP
 #define SIGMOID DEV_ROUTER_SIGMOID
 
-/* Rows, correction, ties; then router, count, chosen, groups, of which chosen, group_sum, normalised, eps, scale. */
+/* Rows, correction, ties, counted; then router, count, chosen, groups, of which chosen, group_sum, normalised, eps, scale. */
 static const routing_case routings[] = {
-    { "one of one", 3, false, false, { SOFTMAX, 1, 1, 0, 0, false, false, 0, 1 } },
-    { "softmax, two of eight, normalised", 37, false, false, { SOFTMAX, 8, 2, 0, 0, false, true, 0, 1 } },
-    { "softmax, four of sixty", 19, false, false, { SOFTMAX, 60, 4, 0, 0, false, false, 0, 1 } },
-    { "softmax, eight of 128, normalised", 5, false, false, { SOFTMAX, 128, 8, 1, 1, false, true, 0, 1 } },
-    { "softmax, all of five", 4, false, false, { SOFTMAX, 5, 5, 0, 0, false, false, 0, 1 } },
-    { "softmax of ties", 64, false, true, { SOFTMAX, 16, 3, 0, 0, false, true, 0, 1 } },
-    { "the largest, then softmax", 33, false, false, { TOP, 8, 2, 0, 0, false, false, 0, 1 } },
-    { "the largest of ties, then softmax", 33, false, true, { TOP, 32, 4, 0, 0, false, false, 0, 1 } },
-    { "softmax, the best groups, scaled", 21, false, false, { SOFTMAX, 64, 6, 8, 3, false, false, 0, 16 } },
-    { "softmax, the best groups of ties", 50, false, true, { SOFTMAX, 12, 2, 4, 2, false, false, 0, 1 } },
-    { "sigmoid, normalised with eps", 9, false, false, { SIGMOID, 32, 4, 0, 0, false, true, 1e-6f, 1 } },
-    { "sigmoid, corrected, the best groups by two, scaled", 17, true, false, { SIGMOID, 256, 8, 8, 4, true, true, 1e-20f, 2.5f } },
-    { "sigmoid of ties, corrected, groups of one", 17, true, true, { SIGMOID, 6, 2, 6, 3, true, true, 1e-20f, 1 } },
-    { "as many as there may be", 2, false, true, { SIGMOID, DEV_MAX_EXPERTS, 16, 0, 0, false, true, 0, 1 } },
+    { "one of one", 3, false, false, false, { SOFTMAX, 1, 1, 0, 0, false, false, 0, 1 } },
+    { "softmax, two of eight, normalised", 37, false, false, false, { SOFTMAX, 8, 2, 0, 0, false, true, 0, 1 } },
+    { "softmax, four of sixty", 19, false, false, false, { SOFTMAX, 60, 4, 0, 0, false, false, 0, 1 } },
+    { "softmax, eight of 128, normalised", 5, false, false, false, { SOFTMAX, 128, 8, 1, 1, false, true, 0, 1 } },
+    { "softmax, three of nine, normalised, each times its own number", 11, false, false, true, { SOFTMAX, 9, 3, 0, 0, false, true, 0, 0.5f } },
+    { "softmax, all of five", 4, false, false, false, { SOFTMAX, 5, 5, 0, 0, false, false, 0, 1 } },
+    { "softmax of ties", 64, false, true, false, { SOFTMAX, 16, 3, 0, 0, false, true, 0, 1 } },
+    { "the largest, then softmax", 33, false, false, false, { TOP, 8, 2, 0, 0, false, false, 0, 1 } },
+    { "the largest of ties, then softmax", 33, false, true, false, { TOP, 32, 4, 0, 0, false, false, 0, 1 } },
+    { "softmax, the best groups, scaled", 21, false, false, false, { SOFTMAX, 64, 6, 8, 3, false, false, 0, 16 } },
+    { "softmax, the best groups of ties", 50, false, true, false, { SOFTMAX, 12, 2, 4, 2, false, false, 0, 1 } },
+    { "sigmoid, normalised with eps", 9, false, false, false, { SIGMOID, 32, 4, 0, 0, false, true, 1e-6f, 1 } },
+    { "sigmoid, corrected, the best groups by two, scaled", 17, true, false, false, { SIGMOID, 256, 8, 8, 4, true, true, 1e-20f, 2.5f } },
+    { "sigmoid of ties, corrected, groups of one", 17, true, true, false, { SIGMOID, 6, 2, 6, 3, true, true, 1e-20f, 1 } },
+    { "as many as there may be", 2, false, true, false, { SIGMOID, DEV_MAX_EXPERTS, 16, 0, 0, false, true, 0, 1 } },
 };
 
 /* The rank of values[own]; of equals the first is better. */
@@ -56,7 +57,7 @@ static double best_of_group(const dev_routing *r, const double *choice, uint32_t
 }
 
 /* How much each expert counts for one row; 0: not chosen. */
-static void route_exactly(const dev_routing *r, const float *logits, const float *correction, double *weights)
+static void route_exactly(const dev_routing *r, const float *logits, const float *correction, const float *counts, double *weights)
 {
     double score[DEV_MAX_EXPERTS], choice[DEV_MAX_EXPERTS], masked[DEV_MAX_EXPERTS], group[DEV_MAX_EXPERTS], all = 0, sum = 0;
     for (uint32_t e = 0; e < r->count; e++)
@@ -76,7 +77,8 @@ static void route_exactly(const dev_routing *r, const float *logits, const float
         sum += weights[e];
     }
     for (uint32_t e = 0; e < r->count; e++)
-        weights[e] *= (double)r->scale / (r->normalised ? sum + (double)r->eps : r->router == DEV_ROUTER_TOP ? sum : 1);
+        weights[e] *= (counts ? (double)counts[e] : 1) * (double)r->scale /
+                      (r->normalised ? sum + (double)r->eps : r->router == DEV_ROUTER_TOP ? sum : 1);
 }
 
 /* Apart by 1/64 or equal, so that rounding decides nothing. */
@@ -146,18 +148,24 @@ static void try_routing(dev_device *device, const routing_case *c, bool lanes)
     dev_routes     routes;
     double         want[DEV_MAX_EXPERTS];
     float         *logits = new_logits((size_t)c->rows * c->r.count, c->ties), *correction = new_numbers(3, c->r.count);
+    float         *counts = new_numbers(4, c->r.count);
+    for (uint32_t e = 0; e < c->r.count; e++)
+        counts[e] = fabsf(counts[e]) + 0.25f;
     dev_buffer     logits_buffer = new_rows(device, logits, c->rows, c->r.count, stride, 0);
     dev_buffer     correction_buffer = new_rows(device, correction, 1, c->r.count, c->r.count, 0);
+    dev_buffer counts_buffer = new_rows(device, counts, 1, c->r.count, c->r.count, 0);
     assert_ok(dev_routes_new(device, &c->r, c->rows, &routes));
     routes.lanes = lanes;
     assert_ok(dev_work_new(device, &work));
-    if (dev_route_add(work, &c->r, &logits_buffer, stride, c->correction ? &correction_buffer : NULL, c->rows, &routes) != OCLM_OK)
+    if (dev_route_add(work, &c->r, &logits_buffer, stride, c->correction ? &correction_buffer : NULL, c->counted ? &counts_buffer : NULL, c->rows,
+                      &routes) != OCLM_OK)
         fail_msg("%s: %s", c->label, oclm_last_error());
     run_work(device, work);
     uint32_t *ids = read_all(device, &routes.ids);
     float    *weights = read_floats(device, &routes.weights);
     for (uint32_t row = 0; row < c->rows; row++) {
-        route_exactly(&c->r, logits + (size_t)row * c->r.count, c->correction ? correction : NULL, want);
+        route_exactly(&c->r, logits + (size_t)row * c->r.count, c->correction ? correction : NULL,
+                      c->counted ? counts : NULL, want);
         check_row(c, row, want, ids + row * c->r.chosen, weights + row * c->r.chosen);
     }
     check_sorting(device, c, &routes, ids);
@@ -165,9 +173,11 @@ static void try_routing(dev_device *device, const routing_case *c, bool lanes)
     core_free(weights);
     core_free(logits);
     core_free(correction);
+    core_free(counts);
     dev_work_free(work);
     dev_routes_free(device, &routes);
     dev_buffer_free(device, &logits_buffer);
+    dev_buffer_free(device, &counts_buffer);
     dev_buffer_free(device, &correction_buffer);
 }
 
@@ -201,7 +211,7 @@ static void try_broken_logits(dev_device *device, void *user)
     dev_buffer buffer = new_rows(device, &logits[0][0], 4, 8, 8, 0);
     assert_ok(dev_routes_new(device, &r, 4, &routes));
     assert_ok(dev_work_new(device, &work));
-    assert_ok(dev_route_add(work, &r, &buffer, 8, NULL, 4, &routes));
+    assert_ok(dev_route_add(work, &r, &buffer, 8, NULL, NULL, 4, &routes));
     run_work(device, work);
     uint32_t *ids = read_all(device, &routes.ids);
     for (uint32_t i = 0; i < 12; i++) {
@@ -375,7 +385,7 @@ static void run_rows(dev_device *device, const scene *s, bool lanes, uint32_t fi
     assert_ok(dev_routes_new(device, &s->r, rows, &routes));
     routes.lanes = lanes;
     assert_ok(dev_work_new(device, &work));
-    assert_ok(dev_route_add(work, &s->r, &logits, m->experts, NULL, rows, &routes));
+    assert_ok(dev_route_add(work, &s->r, &logits, m->experts, NULL, NULL, rows, &routes));
     if (dev_expert_matmul_add(work, &s->r, &routes, &up) != OCLM_OK || dev_expert_matmul_add(work, &s->r, &routes, &down) != OCLM_OK ||
         dev_expert_join_add(work, &routes, &join) != OCLM_OK)
         fail_msg("%s: %s", m->label, oclm_last_error());
@@ -447,7 +457,7 @@ static void check_mixture(const scene *s, const float *got)
     assert_true(answer != NULL && want != NULL);
     for (uint32_t row = 0; row < m->rows; row++) {
         double error = 4;
-        route_exactly(&s->r, s->logits + (size_t)row * m->experts, NULL, weights);
+        route_exactly(&s->r, s->logits + (size_t)row * m->experts, NULL, NULL, weights);
         for (uint32_t i = 0; i < m->hidden; i++)
             want[i] = m->shared ? (double)s->shared[(size_t)row * m->hidden + i] * (m->gate ? 1 / (1 + exp(-(double)s->shared_gate[row])) : 1) : 0;
         for (uint32_t e = 0; e < m->experts; e++) {

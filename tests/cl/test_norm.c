@@ -77,6 +77,7 @@ static void close_stage(dev_device *device, stage *s)
 /* What becomes of the norm: RESULT of norm.cl. */
 enum { STORED, IN_PLACE, ADDED };
 #define ADDED_SCALE 0.22f
+#define KEEP        0.87f
 
 /* With one of the kernels, or as the runtime has it (NULL): all of y, for core_free(). */
 static float *compute(dev_device *device, stage *s, const char *kernel, size_t group)
@@ -162,17 +163,17 @@ static float *compute_result(dev_device *device, stage *s, const char *kernel, s
         char          options[64];
         const dev_arg args[] = { dev_arg_buffer(&y), dev_arg_u64(0), dev_arg_u32(p->n), dev_arg_buffer(from), dev_arg_u64(0), dev_arg_u32(p->n),
                                  dev_arg_buffer(&s->weight_buffer), dev_arg_buffer(&s->bias_buffer), dev_arg_u32(p->n), dev_arg_f32(EPS),
-                                 dev_arg_f32(ADDED_SCALE) };
+                                 dev_arg_f32(ADDED_SCALE), dev_arg_f32(KEEP) };
         snprintf(options, sizeof options, "-DNORM=%d -DWG=%zu -DRESULT=%d", (int)p->kind, group, result);
         const dev_launch launch = { .source = "norm", .kernel = kernel, .options = options, .dims = 1, .global = { p->rows * group },
-                                    .local = { group }, .args = args, .arg_count = COUNT(args) - (result != ADDED) };
+                                    .local = { group }, .args = args, .arg_count = result == ADDED ? COUNT(args) : COUNT(args) - 2 };
         run_launch(device, &launch);
     } else {
         const dev_norm norm = { .kind = p->kind, .weight = s->weight_buffer, .bias = s->bias_buffer, .eps = EPS };
         dev_work      *work = NULL;
         assert_ok(dev_work_new(device, &work));
         assert_ok(result == IN_PLACE ? dev_norm_in_place(work, &norm, &y, 0, p->n, p->rows, p->n)
-                                     : dev_norm_residual(work, &norm, &x, p->n, ADDED_SCALE, &y, p->n, p->rows, p->n));
+                                     : dev_norm_residual(work, &norm, &x, p->n, ADDED_SCALE, KEEP, &y, 0, p->n, p->rows, p->n));
         run_work(device, work);
         dev_work_free(work);
     }
@@ -188,8 +189,8 @@ static void check_result(const stage *s, int result, const float *before, const 
     const problem *p = s->p;
     for (size_t i = 0; i < (size_t)p->rows * p->n; i++) {
         const float  norm = stored[s->y_offset + i / p->n * s->y_stride + i % p->n];
-        const double want = result == IN_PLACE ? norm : before[i] + (double)ADDED_SCALE * norm;
-        const double error = result == IN_PLACE ? 0 : 0x1p-24 * (fabs((double)ADDED_SCALE * norm) + fabs(want));
+        const double want = result == IN_PLACE ? norm : (double)KEEP * (before[i] + (double)ADDED_SCALE * norm);
+        const double error = result == IN_PLACE ? 0 : 0x1p-24 * (fabs((double)KEEP * ADDED_SCALE * norm) + 2 * fabs(want));
         if (!(fabs(y[i] - want) <= error))
             fail_msg("%s, %s: element %zu: %.9g, want %.9g", p->label, result == IN_PLACE ? "in place" : "added", i, (double)y[i], want);
     }

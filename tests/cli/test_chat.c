@@ -187,6 +187,42 @@ static void a_saved_conversation_goes_on(void **state)
     process_free(&rest);
 }
 
+static void a_session_goes_on_in_another_run(void **state)
+{
+    process whole, rest, first;
+    const char *read;
+    unsigned long long count, of;
+    FILE *file;
+    (void)state;
+    whole = run_on(CHAT, "Once upon\nThe end\n", 0);
+    first = run_on(CHAT " --session @here/talk", "Once upon\n", 0);
+    rest = run_on(CHAT " --session @here/talk -v", "The end\n", 0);
+    assert_true(rest.out.length > 0 && rest.out.length < whole.out.length);
+    assert_string_equal(whole.out.data + whole.out.length - rest.out.length, rest.out.data);
+    assert_non_null(read = strstr(rest.err.data, "oclm: read ")); /* not what the first run read */
+    assert_int_equal(sscanf(read, "oclm: read %llu of %llu tokens", &count, &of), 2);
+    assert_true(count + 8 < of);
+    process_free(&first);
+    process_free(&rest);
+    first = run_on(CHAT " --session @here/talk", "", 0); /* nothing said, nothing lost */
+    process_free(&first);
+    rest = run_on(CHAT " --session @here/talk", "/save /nonexistent/x\n", 1); /* and nothing saved after a failure */
+    process_free(&rest);
+    assert_non_null(file = fopen(scratch_path(here, "talk"), "r+b"));
+    assert_int_equal(fseek(file, 300, SEEK_SET), 0);
+    const int before = fgetc(file);
+    assert_int_equal(fseek(file, 300, SEEK_SET), 0);
+    assert_true(fputc(before ^ 1, file) == (before ^ 1) && fclose(file) == 0);
+    rest = run_on(CHAT " --session @here/talk", "The end\n", 6);
+    assert_non_null(strstr(rest.err.data, "talk: its checksum is wrong"));
+    process_free(&rest);
+    assert_int_equal(remove(scratch_path(here, "talk")), 0); /* the messages alone are enough */
+    rest = run_on(CHAT " --session @here/talk", "The end\n", 0);
+    assert_true(rest.out.length > 0);
+    process_free(&rest);
+    process_free(&whole);
+}
+
 static void commands_change_the_conversation(void **state)
 {
     process first, second;
@@ -338,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_wrong_is_told, begin, end),
         cmocka_unit_test_setup_teardown(each_line_is_a_turn, begin, end),
         cmocka_unit_test_setup_teardown(a_saved_conversation_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(a_session_goes_on_in_another_run, begin, end),
         cmocka_unit_test_setup_teardown(commands_change_the_conversation, begin, end),
         cmocka_unit_test_setup_teardown(only_what_is_new_is_read, begin, end),
         cmocka_unit_test_setup_teardown(a_terminal_shows_a_prompt_and_keeps_going_after_ctrl_c, begin, end),

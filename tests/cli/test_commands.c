@@ -92,7 +92,7 @@ static const struct { const char *line, *keys; } as_json[] = {
       "platforms.0.devices.0.subgroups:b platforms.0.devices.0.vendor:s platforms.0.devices.0.driver_version:s" },
     { "info @stories --json",
       "model:s model_type:s parameters:n dtype:s checkpoint_dtype:s weight_bytes:n bytes.float32:n bytes.float16:n bytes.bfloat16:n "
-      "kv_bytes_per_token:n kv_whole_bytes_per_token:n kv_window_bytes:n vocab_size:n hidden_size:n num_hidden_layers:n max_position_embeddings:n tie_word_embeddings:b "
+      "kv_bytes_per_token:n kv_whole_bytes_per_token:n kv_window_bytes:n kv_quantized_bytes_per_token:n vocab_size:n hidden_size:n num_hidden_layers:n max_position_embeddings:n tie_word_embeddings:b "
       "devices:a devices.0.index:n devices.0.name:s devices.0.budget_bytes:n devices.0.positions_that_fit.float32:n" },
     { "bench @tiny/llama -p 8 -n 4 -r 2 --max-memory 100MB --json",
       "model:s dtype:s prefill.tokens:n prefill.tokens_per_s.min:n prefill.tokens_per_s.median:n prefill.tokens_per_s.max:n "

@@ -71,6 +71,13 @@ static const command_case options[] = {
     { "ids beyond 32 bits", "detokenize @stories 1,4294967296", 2, "4294967296", NULL },
     { "no end-of-sequence ids", "generate @stories x --eos-token-id 1,b", 2, "--eos-token-id|\"b\"", NULL },
     { "too many of them", "generate @stories x --eos-token-id 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 2, "17 ids; give 1 to 16", NULL },
+    { "no list of words", "generate @stories x --bad-words-ids [1,2]", 2, "--bad-words-ids|\"[1,2]\"|as [[1,2],[3]]", NULL },
+    { "no list of biases", "generate @stories x --sequence-bias [[1,2]]", 2, "--sequence-bias|as [[[1,2],-3.5],[[3],2]]", NULL },
+    { "a file of words that is not there", "generate @stories x --bad-words-ids @/nonexistent/x", 2, "/nonexistent/x", NULL },
+    { "no pair", "generate @stories x --exponential-decay-length-penalty 5", 2, "such as 5,1.1", NULL },
+    { "no way to end", "generate @stories x --early-stopping maybe", 2, "\"maybe\"|false|true|never", NULL },
+    { "what oclm has not", "generate @stories x --penalty-alpha 0.6", 2, "unknown option --penalty-alpha|contrastive search is not there", NULL },
+    { "what others call it", "generate @stories x --repeat-penalty 1.1", 2, "here it is --repetition-penalty", NULL },
     { "none of them", "generate @stories x --eos-token-id ,", 2, "0 ids; give 1 to 16, or none", NULL },
 };
 
@@ -84,6 +91,12 @@ static const command_case contradictions[] = {
     { "a temperature of 0 for sampling", "generate @stories x --do-sample --temperature 0", 2, "temperature is 0|switch do_sample off", NULL },
     { "a temperature below 0", "generate @stories x --do-sample --temperature -1", 2, "temperature is -1|greater than 0", NULL },
     { "more than all probability", "generate @stories x --do-sample --top-p 1.5", 2, "top_p is 1.5|between 0 and 1", NULL },
+    { "two negative prompts", "generate @stories x --guidance-scale 2 --negative-prompt a --negative-prompt-ids 1", 2, "both --negative-prompt and", NULL },
+    { "several greedy texts", "generate @stories x --num-return-sequences 2", 2, "num_return_sequences is 2, but greedy decoding makes one", NULL },
+    { "more texts than beams", "generate @stories x --num-beams 2 --num-return-sequences 3", 2, "at most num_beams, which is 2", NULL },
+    { "a bad word outside the vocabulary", "generate @stories x --bad-words-ids [[99999]]", 2, "bad_words_ids holds token 99999|0 to 1535", NULL },
+    { "an end likelier without one", "generate @stories x --eos-token-id none --exponential-decay-length-penalty 5,1.1", 2, "set eos_token_id", NULL },
+    { "a cache of another kind", "generate @stories x --cache-implementation attic", 2, "\"attic\"|quantized", NULL },
     { "nothing to measure", "bench @tiny/llama -p 0 -n 0", 2, "nothing to measure", NULL },
 };
 
@@ -117,7 +130,7 @@ static const command_case machines[] = {
     { "no driver for measuring", "bench @tiny/llama", 5, "pocl-opencl-icd", "OCL_ICD_VENDORS=/nonexistent" },
     { "too little memory for any dtype", "generate @stories x --max-memory 1MB", 4, "float16 need |available are 976 KiB|--max-memory", NULL },
     { "enough for a smaller dtype", "generate @stories x --dtype float32 --max-memory 22MB", 4, "float32 need |as float16 or bfloat16 they need |which fits", NULL },
-    { "beams", "generate @stories x --num-beams 4", 1, "num_beams is 4|set num_beams to 1", NULL },
+    { "a file of options that is not there", "generate @stories x --generation-config /nonexistent/x.json", 3, "/nonexistent/x.json", NULL },
     { "a file that cannot be written", "logits @stories x --npy /nonexistent/x.npy", 1, "/nonexistent/x.npy", NULL },
 };
 

@@ -365,8 +365,11 @@ static void what_has_no_effect_is_told(void **state)
     assert_non_null(strstr(warnings, "negative_prompt_ids has no effect without guidance_scale"));
     assert_true(!t.config.quantized_cache && t.config.negative_prompt.count == 0);
     o->guidance_scale = 2;
+    o->min_new_tokens = 2;
+    o->min_length = 20;
     decide(&t);
     assert_ok(t.status);
+    assert_non_null(strstr(warnings, "both min_new_tokens (=2) and min_length (=20) are set: min_new_tokens counts"));
     assert_true(t.config.negative_prompt.count == 2 && t.config.negative_prompt.ids[1] == 6);
     end(&t);
 }

@@ -92,6 +92,13 @@ static void check_device(const place *where, void *user)
     check_ids("in a state of its own", &result, ids + COUNT(prompt), NEW_IDS);
     runs_free(&result);
     check_beams(model, state);
+    gen_config guessing = config;
+    guessing.mode = GEN_MODE_ASSISTED;
+    guessing.prompt_lookup_num_tokens = 6;
+    guessing.max_matching_ngram_size = 1;
+    assert_ok(runs_generate(model, prompt, COUNT(prompt), &guessing, &silent, NULL, &result));
+    check_ids("guessing ahead", &result, ids + COUNT(prompt), NEW_IDS);
+    runs_free(&result);
     models_rewind(state);
     assert_ok(runs_generate(model, prompt, COUNT(prompt), &config, &silent, &going_on, &result));
     check_ids("in a state", &result, ids + COUNT(prompt), NEW_IDS);

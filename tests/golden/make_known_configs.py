@@ -41,6 +41,11 @@ OPT = {"model_type": "opt", "_remove_final_layer_norm": False, "activation_funct
 FALCON = {"model_type": "falcon", "alibi": False, "bias": False, "layer_norm_epsilon": 1e-05, "vocab_size": 65024, "bos_token_id": 11, "eos_token_id": 11}
 STABLELM = {"model_type": "stablelm", "hidden_act": "silu", "layer_norm_eps": 1e-05, "max_position_embeddings": 4096, "rope_theta": 10000,
             "num_attention_heads": 32, "num_key_value_heads": 32, "tie_word_embeddings": False}
+GEMMA4 = {"model_type": "gemma4_text", "attention_bias": False, "final_logit_softcapping": 30.0, "global_head_dim": 512, "head_dim": 256,
+          "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 131072, "rms_norm_eps": 1e-06, "tie_word_embeddings": True,
+          "rope_parameters": {"full_attention": {"partial_rotary_factor": 0.25, "rope_theta": 1000000.0, "rope_type": "proportional"},
+                              "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"}},
+          "vocab_size": 262144, "vocab_size_per_layer_input": 262144, "bos_token_id": 2, "eos_token_id": 1}
 DEEPSEEK = {"attention_bias": False, "hidden_act": "silu", "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "rms_norm_eps": 1e-06,
             "rope_scaling": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0, "original_max_position_embeddings": 4096,
                              "type": "yarn"}, "rope_theta": 10000, "tie_word_embeddings": False, "v_head_dim": 128, "moe_layer_freq": 1}
@@ -283,8 +288,25 @@ KNOWN = {
                             "num_hidden_layers": 46, "num_key_value_heads": 8, "num_nextn_predict_layers": 1, "partial_rotary_factor": 0.5,
                             "rms_norm_eps": 1e-05, "rope_scaling": None, "rope_theta": 1000000, "routed_scaling_factor": 1.0, "tie_word_embeddings": False,
                             "topk_group": 1, "use_qk_norm": False, "vocab_size": 151552, "eos_token_id": [151329, 151336, 151338]},
+    "google/gemma-4-E2B": GEMMA4 | {
+        "attention_k_eq_v": False, "enable_moe_block": False, "hidden_size": 1536, "hidden_size_per_layer_input": 256, "intermediate_size": 6144,
+        "layer_types": ["full_attention" if i % 5 == 4 else "sliding_attention" for i in range(35)], "num_attention_heads": 8, "num_hidden_layers": 35,
+        "num_key_value_heads": 1, "num_kv_shared_layers": 20, "sliding_window": 512, "use_double_wide_mlp": True},
+    "google/gemma-4-E4B": GEMMA4 | {
+        "attention_k_eq_v": False, "enable_moe_block": False, "hidden_size": 2560, "hidden_size_per_layer_input": 256, "intermediate_size": 10240,
+        "layer_types": ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(42)], "num_attention_heads": 8, "num_hidden_layers": 42,
+        "num_key_value_heads": 2, "num_kv_shared_layers": 18, "sliding_window": 512, "use_double_wide_mlp": False},
+    "google/gemma-4-26B-A4B": GEMMA4 | {
+        "attention_k_eq_v": True, "enable_moe_block": True, "hidden_size": 2816, "hidden_size_per_layer_input": 0, "intermediate_size": 2112,
+        "max_position_embeddings": 262144, "moe_intermediate_size": 704, "num_attention_heads": 16, "num_experts": 128, "num_global_key_value_heads": 2,
+        "num_hidden_layers": 30, "num_key_value_heads": 8, "num_kv_shared_layers": 0, "sliding_window": 1024, "top_k_experts": 8,
+        "use_bidirectional_attention": "vision"},
+    "google/gemma-4-31B": GEMMA4 | {
+        "attention_k_eq_v": True, "enable_moe_block": False, "hidden_size": 5376, "hidden_size_per_layer_input": 0, "intermediate_size": 21504,
+        "max_position_embeddings": 262144, "num_attention_heads": 32, "num_global_key_value_heads": 4, "num_hidden_layers": 60, "num_key_value_heads": 16,
+        "num_kv_shared_layers": 0, "sliding_window": 1024, "use_bidirectional_attention": "vision"},
     # nothing but the class defaults
-    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3")},
+    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3", "gemma4_text")},
     "deepseek_v2 (defaults)": {"model_type": "deepseek_v2", "num_experts_per_tok": 6},
     "glm4_moe (defaults)": {"model_type": "glm4_moe", "head_dim": 128},
     "LiquidAI/LFM2-1.2B": {"model_type": "lfm2", "block_auto_adjust_ff_dim": True, "block_dim": 2048, "block_ff_dim": 12288, "block_ffn_dim_multiplier": 1.0,
@@ -327,7 +349,15 @@ def rotary(parameters, head_dim):
     """[type, theta, factor, rotary dimensions]"""
     kind = parameters["rope_type"]
     return [kind, parameters["rope_theta"], parameters.get("factor") if kind not in ("default", "longrope") else None,
-            int(head_dim * parameters.get("partial_rotary_factor", 1.0))]
+            int(head_dim * (1.0 if kind == "proportional" else parameters.get("partial_rotary_factor", 1.0)))]
+
+
+def heads_by_layer(config):
+    """[dimensions of a head, heads of keys] of each layer, where they differ."""
+    if not getattr(config, "is_heterogeneous", False):
+        return []
+    config.allow_global_per_layer_attribute_access = True      # all others mean every layer
+    return [[config.per_layer_config[i].head_dim, config.per_layer_config[i].num_key_value_heads] for i in range(config.num_hidden_layers)]
 
 
 def width_of_lfm2(model):
@@ -337,6 +367,7 @@ def width_of_lfm2(model):
 
 def understood(tree):
     config = AutoConfig.for_model(**json.loads(json.dumps(tree))).get_text_config()     # a copy: it changes what it is given
+    own_heads = heads_by_layer(config)
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
@@ -355,20 +386,21 @@ def understood(tree):
     if config.model_type in ("gptj", "codegen"):
         sets = [["default", 10000.0, None, config.rotary_dim]]
     elif rope and not getattr(config, "alibi", False):
-        sets = [rotary(rope[key], head_dim) for key in ("full_attention", "sliding_attention") if key in rope] or [rotary(rope, head_dim)]
+        turned = {kind: heads[0] for kind, heads in zip(config.layer_types, own_heads)} if own_heads else {}
+        sets = [rotary(rope[key], turned.get(key, head_dim)) for key in ("full_attention", "sliding_attention") if key in rope] or [rotary(rope, head_dim)]
     if getattr(config, "kv_lora_rank", None):      # latent attention: only a part of each head turns
         head_dim = config.qk_nope_head_dim + config.qk_rope_head_dim
     tied = tree.get("tie_word_embeddings", config.tie_word_embeddings)
     eos = config.eos_token_id if "eos_token_id" not in tree else tree["eos_token_id"]
     parameters = sum(p.numel() for p in model.parameters()) + sum(b.numel() for name, b in model.named_buffers() if name.endswith("expert_bias"))
-    parameters += sum(b.numel() for name, b in model.named_buffers() if name.endswith("e_score_correction_bias"))      # in files it is a tensor
+    parameters += sum(b.numel() for name, b in model.named_buffers() if name.endswith(("e_score_correction_bias", "layer_scalar"))) # in files tensors
     if tied and model.lm_head.weight is not model.get_input_embeddings().weight:
         parameters -= model.lm_head.weight.numel()
     return {"hidden_size": config.hidden_size, "layers": layers, "heads": config.num_attention_heads, "kv_heads": kv_heads, "head_dim": head_dim,
             "intermediate_size": width_of_lfm2(model) or first(config, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size") or 4 * config.hidden_size,
             "vocab_size": config.vocab_size, "positions": first(config, "max_position_embeddings", "n_positions", "max_seq_len"),
             "eps": first(config, "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"), "tied": tied,
-            "eos": eos if isinstance(eos, list) else [eos], "windows": windows, "ropes": sets, "parameters": parameters}
+            "eos": eos if isinstance(eos, list) else [eos], "windows": windows, "ropes": sets, "parameters": parameters} | ({"own_heads": own_heads} if own_heads else {})
 
 
 def main():

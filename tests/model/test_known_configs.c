@@ -77,6 +77,19 @@ static void compare_windows(const char *name, const cJSON *is, const model_archi
     assert_int_equal(i, a->layers);
 }
 
+/* [dimensions, heads of keys and values], where layers differ. */
+static void compare_own_heads(const char *name, const cJSON *is, const model_architecture *a)
+{
+    const cJSON *own = core_json_member(is, "own_heads");
+    uint32_t     i = 0;
+    for (const cJSON *layer = own != NULL ? own->child : NULL; layer != NULL; layer = layer->next, i++) {
+        const double head_dim = layer->child->valuedouble, kv_heads = layer->child->next->valuedouble;
+        if (i >= a->layers || model_head_dim(a, i) != head_dim || model_kv_heads(a, i) != kv_heads)
+            fail_msg("%s: layer %u has %u key heads of %u, want %g of %g", name, i, model_kv_heads(a, i), model_head_dim(a, i), kv_heads, head_dim);
+    }
+    assert_true(own == NULL || i == a->layers);
+}
+
 /* [type, theta, factor, dimensions]; a factor of null is not compared. */
 static void compare_ropes(const char *name, const cJSON *is, const model_architecture *a)
 {
@@ -116,6 +129,7 @@ static void known_configurations_mean_what_transformers_understands(void **state
         compare_sizes(name, is, family, &a);
         compare_eos(name, is, &a);
         compare_windows(name, is, &a);
+        compare_own_heads(name, is, &a);
         compare_ropes(name, is, &a);
     }
     assert_true(count > 50);

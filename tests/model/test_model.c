@@ -34,6 +34,7 @@ static void info_on_device(const place *where, void *user)
     assert_int_equal(before.kv_bytes_per_token, 2 * 10 * 2 * sizeof(float));
     assert_int_equal(before.kv_whole_bytes_per_token, before.kv_bytes_per_token);
     assert_int_equal(before.kv_window_bytes, 0);
+    assert_int_equal(before.kv_quantized_bytes_per_token, 2 * (10 + 4) * 2);
     assert_int_equal(before.vocab_size, 70);
     assert_int_equal(before.hidden_size, 36);
     assert_int_equal(before.intermediate_size, 44);
