@@ -84,7 +84,7 @@ typedef struct oclm_generate_options {
     int32_t     bos_token_id;      /* OCLM_NO_TOKEN, then the file's; the prompt, where none is given */
     /* How. */
     oclm_switch do_sample;         /* unset, then off: greedy */
-    uint32_t    num_beams;         /* OCLM_UNSET, then 1; more: beam search, with do_sample beam sampling */
+    uint32_t    num_beams;         /* OCLM_UNSET, then 1; more, up to 256: beam search, with do_sample beam sampling */
     uint32_t    num_return_sequences; /* OCLM_UNSET, then 1; for each prompt; sampling, or at most num_beams */
     oclm_early_stopping early_stopping; /* unset, then off; beams */
     float       length_penalty;    /* 1.0; beams: scores are divided by length ^ this */
