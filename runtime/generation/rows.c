@@ -196,16 +196,6 @@ static void adapt(rows *r, const batch *landed, double seconds)
 
 /* ---- The mode */
 
-/* From where the prompt is read: from what the place holds on, or, where the state cannot go back there, from its start. */
-static uint32_t go_on(gen_place *place)
-{
-    if (!model_can_go_on(place->state, 0, place->held)) {
-        model_cache_truncate(&place->state->cache, 0, 0);
-        place->held = 0;
-    }
-    return place->held;
-}
-
 static uint64_t count_ids(const rows *r)
 {
     uint64_t count = 0;
@@ -289,7 +279,7 @@ static oclm_status read_prompts(rows *r, bool *cancelled)
 {
     gen_run       *run = r->run;
     const uint64_t count = count_ids(r) - r->held;
-    oclm_status    status = count >= TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
+    oclm_status    status = count >= GEN_TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
     *cancelled = false;
     if (status == OCLM_OK)
         status = gen_loop_prefill(r->loop, r->texts, r->held, &run->hooks, cancelled);
