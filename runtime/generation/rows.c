@@ -260,7 +260,7 @@ static oclm_status begin(gen_run *run)
     run->work = r;
     run->rows = run->sequence_count;
     r->run = run;
-    r->held = run->place != NULL ? go_on(run->place) : 0;
+    r->held = run->place != NULL ? gen_place_go_on(run->place) : 0;
     r->total = gen_run_most_new(run);
     /* What must be known of each step before the next is not worth making many ahead. */
     r->observed = gen_is_observed(run);
