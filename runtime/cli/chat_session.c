@@ -36,6 +36,7 @@ int cli_session_open(const cli_args *args, const oclm_model *model, uint32_t con
     int result = EXIT_OK;
     oclm_session_options_init(&options, sizeof options);
     options.max_positions = context;
+    options.quantized_cache = args->generate.cache_implementation && strcmp(args->generate.cache_implementation, "quantized") == 0;
     if (args->session && !(messages = messages_path(args->session)))
         return EXIT_MEMORY;
     if (messages && is_there(messages)) {
