@@ -8,7 +8,8 @@
  *
  * What else may happen to queries and keys adds to e: a norm is off by at most a relative (count / 64 + 16) u for each side (its sums run
  * in 64 parts), one after turning by (HEAD_DIM / 2 + 8) u; clips are exact, growth one rounding; a soft cap's tanh and its factors
- * are 6 u of the score off, ALiBi 2 u of what it adds and of the sum. A sink is one exponential more.
+ * are 6 u of the score off, ALiBi 2 u of what it adds and of the sum. A sink is one exponential more. Normalised values are off as
+ * normalised keys are.
  *
  * In a cache of 8 bits a number is off by half a step, 1/254 of the largest of its head: a score by that times sum |q|, a value by that,
  * and by three roundings more. */
@@ -39,6 +40,8 @@ typedef struct problem {
 #define LATE_NORM                { .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-5f, .qk_norm_late = true, .query_length = 11 }
 #define ALIBI                    { .alibi = true, .clip = 1.2f, .window = 20 }
 #define ROUNDED_ALIBI            { .alibi = true, .alibi_rounded = true }
+#define VALUES_NORMALISED        { .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-3f, .value_norm = true }
+#define KEYS_AS_VALUES           { .qk_norm = MODEL_QK_NORM_HEAD, .qk_norm_kind = DEV_NORM_RMS, .qk_eps = 1e-3f, .value_norm = true, .values_are_keys = true }
 
 static const problem problems[] = {
     { "one of everything", 1, 1, 1, 0, false, 1, 1, BOTH, false, NO_MORE },
@@ -72,6 +75,9 @@ static const problem problems[] = {
     { "all heads normalised, then cut", 4, 2, 20, 20, false, 2, 37, BOTH, false, NORM_OF_ALL },
     { "heads normalised after turning, queries grow", 6, 2, 16, 12, false, 2, 37, BOTH, false, LATE_NORM },
     { "heads normalised and not turned", 4, 2, 12, 0, false, 1, 37, BOTH, false, WINDOW_ACROSS_SPANS },
+    { "values normalised", 6, 2, 12, 12, false, 2, 37, BOTH, false, VALUES_NORMALISED },
+    { "keys as values, normalised by themselves", 4, 1, 17, 10, false, 2, 37, BOTH, false, KEYS_AS_VALUES },
+    { "keys as values", 4, 2, 12, 12, true, 1, 37, BOTH, false, { .values_are_keys = true } },
     { "ALiBi", 7, 7, 12, 0, false, 2, 37, BOTH, false, ALIBI },
     { "ALiBi rounded to bfloat16", 6, 1, 12, 0, false, 1, 330, BOTH, true, ROUNDED_ALIBI },
 };
@@ -192,6 +198,18 @@ static double scored(const scene *s, uint32_t head, uint32_t row, uint32_t t, do
     return score;
 }
 
+/* A value head of a row; `norm`: what its elements are multiplied with. Returns the first. */
+static const float *value_of(const scene *s, const float *row, uint32_t kv, double *norm)
+{
+    const model_attention_shape *h = &s->shape;
+    const float *value = row + (h->heads + (h->values_are_keys ? 0 : h->kv_heads) + kv) * h->head_dim;
+    double       square = 0;
+    for (uint32_t d = 0; d < h->head_dim; d++)
+        square += (double)value[d] * (double)value[d] / h->head_dim;
+    *norm = h->value_norm ? 1 / sqrt(square + (double)h->qk_eps) : 1;
+    return value;
+}
+
 /* By how much 8 bits are off at most: half a step of the largest number of a head, and a little for what rounds the step. */
 static double half_step(const model_attention_shape *h, double largest) { return h->quantized ? largest * (0.5 / 127) * 1.0001 : 0; }
 
@@ -226,17 +244,19 @@ static void exact_head(const scene *s, uint32_t sequence, uint32_t row, uint32_t
     for (uint32_t d = 0; d < n; d++)
         want[d] = 0;
     for (uint32_t t = begin; t <= row; t++) {
-        double largest_value = 0;
+        double       norm, largest_value = 0;
+        const float *value = value_of(s, base + (size_t)t * s->width, kv, &norm);
         for (uint32_t d = 0; d < n; d++) {
-            const double v = cut_to(h, h->clip_late, (double)base[(size_t)t * s->width + (h->heads + h->kv_heads + kv) * n + d]);
+            const double v = cut_to(h, h->clip_late, (double)value[d]) * norm;
             want[d] += w[t] / sum * v;
             size[d] += w[t] / sum * fabs(v);
             largest_value = fmax(largest_value, fabs(v));
         }
         steps += w[t] / sum * half_step(h, largest_value);
     }
+    const double value_steps = h->value_norm ? n / 64.0 + 16 : 0;
     for (uint32_t d = 0; d < n; d++)
-        error[d] = (4 * score_error + (row * 33.0 / 32 + 32) * 0x1p-24) * (size[d] + steps) + steps;
+        error[d] = (4 * score_error + (row * 33.0 / 32 + 32 + value_steps) * 0x1p-24) * (size[d] + steps) + steps;
     core_free(w);
 }
 

@@ -1,4 +1,5 @@
-/* test_rows.c: what is done to rows element by element: xIELU, scaled and capped logits, and expm1 below them, against double.
+/* test_rows.c: what is done to rows element by element: xIELU, scaled and capped logits, layers' inputs behind a gate, and expm1 below them,
+ * against double.
  *
  * Tolerance, u = 2^-24. expm1_f: e^r - 1 is off by 2 u of itself, its product with 2^n and the sum by one each: 4 u (|2^n| <= 1 here, so also
  * of the sum where that is small). xIELU: below 0 the difference e^x - 1 - x is off by 5 u (|e^x - 1| + |x|), then two products and a sum: 3 u of
@@ -95,6 +96,41 @@ static void logits_are_scaled_then_capped(void **state)
     devices_each(try_logits, NULL);
 }
 
+/* Columns from 3 on of one input and from 5 on of the other; columns behind the last stay. */
+static void try_layer_input(dev_device *device, void *user)
+{
+    enum { COLUMNS = 37 };
+    float *x = new_values(50, 3.0f), *a = new_values(51, 2.0f), *b = new_values(52, 2.0f);
+    (void)user;
+    dev_buffer    gate = new_rows(device, x, ROWS, STRIDE, STRIDE, 0), first = new_rows(device, a, ROWS, STRIDE, STRIDE, 0),
+                  second = new_rows(device, b, ROWS, STRIDE, STRIDE + 4, 0);
+    const dev_arg args[] = { dev_arg_buffer(&gate), dev_arg_u32(STRIDE), dev_arg_buffer(&first), dev_arg_u32(STRIDE), dev_arg_u32(3),
+                             dev_arg_buffer(&second), dev_arg_u32(STRIDE + 4), dev_arg_u32(5) };
+    const dev_launch launch = { .source = "layer_input", .kernel = "layer_input", .options = "", .dims = 2, .global = { COLUMNS, ROWS },
+                                .args = args, .arg_count = COUNT(args) };
+    run_launch(device, &launch);
+    float *y = read_floats(device, &gate);
+    for (size_t row = 0; row < ROWS; row++)
+        for (size_t i = 0; i < STRIDE; i++) {
+            const double told = (double)a[row * STRIDE + 3 + i % COLUMNS] + (double)b[row * STRIDE + 5 + i % COLUMNS];
+            const double want = i < COLUMNS ? x[row * STRIDE + i] * told : (double)x[row * STRIDE + i];
+            check("layer input", row * STRIDE + i, x[row * STRIDE + i], y[row * STRIDE + i], want, i < COLUMNS ? 2 * 0x1p-24 * fabs(want) : 0);
+        }
+    core_free(x);
+    core_free(a);
+    core_free(b);
+    core_free(y);
+    dev_buffer_free(device, &gate);
+    dev_buffer_free(device, &first);
+    dev_buffer_free(device, &second);
+}
+
+static void what_a_layer_is_told_passes_its_gate(void **state)
+{
+    (void)state;
+    devices_each(try_layer_input, NULL);
+}
+
 static const char text[] =
     "\n__kernel void try_expm1(const __global float *in, __global float *out)\n"
     "{\n"
@@ -134,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(xielu_agrees_with_its_formula),
         cmocka_unit_test(logits_are_scaled_then_capped),
+        cmocka_unit_test(what_a_layer_is_told_passes_its_gate),
         cmocka_unit_test(expm1_keeps_its_digits_around_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

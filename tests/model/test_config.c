@@ -1,7 +1,7 @@
 /* test_config.c: configurations as found in the wild and as found in attacks: what is read, and what each refusal says. */
 #include "model/folders.h"
 
-#include "model/architecture.h"
+#include "model/forward.h"
 
 static oclm_status read_config(const char *config, const model_family **family, model_architecture *architecture, oclm_dtype *dtype)
 {
@@ -81,6 +81,20 @@ static const struct { const char *label, *config; oclm_status want; const char *
       "16 experts|8 groups|topk_group|8 experts" },
     { "an unknown way to choose", OF("deepseek_v2") "\"topk_method\": \"lottery\"}", OCLM_ERR_UNSUPPORTED, "topk_method|lottery|greedy" },
     { "values longer than keys", OF("deepseek_v2") "\"v_head_dim\": 256}", OCLM_ERR_UNSUPPORTED, "v_head_dim|256|192" },
+    { "keys shared by all layers", OF("gemma4_text") "\"num_kv_shared_layers\": 30}", OCLM_ERR_FORMAT, "num_kv_shared_layers|30|layer 0" },
+    { "keys of a kind that no layer makes", OF("gemma4_text") "\"num_hidden_layers\": 3, \"num_kv_shared_layers\": 1}", OCLM_ERR_FORMAT,
+      "num_kv_shared_layers|layer 2" },
+    { "heads that do not divide in one layer", OF("gemma4_text") "\"per_layer_config\": {\"2\": {\"num_key_value_heads\": 3}}}", OCLM_ERR_FORMAT,
+      "8 attention heads|3 key" },
+    { "sizes of a layer that there is not", OF("gemma4_text") "\"per_layer_config\": {\"30\": {\"head_dim\": 3}}}", OCLM_ERR_FORMAT,
+      "per_layer_config|30|0 to 29" },
+    { "shared keys of other heads", OF("gemma4_text") "\"num_kv_shared_layers\": 2, \"per_layer_config\": {\"29\": {\"head_dim\": 128}}}",
+      OCLM_ERR_FORMAT, "layer 29 reads keys of layer 23" },
+    { "a head for all layers that is too large", OF("gemma4_text") "\"global_head_dim\": 2048}", OCLM_ERR_FORMAT, "global_head_dim|2048|1024" },
+    { "experts of which nothing is told", OF("gemma4_text") "\"enable_moe_block\": true}", OCLM_ERR_FORMAT, "enable_moe_block|num_experts" },
+    { "tokens that see later ones", OF("gemma4_text") "\"use_bidirectional_attention\": \"all\"}", OCLM_ERR_UNSUPPORTED,
+      "use_bidirectional_attention|all" },
+    { "inputs of layers past any width", OF("gemma4_text") "\"hidden_size_per_layer_input\": 65536}", OCLM_ERR_UNSUPPORTED, "65536|30 layers" },
     { "a gate without a limit", OF("gpt_oss") "\"swiglu_limit\": 0}", OCLM_ERR_FORMAT, "swiglu_limit|0" },
     { "quantised weights", LLAMA "\"quantization_config\": {\"quant_method\": \"gptq\"}}", OCLM_ERR_UNSUPPORTED, "gptq|bfloat16" },
     { "quantised by nobody knows what", LLAMA "\"quantization_config\": {}}", OCLM_ERR_UNSUPPORTED, "quantised" },
@@ -415,6 +429,10 @@ static void a_position_of_cache_has_a_price(void **state)
     (void)state;
     const model_architecture a = read_good(LLAMA "\"num_hidden_layers\": 30, \"hidden_size\": 576, \"num_attention_heads\": 9, \"num_key_value_heads\": 3}");
     assert_int_equal(model_kv_bytes_per_token(&a), 30 * 3 * 64 * 2 * 4);
+    /* Five layers of six have a window; the last twelve read what layers 17 and 16 keep. */
+    const model_architecture b = read_good("{\"model_type\": \"gemma4_text\", \"num_kv_shared_layers\": 12}");
+    assert_int_equal(model_kv_bytes_per_token(&b), (15 * 4 * 256 + 3 * 4 * 512) * 2 * 4);
+    assert_int_equal(model_cache_read_per_token(&b, 700), (25 * 512 * 4 * 256 + 5 * 700 * 4 * 512) * 2 * 4);
 }
 
 int main(void)
