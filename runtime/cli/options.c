@@ -100,6 +100,7 @@ static const option options[] = {
     { "truncation", 0, CHOICE, "none|longest_first|only_first|only_second", CMD_TOKENIZE, AT(truncation), 0, "cut what is longer than --max-length" },
     { "truncation-side", 0, CHOICE, "auto|left|right", CMD_TOKENIZE, AT(truncation_side), 0, "where (default auto: as the tokenizer says)" },
     { "max-length", 0, U32, "N", CMD_TOKENIZE, AT(tokens_max_length), 1, "tokens, special ones included (default: the tokenizer's model_max_length)" },
+    { "prompts", 0, TEXT, "FILE", CMD_GENERATE, AT(prompts), 0, "several prompts, one a line, side by side" },
     { "skip-special-tokens", 0, FLAG, NULL, CMD_DETOKENIZE, AT(skip_special_tokens), 0, "leave special tokens out of the text" },
     { "chat", 0, TEXT, "FILE", CMD_TOKENIZE | CMD_GENERATE, AT(chat), 0,
       "a JSON list of messages for the model's chat template, instead of a text; - for standard input" },
