@@ -89,6 +89,8 @@ static const struct { const char *family; uint32_t positions, batch, load_with; 
     { "qwen3_5", 200, 2, 0, false },
     { "lfm2", 200, 1, 150, false },
     { "phi3-longrope", 128, 1, 0, false },            /* turned by the length of the prompt */
+    { "gemma4", 600, 1, 0, false },                   /* pages that differ from layer to layer, layers that read another's */
+    { "deepseek_v2", 120, 1, 0, false },
     { NULL, 300, 1, 0, true },
     { NULL, 300, 2, 0, true },
     { "mistral-narrow-window", 1100, 1, 0, true },
