@@ -34,7 +34,8 @@ if [ $# -ge 2 ]; then
 fi
 # OCLM_TEST_QUICK: the smallest sizes of each table; interpreting kernels is a thousand times slower than running them.
 export OCLM_TEST_QUICK=1 OCLM_CACHE_DIR="$PWD/oclgrind-cache" OCLM_DEVICE=
-for test in tests/cl/cl_test_* tests/model/model_test_cache_reorder tests/model/model_test_tiny_models; do
+for test in tests/cl/cl_test_* tests/generation/generation_test_processors tests/generation/generation_test_filters \
+    tests/generation/generation_test_history tests/model/model_test_cache_reorder tests/model/model_test_tiny_models; do
     [ -f "$test" ] && [ -x "$test" ] || continue
     echo "--data-races $test"
     case " $follows " in

@@ -540,6 +540,7 @@ typedef struct oclm_session_options {
     size_t   struct_size;   /* set by oclm_session_options_init() */
     uint32_t max_positions; /* 0: max_position_embeddings; the cache is this large. More only with rotary positions */
     uint32_t batch;         /* 1; sequences side by side */
+    const oclm_tokenizer *tokenizer; /* NULL; must outlive the session: with one oclm_session_generate() knows of texts and stop_strings */
 } oclm_session_options;
 
 OCLM_API void oclm_session_options_init(oclm_session_options *options, size_t struct_size);
@@ -575,7 +576,8 @@ OCLM_API oclm_status oclm_session_load(const oclm_model *model, const char *path
 /* Continues a prompt of ids as oclm_generate() does, in a session of one sequence, which then holds the prompt and the new ids but
  * the last. What the prompt has in common with what the session holds already is not read again: so a conversation is given
  * whole at each turn, and only what is new costs time.
- * A length limit beyond the session's max_positions ends there. The timing's prefill_tokens are those that were read.
+ * A length limit beyond the session's max_positions ends there. The timing's prefill_tokens are those that were read. There is no
+ * token_healing: the ids are given.
  * Errors: as oclm_generate(); OCLM_ERR_CAPACITY (the prompt and one more id do not fit the session). The session is then cut back to
  *         what it shares with the prompt.
  * Threads: one call at a time per session.  Since 0.1. */

@@ -87,6 +87,9 @@ static oclm_status fit_place(const api_call *call, gen_config *config)
     if (config->num_return_sequences > 1)
         return core_fail(OCLM_ERR_ARGUMENT, "%s: num_return_sequences is %u, but a session goes on with one sequence; set it to 1, or call "
                          "oclm_generate()", call->function, config->num_return_sequences);
+    if (gen_is_guided(config))
+        return core_fail(OCLM_ERR_ARGUMENT, "%s: guidance_scale is %g, but a session goes on with one sequence, and guidance needs a second beside it; "
+                         "set it to 1, or call oclm_generate()", call->function, config->guidance_scale);
     if (config->limit <= room)
         return OCLM_OK;
     config->limit = room;

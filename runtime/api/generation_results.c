@@ -71,26 +71,28 @@ float oclm_generation_score(const oclm_generation *generation, size_t sequence)
     return api_has_sequence(generation, sequence) ? generation->run->sequences[sequence].score : NAN;
 }
 
-/* Steps of scores; no more than were asked for and made. */
-static const float *give_scores(const oclm_generation *generation, const float *scores, size_t *steps, size_t *rows, size_t *vocab_size)
+/* Scores, or NULL where they lie in a buffer of the caller's, and how many there are. */
+static const float *give_scores(const oclm_generation *generation, const float *scores, const void *buffer, size_t *steps, size_t *rows,
+                                size_t *vocab_size)
 {
+    const bool kept = scores || buffer;
     if (steps)
-        *steps = scores ? generation->run->steps : 0;
+        *steps = kept ? generation->run->steps : 0;
     if (rows)
-        *rows = scores ? generation->run->rows : 0;
+        *rows = kept ? generation->run->rows : 0;
     if (vocab_size)
-        *vocab_size = scores ? generation->model->inside->architecture.vocab_size : 0;
+        *vocab_size = kept ? generation->model->inside->architecture.vocab_size : 0;
     return scores;
 }
 
 const float *oclm_generation_scores(const oclm_generation *generation, size_t *steps, size_t *rows, size_t *vocab_size)
 {
-    return give_scores(generation, generation ? generation->run->scores : NULL, steps, rows, vocab_size);
+    return give_scores(generation, generation ? generation->run->scores : NULL, generation ? generation->options.scores_buffer : NULL, steps, rows, vocab_size);
 }
 
 const float *oclm_generation_logits(const oclm_generation *generation, size_t *steps, size_t *rows, size_t *vocab_size)
 {
-    return give_scores(generation, generation ? generation->run->logits : NULL, steps, rows, vocab_size);
+    return give_scores(generation, generation ? generation->run->logits : NULL, generation ? generation->options.logits_buffer : NULL, steps, rows, vocab_size);
 }
 
 /* log(sum(e^x)) of a row of scores, of which some may be -INFINITY. */

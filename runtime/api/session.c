@@ -58,7 +58,9 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
         return api_missing("oclm_session_new", "model");
     if ((status = api_options_read(options, &mine, sizeof mine, "oclm_session_options")) != OCLM_OK)
         return status;
-    return api_session_open(model, mine.max_positions, mine.batch, session);
+    if ((status = api_session_open(model, mine.max_positions, mine.batch, session)) == OCLM_OK)
+        (*session)->tokenizer = mine.tokenizer;
+    return status;
 }
 
 void oclm_session_free(oclm_session *session)
@@ -321,9 +323,13 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
         return status;
     if (session->batch != 1)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: the session was opened for %u sequences; it must be one of 1", session->batch);
-    if (mine.on_text)
-        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: on_text is set, but text needs a tokenizer; use on_tokens with an "
-                         "oclm_token_stream");
+    if (mine.on_text && !session->tokenizer)
+        return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: on_text is set, but text needs a tokenizer: open the session with one, or use "
+                         "on_tokens with an oclm_token_stream");
+    if (mine.token_healing == OCLM_SWITCH_ON)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "oclm_session_generate: token_healing changes the prompt's last token, and here it is what the session "
+                         "holds; oclm_generate_text() heals");
+    mine.token_healing = OCLM_SWITCH_OFF; /* whatever a file says */
     if (count > MODEL_MAX_POSITIONS)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_session_generate: a prompt of %zu ids; %u are possible", count, MODEL_MAX_POSITIONS);
     gen_place place = { .state = session->state, .held = shared_with(session, ids, count) };
@@ -331,6 +337,7 @@ oclm_status oclm_session_generate(oclm_session *session, const int32_t *ids, siz
     session->has_logits = false;
     cut_back(session, place.held);
     call.model = session->model;
+    call.tokenizer = session->tokenizer;
     call.place = &place;
     status = api_generate(&call, generation);
     session->length = place.held;

@@ -8,6 +8,7 @@
 
 struct oclm_session {
     const oclm_model *model;
+    const oclm_tokenizer *tokenizer; /* NULL: ids alone */
     model_state      *state;
     model_piece      *pieces;     /* [batch] */
     uint32_t          batch;

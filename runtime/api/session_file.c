@@ -60,6 +60,7 @@ oclm_status oclm_session_copy(oclm_session *session, oclm_session **copy)
         oclm_session_free(made);
         return status;
     }
+    made->tokenizer = session->tokenizer;
     made->length = session->length;
     made->known = session->known;
     if (made->ids)
@@ -369,6 +370,8 @@ oclm_status oclm_session_load(const oclm_model *model, const char *path, const o
         return api_missing("oclm_session_load", model ? "path" : "model");
     if ((status = api_options_read(options, &mine, sizeof mine, "oclm_session_options")) == OCLM_OK && (status = core_map_open(&map, path)) == OCLM_OK)
         status = open_loaded(&r, model, mine.max_positions, &map, session);
+    if (status == OCLM_OK)
+        (*session)->tokenizer = mine.tokenizer;
     core_map_close(&map);
     return status;
 }

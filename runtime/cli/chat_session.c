@@ -26,7 +26,7 @@ static char *messages_path(const char *path)
     return made;
 }
 
-int cli_session_open(const cli_args *args, const oclm_model *model, uint32_t context, cli_history *history,
+int cli_session_open(const cli_args *args, const oclm_model *model, const oclm_tokenizer *tokenizer, uint32_t context, cli_history *history,
                      oclm_session **session)
 {
     oclm_session_options options;
@@ -36,6 +36,7 @@ int cli_session_open(const cli_args *args, const oclm_model *model, uint32_t con
     int result = EXIT_OK;
     oclm_session_options_init(&options, sizeof options);
     options.max_positions = context;
+    options.tokenizer = tokenizer; /* for stop strings */
     if (args->session && !(messages = messages_path(args->session)))
         return EXIT_MEMORY;
     if (messages && is_there(messages)) {

@@ -95,7 +95,6 @@ static void tell_timing(const talk *t, const oclm_generation *generation, size_t
 
 static oclm_status generate(talk *t, const int32_t *ids, size_t count)
 {
-    static const char *const nothing = "";
     oclm_generate_options options = t->args->generate;
     oclm_generation *generation = NULL;
     const char *text;
@@ -108,9 +107,6 @@ static oclm_status generate(talk *t, const int32_t *ids, size_t count)
     if (options.max_new_tokens == OCLM_UNSET && options.max_length == OCLM_UNSET)
         options.max_length = t->context;
     options.num_beams = options.num_return_sequences = 1; /* whatever the model's file says: there is one conversation */
-    options.token_healing = OCLM_SWITCH_OFF;
-    options.stop_strings = &nothing; /* a session has ids alone */
-    options.stop_string_count = 0;
     if (t->draws > 0) {
         options.do_sample = OCLM_SWITCH_ON;
         options.seed += t->draws;
@@ -376,7 +372,7 @@ static int open_session(talk *t)
     t->context = t->args->context                                 ? t->args->context
                  : info.max_position_embeddings < DEFAULT_CONTEXT ? info.max_position_embeddings
                                                                   : DEFAULT_CONTEXT;
-    return cli_session_open(t->args, t->model, t->context, &t->history, &t->session);
+    return cli_session_open(t->args, t->model, t->tokenizer, t->context, &t->history, &t->session);
 }
 
 static int begin(talk *t, cli_args *args)
@@ -393,7 +389,8 @@ static int begin(talk *t, cli_args *args)
                         "--chat-template FILE",
                         args->model);
     if ((result = cli_history_reset(&t->history, args->system)) != EXIT_OK ||
-        (result = cli_load_model(args, &t->model, &seconds)) != EXIT_OK || (result = open_session(t)) != EXIT_OK)
+        (result = cli_load_model(args, &t->model, &seconds)) != EXIT_OK ||
+        (result = cli_generation_begin(args, t->tokenizer)) != EXIT_OK || (result = open_session(t)) != EXIT_OK)
         return result;
     return (t->lines = cli_lines_begin()) ? EXIT_OK : EXIT_MEMORY;
 }
@@ -415,6 +412,7 @@ int cmd_chat(cli_args *args)
     cli_lines_end(t.lines);
     oclm_token_stream_free(t.stream);
     oclm_session_free(t.session);
+    cli_generation_end(args);
     oclm_model_free(t.model);
     oclm_tokenizer_free(t.tokenizer);
     cli_history_free(&t.history);

@@ -30,7 +30,7 @@ int cli_history_load(cli_history *history, const char *path);
 
 /* ---- Conversations that go on in another run (chat_session.c): --session FILE. */
 /* A session for so many tokens: what was saved, with its messages, where there is any; else a new one. */
-int cli_session_open(const cli_args *args, const oclm_model *model, uint32_t context, cli_history *history,
+int cli_session_open(const cli_args *args, const oclm_model *model, const oclm_tokenizer *tokenizer, uint32_t context, cli_history *history,
                      oclm_session **session);
 /* Saves both; does nothing without --session. */
 int cli_session_save(const cli_args *args, const cli_history *history, oclm_session *session);

@@ -79,7 +79,7 @@ static oclm_status open_state(assisted *a)
     const gen_run            *run = a->run;
     const uint32_t            rows = smaller(a->prompt, MODEL_CHUNK_ROWS);
     const model_state_options options = { .sequences = 1, .max_positions = run->config.limit, .max_rows = rows > a->most + 2 ? rows : a->most + 2, /* accept.h looks at one id more */
-        .max_logit_rows = a->most + 1 };
+        .max_logit_rows = a->most + 1, .quantized_cache = run->config.quantized_cache };
     if (!run->place)
         return model_state_new(run->model, &options, &a->state);
     a->state = run->place->state;

@@ -104,7 +104,7 @@ static oclm_status record(gen_beam_search *s)
                                   .history_stride = s->run->config.limit };
     const model_reorder  reorder = { .groups = s->pass_rows / s->beams.beams, .group = s->beams.beams, .origins = s->beams.origins,
                                      .positions = s->state->positions };
-    dev_work **const     works[] = { &s->stages[0], &s->stages[1], &s->stages[2], &s->choice, &s->first, &s->step };
+    dev_work **const     works[] = { &s->stages[0], &s->stages[1], &s->stages[2], &s->choice, &s->first, &s->step, &s->reorder };
     oclm_status          status = OCLM_OK;
     for (size_t i = 0; i < COUNT(works) && status == OCLM_OK; i++)
         status = dev_work_new(device, works[i]);
@@ -112,7 +112,7 @@ static oclm_status record(gen_beam_search *s)
         (status = gen_beams_add_choice(&s->beams, s->choice, &s->state->logits)) == OCLM_OK &&
         (status = gen_beams_add_step(&s->beams, s->first, &rows, false)) == OCLM_OK &&
         (status = gen_beams_add_step(&s->beams, s->step, &rows, true)) == OCLM_OK)
-        status = model_reorder_add(&s->state->cache, s->step, &reorder);
+        status = model_reorder_add(&s->state->cache, s->reorder, &reorder);
     return status;
 }
 
@@ -289,20 +289,19 @@ static oclm_status enqueue_pass(gen_beam_search *s)
     return status;
 }
 
-static oclm_status enqueue_choice(gen_beam_search *s, bool *going_on)
+static oclm_status enqueue_scores(const gen_beam_search *s)
 {
     oclm_status status = OCLM_OK;
-    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++) {
+    for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++)
         status = dev_work_enqueue(s->stages[stage], s->state->queue, NULL);
-        if (status == OCLM_OK && s->asked && stage < GEN_STAGE_LAST && *going_on)
-            status = gen_beam_host_change(s, (gen_stage)stage, going_on);
-    }
-    return status == OCLM_OK ? dev_work_enqueue(s->choice, s->state->queue, NULL) : status;
+    return status;
 }
 
 static oclm_status enqueue_step(gen_beam_search *s)
 {
-    const oclm_status status = dev_work_enqueue(s->fresh ? s->first : s->step, s->state->queue, NULL);
+    oclm_status status = dev_work_enqueue(s->fresh ? s->first : s->step, s->state->queue, NULL);
+    if (status == OCLM_OK && s->enqueued > 0) /* behind the prompt all beams hold the same */
+        status = dev_work_enqueue(s->reorder, s->state->queue, NULL);
     s->fresh = false;
     s->enqueued++;
     return status;
@@ -321,11 +320,12 @@ static oclm_status force(gen_beam_search *s, oclm_finish_reason reason)
 /* A step of which the host looks at every continuation. */
 static oclm_status step_asking(gen_beam_search *s, gen_beams_control *control)
 {
-    bool        going_on = true;
+    bool        stop = false;
     oclm_status status;
-    if ((status = enqueue_pass(s)) != OCLM_OK || (status = enqueue_choice(s, &going_on)) != OCLM_OK || (status = gen_beam_host_stop(s)) != OCLM_OK)
+    if ((status = enqueue_pass(s)) != OCLM_OK || (status = gen_beam_host_score(s, &stop)) != OCLM_OK ||
+        (status = dev_work_enqueue(s->choice, s->state->queue, NULL)) != OCLM_OK || (status = gen_beam_host_stop(s)) != OCLM_OK)
         return status;
-    const oclm_finish_reason reason = going_on ? gen_run_interrupted(s->run) : OCLM_FINISH_CANCELLED;
+    const oclm_finish_reason reason = stop ? OCLM_FINISH_CANCELLED : gen_run_interrupted(s->run);
     if ((status = force(s, reason)) != OCLM_OK || (status = enqueue_step(s)) != OCLM_OK ||
         (status = gen_beam_host_follow(s, s->enqueued - 1)) != OCLM_OK)
         return status;
@@ -367,11 +367,11 @@ static oclm_status launch(ahead *a)
     batch           *next = &a->flight[(a->oldest + a->flying) % IN_FLIGHT];
     const uint32_t   left = s->beams.new_limit - s->enqueued, wanted = left < a->size ? left : a->size;
     oclm_status      status = OCLM_OK;
-    bool             going_on = true;
     next->ready = NULL;
     next->count = 0;
     while (next->count < wanted && status == OCLM_OK && (next->count == 0 || s->position != s->turning)) {
-        if ((status = enqueue_pass(s)) == OCLM_OK && (status = enqueue_choice(s, &going_on)) == OCLM_OK)
+        if ((status = enqueue_pass(s)) == OCLM_OK && (status = enqueue_scores(s)) == OCLM_OK &&
+            (status = dev_work_enqueue(s->choice, s->state->queue, NULL)) == OCLM_OK)
             status = enqueue_step(s);
         next->count++;
     }
@@ -509,7 +509,7 @@ static void end(gen_run *run)
         return;
     if (s->state != NULL)
         (void)dev_finish(s->state->queue);
-    dev_work *const works[] = { s->stages[0], s->stages[1], s->stages[2], s->choice, s->first, s->step, s->pass };
+    dev_work *const works[] = { s->stages[0], s->stages[1], s->stages[2], s->choice, s->first, s->step, s->reorder, s->pass };
     for (size_t i = 0; i < COUNT(works); i++)
         dev_work_free(works[i]);
     gen_processors_free(s->processors);

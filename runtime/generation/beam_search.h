@@ -12,7 +12,7 @@ typedef struct gen_beam_host {
     int32_t *numbers;        /* [prompts][count] continuations */
     int32_t *stops;          /* [prompts][count] */
     gen_note *notes;         /* [rows] of a step */
-    float   *scores;         /* [rows][vocab]; NULL where no callback changes scores */
+    gen_prompt *histories;   /* [rows]: the running beams, for gen_scene */
 } gen_beam_host;
 
 typedef struct gen_beam_search {
@@ -23,7 +23,8 @@ typedef struct gen_beam_search {
     dev_buffer      history, lengths, begins; /* of gen_rows; empty where nothing asks for them */
     dev_work       *stages[3];    /* on scores: log-probabilities, guidance and the first processors; the forced ones; the last */
     dev_work       *choice;
-    dev_work       *first, *step; /* what becomes of it: behind a prompt; behind a pass */
+    dev_work       *first, *step; /* what becomes of it: where rows have been read whole; behind a pass */
+    dev_work       *reorder;      /* of the cache */
     dev_work       *pass;
     uint32_t        pass_rows;    /* copies * rows */
     uint32_t        bound;        /* of what is recorded in `pass`: no position reaches it */
@@ -41,8 +42,8 @@ typedef struct gen_beam_search {
 bool        gen_beam_host_asked(const gen_run *run);
 oclm_status gen_beam_host_new(gen_beam_search *search);
 void        gen_beam_host_free(gen_beam_host *host);
-/* Behind the first and the second stage: on_allowed, on_logits. `*going_on` false: the caller wants no more. */
-oclm_status gen_beam_host_change(gen_beam_search *search, gen_stage behind, bool *going_on);
+/* Enqueues all stages of a step's scores, and asks in between. `*stop`: the caller wants no more. */
+oclm_status gen_beam_host_score(gen_beam_search *search, bool *stop);
 /* Says which continuations have finished. */
 oclm_status gen_beam_host_stop(gen_beam_search *search);
 /* Takes in what a step noted. */

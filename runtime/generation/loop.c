@@ -3,18 +3,14 @@
  * attention spans to launch is part of the recording. */
 #include "generation/loop.h"
 
-#include <string.h>
-
 #include "core/log.h"
-
-static uint32_t returned(const gen_config *config) { return config->num_return_sequences; }
 
 static oclm_status make_state(const model_model *model, const gen_config *config, const gen_loop_size *size, gen_loop *loop)
 {
     const uint32_t most = config->prefill_chunk_size > 0 && config->prefill_chunk_size < MODEL_CHUNK_ROWS ? config->prefill_chunk_size : MODEL_CHUNK_ROWS;
     const uint32_t rows = size->ids < most ? (uint32_t)size->ids : most;
-    const model_state_options options = { .sequences = loop->rows, .max_positions = size->limit,
-        .max_rows = rows < loop->rows ? loop->rows : rows, .max_logit_rows = loop->rows,
+    const model_state_options options = { .sequences = loop->sequences, .max_positions = size->limit,
+        .max_rows = rows < loop->sequences ? loop->sequences : rows, .max_logit_rows = loop->sequences,
         .quantized_cache = config->quantized_cache };
     return model_state_new(model, &options, &loop->state);
 }
@@ -28,19 +24,46 @@ static oclm_status make_history(gen_loop *loop)
     oclm_status      status;
     loop->scored.history_stride = loop->limit;
     if ((status = dev_buffer_new(device, ids, "the ids so far", &loop->scored.history)) == OCLM_OK &&
-        (status = dev_buffer_new_zero(device, queue, counts, "the number of ids so far", &loop->scored.lengths)) == OCLM_OK && loop->prompts > 1)
+        (status = dev_buffer_new_zero(device, queue, counts, "the number of ids so far", &loop->scored.lengths)) == OCLM_OK && loop->rows > loop->each)
         status = dev_buffer_new_zero(device, queue, counts, "the padding of prompts", &loop->scored.begins);
     return status;
 }
 
-/* Everything that makes scores a token. */
-static oclm_status add_choice(const gen_loop *loop, dev_work *work, bool advance)
+oclm_status gen_loop_add_stage(const gen_loop *loop, dev_work *work, gen_stage stage)
+{
+    const dev_buffer *logits = &loop->state->logits;
+    oclm_status       status = OCLM_OK;
+    if (stage == GEN_STAGE_FIRST && loop->sequences > loop->rows)
+        status = gen_guidance_add(loop->processors, work, logits, loop->guidance_scale);
+    return status == OCLM_OK ? gen_processors_add(loop->processors, work, stage, logits) : status;
+}
+
+/* Rows without their prompt go on with what the others have chosen. */
+static oclm_status add_followers(const gen_loop *loop, dev_work *work, bool advance)
+{
+    const dev_arg args[] = { dev_arg_buffer(&loop->state->ids), dev_arg_buffer(&loop->state->positions), dev_arg_u32(loop->rows),
+                             dev_arg_i32(advance ? 1 : 0) };
+    const dev_launch launch = { .source = "rows_follow", .kernel = "rows_follow", .options = "", .dims = 1, .global = { loop->rows },
+                                .args = args, .arg_count = COUNT(args) };
+    return dev_work_add(work, &launch);
+}
+
+oclm_status gen_loop_add_choice(const gen_loop *loop, dev_work *work, bool advance)
 {
     const model_state *state = loop->state;
-    oclm_status        status = OCLM_OK;
+    const oclm_status  status = gen_sampler_add(&loop->sampler, work, &state->logits, &state->ids, &state->positions, advance);
+    return status == OCLM_OK && loop->sequences > loop->rows ? add_followers(loop, work, advance) : status;
+}
+
+/* Everything that makes scores a token; where somebody looks on, that is not one piece of work (observe.c). */
+static oclm_status add_all(const gen_loop *loop, dev_work *work, bool advance)
+{
+    oclm_status status = OCLM_OK;
+    if (loop->observed)
+        return OCLM_OK;
     for (int stage = GEN_STAGE_FIRST; stage <= GEN_STAGE_LAST && status == OCLM_OK; stage++)
-        status = gen_processors_add(loop->processors, work, (gen_stage)stage, &state->logits);
-    return status == OCLM_OK ? gen_sampler_add(&loop->sampler, work, &state->logits, &state->ids, &state->positions, advance) : status;
+        status = gen_loop_add_stage(loop, work, (gen_stage)stage);
+    return status == OCLM_OK ? gen_loop_add_choice(loop, work, advance) : status;
 }
 
 oclm_status gen_loop_new(const model_model *model, const gen_config *config, const gen_loop_size *size, model_state *state, gen_loop **out)
@@ -51,8 +74,12 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
     if (!loop)
         return status;
     loop->limit = size->limit;
-    loop->prompts = size->prompts;
-    loop->rows = size->prompts * returned(config);
+    loop->each = config->num_return_sequences;
+    loop->rows = size->prompts * loop->each;
+    loop->guidance_scale = config->guidance_scale;
+    loop->texts = gen_is_guided(config) ? 2 * size->prompts : size->prompts;
+    loop->sequences = loop->texts * loop->each;
+    loop->observed = size->observed;
     loop->borrowed = state != NULL;
     loop->state = state;
     if (!state && (status = make_state(model, config, size, loop)) != OCLM_OK)
@@ -60,18 +87,18 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
     if (state && config->quantized_cache && !state->cache.quantized)
         core_log(OCLM_LOG_WARNING, "cache_implementation (=quantized) has no effect in a session, which keeps 32 bits");
     const size_t row_bytes = loop->state->logits_stride * sizeof(float);
-    if (loop->prompts > 1 &&
-        (status = dev_buffer_new(model->device, loop->prompts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)
+    if (loop->texts > 1 &&
+        (status = dev_buffer_new(model->device, loop->texts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)
         goto done;
     loop->pad_token_id = config->pad_token_id;
     loop->scored = (gen_rows){ .rows = loop->rows, .vocab = model->architecture.vocab_size, .stride = loop->state->logits_stride,
-                               .rows_per_prompt = returned(config) };
+                               .rows_per_prompt = loop->each };
     if (gen_processors_need_history(config) && (status = make_history(loop)) != OCLM_OK)
         goto done;
     if ((status = gen_processors_new(model->device, loop->state->queue, config, &loop->scored, &loop->processors)) != OCLM_OK ||
         (status = gen_sampler_new(model->device, loop->state->queue, config, &loop->scored, loop->processors, GEN_RING_STEPS, &loop->sampler)) != OCLM_OK)
         goto done;
-    if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK || (status = add_choice(loop, loop->choose, false)) != OCLM_OK)
+    if ((status = dev_work_new(model->device, &loop->choose)) != OCLM_OK || (status = add_all(loop, loop->choose, false)) != OCLM_OK)
         goto done;
     *out = loop;
     loop = NULL;
@@ -106,110 +133,6 @@ oclm_status gen_loop_drain(gen_loop *loop)
     return dev_finish(loop->state->queue);
 }
 
-/* Gives each row that continues a prompt a copy of the logits behind it. */
-static oclm_status spread_logits(gen_loop *loop)
-{
-    const model_state *state = loop->state;
-    const uint32_t     each = loop->rows / loop->prompts;
-    const size_t       bytes = state->logits_stride * sizeof(float);
-    const cl_mem       from = loop->prompts > 1 ? loop->kept.memory : state->logits.memory;
-    cl_int             error = CL_SUCCESS;
-    for (uint32_t row = loop->prompts > 1 ? 0 : 1; row < loop->rows && error == CL_SUCCESS; row++)
-        error = clEnqueueCopyBuffer(state->queue, from, state->logits.memory, row / each * bytes, row * bytes, bytes, 0, NULL, NULL);
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "copying the logits of prompts to %u rows", loop->rows);
-}
-
-/* Makes the rows that continue a prompt, but the first, share what that has read. */
-static oclm_status share_prompts(gen_loop *loop)
-{
-    const uint32_t each = loop->rows / loop->prompts;
-    oclm_status    status = OCLM_OK;
-    for (uint32_t row = 0; row < loop->rows && status == OCLM_OK; row++) {
-        if (row % each > 0)
-            status = model_cache_fork(&loop->state->cache, loop->state->queue, row - row % each, row);
-    }
-    return status;
-}
-
-static oclm_status read_prompts(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled)
-{
-    const uint32_t each = loop->rows / loop->prompts;
-    gen_reading   *readings = core_alloc_array(loop->prompts, sizeof *readings, "the prompts to read");
-    oclm_status    status;
-    *cancelled = false;
-    if (readings == NULL)
-        return OCLM_ERR_MEMORY;
-    loop->position = 0;
-    for (uint32_t i = 0; i < loop->prompts; i++) {
-        readings[i] = (gen_reading){ .sequence = i * each, .ids = prompts[i].ids, .first = first, .count = prompts[i].count };
-        loop->position = prompts[i].count > loop->position ? prompts[i].count : loop->position;
-    }
-    status = gen_prefill(loop->state, readings, loop->prompts, MODEL_LOGITS_LAST, hooks, loop->prompts > 1 ? &loop->kept : NULL, cancelled);
-    if (status == OCLM_OK && !*cancelled && (status = spread_logits(loop)) == OCLM_OK)
-        status = share_prompts(loop);
-    core_free(readings);
-    return status;
-}
-
-/* Writes a row's padding and prompt where processors see them. */
-static oclm_status send_history(const gen_loop *loop, uint32_t row, const gen_prompt *prompt, int32_t *room, uint32_t longest)
-{
-    const gen_rows  *r = &loop->scored;
-    cl_command_queue queue = loop->state->queue;
-    const uint32_t   padding = longest - prompt->count;
-    oclm_status      status;
-    for (uint32_t i = 0; i < padding; i++)
-        room[i] = loop->pad_token_id;
-    memcpy(room + padding, prompt->ids, prompt->count * sizeof *room);
-    if ((status = dev_buffer_write(queue, &r->history, (size_t)row * r->history_stride * sizeof *room, room, longest * sizeof *room)) != OCLM_OK ||
-        (status = dev_buffer_write(queue, &r->lengths, row * sizeof longest, &longest, sizeof longest)) != OCLM_OK)
-        return status;
-    return r->begins.memory ? dev_buffer_write(queue, &r->begins, row * sizeof padding, &padding, sizeof padding) : OCLM_OK;
-}
-
-static oclm_status send_histories(const gen_loop *loop, const gen_prompt *prompts)
-{
-    const uint32_t longest = loop->position, each = loop->rows / loop->prompts;
-    int32_t       *room;
-    oclm_status    status = OCLM_OK;
-    if (!loop->scored.history.memory)
-        return OCLM_OK;
-    if ((room = core_alloc_array(longest, sizeof *room, "a padded prompt")) == NULL)
-        return OCLM_ERR_MEMORY;
-    for (uint32_t row = 0; row < loop->rows && status == OCLM_OK; row++)
-        status = send_history(loop, row, &prompts[row / each], room, longest);
-    core_free(room);
-    return status;
-}
-
-oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled)
-{
-    const oclm_status status = read_prompts(loop, prompts, first, hooks, cancelled);
-    return status == OCLM_OK && !*cancelled ? send_histories(loop, prompts) : status;
-}
-
-oclm_status gen_loop_read_anew(gen_loop *loop, const gen_prompt *texts)
-{
-    static const gen_hooks none = { 0 };
-    gen_loop               alone = *loop; /* each row is a prompt of its own */
-    const size_t           bytes = (size_t)loop->rows * loop->state->logits_stride * sizeof(float);
-    oclm_status            status = OCLM_OK;
-    bool                   cancelled;
-    alone.prompts = loop->rows;
-    alone.kept = (dev_buffer){ NULL, 0 };
-    for (uint32_t row = 0; row < loop->rows; row++)
-        model_decode_end(loop->state, row, 0);
-    if (loop->rows > 1)
-        status = dev_buffer_new(loop->state->model->device, bytes, "the logits of rows read anew", &alone.kept);
-    if (status == OCLM_OK)
-        status = read_prompts(&alone, texts, 0, &none, &cancelled);
-    loop->position = alone.position;
-    if (status == OCLM_OK)
-        status = gen_loop_drain(loop);
-    dev_buffer_free(loop->state->model->device, &alone.kept);
-    return status;
-}
-
 /* Sends the ids of `steps` steps, from number `first` on, to the host: in two parts where they pass the end of the ring. */
 static oclm_status read_ring(gen_loop *loop, uint32_t first, uint32_t steps, int32_t *ids, cl_event *ready)
 {
@@ -241,11 +164,11 @@ oclm_status gen_loop_first(gen_loop *loop, int32_t *ids, cl_event *ready)
 oclm_status gen_loop_begin(gen_loop *loop)
 {
     const uint32_t *lengths = loop->state->cache.lengths;
-    oclm_status     status = model_decode_begin(loop->state, loop->rows, loop->limit);
+    oclm_status     status = model_decode_begin(loop->state, loop->sequences, loop->limit);
     if (status != OCLM_OK)
         return status;
     loop->position = 0;
-    for (uint32_t i = 0; i < loop->rows; i++)
+    for (uint32_t i = 0; i < loop->sequences; i++)
         loop->position = lengths[i] > loop->position ? lengths[i] : loop->position;
     return OCLM_OK;
 }
@@ -261,9 +184,9 @@ static oclm_status record(gen_loop *loop, uint32_t position)
         return OCLM_OK;
     if ((status = dev_work_new(loop->state->model->device, &work)) != OCLM_OK)
         goto done;
-    if ((status = model_record_decode(loop->state, work, loop->rows, bound)) != OCLM_OK)
+    if ((status = model_record_decode(loop->state, work, loop->sequences, bound)) != OCLM_OK)
         goto done;
-    if ((status = add_choice(loop, work, true)) != OCLM_OK)
+    if ((status = add_all(loop, work, true)) != OCLM_OK)
         goto done;
     core_log(OCLM_LOG_DEBUG, "decoding step for positions below %u: %zu launches", bound, dev_work_count(work));
     dev_work_free(loop->step); /* OpenCL keeps what is enqueued */
@@ -272,6 +195,24 @@ static oclm_status record(gen_loop *loop, uint32_t position)
     work = NULL;
 done:
     dev_work_free(work);
+    return status;
+}
+
+oclm_status gen_loop_step_alone(gen_loop *loop)
+{
+    oclm_status status = record(loop, loop->position);
+    if (status == OCLM_OK && (status = dev_work_enqueue(loop->step, loop->state->queue, NULL)) == OCLM_OK)
+        loop->position++;
+    return status;
+}
+
+oclm_status gen_loop_chosen(gen_loop *loop, int32_t *ids, cl_event *ready)
+{
+    const oclm_status status = read_ring(loop, loop->chosen, 1, ids, ready);
+    if (status == OCLM_OK)
+        loop->chosen++;
+    else
+        (void)gen_loop_drain(loop);
     return status;
 }
 

@@ -14,12 +14,16 @@
 typedef struct gen_loop {
     model_state *state;
     bool         borrowed; /* the state is the caller's */
-    uint32_t     prompts;
-    uint32_t     rows;     /* sequences 0 .. rows - 1 of the state: prompt * num_return_sequences + which */
+    uint32_t     rows;     /* sequences 0 .. rows - 1 of the state: prompt * each + which */
+    uint32_t     each;     /* rows that continue one prompt */
+    uint32_t     texts;    /* that are read: the prompts; with guidance after them as many that stand for none */
+    uint32_t     sequences; /* texts * each: of the state */
+    float        guidance_scale;
+    bool         observed; /* `step` ends with the logits */
     gen_rows     scored;   /* those rows of scores; a history only where processors ask for it */
     gen_processors *processors;
     gen_sampler  sampler;
-    dev_buffer   kept;     /* float32 [prompts][logits_stride]: logits behind prompts that are read side by side; else empty */
+    dev_buffer   kept;     /* float32 [texts][logits_stride]: logits behind texts that are read side by side; else empty */
     dev_work    *choose;   /* a token from the logits of a prefill */
     dev_work    *step;     /* one decoding step: forward pass, choice, next position */
     int32_t      pad_token_id;
@@ -29,23 +33,24 @@ typedef struct gen_loop {
     uint32_t     chosen;   /* tokens of a row chosen so far: the device's step counter, as the host foresees it */
 } gen_loop;
 
-/* What is to be generated: how many prompts, their ids all together, and positions of the longest row. */
+/* What is to be generated: how many prompts, the ids of all texts together, positions of the longest row. */
 typedef struct gen_loop_size {
     uint32_t prompts;
     uint64_t ids;
     uint32_t limit;
+    bool     observed; /* steps are made one by one, by observe.h */
 } gen_loop_size;
 
-/* Makes a state for num_return_sequences rows of each prompt, and records the choice. Or, where `state` is not NULL, goes on in its sequence 0,
- * one row for one prompt: `limit` is then at most its max_positions, and it must outlive the loop.
+/* Makes a state for num_return_sequences rows of each prompt, with guidance twice as many, and records the choice. Or, where `state` is not NULL,
+ * goes on in its sequence 0, one row for one prompt: `limit` is then at most its max_positions, and it must outlive the loop.
  * Errors: as model_state_new(). */
 oclm_status gen_loop_new(const model_model *model, const gen_config *config, const gen_loop_size *size, model_state *state, gen_loop **loop);
 void        gen_loop_free(gen_loop *loop); /* waits for what is enqueued; accepts NULL */
 
-/* Reads the prompts from id `first` of each on (those before are in the state; 0 where there are several), as gen_prefill() does. The rows that
- * continue one prompt then share its pages. */
-oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *prompts, uint32_t first, const gen_hooks *hooks, bool *cancelled);
-/* Reads all rows anew, one text each: [rows]. */
+/* loop_read.c. Reads the texts from id `first` of each on (those before are in the state; 0 where there are several), as gen_prefill() does. The
+ * rows that continue one text then share its pages. */
+oclm_status gen_loop_prefill(gen_loop *loop, const gen_prompt *texts, uint32_t first, const gen_hooks *hooks, bool *cancelled);
+/* Reads all sequences anew, one text each: [sequences]. */
 oclm_status gen_loop_read_anew(gen_loop *loop, const gen_prompt *texts);
 
 /* Chooses the first tokens; `ids` [rows] are written once `*ready` has come. */
@@ -57,6 +62,12 @@ oclm_status gen_loop_begin(gen_loop *loop);
 /* Enqueues `steps` > 0, at most GEN_RING_STEPS / 2 and not past `limit`; their ids are written to `ids` [steps][rows] once `*ready` has come.
  * The caller releases events and keeps `ids` until then. On failure nothing is left in flight. */
 oclm_status gen_loop_steps(gen_loop *loop, uint32_t steps, int32_t *ids, cl_event *ready);
+
+/* The pieces of a step, for whoever looks on: the forward pass alone; what then changes the logits; the choice; its ids, as gen_loop_first(). */
+oclm_status gen_loop_step_alone(gen_loop *loop);
+oclm_status gen_loop_add_stage(const gen_loop *loop, dev_work *work, gen_stage stage);
+oclm_status gen_loop_add_choice(const gen_loop *loop, dev_work *work, bool advance);
+oclm_status gen_loop_chosen(gen_loop *loop, int32_t *ids, cl_event *ready);
 
 /* Waits for everything enqueued. */
 oclm_status gen_loop_drain(gen_loop *loop);

@@ -8,9 +8,11 @@
 
 #include "core/platform.h"
 #include "generation/loop.h"
+#include "generation/observe.h"
 
 #define IN_FLIGHT 2u
 #define TARGET_S 0.06                        /* a batch; two are in flight, so an early end costs at most twice this */
+#define TUNED_PROMPT 2048u                   /* ids: a prompt so long is worth seconds of measuring, once for a device */
 #define LARGEST_BATCH (GEN_RING_STEPS / 4u)
 
 typedef struct batch {
@@ -31,6 +33,10 @@ typedef struct rows {
     uint32_t  batch_size, most;  /* steps */
     double    before;            /* when the last batch landed */
     int32_t  *column;            /* [LARGEST_BATCH]: of one row */
+    gen_prompt *texts;           /* [prompts], with guidance twice as many: what is read */
+    uint32_t  text_count, longest; /* ids of the longest of them */
+    bool      observed;          /* steps are made one by one, from these pieces */
+    dev_work *stages[GEN_STAGE_LAST + 1], *choices[2]; /* the choice behind a prefill, and behind a step */
     uint32_t  turning;           /* positions of the longest row after which all are read anew; UINT32_MAX: never */
 } rows;
 
@@ -43,17 +49,23 @@ static bool must_turn(const rows *r) { return r->enqueued > 0 && r->loop->positi
 static oclm_status turn(rows *r)
 {
     const gen_run *run = r->run;
-    gen_prompt    *texts = core_alloc_array(run->sequence_count, sizeof *texts, "the sequences that are read anew");
-    oclm_status    status;
-    if (texts == NULL)
-        return OCLM_ERR_MEMORY;
-    for (uint32_t i = 0; i < run->sequence_count; i++) {
-        const uint32_t prompt = run->prompts[i / run->config.num_return_sequences].count;
-        texts[i] = (gen_prompt){ run->sequences[i].ids - prompt, prompt + run->sequences[i].count };
+    const uint32_t each = run->config.num_return_sequences, count = r->text_count * each;
+    gen_prompt    *anew = core_alloc_array(count, sizeof *anew, "the sequences that are read anew");
+    int32_t       *ids = core_alloc_array((size_t)count * (r->longest + r->enqueued), sizeof *ids, "the sequences that are read anew");
+    oclm_status    status = anew != NULL && ids != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    for (uint32_t i = 0; i < count && status == OCLM_OK; i++) {
+        const gen_prompt   *text = &r->texts[i / each];
+        const gen_sequence *s = &run->sequences[i % run->sequence_count];
+        int32_t            *to = ids + (size_t)i * (r->longest + r->enqueued);
+        memcpy(to, text->ids, text->count * sizeof *to);
+        memcpy(to + text->count, s->ids, s->count * sizeof *to);
+        anew[i] = (gen_prompt){ to, text->count + s->count };
     }
-    status = gen_loop_read_anew(r->loop, texts);
+    if (status == OCLM_OK)
+        status = gen_loop_read_anew(r->loop, anew);
     r->turning = UINT32_MAX;
-    core_free(texts);
+    core_free(anew);
+    core_free(ids);
     return status;
 }
 
@@ -65,27 +77,68 @@ static uint32_t steps_ahead(const rows *r)
     return most < until ? most : until;
 }
 
+/* One choice while the caller looks on, and may change what it is made from. `*stop`: he has had enough. */
+static oclm_status choose_observed(rows *r, bool first, batch *next, bool *stop)
+{
+    gen_run          *run = r->run;
+    const gen_loop   *loop = r->loop;
+    cl_command_queue  queue = loop->state->queue;
+    gen_prompt       *histories = core_alloc_array(run->sequence_count, sizeof *histories, "the sequences so far");
+    const gen_scene   scene = { .queue = queue, .scores = &loop->state->logits, .rows = loop->rows, .stride = loop->state->logits_stride,
+                                .rows_per_prompt = loop->each, .histories = histories, .step = r->enqueued };
+    oclm_status       status = histories != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    for (uint32_t i = 0; i < run->sequence_count && status == OCLM_OK; i++) {
+        const gen_sequence *s = &run->sequences[i];
+        histories[i] = (gen_prompt){ s->finish_reason == OCLM_FINISH_NONE ? s->history : NULL, run->config.prompt_length + s->count };
+    }
+    if (status == OCLM_OK && (status = gen_observe_logits(run, &scene)) == OCLM_OK &&
+        (status = dev_work_enqueue(r->stages[GEN_STAGE_FIRST], queue, NULL)) == OCLM_OK &&
+        (status = gen_observe_allowed(run, &scene, stop)) == OCLM_OK && !*stop &&
+        (status = dev_work_enqueue(r->stages[GEN_STAGE_FORCED], queue, NULL)) == OCLM_OK &&
+        (status = gen_observe_changed(run, &scene, stop)) == OCLM_OK && !*stop &&
+        (status = dev_work_enqueue(r->stages[GEN_STAGE_LAST], queue, NULL)) == OCLM_OK && (status = gen_observe_scores(run, &scene)) == OCLM_OK &&
+        (status = dev_work_enqueue(r->choices[!first], queue, NULL)) == OCLM_OK)
+        status = gen_loop_chosen(r->loop, next->ids, &next->ready);
+    core_free(histories);
+    return status;
+}
+
+/* The tokens behind what was read. */
+static oclm_status launch_first(rows *r, batch *next, bool *stop)
+{
+    oclm_status status = must_turn(r) ? turn(r) : OCLM_OK;
+    if (status == OCLM_OK)
+        status = r->observed ? choose_observed(r, true, next, stop) : gen_loop_first(r->loop, next->ids, &next->ready);
+    return status == OCLM_OK && !*stop && r->enqueued + 1 < r->total ? gen_loop_begin(r->loop) : status;
+}
+
+static oclm_status launch_steps(rows *r, batch *next, bool *stop)
+{
+    if (!r->observed)
+        return gen_loop_steps(r->loop, next->count, next->ids, &next->ready);
+    const oclm_status status = gen_loop_step_alone(r->loop);
+    return status == OCLM_OK ? choose_observed(r, false, next, stop) : status;
+}
+
 /* Enqueues the next batch: the choice of the first tokens after a prompt, then steps. */
 static oclm_status launch(rows *r)
 {
-    const bool  anew = must_turn(r), first = r->enqueued == 0 || anew;
+    const bool  first = r->enqueued == 0 || must_turn(r);
     batch      *next = &r->flight[r->flying];
-    oclm_status status = anew ? turn(r) : OCLM_OK;
+    bool        stop = false;
+    oclm_status status;
     next->first = r->enqueued;
     next->ready = NULL;
     next->count = first ? 1 : steps_ahead(r);
-    if (first) {
-        if (status == OCLM_OK)
-            status = gen_loop_first(r->loop, next->ids, &next->ready);
-        if (status == OCLM_OK && r->enqueued + 1 < r->total)
-            status = gen_loop_begin(r->loop);
-    } else {
-        status = gen_loop_steps(r->loop, next->count, next->ids, &next->ready);
-    }
+    status = first ? launch_first(r, next, &stop) : launch_steps(r, next, &stop);
     if (status != OCLM_OK) {
         if (next->ready)
             clReleaseEvent(next->ready);
         return status;
+    }
+    if (stop) {
+        gen_run_end_all(r->run, OCLM_FINISH_CANCELLED);
+        return OCLM_OK;
     }
     r->enqueued += next->count;
     r->flying++;
@@ -94,8 +147,10 @@ static oclm_status launch(rows *r)
 
 static oclm_status launch_ahead(rows *r)
 {
-    oclm_status status = OCLM_OK;
-    while (r->flying < IN_FLIGHT && r->enqueued < r->total && !(must_turn(r) && r->flying > 0) && status == OCLM_OK)
+    const uint32_t ahead = r->observed ? 1 : IN_FLIGHT;
+    oclm_status    status = OCLM_OK;
+    while (r->flying < ahead && r->enqueued < r->total && !(must_turn(r) && r->flying > 0) && r->run->ended < r->run->sequence_count &&
+           status == OCLM_OK)
         status = launch(r);
     return status;
 }
@@ -141,12 +196,57 @@ static void adapt(rows *r, const batch *landed, double seconds)
 
 /* ---- The mode */
 
-static uint64_t count_ids(const gen_run *run)
+/* From where the prompt is read: from what the place holds on, or, where the state cannot go back there, from its start. */
+static uint32_t go_on(gen_place *place)
+{
+    if (!model_can_go_on(place->state, 0, place->held)) {
+        model_cache_truncate(&place->state->cache, 0, 0);
+        place->held = 0;
+    }
+    return place->held;
+}
+
+static uint64_t count_ids(const rows *r)
 {
     uint64_t count = 0;
-    for (uint32_t i = 0; i < run->prompt_count; i++)
-        count += run->prompts[i].count;
+    for (uint32_t i = 0; i < r->text_count; i++)
+        count += r->texts[i].count;
     return count;
+}
+
+/* The prompts; with guidance, after them what stands for none: the negative prompt, or a prompt's last id alone. */
+static oclm_status list_texts(rows *r)
+{
+    const gen_run *run = r->run;
+    const gen_ids *negative = &run->config.negative_prompt;
+    r->text_count = gen_is_guided(&run->config) ? 2 * run->prompt_count : run->prompt_count;
+    if ((r->texts = core_alloc_array(r->text_count, sizeof *r->texts, "the prompts to read")) == NULL)
+        return OCLM_ERR_MEMORY;
+    for (uint32_t i = 0; i < r->text_count; i++) {
+        const gen_prompt *prompt = &run->prompts[i % run->prompt_count];
+        if (i < run->prompt_count)
+            r->texts[i] = *prompt;
+        else
+            r->texts[i] = negative->count > 0 ? (gen_prompt){ negative->ids, negative->count } : (gen_prompt){ prompt->ids + prompt->count - 1, 1 };
+        r->longest = r->texts[i].count > r->longest ? r->texts[i].count : r->longest;
+    }
+    return OCLM_OK;
+}
+
+/* The pieces of a step that is observed. */
+static oclm_status make_pieces(rows *r)
+{
+    dev_device *device = r->run->model->device;
+    oclm_status status = gen_observe_begin(r->run, r->run->sequence_count);
+    for (int i = 0; i <= GEN_STAGE_LAST && status == OCLM_OK; i++) {
+        if ((status = dev_work_new(device, &r->stages[i])) == OCLM_OK)
+            status = gen_loop_add_stage(r->loop, r->stages[i], (gen_stage)i);
+    }
+    for (int i = 0; i < 2 && status == OCLM_OK; i++) {
+        if ((status = dev_work_new(device, &r->choices[i])) == OCLM_OK)
+            status = gen_loop_add_choice(r->loop, r->choices[i], i == 1);
+    }
+    return status;
 }
 
 static oclm_status make_landing(rows *r)
@@ -164,33 +264,35 @@ static oclm_status begin(gen_run *run)
 {
     rows          *r = core_alloc_zero(1, sizeof *r, "rows that are generated");
     const uint32_t prompt = run->config.prompt_length, turning = model_rope_turning_length(&run->model->architecture);
-    const gen_loop_size size = { .prompts = run->prompt_count, .ids = count_ids(run), .limit = run->config.limit };
     oclm_status    status;
     if (r == NULL)
         return OCLM_ERR_MEMORY;
     run->work = r;
     run->rows = run->sequence_count;
     r->run = run;
-    r->held = run->place != NULL ? gen_place_go_on(run->place) : 0;
+    r->held = run->place != NULL ? go_on(run->place) : 0;
     r->total = gen_run_most_new(run);
     /* What must be known of each step before the next is not worth making many ahead. */
-    r->most = isfinite(run->config.max_time) || run->hooks.on_stopping != NULL ? 1 : LARGEST_BATCH;
+    r->observed = gen_is_observed(run);
+    r->most = isfinite(run->config.max_time) || run->hooks.on_stopping != NULL || r->observed ? 1 : LARGEST_BATCH;
     r->batch_size = 1;
     r->before = run->started;
     r->turning = prompt <= turning ? turning : UINT32_MAX;
-    if ((status = make_landing(r)) != OCLM_OK)
+    if ((status = make_landing(r)) != OCLM_OK || (status = list_texts(r)) != OCLM_OK)
         return status;
-    return gen_loop_new(run->model, &run->config, &size, run->place != NULL ? run->place->state : NULL, &r->loop);
+    const gen_loop_size size = { .prompts = run->prompt_count, .ids = count_ids(r), .limit = r->longest + r->total, .observed = r->observed };
+    status = gen_loop_new(run->model, &run->config, &size, run->place != NULL ? run->place->state : NULL, &r->loop);
+    return status == OCLM_OK && r->observed ? make_pieces(r) : status;
 }
 
 static oclm_status read_prompts(rows *r, bool *cancelled)
 {
     gen_run       *run = r->run;
-    const uint64_t count = count_ids(run) - r->held;
-    oclm_status    status = count >= GEN_TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
+    const uint64_t count = count_ids(r) - r->held;
+    oclm_status    status = count >= TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
     *cancelled = false;
     if (status == OCLM_OK)
-        status = gen_loop_prefill(r->loop, run->prompts, r->held, &run->hooks, cancelled);
+        status = gen_loop_prefill(r->loop, r->texts, r->held, &run->hooks, cancelled);
     r->read = status == OCLM_OK && !*cancelled;
     run->timing.prefill_tokens = r->read ? count : 0;
     return status;
@@ -210,7 +312,7 @@ static oclm_status next(gen_run *run, bool *more)
         gen_run_end_all(run, OCLM_FINISH_CANCELLED);
         return OCLM_OK;
     }
-    if ((status = launch_ahead(r)) != OCLM_OK || (status = land(r, &landed)) != OCLM_OK)
+    if ((status = launch_ahead(r)) != OCLM_OK || run->ended == run->sequence_count || (status = land(r, &landed)) != OCLM_OK)
         return status;
     now = core_seconds();
     if (landed.first > 0)
@@ -249,6 +351,11 @@ static void end(gen_run *run)
         clReleaseEvent(r->flight[--r->flying].ready);
     for (uint32_t i = 0; i < IN_FLIGHT; i++)
         core_free(r->flight[i].ids);
+    for (int i = 0; i <= GEN_STAGE_LAST; i++)
+        dev_work_free(r->stages[i]);
+    dev_work_free(r->choices[0]);
+    dev_work_free(r->choices[1]);
+    core_free(r->texts);
     core_free(r->column);
     core_free(r);
     run->work = NULL;

@@ -278,6 +278,7 @@ static void sessions_of_other_models_are_refused(void **state)
     expect(oclm_session_save(session, "/nonexistent/x"), OCLM_ERR_NOT_FOUND, "/nonexistent");
     expect(oclm_session_save(session, made.path), OCLM_ERR_IO, "");
     expect(oclm_session_save(session, NULL), OCLM_ERR_ARGUMENT, "path");
+    oclm_session_free(session);
     expect(oclm_session_load(NULL, path, NULL, &session), OCLM_ERR_ARGUMENT, "model");
     assert_null(session);
     assert_int_equal(unlink(path), 0);

@@ -1,5 +1,5 @@
-/* exp_f1 to exp_f16 and tanh_f1, tanh_f16 of cl/math.h against double: at most 2 and 3 units in the last place off, the same bits in a vector as alone, and what
- * is promised at the ends. */
+/* exp_f1 to exp_f16, tanh_f1, tanh_f16 and log_f1 of cl/math.h against double: at most 2, 3 and 2 units in the last place off, the same bits in a
+ * vector as alone, and what is promised at the ends. */
 #include "cl/snippet.h"
 
 #define LANES 16u
@@ -111,9 +111,48 @@ static void hyperbolic_tangents_are_three_units_off_at_most(void **state)
     devices_each(try_tanh, NULL);
 }
 
+static const char log_text[] =
+    "\n__kernel void try_log(const __global float *in, __global float *out)\n"
+    "{\n"
+    "    out[get_global_id(0)] = log_f1(in[get_global_id(0)]);\n"
+    "}\n";
+
+/* Normal numbers of all sizes, most of them near 1, where the logarithm is small. */
+static void try_log(dev_device *device, void *user)
+{
+    static const float ends[LANES] = { 0.0f, 1.0f, 1.17549435e-38f, 3.4028235e38f, 0.70710677f, 0.70710683f, 1.4142135f, 1.4142137f, 0.99999994f,
+                                       1.0000001f, 2.0f, 0.5f, 2.7182817f, 262144.0f, 0.9f, 1.1f };
+    const size_t count = LANES * (devices_is_slow(device) ? 16u : 4096u);
+    float       *x = core_alloc_array(count, sizeof *x, "arguments"), *y = core_alloc_array(count, sizeof *y, "results");
+    double       worst = 0;
+    (void)user;
+    assert_true(x && y);
+    for (size_t i = 0; i < count; i++) {
+        const double part = (double)i / (double)count;
+        x[i] = i < LANES ? ends[i] : i % 2 ? (float)exp(-87.0 + 175.0 * part) : (float)exp(-0.5 + part);
+    }
+    run_snippet(device, "attention_join", log_text, "try_log", count, x, count * sizeof *x, y, count * sizeof *y);
+    for (size_t i = 0; i < count; i++) {
+        const double off = distance(y[i], log((double)x[i]));
+        worst = fmax(worst, off);
+        if (!(off <= 2))
+            fail_msg("log(%.9g) = %.9g, want %.9g: %g ulp off", (double)x[i], (double)y[i], log((double)x[i]), off);
+    }
+    print_message("      at most %.2f ulp off\n", worst);
+    core_free(x);
+    core_free(y);
+}
+
+static void logarithms_are_two_units_off_at_most(void **state)
+{
+    (void)state;
+    devices_each(try_log, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logarithms_are_two_units_off_at_most),
         cmocka_unit_test(hyperbolic_tangents_are_three_units_off_at_most),
         cmocka_unit_test(exponentials_are_two_units_off_at_most),
     };

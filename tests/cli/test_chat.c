@@ -277,6 +277,33 @@ static void only_what_is_new_is_read(void **state)
     process_free(&p);
 }
 
+/* The session knows the tokenizer, so a turn may end at a text, whether the command line or a file says so; guessing ahead changes nothing. */
+static void turns_end_at_stop_strings_and_may_be_guessed(void **state)
+{
+    process whole, cut;
+    char line[512], file[64], stop[4];
+    (void)state;
+    whole = run_on(CHAT " -n 20", "Once upon\n", 0);
+    assert_true(strlen(whole.out.data) > 20);
+    memcpy(stop, whole.out.data + 9, 3);
+    stop[3] = '\0';
+    (void)snprintf(line, sizeof line, CHAT " -n 20 '--stop-strings=%s'", stop);
+    cut = run_on(line, "Once upon\n", 0);
+    const size_t length = strlen(cut.out.data) - 1; /* without the line end */
+    assert_true(length < strlen(whole.out.data) - 1 && memcmp(cut.out.data, whole.out.data, length) == 0);
+    assert_non_null(strstr(cut.out.data, stop));
+    (void)snprintf(file, sizeof file, "{\"stop_strings\": [\"%s\"]}", stop);
+    put("g.json", file);
+    process again = run_on(CHAT " -n 20 --generation-config @here/g.json", "Once upon\n", 0);
+    assert_string_equal(again.out.data, cut.out.data);
+    process_free(&again);
+    again = run_on(CHAT " -n 20 --prompt-lookup-num-tokens 3", "Once upon\n", 0);
+    assert_string_equal(again.out.data, whole.out.data);
+    process_free(&again);
+    process_free(&cut);
+    process_free(&whole);
+}
+
 /* ---- On a terminal
  * --------------------------------------------------------------------------------------------------------------------------
  */
@@ -377,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_session_goes_on_in_another_run, begin, end),
         cmocka_unit_test_setup_teardown(commands_change_the_conversation, begin, end),
         cmocka_unit_test_setup_teardown(only_what_is_new_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(turns_end_at_stop_strings_and_may_be_guessed, begin, end),
         cmocka_unit_test_setup_teardown(a_terminal_shows_a_prompt_and_keeps_going_after_ctrl_c, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,7 @@
 /* Every processor and filter against what transformers' own classes answer (tests/golden/processors.json), through the kernels, on every device
  * and in both shapes: a work-item a part, or a group of lanes. */
-#include <cjson/cJSON.h>
-
 #include "cl/matrices.h"
-#include "core/json.h"
+#include "generation/filter_options.h"
 #include "generation/processors.h"
 
 #define PADDING  3u    /* NaN behind each row: whoever reads it shows */
@@ -38,18 +36,6 @@ static float number_of(const cJSON *item)
     if (cJSON_IsString(item))
         return item->valuestring[0] == 'n' ? NAN : INFINITY;
     return (float)item->valuedouble;
-}
-
-static float float_option(const cJSON *options, const char *name, float fallback)
-{
-    const cJSON *item = core_json_member(options, name);
-    return item ? (float)item->valuedouble : fallback;
-}
-
-static uint32_t count_option(const cJSON *options, const char *name, uint32_t fallback)
-{
-    const cJSON *item = core_json_member(options, name);
-    return item ? (uint32_t)item->valueint : fallback;
 }
 
 static bool same_ids(const gen_ids *a, const gen_ids *b) { return a->count == b->count && memcmp(a->ids, b->ids, a->count * sizeof *a->ids) == 0; }
@@ -99,7 +85,7 @@ static void config_from(const cJSON *entry, gen_config *c)
         memcpy(c->eos_token_ids, eos.ids, eos.count * sizeof *eos.ids);
     c->do_sample = cJSON_IsTrue(core_json_member(options, "do_sample"));
     c->num_beams = count_option(options, "num_beams", 1);
-    c->min_keep = c->num_beams == 1 ? 1 : eos.count > 0 ? eos.count + 1 : 2;
+    c->min_keep = min_keep_of(options, eos.count);
     c->guidance_scale = float_option(options, "guidance_scale", 1.0f);
     c->sequence_bias = biases;
     c->sequence_bias_count = biases_from(core_json_member(options, "sequence_bias"), biases);
@@ -120,16 +106,8 @@ static void config_from(const cJSON *entry, gen_config *c)
     c->begin_suppress_tokens = ids_from(core_json_member(options, "begin_suppress_tokens"));
     c->begin_suppress_length = c->prompt_length + (c->prompt_length <= 1 && bos.count > 0);
     c->renormalize_logits = cJSON_IsTrue(core_json_member(options, "renormalize_logits"));
-    if (!c->do_sample)
-        return;
-    c->temperature = float_option(options, "temperature", 1.0f);
-    c->top_h = float_option(options, "top_h", NAN);
-    c->top_k = count_option(options, "top_k", 0);
-    c->top_p = float_option(options, "top_p", 1.0f);
-    c->min_p = float_option(options, "min_p", NAN);
-    c->typical_p = float_option(options, "typical_p", 1.0f);
-    c->epsilon_cutoff = float_option(options, "epsilon_cutoff", 0.0f);
-    c->eta_cutoff = float_option(options, "eta_cutoff", 0.0f);
+    if (c->do_sample)
+        filter_options(options, c);
 }
 
 /* ---- Its rows on a device ------------------------------------------------------------------------------------------------ */
