@@ -42,7 +42,7 @@ static const family_standard v3 = {
 };
 
 static const family_standard lite = {
-    .sizes = { .vocab_size = 154880, .hidden_size = 2048, .intermediate_size = 10240, .layers = 47, .heads = 20,
+    .sizes = { .vocab_size = 154880, .hidden_size = 2048, .intermediate_size = 10240, .layers = 47, .heads = 20, .head_dim = 64,
                .max_position_embeddings = 202752 },
     .norm = DEV_NORM_RMS, .eps_key = "rms_norm_eps", .eps = 1e-5f,
     .activation_key = "hidden_act", .activation = DEV_ACT_SILU, .mlp_gated = true,
