@@ -47,6 +47,7 @@ typedef struct cli_args {
     oclm_generate_options generate;     /* the options of the same names */
     cli_words   stop_strings;
     const char *negative_prompt, *assistant_model;
+    const char *prompts;                /* generate: a file, one a line */
     oclm_model *assistant;              /* of that name, once cli_generation_begin() loaded it */
     int32_t    *negative_ids;           /* of the former, likewise */
     void      **kept;                   /* [kept_count] lists that cli_parse() made: cli_args_free() */
@@ -120,6 +121,8 @@ int cli_read_stdin(char **text, size_t *length);
 int cli_read_file(const char *path, char **text, size_t *length);
 /* The text given as an argument, or standard input where it is "-". Free with free(). */
 int cli_read_text(const char *argument, char **text, size_t *length);
+/* Ids of a text. Free with free(). */
+int cli_encode(const oclm_tokenizer *tokenizer, const char *text, size_t length, bool special, int32_t **ids, size_t *count);
 /* Whether one of PROMPT and --input-ids is given: asked before a model is fetched. */
 int cli_check_prompt(const cli_args *args);
 /* The ids to go on from: --input-ids, else the encoded text; exactly one must be given. `tokenizer` may be NULL with ids. */

@@ -1,27 +1,65 @@
-/* cmd_generate.c: oclm generate: continues a prompt, printing the text as it is made. */
+/* cmd_generate.c: oclm generate: continues a prompt, printing the text as it is made; or several sequences, printing each when all are. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
-#define STREAM_CONTEXT 32 /* ids of the prompt's end that the stream sees first: a token may read differently after another */
-
 typedef struct job {
-    const cli_args    *args;
-    oclm_tokenizer    *tokenizer; /* NULL: ids only */
-    oclm_token_stream *stream;
-    oclm_model        *model;
-    oclm_generation   *generation;
-    int32_t           *prompt;
-    size_t             prompt_count;
-    char              *new_text;
-    size_t             new_length, new_capacity;
-    char              *prompt_text; /* what the printed text begins with */
-    size_t             prompt_length;
-    bool               printed; /* something, on standard output */
-    int                result;        /* what went wrong while tokens arrived */
-    double             load_s;
+    const cli_args  *args;
+    oclm_tokenizer  *tokenizer;   /* NULL: ids only */
+    oclm_model      *model;
+    oclm_generation *generation;
+    oclm_token_ids  *prompts;     /* [count]; ids with free() */
+    size_t           count;
+    char            *prompt_text; /* what the printed text begins with */
+    size_t           prompt_length;
+    bool             printed;     /* something, on standard output */
+    double           load_s;
 } job;
+
+/* ---- Prompts */
+
+/* A prompt for each line of a file that holds anything. */
+static int read_lines(job *j)
+{
+    char  *text, *line, *end;
+    size_t length, room = 1;
+    int    result = cli_read_file(j->args->prompts, &text, &length);
+    if (result != EXIT_OK)
+        return result;
+    for (size_t i = 0; i < length; i++)
+        room += text[i] == '\n';
+    if (!(j->prompts = calloc(room, sizeof *j->prompts)))
+        result = cli_fail(EXIT_MEMORY, "out of memory for %zu prompts", room);
+    for (line = text; result == EXIT_OK && line < text + length; line = end + 1) {
+        int32_t *ids;
+        if (!(end = memchr(line, '\n', (size_t)(text + length - line))))
+            end = text + length;
+        const size_t width = end > line && end[-1] == '\r' ? (size_t)(end - line) - 1 : (size_t)(end - line);
+        if (width > 0 && (result = cli_encode(j->tokenizer, line, width, !j->args->no_special_tokens, &ids, &j->prompts[j->count].count)) == EXIT_OK)
+            j->prompts[j->count++].ids = ids;
+    }
+    free(text);
+    if (result == EXIT_OK && j->count == 0)
+        return cli_fail(EXIT_USAGE, "%s holds no prompt: it has one a line", j->args->prompts);
+    return result;
+}
+
+static int read_prompts(job *j)
+{
+    int32_t *ids;
+    int      result;
+    if (j->args->prompts)
+        return read_lines(j);
+    if (!(j->prompts = calloc(1, sizeof *j->prompts)))
+        return cli_fail(EXIT_MEMORY, "out of memory for a prompt");
+    j->count = 1;
+    result = cli_read_prompt(j->args, j->tokenizer, &ids, &j->prompts[0].count);
+    j->prompts[0].ids = ids;
+    return result;
+}
+
+/* ---- Text as it comes, of one sequence */
 
 /* The prompt is printed with the first of what follows it: messages come before, and nothing is printed where all fails. */
 static void print_prompt(job *j)
@@ -32,29 +70,6 @@ static void print_prompt(job *j)
     j->printed = true;
 }
 
-/* New text: kept for JSON, printed at once otherwise. */
-static bool take_text(job *j, const char *text, size_t length)
-{
-    if (!j->args->json) {
-        print_prompt(j);
-        (void)fwrite(text, 1, length, stdout);
-        return true;
-    }
-    if (length > j->new_capacity - j->new_length) {
-        const size_t capacity = 2 * (j->new_length + length) + 256;
-        char        *moved = realloc(j->new_text, capacity);
-        if (!moved) {
-            j->result = cli_fail(EXIT_MEMORY, "out of memory after %zu bytes of text", j->new_length);
-            return false;
-        }
-        j->new_text = moved;
-        j->new_capacity = capacity;
-    }
-    memcpy(j->new_text + j->new_length, text, length);
-    j->new_length += length;
-    return true;
-}
-
 static void print_ids(job *j, const int32_t *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -63,59 +78,37 @@ static void print_ids(job *j, const int32_t *ids, size_t count)
     }
 }
 
-static bool on_tokens(size_t sequence, const int32_t *ids, size_t count, void *user)
+/* False: nobody reads on; cli_output_end() says why. */
+static bool print_new(job *j, const oclm_new_tokens *tokens)
 {
-    job *j = user;
-    (void)sequence;
-    if (!j->stream && !j->args->json)
+    if (!j->tokenizer) {
+        cli_progress_clear();
+        print_ids(j, tokens->ids, tokens->count);
+    } else if (tokens->text_length > 0) {
+        print_prompt(j);
+        (void)fwrite(tokens->text, 1, tokens->text_length, stdout);
+    }
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+/* ---- Sequences when all is made */
+
+/* Prompt and new ids as one text; of a conversation the answer alone. */
+static void print_sequence(job *j, size_t sequence)
+{
+    size_t         count;
+    const int32_t *ids = oclm_generation_ids(j->generation, sequence, &count);
+    const size_t   each = oclm_generation_count(j->generation) / j->count;
+    if (j->count > 1 && each > 1)
+        (void)printf("%s== prompt %zu, sequence %zu\n", sequence > 0 ? "\n" : "", sequence / each + 1, sequence % each + 1);
+    else
+        (void)printf("%s== %s %zu\n", sequence > 0 ? "\n" : "", j->count > 1 ? "prompt" : "sequence", sequence + 1);
+    j->printed = false;
+    if (j->tokenizer)
+        (void)fputs(j->args->chat ? oclm_generation_new_text(j->generation, sequence) : oclm_generation_text(j->generation, sequence), stdout);
+    else
         print_ids(j, ids, count);
-    for (size_t i = 0; i < count && j->stream; i++) {
-        const char       *text;
-        size_t            length;
-        const oclm_status status = oclm_token_stream_push(j->stream, ids[i], &text, &length);
-        if (status != OCLM_OK) {
-            j->result = cli_fail_status(status);
-            return false;
-        }
-        if (!take_text(j, text, length))
-            return false;
-    }
-    if (j->args->json)
-        return true;
-    return fflush(stdout) == 0 && !ferror(stdout); /* nobody reads on: cli_output_end() says why */
-}
-
-/* Opens the stream on the prompt's end, which the text goes on from. */
-static int begin_text(job *j)
-{
-    const bool  skip = j->args->generate.skip_special_tokens;
-    const char *text;
-    size_t      length, first = j->prompt_count > STREAM_CONTEXT ? j->prompt_count - STREAM_CONTEXT : 0;
-    oclm_status status;
-    if (!j->tokenizer)
-        return EXIT_OK;
-    status = oclm_token_stream_new(j->tokenizer, skip, &j->stream);
-    for (size_t i = first; i < j->prompt_count && status == OCLM_OK; i++)
-        status = oclm_token_stream_push(j->stream, j->prompt[i], &text, &length);
-    if (status == OCLM_OK && !j->args->json && !j->args->chat) /* of a conversation, the answer alone */
-        status = oclm_tokenizer_decode(j->tokenizer, j->prompt, j->prompt_count, skip, &j->prompt_text, &j->prompt_length);
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
-}
-
-static int end_text(job *j)
-{
-    const char *text = "";
-    size_t      length = 0;
-    if (j->stream) {
-        const oclm_status status = oclm_token_stream_flush(j->stream, &text, &length);
-        if (status != OCLM_OK)
-            return cli_fail_status(status);
-        if (!take_text(j, text, length))
-            return j->result;
-    }
-    if (!j->args->json)
-        (void)putchar('\n');
-    return EXIT_OK;
+    (void)putchar('\n');
 }
 
 static const char *finish_name(oclm_finish_reason reason)
@@ -123,40 +116,33 @@ static const char *finish_name(oclm_finish_reason reason)
     switch (reason) {
     case OCLM_FINISH_EOS_TOKEN: return "eos_token";
     case OCLM_FINISH_CANCELLED: return "cancelled";
+    case OCLM_FINISH_STOP_STRING: return "stop_string";
+    case OCLM_FINISH_MAX_TIME: return "max_time";
+    case OCLM_FINISH_STOPPING: return "stopping";
     default: return "length";
     }
 }
 
-/* Prompt and new ids as one text; NULL where there is no tokenizer. */
-static int whole_text(const job *j, const int32_t *ids, size_t count, char **text, size_t *length)
+static void json_sequence(const job *j, cli_json *json, size_t sequence)
 {
-    int32_t    *all;
-    oclm_status status;
-    *text = NULL;
-    *length = 0;
-    if (!j->tokenizer)
-        return EXIT_OK;
-    if (!(all = malloc((j->prompt_count + count) * sizeof *all)))
-        return cli_fail(EXIT_MEMORY, "out of memory for %zu ids", j->prompt_count + count);
-    memcpy(all, j->prompt, j->prompt_count * sizeof *all);
-    if (count > 0)
-        memcpy(all + j->prompt_count, ids, count * sizeof *all);
-    status = oclm_tokenizer_decode(j->tokenizer, all, j->prompt_count + count, j->args->generate.skip_special_tokens, text, length);
-    free(all);
-    return status == OCLM_OK ? EXIT_OK : cli_fail_status(status);
+    const oclm_generation *g = j->generation;
+    size_t                 count;
+    const int32_t         *ids = oclm_generation_ids(g, sequence, &count);
+    cli_json_open(json, NULL, '{');
+    cli_json_uint(json, "prompt", sequence / (oclm_generation_count(g) / j->count));
+    cli_json_ids(json, "output_ids", ids, count);
+    cli_json_text(json, "text", oclm_generation_text(g, sequence));
+    cli_json_text(json, "new_text", oclm_generation_new_text(g, sequence));
+    cli_json_text(json, "finish_reason", finish_name(oclm_generation_finish_reason(g, sequence)));
+    cli_json_number(json, "score", oclm_generation_score(g, sequence));
+    cli_json_close(json, '}');
 }
 
-static int print_json(const job *j)
+static void print_json(const job *j)
 {
     oclm_model_info info = { .struct_size = sizeof info };
     oclm_timing     timing = { .struct_size = sizeof timing };
-    size_t          count, length;
-    const int32_t  *ids = oclm_generation_ids(j->generation, 0, &count);
-    char           *text;
     cli_json        json = cli_json_begin(stdout);
-    int             result = whole_text(j, ids, count, &text, &length);
-    if (result != EXIT_OK)
-        return result;
     (void)oclm_model_get_info(j->model, &info);
     oclm_generation_get_timing(j->generation, &timing);
     cli_json_open(&json, NULL, '{');
@@ -166,15 +152,17 @@ static int print_json(const job *j)
     cli_json_text(&json, NULL, info.device_name);
     cli_json_close(&json, ']');
     cli_json_uint(&json, "seed", j->args->generate.seed);
-    cli_json_ids(&json, "input_ids", j->prompt, j->prompt_count);
+    if (j->args->prompts) {
+        cli_json_open(&json, "prompts", '[');
+        for (size_t i = 0; i < j->count; i++)
+            cli_json_ids(&json, NULL, j->prompts[i].ids, j->prompts[i].count);
+        cli_json_close(&json, ']');
+    } else {
+        cli_json_ids(&json, "input_ids", j->prompts[0].ids, j->prompts[0].count);
+    }
     cli_json_open(&json, "sequences", '[');
-    cli_json_open(&json, NULL, '{');
-    cli_json_ids(&json, "output_ids", ids, count);
-    cli_json_string(&json, "text", text, length);
-    cli_json_string(&json, "new_text", j->tokenizer ? (j->new_text ? j->new_text : "") : NULL, j->new_length);
-    cli_json_text(&json, "finish_reason", finish_name(oclm_generation_finish_reason(j->generation, 0)));
-    cli_json_text(&json, "score", NULL);
-    cli_json_close(&json, '}');
+    for (size_t i = 0; i < oclm_generation_count(j->generation); i++)
+        json_sequence(j, &json, i);
     cli_json_close(&json, ']');
     cli_json_open(&json, "timing", '{');
     cli_json_number(&json, "load_s", j->load_s);
@@ -182,11 +170,11 @@ static int print_json(const job *j)
     cli_json_number(&json, "prefill_s", timing.prefill_s);
     cli_json_uint(&json, "decode_tokens", timing.decode_tokens);
     cli_json_number(&json, "decode_s", timing.decode_s);
+    cli_json_uint(&json, "guessed_tokens", timing.guessed_tokens);
+    cli_json_uint(&json, "accepted_tokens", timing.accepted_tokens);
     cli_json_close(&json, '}');
     cli_json_close(&json, '}');
     cli_json_end(&json);
-    oclm_free(text);
-    return EXIT_OK;
 }
 
 static void print_timing(const job *j)
@@ -194,35 +182,66 @@ static void print_timing(const job *j)
     oclm_timing t = { .struct_size = sizeof t };
     oclm_generation_get_timing(j->generation, &t);
     (void)fflush(stdout);
-    (void)fprintf(stderr, "oclm: loaded in %.2f s; read %llu tokens in %.2f s; made %llu more in %.2f s (%.1f tokens/s)\n", j->load_s,
+    (void)fprintf(stderr, "oclm: loaded in %.2f s; read %llu tokens in %.2f s; made %llu more in %.2f s (%.1f tokens/s)", j->load_s,
                   (unsigned long long)t.prefill_tokens, t.prefill_s, (unsigned long long)t.decode_tokens, t.decode_s,
                   t.decode_s > 0 ? (double)t.decode_tokens / t.decode_s : 0);
+    if (t.guessed_tokens > 0)
+        (void)fprintf(stderr, "; %llu of %llu guesses were right", (unsigned long long)t.accepted_tokens, (unsigned long long)t.guessed_tokens);
+    (void)fputc('\n', stderr);
+}
+
+/* ---- The command */
+
+/* Of one prompt's text, what is printed before the new one. */
+static oclm_status begin_text(job *j)
+{
+    if (!j->tokenizer || j->args->json || j->args->chat || j->count > 1)
+        return OCLM_OK;
+    return oclm_tokenizer_decode(j->tokenizer, j->prompts[0].ids, j->prompts[0].count, j->args->generate.skip_special_tokens, &j->prompt_text,
+                                 &j->prompt_length);
+}
+
+/* Makes all; what comes of a single sequence is printed on the way. */
+static oclm_status make(job *j)
+{
+    const bool      stream = !j->args->json && oclm_generation_count(j->generation) == 1;
+    oclm_new_tokens tokens = { .struct_size = sizeof tokens };
+    oclm_status     status;
+    bool            more = true, reading = true;
+    while (more && reading) {
+        if ((status = oclm_generation_next(j->generation, &tokens, &more)) != OCLM_OK)
+            return status;
+        if (more && stream)
+            reading = print_new(j, &tokens);
+    }
+    return OCLM_OK;
 }
 
 static int generate(job *j)
 {
     oclm_generate_options options = j->args->generate;
     oclm_status           status;
-    int                   result;
-    options.on_tokens = on_tokens;
-    options.user = j;
     options.progress = cli_progress;
     options.cancel = &cli_interrupt_flag;
-    if ((result = begin_text(j)) != EXIT_OK)
-        return result;
-    status = oclm_generate(j->model, j->prompt, j->prompt_count, &options, &j->generation);
+    if ((status = begin_text(j)) == OCLM_OK &&
+        (status = oclm_generation_begin(j->model, j->tokenizer, j->prompts, j->count, &options, &j->generation)) == OCLM_OK)
+        status = make(j);
     cli_progress_clear();
     if (status != OCLM_OK) {
         if (j->printed)
             (void)putchar('\n'); /* the message begins a line of its own */
         return cli_fail_status(status);
     }
-    if (j->result != EXIT_OK || (result = end_text(j)) != EXIT_OK)
-        return j->result != EXIT_OK ? j->result : result;
+    if (oclm_generation_count(j->generation) > 1 && !j->args->json) {
+        for (size_t i = 0; i < oclm_generation_count(j->generation); i++)
+            print_sequence(j, i);
+    } else if (!j->args->json) {
+        (void)putchar('\n');
+    }
     if (j->args->verbose > 0)
         print_timing(j);
-    if (j->args->json && (result = print_json(j)) != EXIT_OK)
-        return result;
+    if (j->args->json)
+        print_json(j);
     return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
@@ -231,18 +250,18 @@ int cmd_generate(cli_args *args)
     job j = { .args = args };
     int result;
     if ((result = cli_check_prompt(args)) == EXIT_OK && (result = cli_load_tokenizer(args, args->input_ids != NULL, &j.tokenizer)) == EXIT_OK &&
-        (result = cli_read_prompt(args, j.tokenizer, &j.prompt, &j.prompt_count)) == EXIT_OK) {
+        (result = read_prompts(&j)) == EXIT_OK) {
         cli_interrupt_begin(); /* from here on there is something to end well */
         if ((result = cli_load_model(args, &j.model, &j.load_s)) == EXIT_OK && (result = cli_generation_begin(args, j.tokenizer)) == EXIT_OK)
             result = generate(&j);
     }
     oclm_generation_free(j.generation);
-    oclm_token_stream_free(j.stream);
     cli_generation_end(args);
     oclm_model_free(j.model);
     oclm_tokenizer_free(j.tokenizer);
     oclm_free(j.prompt_text);
-    free(j.prompt);
-    free(j.new_text);
+    for (size_t i = 0; i < j.count; i++)
+        free((void *)j.prompts[i].ids);
+    free(j.prompts);
     return result;
 }

@@ -109,7 +109,7 @@ int cli_read_text(const char *argument, char **text, size_t *length)
 }
 
 /* Ids of the library's memory into ours, so that a caller frees one kind. */
-static int encode(const oclm_tokenizer *tokenizer, const char *text, size_t length, bool special, int32_t **ids, size_t *count)
+int cli_encode(const oclm_tokenizer *tokenizer, const char *text, size_t length, bool special, int32_t **ids, size_t *count)
 {
     int32_t          *found;
     const oclm_status status = oclm_tokenizer_encode(tokenizer, text, length, special, &found, count);
@@ -125,12 +125,16 @@ static int encode(const oclm_tokenizer *tokenizer, const char *text, size_t leng
 int cli_check_prompt(const cli_args *args)
 {
     const int given = (args->text != NULL) + (args->input_ids != NULL) + (args->chat != NULL);
+    if (args->prompts && given > 0)
+        return cli_fail(EXIT_USAGE, "both --prompts and a prompt are given; choose one");
     if (args->chat && given > 1)
         return cli_fail(EXIT_USAGE, "both --chat and a prompt are given; choose one");
     if (args->chat)
         return EXIT_OK;
     if (cli_chat_check(args) != EXIT_OK)
         return EXIT_USAGE;
+    if (args->prompts)
+        return EXIT_OK;
     if (args->text && args->input_ids)
         return cli_fail(EXIT_USAGE, "both a text and --input-ids are given; choose one");
     if (!args->text && !args->input_ids)
@@ -148,7 +152,7 @@ static int read_chat(const cli_args *args, const oclm_tokenizer *tokenizer, int3
     if (result == EXIT_OK && (status = oclm_chat_render(tokenizer, chat.messages, &chat.options, &text, &length)) != OCLM_OK)
         result = cli_fail_status(status);
     else if (result == EXIT_OK) {
-        result = encode(tokenizer, text, length, false, ids, count);
+        result = cli_encode(tokenizer, text, length, false, ids, count);
         oclm_free(text);
     }
     cli_chat_free(&chat);
@@ -177,7 +181,7 @@ int cli_read_prompt(const cli_args *args, const oclm_tokenizer *tokenizer, int32
         return read_chat(args, tokenizer, ids, count);
     if ((result = cli_read_text(args->text, &text, &length)) != EXIT_OK)
         return result;
-    result = encode(tokenizer, text, length, !args->no_special_tokens, ids, count);
+    result = cli_encode(tokenizer, text, length, !args->no_special_tokens, ids, count);
     free(text);
     return result;
 }

@@ -12,7 +12,6 @@
 
 #define IN_FLIGHT 2u
 #define TARGET_S 0.06                        /* a batch; two are in flight, so an early end costs at most twice this */
-#define TUNED_PROMPT 2048u                   /* ids: a prompt so long is worth seconds of measuring, once for a device */
 #define LARGEST_BATCH (GEN_RING_STEPS / 4u)
 
 typedef struct batch {
@@ -196,16 +195,6 @@ static void adapt(rows *r, const batch *landed, double seconds)
 
 /* ---- The mode */
 
-/* From where the prompt is read: from what the place holds on, or, where the state cannot go back there, from its start. */
-static uint32_t go_on(gen_place *place)
-{
-    if (!model_can_go_on(place->state, 0, place->held)) {
-        model_cache_truncate(&place->state->cache, 0, 0);
-        place->held = 0;
-    }
-    return place->held;
-}
-
 static uint64_t count_ids(const rows *r)
 {
     uint64_t count = 0;
@@ -270,7 +259,7 @@ static oclm_status begin(gen_run *run)
     run->work = r;
     run->rows = run->sequence_count;
     r->run = run;
-    r->held = run->place != NULL ? go_on(run->place) : 0;
+    r->held = run->place != NULL ? gen_place_go_on(run->place) : 0;
     r->total = gen_run_most_new(run);
     /* What must be known of each step before the next is not worth making many ahead. */
     r->observed = gen_is_observed(run);
@@ -289,7 +278,7 @@ static oclm_status read_prompts(rows *r, bool *cancelled)
 {
     gen_run       *run = r->run;
     const uint64_t count = count_ids(r) - r->held;
-    oclm_status    status = count >= TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
+    oclm_status    status = count >= GEN_TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
     *cancelled = false;
     if (status == OCLM_OK)
         status = gen_loop_prefill(r->loop, r->texts, r->held, &run->hooks, cancelled);

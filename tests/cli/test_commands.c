@@ -9,6 +9,8 @@ static const command_case for_people[] = {
     { "generate", "generate @stories 'Once upon a time' -n 8", 0, "Once upon a time|\n", NULL },
     { "generate from ids, no tokenizer there", "generate @tiny/llama --input-ids 1,2 -n 3", 0, ",|\n", NULL },
     { "generate, sampled", "generate @stories 'One day' -n 5 --do-sample --temperature 0.8 --top-k 9 --top-p 0.95 --seed 7", 0, "One day", NULL },
+    { "several sequences", "generate @stories 'One day' -n 4 --do-sample --num-return-sequences 2", 0, "== sequence 1\nOne day|== sequence 2\nOne day", NULL },
+    { "several sequences of ids", "generate @tiny/llama --input-ids 1,2 -n 3 --num-beams 2 --num-return-sequences 2", 0, "== sequence 1|== sequence 2|,", NULL },
     { "options before the positionals", "generate -n 4 --quiet @stories Once", 0, "Once", NULL },
     { "options as a user of llama.cpp would", "generate -m @stories -p 'Once upon' -n 4 -s 3", 0, "Once upon", NULL },
     { "MODEL as an option, the prompt without", "generate --model @stories 'Once upon'", 0, "Once upon", NULL },
@@ -70,6 +72,10 @@ static const struct { const char *line, *keys; } as_json[] = {
       "model:s dtype:s devices:a devices.0:s seed:n input_ids:a input_ids.0:n sequences:a sequences.0.output_ids:a sequences.0.text:s "
       "sequences.0.new_text:s sequences.0.finish_reason:s sequences.0.score:z timing.load_s:n timing.prefill_tokens:n "
       "timing.prefill_s:n timing.decode_tokens:n timing.decode_s:n" },
+    { "generate @stories 'One day' -n 4 --do-sample --num-return-sequences 2 --json",
+      "input_ids:a sequences.1.prompt:n sequences.1.output_ids:a sequences.1.text:s sequences.1.score:z" },
+    { "generate @stories --prompts @stories/README.md -n 1 --json", "prompts.0.0:n prompts.2:a sequences.2.prompt:n sequences.2.new_text:s" },
+    { "generate @tiny/llama --input-ids 1,2 -n 3 --num-beams 2 --num-return-sequences 2 --json", "sequences.1.output_ids:a sequences.1.score:n" },
     { "generate @tiny/llama --input-ids 1,2,3 -n 4 --json",
       "model:s input_ids.2:n sequences.0.output_ids.3:n sequences.0.text:z sequences.0.new_text:z" },
     { "logits @stories 'Once upon' --json", "input_ids:a vocab_size:n positions:a positions.1:n logits:a logits.1:a logits.1.1535:n" },

@@ -9,6 +9,7 @@ static const command_case commands[] = {
     { "an option where the command should be", "--json devices", 2, "the command comes first", NULL },
     { "help of what there is not", "help generat", 2, "did you mean \"generate\"?", NULL },
     { "help of two", "help generate logits", 2, "one command at a time", NULL },
+    { "two kinds of prompts", "generate @stories Once --prompts @stories/README.md", 2, "both --prompts and a prompt", NULL },
     { "no model", "generate", 2, "which model? oclm generate MODEL [PROMPT]", NULL },
     { "no model, --json", "info --json", 2, "which model? oclm info MODEL", NULL },
     { "no prompt", "generate @stories", 2, "give a text, - for standard input, or --input-ids", NULL },
