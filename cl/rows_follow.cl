@@ -2,7 +2,7 @@
 //   ids, positions   int32 [2 * rows]
 //   advance          0 behind a prefill, whose positions are set anew; else 1
 // Launch    {rows}; any local size
-// Test      tests/generation/test_guidance.c
+// Test      tests/generation/test_golden.c
 
 __kernel void rows_follow(__global int *restrict ids, __global int *restrict positions, const uint rows, const int advance)
 {

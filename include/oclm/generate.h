@@ -13,7 +13,7 @@
 
 /* Receives new ids as they are made, in order; several at once where the device ran ahead. The token that ended
  * generation is among them. `sequence` is its index in the result. With beams only the finished sequences arrive, at the end.
- * Return false to stop: the result then holds what was made so far. Must not call oclm. */
+ * Return false to stop, all sequences: the result then holds what was made so far. Must not call oclm. */
 typedef bool (*oclm_token_callback)(size_t sequence, const int32_t *ids, size_t count, void *user);
 
 /* Receives text as it is made, whole characters only; the calls with a tokenizer only. Return false to stop. */
@@ -126,7 +126,8 @@ typedef struct oclm_generate_options {
     float       epsilon_cutoff;    /* 0.0: off; 0 to 1, neither included */
     float       eta_cutoff;        /* 0.0: off; 0 to 1, neither included */
     oclm_switch renormalize_logits; /* unset, then off */
-    uint64_t    seed;              /* 0; the same seed means the same tokens on every device whose logits agree, alone or in a batch */
+    uint64_t    seed;              /* 0; the same seed means the same tokens on every device whose logits agree, alone or in a batch: so equal prompts of a
+                                      batch get equal tokens, and num_return_sequences is for different ones */
     /* Guessing ahead: a pass checks several guesses, and on_tokens receives what was right at once. Greedy ids are those without guesses; sampled
      * ones too where the text guesses, while an assistant's have the same distribution. All ends are honoured within a round, where transformers
      * looks at its end alone. Nothing is guessed where something looks at scores (output_*, *_buffer, on_allowed, on_logits) or guidance_scale
@@ -235,7 +236,8 @@ OCLM_API oclm_finish_reason oclm_generation_finish_reason(const oclm_generation 
 /* sequences_scores: the sum of a beam's log-probabilities / length ^ length_penalty. NAN without beams.  Since 0.1. */
 OCLM_API float oclm_generation_score(const oclm_generation *generation, size_t sequence);
 /* Scores as they were chosen by (output_scores), and logits as the model made them (output_logits): [steps][rows][vocab_size] float32; NULL
- * where they were not asked for. Rows are sequences, or with beams prompt * num_beams + beam.  Since 0.1. */
+ * where they were not asked for, or went to a buffer. Rows are sequences, or with beams prompt * num_beams + beam; those of a sequence that has ended
+ * mean nothing.  Since 0.1. */
 OCLM_API const float *oclm_generation_scores(const oclm_generation *generation, size_t *steps, size_t *rows, size_t *vocab_size);
 OCLM_API const float *oclm_generation_logits(const oclm_generation *generation, size_t *steps, size_t *rows, size_t *vocab_size);
 /* Which row each new id of a sequence was chosen in: [count of ids]; NULL without beams.  Since 0.1. */
