@@ -63,6 +63,9 @@ void norm_lanes(__global float *APART y, const ulong y_offset, const uint y_stri
 #pragma unroll
         for (uint j = 0; j < NORM_LOADS; j++)
             own[j] = x[NORM_INDEX(begin, j, count)];
+#if RESULT == 1
+        barrier(CLK_GLOBAL_MEM_FENCE); // lanes past the end read the last element, too
+#endif
         norm_apply_group(own, of, w, b, begin, count, NORM);
 #pragma unroll
         for (uint j = 0; j < NORM_LOADS; j++)
