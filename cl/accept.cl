@@ -77,6 +77,7 @@ void accept_chance(const __global float *restrict scores, const uint stride, con
     const __global float *const x = scores + (size_t)row * stride;
     const uint part = part_of(vocab), begin = min(LANE * part, vocab), end = min(begin + part, vocab);
     uint best = 0;
+    barrier(CLK_GLOBAL_MEM_FENCE); // all lanes have read the number that one writes below
     for (uint i = begin; i < end; i++)
         best = max(best, key(x[i]));
     best = largest_of_lanes(best, values);

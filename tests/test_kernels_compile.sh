@@ -32,6 +32,10 @@ if [ -n "$clang" ]; then
             attempt "$kernel for $target" "$clang" -x cl -cl-std="${version:-CL1.2}" -target $target -fsyntax-only -Xclang "-cl-ext=$features" \
                 -Werror -Wall -Wextra -I . "$kernel"
         done
+        # By one source for cores and for lanes (row_parts.h): the default is cores.
+        ! grep -q '#include "\(row_parts\|filter\).h"' "$kernel" ||
+            attempt "$kernel for lanes" "$clang" -x cl -cl-std=CL1.2 -target spir64 -fsyntax-only -Xclang "-cl-ext=$features" \
+                -Werror -Wall -Wextra -DWG=128 -I . "$kernel"
     done
 else
     echo "skipped: no clang"

@@ -84,7 +84,7 @@ typedef struct oclm_generate_options {
     int32_t     bos_token_id;      /* OCLM_NO_TOKEN, then the file's; the prompt, where none is given */
     /* How. */
     oclm_switch do_sample;         /* unset, then off: greedy */
-    uint32_t    num_beams;         /* OCLM_UNSET, then 1; more: beam search, with do_sample beam sampling */
+    uint32_t    num_beams;         /* OCLM_UNSET, then 1; more, up to 256: beam search, with do_sample beam sampling */
     uint32_t    num_return_sequences; /* OCLM_UNSET, then 1; for each prompt; sampling, or at most num_beams */
     oclm_early_stopping early_stopping; /* unset, then off; beams */
     float       length_penalty;    /* 1.0; beams: scores are divided by length ^ this */
@@ -128,12 +128,15 @@ typedef struct oclm_generate_options {
     oclm_switch renormalize_logits; /* unset, then off */
     uint64_t    seed;              /* 0; the same seed means the same tokens on every device whose logits agree, alone or in a batch: so equal prompts of a
                                       batch get equal tokens, and num_return_sequences is for different ones */
-    /* Guessing ahead, with the same result. */
+    /* Guessing ahead: a pass checks several guesses, and on_tokens receives what was right at once. Greedy ids are those without guesses; sampled
+     * ones too where the text guesses, while an assistant's have the same distribution. All ends are honoured within a round, where transformers
+     * looks at its end alone. Nothing is guessed where something looks at scores (output_*, *_buffer, on_allowed, on_logits) or guidance_scale
+     * is on. One prompt, one sequence; not for models whose layers keep states that cannot go back. */
     uint32_t    prompt_lookup_num_tokens; /* OCLM_UNSET, then 0: off; try so many tokens that followed the last ones earlier */
     uint32_t    max_matching_ngram_size; /* OCLM_UNSET, then 2; > 0 */
     const struct oclm_model *assistant_model; /* NULL; a small model with the same vocabulary that guesses; must outlive the call */
     uint32_t    num_assistant_tokens; /* OCLM_UNSET, then as the assistant's generation_config.json says, as the next two, then 20; guesses at once */
-    oclm_assistant_schedule num_assistant_tokens_schedule; /* unset, then constant */
+    oclm_assistant_schedule num_assistant_tokens_schedule; /* unset, then constant; each call begins with num_assistant_tokens */
     float       assistant_confidence_threshold; /* NAN, then 0.4; 0 to 1: a less likely guess is the last of its round; 0: off */
     oclm_switch token_healing;     /* unset, then off; the prompt's last token is made anew, with the text it had; needs a tokenizer */
     /* What comes back. */

@@ -541,6 +541,7 @@ typedef struct oclm_session_options {
     uint32_t max_positions; /* 0: max_position_embeddings; the cache is this large. More only with rotary positions */
     uint32_t batch;         /* 1; sequences side by side */
     const oclm_tokenizer *tokenizer; /* NULL; must outlive the session: with one oclm_session_generate() knows of texts and stop_strings */
+    bool     quantized_cache; /* false; keys and values as 8-bit integers: a quarter of the memory, and logits that come close */
 } oclm_session_options;
 
 OCLM_API void oclm_session_options_init(oclm_session_options *options, size_t struct_size);
@@ -567,7 +568,7 @@ OCLM_API oclm_status oclm_session_save(oclm_session *session, const char *path);
 /* Opens a session from such a file; it goes on with the same ids as the one that was saved. The model must be the same in the same dtype, on whatever
  * device. Every byte of the file is checked.
  *   options   NULL: as it was saved. max_positions 0 likewise; where it differs, a model with windows may have to read the ids again.
- *             batch is the file's
+ *             batch and quantized_cache are the file's
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_IO, OCLM_ERR_FORMAT (no session; cut short; damaged), OCLM_ERR_UNSUPPORTED (of another version),
  *         OCLM_ERR_ARGUMENT (of another model or dtype), OCLM_ERR_CAPACITY (more positions than max_positions), and as oclm_session_new().
  * Since 0.1. */

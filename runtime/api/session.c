@@ -14,11 +14,13 @@ void oclm_session_options_init(oclm_session_options *options, size_t struct_size
     api_options_write(&defaults, sizeof defaults, options, struct_size);
 }
 
-oclm_status api_session_open(const oclm_model *model, uint32_t positions, uint32_t batch, oclm_session **session)
+oclm_status api_session_open(const oclm_model *model, const oclm_session_options *options, oclm_session **session)
 {
+    const uint32_t            positions = options->max_positions, batch = options->batch;
     const model_architecture *a = &model->inside->architecture;
     const uint32_t            room = a->max_position_embeddings;
-    model_state_options       state = { .sequences = batch, .max_positions = positions ? positions : room };
+    model_state_options       state = { .sequences = batch, .max_positions = positions ? positions : room,
+                                        .quantized_cache = options->quantized_cache };
     oclm_session             *made;
     size_t                    rows;
     oclm_status               status;
@@ -35,6 +37,7 @@ oclm_status api_session_open(const oclm_model *model, uint32_t positions, uint32
     if (!(made = core_alloc_zero(1, sizeof *made, "a session")))
         return OCLM_ERR_MEMORY;
     made->model = model;
+    made->tokenizer = options->tokenizer;
     made->batch = batch;
     made->pieces = core_alloc_zero(batch, sizeof *made->pieces, "a session's pieces");
     if (batch == 1)
@@ -58,9 +61,7 @@ oclm_status oclm_session_new(const oclm_model *model, const oclm_session_options
         return api_missing("oclm_session_new", "model");
     if ((status = api_options_read(options, &mine, sizeof mine, "oclm_session_options")) != OCLM_OK)
         return status;
-    if ((status = api_session_open(model, mine.max_positions, mine.batch, session)) == OCLM_OK)
-        (*session)->tokenizer = mine.tokenizer;
-    return status;
+    return api_session_open(model, &mine, session);
 }
 
 void oclm_session_free(oclm_session *session)

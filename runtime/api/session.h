@@ -18,8 +18,8 @@ struct oclm_session {
     bool              has_logits; /* of the last position, in the first `batch` rows of state->logits */
 };
 
-/* A session of `batch` sequences; `positions` 0: as many as the model has. */
-oclm_status api_session_open(const oclm_model *model, uint32_t positions, uint32_t batch, oclm_session **session);
+/* A session, of whole options. */
+oclm_status api_session_open(const oclm_model *model, const oclm_session_options *options, oclm_session **session);
 /* Reads the session's first `length` ids, which must be known, from the first on into an empty cache. */
 oclm_status api_session_read_again(oclm_session *session, uint32_t length);
 

@@ -20,7 +20,7 @@
 #define PIECE ((size_t)4 << 20)               /* of the device's memory at once */
 
 typedef struct header {
-    uint32_t version, dtype, batch, max_positions, length, known, has_ids, ring_pages, rope_prompt, reserved;
+    uint32_t version, dtype, batch, max_positions, length, known, has_ids, ring_pages, rope_prompt, quantized;
     uint64_t part_bytes, file_bytes;
     char     model_type[NAME];
     uint8_t  fingerprint[DIGEST];
@@ -47,14 +47,18 @@ static oclm_status copy_state(const oclm_session *from, oclm_session *to)
 
 oclm_status oclm_session_copy(oclm_session *session, oclm_session **copy)
 {
-    oclm_session *made;
-    oclm_status   status;
+    oclm_session_options options = { .struct_size = sizeof options };
+    oclm_session        *made;
+    oclm_status          status;
     if (!copy)
         return api_missing("oclm_session_copy", "copy");
     *copy = NULL;
     if (!session)
         return api_missing("oclm_session_copy", "session");
-    if ((status = api_session_open(session->model, session->state->max_positions, session->batch, &made)) != OCLM_OK)
+    options.max_positions = session->state->max_positions;
+    options.batch = session->batch;
+    options.quantized_cache = session->state->cache.quantized;
+    if ((status = api_session_open(session->model, &options, &made)) != OCLM_OK)
         return status;
     if ((status = copy_state(session, made)) != OCLM_OK) {
         oclm_session_free(made);
@@ -95,7 +99,7 @@ static uint8_t *put_u64(uint8_t *p, uint64_t value) { return put_u32(put_u32(p, 
 
 static oclm_status put_header(writer *w, const header *h)
 {
-    const uint32_t numbers[] = { h->version, h->dtype, h->batch, h->max_positions, h->length, h->known, h->has_ids, h->ring_pages, h->rope_prompt, h->reserved };
+    const uint32_t numbers[] = { h->version, h->dtype, h->batch, h->max_positions, h->length, h->known, h->has_ids, h->ring_pages, h->rope_prompt, h->quantized };
     uint8_t        bytes[HEADER], *p = bytes;
     memcpy(p, MAGIC, 8);
     p += 8;
@@ -140,7 +144,7 @@ static oclm_status make_header(const oclm_session *session, const model_snapshot
     const model_model *model = session->model->inside;
     *h = (header){ .version = VERSION, .dtype = (uint32_t)model->weights.dtype, .batch = session->batch, .max_positions = session->state->max_positions,
                    .length = session->length, .known = session->known, .has_ids = session->ids != NULL, .ring_pages = snapshot->ring_pages,
-                   .rope_prompt = snapshot->rope_prompt, .part_bytes = snapshot->bytes };
+                   .rope_prompt = snapshot->rope_prompt, .quantized = session->state->cache.quantized, .part_bytes = snapshot->bytes };
     h->file_bytes = file_bytes(h);
     _Static_assert(sizeof model->architecture.model_type == NAME, "the model's type fits");
     memcpy(h->model_type, model->architecture.model_type, strlen(model->architecture.model_type));
@@ -232,7 +236,7 @@ static oclm_status read_header(reader *r, const core_map *map, header *h)
                          VERSION);
     if (map->size < HEADER + DIGEST)
         return broken(r, "it is cut short");
-    uint32_t *const numbers[] = { &h->dtype, &h->batch, &h->max_positions, &h->length, &h->known, &h->has_ids, &h->ring_pages, &h->rope_prompt, &h->reserved };
+    uint32_t *const numbers[] = { &h->dtype, &h->batch, &h->max_positions, &h->length, &h->known, &h->has_ids, &h->ring_pages, &h->rope_prompt, &h->quantized };
     for (size_t i = 0; i < COUNT(numbers); i++)
         *numbers[i] = take_u32(r);
     h->part_bytes = take_u64(r);
@@ -269,6 +273,7 @@ static oclm_status check_numbers(const reader *r, const oclm_model *model, const
     const model_architecture *a = &model->inside->architecture;
     if (h->batch < 1 || h->batch > API_MAX_BATCH || h->max_positions < 1 || h->max_positions > MODEL_MAX_POSITIONS || h->length > h->max_positions ||
         h->known > h->length || h->has_ids != (h->batch == 1) || (h->known > 0 && !h->has_ids) || h->rope_prompt > MODEL_MAX_POSITIONS ||
+        h->quantized > 1 ||
         (a->position == MODEL_POSITION_LEARNED && h->max_positions > a->max_position_embeddings))
         return broken(r, "its numbers are out of range");
     return OCLM_OK;
@@ -340,15 +345,19 @@ static oclm_status fill_session(reader *r, oclm_session *session, const header *
 
 static oclm_status open_loaded(reader *r, const oclm_model *model, uint32_t positions, const core_map *map, oclm_session **session)
 {
-    header        h = { 0 };
-    oclm_session *made = NULL;
-    oclm_status   status;
+    header               h = { 0 };
+    oclm_session_options options = { .struct_size = sizeof options };
+    oclm_session        *made = NULL;
+    oclm_status          status;
     if ((status = read_header(r, map, &h)) != OCLM_OK || (status = check_model(r, model, &h)) != OCLM_OK ||
         (status = check_numbers(r, model, &h)) != OCLM_OK)
         return status;
     if (positions > 0 && positions < h.length)
         return core_fail(OCLM_ERR_CAPACITY, "%s holds %u positions, max_positions is %u; raise it, or leave it 0", r->path, h.length, positions);
-    if ((status = api_session_open(model, positions > 0 ? positions : h.max_positions, h.batch, &made)) == OCLM_OK)
+    options.max_positions = positions > 0 ? positions : h.max_positions;
+    options.batch = h.batch;
+    options.quantized_cache = h.quantized != 0;
+    if ((status = api_session_open(model, &options, &made)) == OCLM_OK)
         status = fill_session(r, made, &h);
     if (status == OCLM_OK)
         *session = made;

@@ -36,6 +36,7 @@ int cli_session_open(const cli_args *args, const oclm_model *model, const oclm_t
     int result = EXIT_OK;
     oclm_session_options_init(&options, sizeof options);
     options.max_positions = context;
+    options.quantized_cache = args->generate.cache_implementation && strcmp(args->generate.cache_implementation, "quantized") == 0;
     options.tokenizer = tokenizer; /* for stop strings */
     if (args->session && !(messages = messages_path(args->session)))
         return EXIT_MEMORY;

@@ -170,6 +170,8 @@ static void print_json(const job *j)
     cli_json_number(&json, "prefill_s", timing.prefill_s);
     cli_json_uint(&json, "decode_tokens", timing.decode_tokens);
     cli_json_number(&json, "decode_s", timing.decode_s);
+    cli_json_uint(&json, "guessed_tokens", timing.guessed_tokens);
+    cli_json_uint(&json, "accepted_tokens", timing.accepted_tokens);
     cli_json_close(&json, '}');
     cli_json_close(&json, '}');
     cli_json_end(&json);
@@ -180,9 +182,12 @@ static void print_timing(const job *j)
     oclm_timing t = { .struct_size = sizeof t };
     oclm_generation_get_timing(j->generation, &t);
     (void)fflush(stdout);
-    (void)fprintf(stderr, "oclm: loaded in %.2f s; read %llu tokens in %.2f s; made %llu more in %.2f s (%.1f tokens/s)\n", j->load_s,
+    (void)fprintf(stderr, "oclm: loaded in %.2f s; read %llu tokens in %.2f s; made %llu more in %.2f s (%.1f tokens/s)", j->load_s,
                   (unsigned long long)t.prefill_tokens, t.prefill_s, (unsigned long long)t.decode_tokens, t.decode_s,
                   t.decode_s > 0 ? (double)t.decode_tokens / t.decode_s : 0);
+    if (t.guessed_tokens > 0)
+        (void)fprintf(stderr, "; %llu of %llu guesses were right", (unsigned long long)t.accepted_tokens, (unsigned long long)t.guessed_tokens);
+    (void)fputc('\n', stderr);
 }
 
 /* ---- The command */

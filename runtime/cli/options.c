@@ -78,7 +78,7 @@ static const option options[] = {
     { "assistant-confidence-threshold", 0, FLOAT, "P", CMD_MAKING, GEN(assistant_confidence_threshold), 0,
       "assistant: a guess less likely than P is the last of its round (default 0.4)" },
     { "token-healing", 0, SWITCH, NULL, CMD_GENERATE, GEN(token_healing), 0, "make the prompt's last token anew, with the text it had" },
-    { "cache-implementation", 0, TEXT, "NAME", CMD_GENERATE, GEN(cache_implementation), 0,
+    { "cache-implementation", 0, TEXT, "NAME", CMD_MAKING, GEN(cache_implementation), 0,
       "dynamic (default): 32 bits; quantized: 8 bits; other names of transformers change nothing" },
     { "use-cache", 0, SWITCH, NULL, CMD_GENERATE, GEN(use_cache), 0, "changes speed only in transformers, and nothing here" },
     { "prefill-chunk-size", 0, U32, "N", CMD_GENERATE, GEN(prefill_chunk_size), 1, "tokens of the prompt read at once" },

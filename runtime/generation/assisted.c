@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "core/log.h"
 #include "generation/draft.h"
 #include "generation/lookup.h"
+#include "generation/observe.h"
 #include "generation/prefill.h"
 
 /* For rounds of one size, recorded when the first of them comes. */
@@ -56,9 +58,6 @@ static oclm_status check(const gen_run *run)
     if (other && model_has_mixers(&other->architecture))
         return core_fail(OCLM_ERR_UNSUPPORTED, "the assistant_model (%s) keeps a state that cannot go back to before a wrong guess; choose another",
                          other->architecture.model_type);
-    if (run->config.guidance_scale != 1.0f || run->hooks.on_logits || run->hooks.on_allowed)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s does not work with prompt_lookup_num_tokens or an assistant_model, which check several tokens at once; "
-                         "leave one of them out", run->config.guidance_scale != 1.0f ? "guidance_scale" : run->hooks.on_logits ? "on_logits" : "on_allowed");
     return OCLM_OK;
 }
 
@@ -129,6 +128,11 @@ static oclm_status begin(gen_run *run)
     oclm_status status = check(run);
     if (status != OCLM_OK)
         return status;
+    if (gen_is_observed(run) || run->config.guidance_scale != 1.0f) { /* step by step, then, and by two texts: the same without guesses */
+        core_log(OCLM_LOG_INFO, "nothing is guessed ahead: each step's scores are %s", gen_is_observed(run) ? "asked for" : "guided");
+        run->mode = &gen_mode_rows;
+        return run->mode->begin(run);
+    }
     if (!(run->work = a = core_alloc_zero(1, sizeof *a, "guessing ahead")))
         return OCLM_ERR_MEMORY;
     a->run = run;

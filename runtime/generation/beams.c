@@ -129,7 +129,11 @@ static oclm_status add(const gen_beams *b, dev_work *work, const char *source, c
                        const dev_arg *args, size_t count)
 {
     char options[80];
-    snprintf(options, sizeof options, "-DBEAMS=%u -DSAMPLE=%d -DWG=%u -DPART=%u", b->beams, b->sample, group, b->part);
+    int  length = snprintf(options, sizeof options, "-DBEAMS=%u -DWG=%u", b->beams, group);
+    if (strcmp(source, "beam_top") == 0) /* what others have no use for is not to make them programs of their own */
+        length += snprintf(options + length, sizeof options - (size_t)length, " -DSAMPLE=%d", b->sample);
+    if (strcmp(source, "beam_top") == 0 && group > 1)
+        snprintf(options + length, sizeof options - (size_t)length, " -DPART=%u", b->part);
     const dev_launch launch = { .source = source, .kernel = kernel, .options = options, .dims = 2, .global = { groups0 * group, groups1 },
                                 .local = { group, 1 }, .args = args, .arg_count = (cl_uint)count };
     return dev_work_add(work, &launch);

@@ -85,7 +85,7 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
     if (!state && (status = make_state(model, config, size, loop)) != OCLM_OK)
         goto done;
     if (state && config->quantized_cache && !state->cache.quantized)
-        core_log(OCLM_LOG_WARNING, "cache_implementation (=quantized) has no effect in a session, which keeps 32 bits");
+        core_log(OCLM_LOG_WARNING, "cache_implementation (=quantized) has no effect in a session of 32 bits: open it with quantized_cache");
     const size_t row_bytes = loop->state->logits_stride * sizeof(float);
     if (loop->texts > 1 &&
         (status = dev_buffer_new(model->device, loop->texts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)

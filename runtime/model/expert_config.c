@@ -12,8 +12,11 @@ static oclm_status read_count(const cJSON *config, const char *origin, const cha
 
 oclm_status model_read_experts(const cJSON *config, const char *origin, const model_expert_defaults *defaults, model_architecture *a)
 {
-    static const char *const counts[] = { "num_experts", "num_local_experts", "n_routed_experts", NULL };
-    static const char *const choices[] = { "num_experts_per_tok", "experts_per_token", "top_k_experts", NULL };
+    static const char *const count_names[] = { "num_experts", "num_local_experts", "n_routed_experts", NULL };
+    static const char *const choice_names[] = { "num_experts_per_tok", "experts_per_token", "top_k_experts", NULL };
+    const char *const own_count[] = { defaults->count_key, NULL }, *const own_choice[] = { defaults->chosen_key, NULL };
+    const char *const *counts = defaults->count_key != NULL && core_json_has(config, defaults->count_key) ? own_count : count_names;
+    const char *const *choices = defaults->chosen_key != NULL && core_json_has(config, defaults->chosen_key) ? own_choice : choice_names;
     model_experts *x = &a->experts;
     oclm_status    status;
     x->routing.count = defaults->count;

@@ -6,7 +6,8 @@
 
 #include "model/pass.h"
 
-#define MAX_PASSES 8 /* kept per state; a prompt needs two or three: whole chunks, the tail, the last with logits */
+#define MAX_PASSES 24 /* kept per state; a prompt needs two or three: whole chunks, the tail, the last with logits; checking guesses one for each number
+                         of them that comes */
 
 struct model_pass {
     struct model_pass *next;

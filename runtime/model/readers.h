@@ -64,6 +64,7 @@ oclm_status model_read_rope(const cJSON *config, const char *origin, const model
 /* A family's defaults of what its experts have. */
 typedef struct model_expert_defaults {
     uint32_t    count, chosen;
+    const char *count_key, *chosen_key; /* where they have names that no other family has; NULL: those that many have */
     const char *width_key;      /* NULL: each is as wide as intermediate_size */
     uint32_t    width;
     const char *normalised_key; /* NULL: no such key */

@@ -113,7 +113,7 @@ static model_role_shape expert_role_shape(const model_architecture *a, model_rol
     switch (role) {
     case MODEL_ROUTER: return matrix_if(true, count, hidden);
     case MODEL_ROUTER_BIAS: return vector_if(x->router_bias, count);
-    case MODEL_ROUTER_CORRECTION: return vector_if(x->correction, count);
+    case MODEL_ROUTER_CORRECTION: return (model_role_shape){ x->correction ? count : 0, 0, 1 }; /* of one row, in some files */
     case MODEL_EXPERTS_GATE_UP: return pieces_if(true, count, 2 * x->width, hidden);
     case MODEL_EXPERTS_GATE_UP_BIAS: return pieces_if(x->bias, count, 2 * x->width, 0);
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: return pieces_if(true, count, x->width, hidden);

@@ -34,16 +34,19 @@ static oclm_model *load(const folder *made, oclm_dtype dtype)
     return model;
 }
 
-static oclm_session *open_session(const oclm_model *model, uint32_t positions, uint32_t batch)
+static oclm_session *open_kind(const oclm_model *model, uint32_t positions, uint32_t batch, bool quantized)
 {
     oclm_session_options o;
     oclm_session        *session;
     oclm_session_options_init(&o, sizeof o);
     o.max_positions = positions;
     o.batch = batch;
+    o.quantized_cache = quantized;
     assert_ok(oclm_session_new(model, &o, &session));
     return session;
 }
+
+static oclm_session *open_session(const oclm_model *model, uint32_t positions, uint32_t batch) { return open_kind(model, positions, batch, false); }
 
 static size_t vocab_of(const oclm_model *model)
 {
@@ -74,18 +77,23 @@ static void expect_same(const oclm_model *model, const float *want, oclm_session
 
 /* ---- All kinds of caches */
 
-static const struct { const char *family; uint32_t positions, batch, load_with; } kinds[] = {
-    { NULL, 300, 1, 0 },
-    { NULL, 300, 3, 0 },
-    { NULL, 300, 1, 900 },
-    { "mistral-narrow-window", 1100, 1, 0 },   /* rings */
-    { "mistral-narrow-window", 1100, 1, 300 }, /* rings in the file, none in the session: the ids are read again */
-    { "mistral-narrow-window", 300, 1, 1100 },
-    { "mistral-narrow-window", 300, 2, 0 },
-    { "qwen3_5", 200, 1, 0 },                  /* layers without attention */
-    { "qwen3_5", 200, 2, 0 },
-    { "lfm2", 200, 1, 150 },
-    { "phi3-longrope", 128, 1, 0 },            /* turned by the length of the prompt */
+static const struct { const char *family; uint32_t positions, batch, load_with; bool quantized; } kinds[] = {
+    { NULL, 300, 1, 0, false },
+    { NULL, 300, 3, 0, false },
+    { NULL, 300, 1, 900, false },
+    { "mistral-narrow-window", 1100, 1, 0, false },   /* rings */
+    { "mistral-narrow-window", 1100, 1, 300, false }, /* rings in the file, none in the session: the ids are read again */
+    { "mistral-narrow-window", 300, 1, 1100, false },
+    { "mistral-narrow-window", 300, 2, 0, false },
+    { "qwen3_5", 200, 1, 0, false },                  /* layers without attention */
+    { "qwen3_5", 200, 2, 0, false },
+    { "lfm2", 200, 1, 150, false },
+    { "phi3-longrope", 128, 1, 0, false },            /* turned by the length of the prompt */
+    { "gemma4", 600, 1, 0, false },                   /* pages that differ from layer to layer, layers that read another's */
+    { "deepseek_v2", 120, 1, 0, false },
+    { NULL, 300, 1, 0, true },
+    { NULL, 300, 2, 0, true },
+    { "mistral-narrow-window", 1100, 1, 0, true },
 };
 
 static void sessions_go_on_with_the_same_bits(void **state)
@@ -103,7 +111,7 @@ static void sessions_go_on_with_the_same_bits(void **state)
         else
             folder_new_llama(&made, CORE_F32);
         oclm_model *model = load(&made, OCLM_DTYPE_AUTO);
-        session = open_session(model, kinds[i].positions, batch);
+        session = open_kind(model, kinds[i].positions, batch, kinds[i].quantized);
         assert_ok(oclm_forward(session, ids, batch, LENGTH, NULL, 0));
         assert_ok(oclm_session_copy(session, &copy));
         if (oclm_session_save(session, path) != OCLM_OK)

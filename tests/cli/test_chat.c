@@ -221,6 +221,13 @@ static void a_session_goes_on_in_another_run(void **state)
     assert_true(rest.out.length > 0);
     process_free(&rest);
     process_free(&whole);
+    whole = run_on(CHAT " --cache-implementation quantized", "Once upon\nThe end\n", 0);
+    first = run_on(CHAT " --session @here/small --cache-implementation quantized", "Once upon\n", 0);
+    rest = run_on(CHAT " --session @here/small", "The end\n", 0); /* 8 bits, as it was saved */
+    assert_string_equal(whole.out.data + whole.out.length - rest.out.length, rest.out.data);
+    process_free(&whole);
+    process_free(&first);
+    process_free(&rest);
 }
 
 static void commands_change_the_conversation(void **state)

@@ -383,6 +383,17 @@ static void try_ends(const place *where, void *user)
     assert_int_equal(run->sequences[0].finish_reason, OCLM_FINISH_CANCELLED);
     assert_int_equal(run->sequences[0].count, 0);
     gen_run_free(run);
+    /* Where each step's logits are wanted, it is a step. */
+    gen_config watched = lookup_of(&config, 3);
+    watched.output_logits = true;
+    assert_ok(generate(model, NULL, repeating, COUNT(repeating), &config, &silent, NULL, &plain));
+    assert_ok(generate(model, NULL, repeating, COUNT(repeating), &watched, &silent, NULL, &run));
+    expect_same("watched", run, plain);
+    assert_int_equal(run->timing.guessed_tokens, 0);
+    assert_int_equal(run->steps, 12);
+    assert_non_null(run->logits);
+    gen_run_free(run);
+    gen_run_free(plain);
     /* Another vocabulary. */
     assert_int_equal(generate(model, other, repeating, COUNT(repeating), &guessing, &silent, NULL, &run), OCLM_ERR_ARGUMENT);
     assert_non_null(strstr(oclm_last_error(), "97"));

@@ -312,6 +312,33 @@ static void finished_sequences_are_told(const model_model *model)
     runs_free(&result);
 }
 
+/* What each new id had in the row it was chosen in adds up to its sequence's score. */
+static void kept_scores_add_up(const model_model *model)
+{
+    gen_config   config = beams_of(3, 3);
+    const size_t vocab = model->architecture.vocab_size;
+    runs_result  result;
+    config.output_scores = config.output_logits = true;
+    config.length_penalty = 0.5f;
+    search(model, &config, &silent, &result);
+    assert_int_equal(result.run->steps, NEW_IDS);
+    assert_int_equal(result.run->rows, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const gen_sequence *s = &result.run->sequences[i];
+        double              sum = 0;
+        for (uint32_t t = 0; t < s->count; t++) {
+            const size_t row = ((size_t)t * 3 + (size_t)s->beam_indices[t]) * vocab;
+            double       all = 0;
+            for (size_t v = 0; v < vocab; v++)
+                all += exp(result.run->logits[row + v]);
+            sum += result.run->scores[row + (size_t)s->ids[t]];
+            assert_true(fabs(result.run->scores[row + (size_t)s->ids[t]] - (result.run->logits[row + (size_t)s->ids[t]] - log(all))) < 1e-4);
+        }
+        assert_true(fabs(sum / sqrt(s->count) - (double)s->score) < 1e-4);
+    }
+    runs_free(&result);
+}
+
 /* Rows that run without the prompt are read, stepped and reordered with the others: where they have the same prompt, guidance changes nothing; the
  * prompt's last id alone does. */
 static void guidance_follows_the_beams(const model_model *model)
@@ -375,6 +402,7 @@ static void hooks_on_device(const place *where, void *user)
     only_what_is_allowed_comes(model);
     time_and_cancelling_end_all(model);
     finished_sequences_are_told(model);
+    kept_scores_add_up(model);
     guidance_follows_the_beams(model);
     sampling_repeats(model);
     too_many_are_refused(model);

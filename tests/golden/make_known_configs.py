@@ -306,7 +306,8 @@ KNOWN = {
         "max_position_embeddings": 262144, "num_attention_heads": 32, "num_global_key_value_heads": 4, "num_hidden_layers": 60, "num_key_value_heads": 16,
         "num_kv_shared_layers": 0, "sliding_window": 1024, "use_bidirectional_attention": "vision"},
     # nothing but the class defaults
-    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3", "gemma4_text")},
+    **{f"{kind} (defaults)": {"model_type": kind} for kind in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "deepseek_v3", "gemma4_text",
+                                                                         "glm4_moe_lite", "minimax_m2", "ernie4_5_moe")},
     "deepseek_v2 (defaults)": {"model_type": "deepseek_v2", "num_experts_per_tok": 6},
     "glm4_moe (defaults)": {"model_type": "glm4_moe", "head_dim": 128},
     "LiquidAI/LFM2-1.2B": {"model_type": "lfm2", "block_auto_adjust_ff_dim": True, "block_dim": 2048, "block_ff_dim": 12288, "block_ffn_dim_multiplier": 1.0,
