@@ -181,7 +181,7 @@ typedef struct oclm_timing {
 } oclm_timing;
 
 /* Continues a prompt of ids. The default is greedy.
- *   ids, count   the prompt, at least one id
+ *   ids, count   the prompt, at least one id; NULL and 0: none, then bos_token_id is the prompt
  * Errors: OCLM_ERR_ARGUMENT (which option, value and range; an id outside the vocabulary; an empty prompt; a prompt not
  *         shorter than the length limit or longer than the model allows), OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY,
  *         OCLM_ERR_MEMORY.

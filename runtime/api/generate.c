@@ -66,6 +66,7 @@ oclm_status oclm_generate_text(const oclm_model *model, const oclm_tokenizer *to
     api_call              call = { .function = "oclm_generate_text", .model = model, .tokenizer = tokenizer, .prompts = &one, .count = 1 };
     oclm_generate_options mine;
     tok_ids               ids = TOK_IDS_INIT;
+    const int32_t         nothing = 0; /* a prompt that is empty is one that was given */
     oclm_status           status;
     if (!generation)
         return api_missing("oclm_generate_text", "generation");
@@ -74,7 +75,7 @@ oclm_status oclm_generate_text(const oclm_model *model, const oclm_tokenizer *to
         return api_missing("oclm_generate_text", !model ? "model" : !tokenizer ? "tokenizer" : "prompt");
     if ((status = read_call(&call, options, &mine)) == OCLM_OK &&
         (status = tok_encode(tokenizer->inside, prompt, strlen(prompt), true, &ids)) == OCLM_OK &&
-        (status = read_prompt("oclm_generate_text", ids.data, ids.count, &one)) == OCLM_OK)
+        (status = read_prompt("oclm_generate_text", ids.data != NULL ? ids.data : &nothing, ids.count, &one)) == OCLM_OK)
         status = api_generate(&call, generation);
     tok_ids_free(&ids);
     return status;

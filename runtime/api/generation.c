@@ -120,17 +120,37 @@ static oclm_status make_run(const api_call *call, gen_config *config, oclm_gener
     return g->told != NULL && g->told_text != NULL ? api_texts_begin(g) : OCLM_ERR_MEMORY;
 }
 
+static gen_call asked_of(const api_call *call)
+{
+    const oclm_model *assistant = call->options->assistant_model;
+    const gen_call    asked = { .defaults = &call->model->defaults, .assistant = assistant != NULL ? &assistant->defaults : NULL,
+                                .options = call->options, .architecture = &call->model->inside->architecture, .prompt_length = longest_of(call),
+                                .prompt_count = call->count, .has_tokenizer = call->tokenizer != NULL };
+    return asked;
+}
+
+/* Where no prompt is given, its place takes the token that texts begin with. */
+static oclm_status begin_without_prompt(const api_call *call, oclm_generation **generation)
+{
+    const gen_call    asked = asked_of(call);
+    int32_t           bos;
+    const gen_prompt  prompt = { &bos, 1 };
+    api_call          mine = *call;
+    const oclm_status status = gen_call_bos(&asked, &bos);
+    mine.prompts = &prompt;
+    return status == OCLM_OK ? api_generation_new(&mine, generation) : status;
+}
+
 oclm_status api_generation_new(const api_call *call, oclm_generation **generation)
 {
-    oclm_generation *g = core_alloc_zero(1, sizeof *g, "a generation");
-    const oclm_model *assistant = call->options->assistant_model;
-    const gen_call   asked = { .defaults = &call->model->defaults, .assistant = assistant != NULL ? &assistant->defaults : NULL,
-                               .options = call->options, .architecture = &call->model->inside->architecture, .prompt_length = longest_of(call),
-                               .prompt_count = call->count, .has_tokenizer = call->tokenizer != NULL };
+    const gen_call   asked = asked_of(call);
+    oclm_generation *g;
     gen_config       config;
     oclm_status      status;
     *generation = NULL;
-    if (g == NULL)
+    if (call->count == 1 && call->prompts[0].ids == NULL && call->place == NULL)
+        return begin_without_prompt(call, generation);
+    if ((g = core_alloc_zero(1, sizeof *g, "a generation")) == NULL)
         return OCLM_ERR_MEMORY;
     gen_config_init(&config);
     g->model = call->model;

@@ -219,6 +219,30 @@ static void a_seed_means_its_tokens(void **state)
     oclm_generation_free(c);
 }
 
+static void without_a_prompt_the_beginning_of_text_is_one(void **state)
+{
+    const int32_t         begin = 0, other = 5; /* <|endoftext|>, the bos_token_id of stories */
+    oclm_generate_options o = options(5);
+    oclm_generation      *none_given, *given;
+    const int32_t        *ids, *wanted;
+    size_t                count, wanted_count;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        o.bos_token_id = i == 0 ? OCLM_NO_TOKEN : other;
+        assert_ok(oclm_generate(model, NULL, 0, &o, &none_given));
+        assert_ok(oclm_generate(model, i == 0 ? &begin : &other, 1, &o, &given));
+        ids = oclm_generation_prompt_ids(none_given, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(ids[0], i == 0 ? begin : other);
+        ids = oclm_generation_ids(none_given, 0, &count);
+        wanted = oclm_generation_ids(given, 0, &wanted_count);
+        assert_int_equal(count, wanted_count);
+        assert_memory_equal(ids, wanted, count * sizeof *ids);
+        oclm_generation_free(none_given);
+        oclm_generation_free(given);
+    }
+}
+
 static void what_is_wrong_is_told(void **state)
 {
     static int32_t        long_prompt[513];
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_flag_stops),
         cmocka_unit_test(eos_of_the_call_ends_the_story),
         cmocka_unit_test(a_seed_means_its_tokens),
+        cmocka_unit_test(without_a_prompt_the_beginning_of_text_is_one),
         cmocka_unit_test(what_is_wrong_is_told),
         cmocka_unit_test(a_failing_allocation_is_an_error_and_leaks_nothing),
     };
