@@ -33,6 +33,10 @@
 #define PART 1024
 #endif
 
+#if WG > 1
+#include "lanes.h"
+#endif
+
 // The key of a continuation, by which it is chosen.
 static inline uint key_of(const float score, const ulong seed, const uint step, const uint beam, const uint token)
 {
@@ -46,23 +50,7 @@ static inline uint key_of(const float score, const ulong seed, const uint step, 
 #endif
 }
 
-#if WG > 1
-// The largest word of all work-items, for all of them.
-static ulong largest_of(const ulong mine, __local ulong *const words)
-{
-    const uint lid = (uint)get_local_id(0);
-    words[lid] = mine;
-    for (uint width = WG / 2; width > 0; width >>= 1) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lid < width)
-            words[lid] = max(words[lid], words[lid + width]);
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    const ulong largest = words[0];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return largest;
-}
-#else
+#if WG == 1
 // Puts a word that is larger than the last of a list into its place.
 static inline void insert(__global ulong *const list, const uint count, const ulong word)
 {
@@ -96,7 +84,7 @@ __kernel void beam_top(const __global float *restrict scores, const uint stride,
             const ulong word = (ulong)keys[i - begin] << 32 | ~(first + i);
             best = word < last ? max(best, word) : best;
         }
-        last = largest_of(best, words);
+        last = largest_of_group(words, best);
         if (lid == 0)
             list[c] = last;
     }
@@ -143,7 +131,7 @@ __kernel void beam_join(const __global ulong *restrict lists, const uint parts, 
         for (uint i = lid; i < words_of_prompt; i += WG)
             best = list[i] < last ? max(best, list[i]) : best;
 #if WG > 1
-        best = largest_of(best, words);
+        best = largest_of_group(words, best);
 #endif
         last = best;
         if (lid == 0) {

@@ -13,6 +13,7 @@
 // Test      tests/cl/test_log_prob.c
 
 #include "math.h"
+#include "sixteen.h"
 
 #ifndef PART
 #define PART 1024
@@ -32,17 +33,6 @@ static inline float add_lanes(const float16 v)
     const float4 b = a.lo + a.hi;
     const float2 c = b.lo + b.hi;
     return c.x + c.y;
-}
-
-// 16 logits from element i on; beyond `end` there are -INFINITY.
-static inline float16 load16(const __global float *const x, const uint i, const uint end)
-{
-    if (i + 16 <= end)
-        return vload16(0, x + i);
-    float few[16];
-    for (uint j = 0; j < 16; j++)
-        few[j] = i + j < end ? x[i + j] : -INFINITY;
-    return vload16(0, few);
 }
 
 __kernel void log_prob_parts(const __global float *restrict logits, const uint stride, const uint vocab, __global float *restrict parts)

@@ -14,27 +14,11 @@
 
 #include "random.h"
 #include "sample.h"
+#include "sixteen.h"
 
 #ifndef WG
 #define WG 1
 #endif
-
-static inline uint16 key16(const float16 x)
-{
-    const uint16 bits = x == 0.0f ? (uint16)(0) : as_uint16(x);
-    return x != x ? (uint16)(0xFFFFFFFFu) : bits ^ (0x80000000u | as_uint16(as_int16(bits) >> 31));
-}
-
-// 16 logits from element i on; beyond `end` there are -INFINITY.
-static inline float16 load16(const __global float *const x, const uint i, const uint end)
-{
-    if (i + 16 <= end)
-        return vload16(0, x + i);
-    float few[16];
-    for (uint j = 0; j < 16; j++)
-        few[j] = i + j < end ? x[i + j] : -INFINITY;
-    return vload16(0, few);
-}
 
 static inline float largest_of_row(const __global ulong *const space, const uint parts)
 {
