@@ -51,13 +51,14 @@ static inline uint key_of(const float score, const ulong seed, const uint step, 
 }
 
 #if WG == 1
-// Puts a word that is larger than the last of a list into its place.
-static inline void insert(__global ulong *const list, const uint count, const ulong word)
+// Puts a word into its place in a list of `held`, of which the last goes where there are `count`. Returns how many are held then.
+static inline uint insert(__global ulong *const list, const uint held, const uint count, const ulong word)
 {
-    uint i = count - 1;
+    uint i = min(held, count - 1);
     for (; i > 0 && list[i - 1] < word; i--)
         list[i] = list[i - 1];
     list[i] = word;
+    return min(held + 1, count);
 }
 #endif
 
@@ -89,9 +90,8 @@ __kernel void beam_top(const __global float *restrict scores, const uint stride,
             list[c] = last;
     }
 #else
-    for (uint c = 0; c < count; c++)
-        list[c] = 0;
-    ulong least = 0; // of the list
+    uint  held = 0;
+    ulong least = 0; // of a full list
     for (uint i = begin; i < end; i += 16) {
         float few[16];
         bool  any_in = true;
@@ -107,11 +107,13 @@ __kernel void beam_top(const __global float *restrict scores, const uint stride,
         for (uint j = 0; any_in && j < 16 && i + j < end; j++) {
             const ulong word = (ulong)key_of(few[j], seed, step, row % BEAMS, i + j) << 32 | ~(first + i + j);
             if (word > least) {
-                insert(list, count, word);
-                least = list[count - 1];
+                held = insert(list, held, count, word);
+                least = held == count ? list[count - 1] : 0;
             }
         }
     }
+    for (; held < count; held++)
+        list[held] = 0;
 #endif
 }
 
@@ -128,10 +130,21 @@ __kernel void beam_join(const __global ulong *restrict lists, const uint parts, 
     ulong last = ULONG_MAX;
     for (uint c = 0; c < count; c++) {
         ulong best = 0;
+#if WG > 1
         for (uint i = lid; i < words_of_prompt; i += WG)
             best = list[i] < last ? max(best, list[i]) : best;
-#if WG > 1
         best = largest_of_group(words, best);
+#else
+        for (uint i = 0; i < words_of_prompt; i += count) { // of each list, which falls, the first that is not taken
+            uint taken = 0;
+            for (uint left = count; left > 0;) {
+                const uint middle = left / 2;
+                const bool behind = list[i + taken + middle] >= last;
+                taken += behind ? middle + 1 : 0;
+                left = behind ? left - middle - 1 : middle;
+            }
+            best = taken < count ? max(best, list[i + taken]) : best;
+        }
 #endif
         last = best;
         if (lid == 0) {
