@@ -97,7 +97,7 @@ static void describe(const cJSON *item, char *buffer, size_t size)
     core_text_free(&text);
 }
 
-static oclm_status wrong(const cJSON *item, const char *name, const char *origin, const char *wanted)
+oclm_status core_json_wrong(const cJSON *item, const char *name, const char *origin, const char *wanted)
 {
     char value[80];
     describe(item, value, sizeof value);
@@ -118,7 +118,7 @@ oclm_status core_json_get_u32(const cJSON *object, const char *name, const char 
     if (!core_json_is_whole(item, min, max)) {
         char wanted[64];
         (void)snprintf(wanted, sizeof wanted, "a whole number from %" PRIu32 " to %" PRIu32, min, max);
-        return wrong(item, name, origin, wanted);
+        return core_json_wrong(item, name, origin, wanted);
     }
     *value = (uint32_t)item->valuedouble;
     return OCLM_OK;
@@ -130,7 +130,7 @@ oclm_status core_json_get_float(const cJSON *object, const char *name, const cha
     if (item == NULL)
         return OCLM_OK;
     if (!cJSON_IsNumber(item))
-        return wrong(item, name, origin, "a number");
+        return core_json_wrong(item, name, origin, "a number");
     *value = item->valuedouble;
     return OCLM_OK;
 }
@@ -141,7 +141,7 @@ oclm_status core_json_get_bool(const cJSON *object, const char *name, const char
     if (item == NULL)
         return OCLM_OK;
     if (!cJSON_IsBool(item))
-        return wrong(item, name, origin, "true or false");
+        return core_json_wrong(item, name, origin, "true or false");
     *value = cJSON_IsTrue(item);
     return OCLM_OK;
 }
@@ -152,7 +152,7 @@ oclm_status core_json_get_string(const cJSON *object, const char *name, const ch
     if (item == NULL)
         return OCLM_OK;
     if (!cJSON_IsString(item))
-        return wrong(item, name, origin, "a string");
+        return core_json_wrong(item, name, origin, "a string");
     *value = item->valuestring;
     return OCLM_OK;
 }

@@ -26,6 +26,8 @@ oclm_status core_json_get_u32(const cJSON *object, const char *name, const char 
 oclm_status core_json_get_float(const cJSON *object, const char *name, const char *origin, double *value);
 oclm_status core_json_get_bool(const cJSON *object, const char *name, const char *origin, bool *value);
 oclm_status core_json_get_string(const cJSON *object, const char *name, const char *origin, const char **value); /* lives as the tree */
+/* For values of other kinds, the message of those above: `origin: "name" is <item>; it must be <wanted>`. Returns OCLM_ERR_FORMAT. */
+oclm_status core_json_wrong(const cJSON *item, const char *name, const char *origin, const char *wanted);
 
 /* ---- Pull reader over memory that stays valid and unchanged while it is used. */
 typedef enum core_json_kind {

@@ -13,9 +13,9 @@
 
 static const char generation_name[] = "generation_config.json";
 
-static oclm_status wrong(const gen_field *field, const char *origin, const char *want)
+static oclm_status wrong(const gen_field *field, const cJSON *item, const char *origin, const char *want)
 {
-    return core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be %s", origin, field->name, want);
+    return core_json_wrong(item, field->name, origin, want);
 }
 
 /* ---- Lists: each becomes one block ----------------------------------------------------------------------------------------------- */
@@ -52,10 +52,10 @@ static oclm_status read_tokens(const gen_field *field, const cJSON *item, const 
     size_t       count = 0;
     int32_t     *ids;
     if (!one && !cJSON_IsArray(item))
-        return wrong(field, origin, want);
+        return wrong(field, item, origin, want);
     for (const cJSON *id = first; id; id = one ? NULL : id->next) {
         if (!cJSON_IsNumber(id) || fabs(id->valuedouble) > INT32_MAX || (!quiet && !is_id(id)))
-            return wrong(field, origin, want);
+            return wrong(field, item, origin, want);
         if (eos && id->valuedouble < 0)
             core_log(OCLM_LOG_WARNING, "%s: eos_token_id %g is negative: generation does not stop at it", origin, id->valuedouble);
         count += id->valuedouble >= 0;
@@ -81,10 +81,10 @@ static oclm_status read_strings(const gen_field *field, const cJSON *item, const
     const char **strings;
     void        *behind = NULL;
     if (!one && !cJSON_IsArray(item))
-        return wrong(field, origin, "a string or a list of strings");
+        return wrong(field, item, origin, "a string or a list of strings");
     for (const cJSON *s = first; s; s = one ? NULL : s->next, count++) {
         if (!cJSON_IsString(s))
-            return wrong(field, origin, "a string or a list of strings");
+            return wrong(field, item, origin, "a string or a list of strings");
         bytes += strlen(s->valuestring) + 1;
     }
     if (!(strings = gen_block(count, sizeof *strings, bytes, field->name, &behind)))
@@ -105,10 +105,10 @@ static oclm_status read_words(const gen_field *field, const cJSON *item, const c
     oclm_token_ids *words;
     void           *behind = NULL;
     if (!cJSON_IsArray(item))
-        return wrong(field, origin, "a list of lists of token ids");
+        return wrong(field, item, origin, "a list of lists of token ids");
     for (const cJSON *word = item->child; word; word = word->next, count++, ids += n)
         if (!cJSON_IsArray(word) || (n = count_ids(word)) == SIZE_MAX)
-            return wrong(field, origin, "a list of lists of token ids");
+            return wrong(field, item, origin, "a list of lists of token ids");
     if (!(words = gen_block(count, sizeof *words, ids * sizeof(int32_t), field->name, &behind)))
         return OCLM_ERR_MEMORY;
     gen_field_set_list(field, said, words, count);
@@ -128,11 +128,11 @@ static oclm_status read_biases(const gen_field *field, const cJSON *item, const 
     oclm_sequence_bias *biases;
     void               *behind = NULL;
     if (!cJSON_IsArray(item))
-        return wrong(field, origin, want);
+        return wrong(field, item, origin, want);
     for (const cJSON *pair = item->child; pair; pair = pair->next, count++, ids += n)
         if (!cJSON_IsArray(pair) || cJSON_GetArraySize(pair) != 2 || !cJSON_IsArray(pair->child) || !cJSON_IsNumber(pair->child->next) ||
             (n = count_ids(pair->child)) == SIZE_MAX)
-            return wrong(field, origin, want);
+            return wrong(field, item, origin, want);
     if (!(biases = gen_block(count, sizeof *biases, ids * sizeof(int32_t), field->name, &behind)))
         return OCLM_ERR_MEMORY;
     gen_field_set_list(field, said, biases, count);
@@ -157,7 +157,7 @@ static oclm_status read_count(const gen_field *field, const cJSON *item, const c
     }
     if (!(number >= field->min) || floor(number) != number) {
         gen_print(want, sizeof want, "a whole number from %.0f on", field->min);
-        return wrong(field, origin, want);
+        return wrong(field, item, origin, want);
     }
     gen_field_set_number(field, said, number > LARGEST_COUNT ? LARGEST_COUNT : number);
     return OCLM_OK;
@@ -174,10 +174,10 @@ static oclm_status read_word(const gen_field *field, const cJSON *item, const ch
                 gen_field_set_number(field, said, OCLM_ASSISTANT_SCHEDULE_CONSTANT + i);
                 return OCLM_OK;
             }
-        return wrong(field, origin, "\"constant\", \"heuristic\" or \"heuristic_transient\"");
+        return wrong(field, item, origin, "\"constant\", \"heuristic\" or \"heuristic_transient\"");
     }
     if (word ? strcmp(word, "never") != 0 : !cJSON_IsBool(item))
-        return wrong(field, origin, "true, false or \"never\"");
+        return wrong(field, item, origin, "true, false or \"never\"");
     gen_field_set_number(field, said, word ? OCLM_EARLY_STOPPING_NEVER : cJSON_IsTrue(item) ? OCLM_EARLY_STOPPING_ON : OCLM_EARLY_STOPPING_OFF);
     return OCLM_OK;
 }
@@ -185,7 +185,7 @@ static oclm_status read_word(const gen_field *field, const cJSON *item, const ch
 static oclm_status read_token(const gen_field *field, const cJSON *item, const char *origin, oclm_generate_options *said)
 {
     if (!cJSON_IsNumber(item) || fabs(item->valuedouble) > INT32_MAX)
-        return wrong(field, origin, "a token id");
+        return wrong(field, item, origin, "a token id");
     if (item->valuedouble < 0)
         core_log(OCLM_LOG_WARNING, "%s: %s %g is negative: it counts as missing", origin, field->name, item->valuedouble);
     else
@@ -206,7 +206,7 @@ static oclm_status read_decay(const gen_field *field, const cJSON *item, const c
 {
     if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != 2 || !core_json_is_whole(item->child, 0, LARGEST_COUNT) ||
         !cJSON_IsNumber(item->child->next))
-        return wrong(field, origin, "a list of two: a number of tokens and a factor, such as [5, 1.1]");
+        return wrong(field, item, origin, "a list of two: a number of tokens and a factor, such as [5, 1.1]");
     said->exponential_decay_start = (uint32_t)item->child->valuedouble;
     said->exponential_decay_factor = (float)item->child->next->valuedouble;
     return OCLM_OK;
@@ -219,12 +219,12 @@ static oclm_status read_field(const gen_field *field, const cJSON *item, const c
     case GEN_FLOAT:
     case GEN_SECONDS:
         if (!cJSON_IsNumber(item))
-            return wrong(field, origin, "a number");
+            return wrong(field, item, origin, "a number");
         gen_field_set_number(field, said, item->valuedouble);
         return OCLM_OK;
     case GEN_SWITCH:
         if (!cJSON_IsBool(item))
-            return wrong(field, origin, "true or false");
+            return wrong(field, item, origin, "true or false");
         gen_field_set_number(field, said, cJSON_IsTrue(item) ? OCLM_SWITCH_ON : OCLM_SWITCH_OFF);
         return OCLM_OK;
     case GEN_TOKEN: return read_token(field, item, origin, said);
