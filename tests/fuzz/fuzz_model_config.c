@@ -3,7 +3,7 @@
 
 #include "core/json.h"
 #include "fuzz/fuzz.h"
-#include "model/architecture.h"
+#include "model/binding.h"
 
 #define MANY 64 /* rows of a table that are made */
 
@@ -12,7 +12,7 @@ static void check_rope(const model_architecture *a, const model_rope *rope)
     static float cosines[MANY * MODEL_MAX_HEAD_DIM / 2], sines[MANY * MODEL_MAX_HEAD_DIM / 2];
     if (rope->dims == 0)
         return; /* a set that no layer turns by */
-    FUZZ_CHECK(rope->dims % 2 == 0 && rope->dims <= a->head_dim && rope->theta > 1.0);
+    FUZZ_CHECK(rope->dims % 2 == 0 && rope->dims <= MODEL_MAX_HEAD_DIM && rope->theta > 1.0);
     model_rope_table(rope, a->max_position_embeddings, model_rope_prompt(a, 2 * MANY), MANY, MANY, cosines, sines);
 }
 
@@ -29,7 +29,8 @@ static void check(const model_architecture *a)
         const int8_t rope = a->layer[i].rope;
         FUZZ_CHECK(rope >= MODEL_ROPE_NONE && rope < MODEL_ROPE_SETS);
         if (a->position == MODEL_POSITION_ROPE && rope != MODEL_ROPE_NONE)
-            FUZZ_CHECK(a->ropes[rope].dims > 0);
+            FUZZ_CHECK(a->ropes[rope].dims > 0 && a->ropes[rope].dims <= model_head_dim(a, i));
+        FUZZ_CHECK(model_head_dim(a, i) >= 1 && model_head_dim(a, i) <= MODEL_MAX_HEAD_DIM && a->heads % model_kv_heads(a, i) == 0);
     }
     for (size_t i = 0; i < MODEL_ROPE_SETS && a->position == MODEL_POSITION_ROPE; i++)
         check_rope(a, &a->ropes[i]);
