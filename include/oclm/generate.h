@@ -195,7 +195,8 @@ OCLM_API oclm_status oclm_generate_text(const oclm_model *model, const oclm_toke
                                         const oclm_generate_options *options, oclm_generation **generation);
 
 /* Continues several prompts side by side, num_return_sequences times each: sequence i belongs to prompt i / num_return_sequences. Each row gets
- * the tokens it would get alone (seeds are of the row); lengths count from the longest prompt on, as transformers' padded batches do.
+ * the tokens it would get alone (seeds are of the row); lengths count from the longest prompt on, as transformers' padded batches do. Rotary positions
+ * of the types "dynamic" and "longrope" turn all rows by the longest prompt, as there: such a row alone may get others.
  *   tokenizer   NULL: ids only. With one there are texts, stop_strings and token_healing
  * Errors: as oclm_generate(), with the prompt's index.  Since 0.1. */
 OCLM_API oclm_status oclm_generate_batch(const oclm_model *model, const oclm_tokenizer *tokenizer, const oclm_token_ids *prompts, size_t count,
