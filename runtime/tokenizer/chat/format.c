@@ -295,6 +295,12 @@ static bool convert(percent *f)
     }
 }
 
+/* Python tells what was not used, but for values that have items, as a mapping has: also lists, and Jinja's undefined. */
+static bool may_be_left(jinja_ref values)
+{
+    return values->kind == JINJA_DICT || values->kind == JINJA_LIST || values->kind == JINJA_RANGE || values->kind == JINJA_UNDEFINED;
+}
+
 static bool format(percent *f)
 {
     while (f->p < f->end) {
@@ -307,9 +313,9 @@ static bool format(percent *f)
         if (!convert(f))
             return false;
     }
-    if (f->values->kind == JINJA_DICT || f->by_name)
+    if (f->by_name || may_be_left(f->values))
         return true;
-    if (f->next < (f->values->kind == JINJA_TUPLE ? f->values->as.list.count : 1) && f->values->kind != JINJA_LIST)
+    if (f->next < (f->values->kind == JINJA_TUPLE ? f->values->as.list.count : 1))
         return jinja_fail(f->run, "not all arguments converted during string formatting") != NULL;
     return true;
 }
