@@ -6,7 +6,7 @@
 // Probabilities are integers, as in sample.cl: mass / total, and products of two of them have 128 bits. So all sums are exact, and how work is
 // divided changes nothing.
 //
-//   scores    fp32 [rows][stride], vocab of them; stride >= vocab, a multiple of 16; what lies between is read and not used
+//   scores    fp32 [rows][stride], vocab of them; stride >= vocab
 //   chances   uint64 [rows][CHANCE_WORDS]: of each row what accept_chance found out
 // Build     -DWG=<power of two>, lanes that share a row; 1 where work-items are cores
 // Test      tests/cl/test_accept.c
@@ -14,13 +14,16 @@
 
 #include "random.h"
 #include "sample.h"
+#include "sixteen.h"
 
 #ifndef WG
 #define WG 1
 #endif
 
+#include "lanes.h"
+
 #define GROUP __attribute__((reqd_work_group_size(WG, 1, 1)))
-#define LANE  ((uint)get_local_id(0))
+#define LANE  LID
 
 #define CHANCE_WORDS   4u
 #define CHANCE_TOTAL   0u // the mass of all
@@ -33,13 +36,6 @@
 // Lanes take one after the other `part` scores of a row.
 static inline uint part_of(const uint vocab) { return ((vocab + WG - 1) / WG + 15) / 16 * 16; }
 
-static inline float16 load16(const __global float *const x, const uint i, const uint end)
-{
-    const int16 n = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) + (int)i;
-    const float16 v = vload16(0, x + i);
-    return n < (int)end ? v : (float16)(-INFINITY);
-}
-
 // What all lanes bring, added up; each lane's own stays in `values`.
 static inline ulong sum_lanes(const ulong mine, __local ulong *const values)
 {
@@ -50,17 +46,6 @@ static inline ulong sum_lanes(const ulong mine, __local ulong *const values)
     for (uint i = 0; i < WG; i++)
         sum += values[i];
     return sum;
-}
-
-static inline uint largest_of_lanes(const uint mine, __local ulong *const values)
-{
-    uint largest = 0;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    values[LANE] = mine;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint i = 0; i < WG; i++)
-        largest = max(largest, (uint)values[i]);
-    return largest;
 }
 
 // Finds the probability of ids[row + `first`] in each row, where that is a token; a draft's row goes to number *at of `chances` (and of `kept`, if
@@ -80,7 +65,7 @@ void accept_chance(const __global float *restrict scores, const uint stride, con
     barrier(CLK_GLOBAL_MEM_FENCE); // all lanes have read the number that one writes below
     for (uint i = begin; i < end; i++)
         best = max(best, key(x[i]));
-    best = largest_of_lanes(best, values);
+    best = (uint)largest_of_group(values, best);
     const float top = float_of(best);
     ulong sum = 0;
     for (uint i = begin; i < end; i += 16) {
@@ -89,7 +74,7 @@ void accept_chance(const __global float *restrict scores, const uint stride, con
         for (uint j = 0; j < 16; j++)
             sum += mass(e[j]);
     }
-    sum = sum_lanes(sum, values);
+    sum = sum_of_group(values, sum);
     if (kept) {
         __global float *const to = kept + (size_t)slot * kept_stride;
         for (uint i = begin; i < end; i++)

@@ -32,14 +32,6 @@
 #define LANES 1u
 #endif
 
-static inline float largest_score(const __global ulong *const space, const uint parts)
-{
-    uint largest = 0;
-    for (uint p = 0; p < parts; p++)
-        largest = max(largest, (uint)space[LARGEST(parts) + p]);
-    return float_of(largest);
-}
-
 // Of the numbers that stand from `at` on, one for each part.
 static inline ulong sum_of_row(const __global ulong *const space, const size_t at, const uint parts)
 {

@@ -20,14 +20,6 @@
 #define WG 1
 #endif
 
-static inline float largest_of_row(const __global ulong *const space, const uint parts)
-{
-    uint largest = 0;
-    for (uint p = 0; p < parts; p++)
-        largest = max(largest, (uint)space[LARGEST(parts) + p]);
-    return float_of(largest);
-}
-
 // A part's candidate: the key above, the complement of the id below, so that the largest candidate is the first of the
 // largest logits.
 __kernel void sample_greedy(const __global float *restrict logits, const uint stride, const uint vocab, const uint part,
@@ -64,7 +56,7 @@ __kernel void sample_draw(const __global float *restrict logits, const uint stri
     const uint row = (uint)get_global_id(1);
     const __global float *const x = logits + (size_t)row * stride;
     __global ulong *const space = workspace + row * WORDS(parts);
-    const float largest = largest_of_row(space, parts);
+    const float largest = largest_score(space, parts);
     ulong total = 0;
     for (uint p = 0; p < parts; p++)
         total += space[MASSES(parts) + p];

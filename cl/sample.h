@@ -36,4 +36,13 @@ static inline ulong mass(const float e)
     return e > 0.0f ? (ulong)(long)(e * 1099511627776.0f) : 0;
 }
 
+// The largest score of a row, from those of its parts.
+static inline float largest_score(const __global ulong *const space, const uint parts)
+{
+    uint largest = 0;
+    for (uint p = 0; p < parts; p++)
+        largest = max(largest, (uint)space[LARGEST(parts) + p]);
+    return float_of(largest);
+}
+
 #endif
