@@ -3,10 +3,10 @@
 
 #include "api/api.h"
 #include "core/log.h"
+#include "generation/prefill.h"
 #include "generation/scoring.h"
 
 #define DEFAULT_STRIDE 512u       /* of transformers' documentation */
-#define TUNED_TEXT     2048u      /* ids: a text so long is worth seconds of measuring, once for a device */
 
 static const oclm_score_options      score_defaults = { .struct_size = sizeof score_defaults };
 static const oclm_perplexity_options perplexity_defaults = { .struct_size = sizeof perplexity_defaults, .max_length = OCLM_UNSET, .stride = OCLM_UNSET };
@@ -31,7 +31,7 @@ static uint32_t most_positions(const oclm_model *model)
 static oclm_status open_scoring(const oclm_model *model, uint32_t positions, uint64_t ids, gen_scoring **scoring)
 {
     const model_model *inside = model->inside;
-    const oclm_status  status = ids >= TUNED_TEXT ? dev_matmul_tune(inside->device, inside->weights.dtype) : OCLM_OK;
+    const oclm_status  status = gen_tune_for(inside, ids);
     *scoring = NULL;
     return status == OCLM_OK ? gen_scoring_new(inside, positions, scoring) : status;
 }

@@ -76,8 +76,7 @@ static uint32_t most_guesses(const gen_run *run, uint32_t prompt)
 static oclm_status open_state(assisted *a)
 {
     const gen_run            *run = a->run;
-    const uint32_t            rows = smaller(a->prompt, MODEL_CHUNK_ROWS);
-    const model_state_options options = { .sequences = 1, .max_positions = run->config.limit, .max_rows = rows > a->most + 2 ? rows : a->most + 2, /* accept.h looks at one id more */
+    const model_state_options options = { .sequences = 1, .max_positions = run->config.limit, .max_rows = gen_prefill_rows(&run->config, a->prompt, a->most + 2), /* accept.h looks at one id more */
         .max_logit_rows = a->most + 1, .quantized_cache = run->config.quantized_cache };
     if (!run->place)
         return model_state_new(run->model, &options, &a->state);
@@ -128,7 +127,7 @@ static oclm_status begin(gen_run *run)
     oclm_status status = check(run);
     if (status != OCLM_OK)
         return status;
-    if (gen_is_observed(run) || run->config.guidance_scale != 1.0f) { /* step by step, then, and by two texts: the same without guesses */
+    if (gen_is_observed(run) || gen_is_guided(&run->config)) { /* step by step, then, and by two texts: the same without guesses */
         core_log(OCLM_LOG_INFO, "nothing is guessed ahead: each step's scores are %s", gen_is_observed(run) ? "asked for" : "guided");
         run->mode = &gen_mode_rows;
         return run->mode->begin(run);
@@ -221,8 +220,7 @@ static oclm_status guess(assisted *a, uint32_t *count)
     } else {
         *count = gen_lookup_guess(&a->lookup, most, &ids);
         for (uint32_t i = 0; i < *count; i++) /* what follows an end tells nothing about what follows here */
-            for (uint32_t e = 0; e < config->eos_token_count && i < *count; e++)
-                *count = ids[i] == config->eos_token_ids[e] ? i : *count;
+            *count = gen_is_eos(config, ids[i]) ? i : *count;
     }
     if (*count > 0)
         memcpy(a->text + a->count, ids, *count * sizeof *ids);
@@ -235,10 +233,8 @@ static oclm_status read_text(assisted *a, bool *cancelled)
     const gen_hooks   silent = { .cancel = a->run->hooks.cancel };
     const gen_reading reading = { .ids = a->text, .first = a->state->cache.lengths[0], .count = a->count - 1, .more = 1 };
     const uint32_t    ids = reading.count - reading.first;
-    oclm_status       status = OCLM_OK;
+    oclm_status       status = gen_tune_for(a->run->model, ids);
     *cancelled = false;
-    if (ids >= GEN_TUNED_PROMPT)
-        status = dev_matmul_tune(a->run->model->device, a->run->model->weights.dtype);
     if (status == OCLM_OK && ids > 0)
         status = gen_prefill(a->state, &reading, 1, MODEL_LOGITS_NONE, a->count == a->prompt ? &a->run->hooks : &silent, NULL, cancelled);
     return status;

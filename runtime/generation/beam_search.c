@@ -14,7 +14,6 @@
 #define IN_FLIGHT    2u
 #define TARGET_S     0.06  /* a batch: as long as a search that has stopped may run on */
 #define MOST_STEPS   64u   /* of a batch */
-#define TUNED_PROMPT 2048u /* ids: a prompt so long is worth seconds of measuring, once for a device */
 
 /* ---- Making */
 
@@ -23,26 +22,17 @@ static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
 /* The row that reads a prompt, of those with it or, behind them, of those without. */
 static uint32_t reader(const gen_beam_search *s, uint32_t prompt, uint32_t copy) { return copy * s->beams.rows + prompt * s->beams.beams; }
 
-/* What rows without the prompt begin with: the negative prompt, or the prompt's last id. */
-static gen_prompt without(const gen_run *run, uint32_t prompt)
-{
-    const gen_prompt *p = &run->prompts[prompt];
-    return run->config.negative_prompt.count > 0 ? (gen_prompt){ run->config.negative_prompt.ids, run->config.negative_prompt.count }
-                                                 : (gen_prompt){ p->ids + p->count - 1, 1 };
-}
-
 static oclm_status make_state(gen_beam_search *s)
 {
     const gen_config *c = &s->run->config;
-    const uint32_t    copies = c->guidance_scale != 1.0f ? 2 : 1, new_ids = gen_run_most_new(s->run);
+    const uint32_t    copies = gen_is_guided(c) ? 2 : 1, new_ids = gen_run_most_new(s->run);
     uint64_t          ids = 0;
     s->position = most(c->prompt_length, copies > 1 ? c->negative_prompt.count : 0);
     s->width = s->position + new_ids;
     s->pass_rows = copies * s->run->prompt_count * c->num_beams;
     for (uint32_t i = 0; i < s->run->prompt_count; i++)
-        ids += s->run->prompts[i].count + (copies > 1 ? without(s->run, i).count : 0);
-    const uint32_t            chunk = ids < MODEL_CHUNK_ROWS ? (uint32_t)ids : MODEL_CHUNK_ROWS;
-    const model_state_options options = { .sequences = s->pass_rows, .max_positions = s->width, .max_rows = most(chunk, s->pass_rows),
+        ids += s->run->prompts[i].count + (copies > 1 ? gen_run_without(s->run, i).count : 0);
+    const model_state_options options = { .sequences = s->pass_rows, .max_positions = s->width, .max_rows = gen_prefill_rows(c, ids, s->pass_rows),
                                           .max_logit_rows = s->pass_rows, .quantized_cache = c->quantized_cache, .whole_windows = true };
     return model_state_new(s->run->model, &options, &s->state);
 }
@@ -65,13 +55,8 @@ static oclm_status make_history(gen_beam_search *s)
         goto done;
     for (uint32_t r = 0; r < rows; r++) {
         const gen_prompt *p = &run->prompts[r / c->num_beams];
-        const uint32_t    padding = c->prompt_length - p->count;
-        int32_t          *row = ids + (size_t)r * c->limit;
         numbers[r] = c->prompt_length;
-        numbers[rows + r] = padding;
-        for (uint32_t i = 0; i < padding; i++)
-            row[i] = c->pad_token_id;
-        memcpy(row + padding, p->ids, p->count * sizeof *row);
+        numbers[rows + r] = gen_prompt_pad(p, c->prompt_length, c->pad_token_id, ids + (size_t)r * c->limit);
     }
     if ((status = dev_buffer_new(device, (size_t)rows * c->limit * sizeof *ids, "the histories of rows", &s->history)) == OCLM_OK &&
         (status = dev_buffer_new(device, rows * sizeof *numbers, "the lengths of rows", &s->lengths)) == OCLM_OK &&
@@ -185,13 +170,11 @@ static oclm_status read_prompts(gen_beam_search *s, bool *cancelled)
         return OCLM_ERR_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t   prompt = i % run->prompt_count, copy = i / run->prompt_count;
-        const gen_prompt text = copy == 0 ? run->prompts[prompt] : without(run, prompt);
+        const gen_prompt text = copy == 0 ? run->prompts[prompt] : gen_run_without(run, prompt);
         readings[i] = (gen_reading){ .sequence = reader(s, prompt, copy), .ids = text.ids, .first = 0, .count = text.count };
         ids += text.count;
     }
-    if (ids >= TUNED_PROMPT)
-        status = dev_matmul_tune(run->model->device, run->model->weights.dtype);
-    if (status == OCLM_OK)
+    if ((status = gen_tune_for(run->model, ids)) == OCLM_OK)
         status = read_texts(s, readings, count, s->beams.beams, &run->hooks, cancelled);
     s->run->timing.prefill_tokens = status == OCLM_OK && !*cancelled ? ids : 0;
     core_free(readings);
@@ -225,7 +208,7 @@ static oclm_status read_notes(const gen_beam_search *s, uint32_t steps, gen_note
 static void lay_out(const gen_beam_search *s, const gen_note *notes, uint32_t row, int32_t *ids, gen_reading *reading)
 {
     const uint32_t   within = row % s->beams.rows, prompt = within / s->beams.beams, new_ids = s->enqueued;
-    const gen_prompt text = row < s->beams.rows ? s->run->prompts[prompt] : without(s->run, prompt);
+    const gen_prompt text = row < s->beams.rows ? s->run->prompts[prompt] : gen_run_without(s->run, prompt);
     memcpy(ids, text.ids, text.count * sizeof *ids);
     follow(&s->beams, notes, prompt, notes[(size_t)(new_ids - 1) * s->beams.rows + within], new_ids, ids + text.count, NULL);
     *reading = (gen_reading){ .sequence = row, .ids = ids, .first = 0, .count = text.count + new_ids };
@@ -259,7 +242,7 @@ static oclm_status turn(gen_beam_search *s)
 /* Records a pass that may stand at any position of the same span. */
 static oclm_status record_pass(gen_beam_search *s)
 {
-    const uint32_t spans = s->position / MODEL_SPAN + 1, bound = spans < s->width / MODEL_SPAN + 1 ? spans * MODEL_SPAN : s->width;
+    const uint32_t bound = model_decode_bound(s->position, s->width);
     dev_work      *work = NULL;
     oclm_status    status;
     if (s->pass != NULL && s->bound == bound)
@@ -446,12 +429,9 @@ static oclm_status run_asking(gen_beam_search *s, gen_beams_control *control)
 
 static oclm_finish_reason why(const gen_beam_search *s, uint32_t prompt, const int32_t *ids, uint32_t count, uint32_t steps)
 {
-    const gen_config *c = &s->run->config;
     const gen_prompt *p = &s->run->prompts[prompt];
-    for (uint32_t e = 0; e < c->eos_token_count && count > 0; e++) {
-        if (ids[count - 1] == c->eos_token_ids[e])
-            return OCLM_FINISH_EOS_TOKEN;
-    }
+    if (count > 0 && gen_is_eos(&s->run->config, ids[count - 1]))
+        return OCLM_FINISH_EOS_TOKEN;
     if (s->run->stop != NULL && count > 0 && gen_stop_strings_hit(s->run->stop, p->ids, p->count, ids, count))
         return OCLM_FINISH_STOP_STRING;
     if (count == s->beams.new_limit || count == 0)

@@ -97,7 +97,7 @@ oclm_status gen_beams_new(dev_device *device, cl_command_queue queue, const gen_
     b->prompts = prompts;
     b->beams = config->num_beams;
     b->rows = prompts * config->num_beams;
-    b->copies = config->guidance_scale != 1.0f ? 2 : 1;
+    b->copies = gen_is_guided(config) ? 2 : 1;
     b->vocab = vocab;
     b->stride = stride;
     b->end_count = config->eos_token_count;

@@ -36,6 +36,14 @@ void gen_config_free(gen_config *config)
     gen_config_init(config);
 }
 
+bool gen_is_eos(const gen_config *config, int32_t id)
+{
+    for (uint32_t i = 0; i < config->eos_token_count; i++)
+        if (config->eos_token_ids[i] == id)
+            return true;
+    return false;
+}
+
 /* ---- Lengths ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The length limit. A table of learned positions ends; rotary positions go on, and what a model makes of more than it was

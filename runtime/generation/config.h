@@ -95,6 +95,8 @@ typedef struct gen_config {
 
 void gen_config_init(gen_config *config); /* greedy, everything off, no limit */
 void gen_config_free(gen_config *config); /* leaves an empty one */
+/* Does a sequence end with this token? */
+bool gen_is_eos(const gen_config *config, int32_t id);
 /* Does each row have a second one beside it, without its prompt? */
 static inline bool gen_is_guided(const gen_config *config) { return config->guidance_scale != 1.0f; }
 

@@ -60,10 +60,7 @@ static oclm_status copy_tokens(const gen_merged *merged, size_t offset, gen_ids 
 
 static bool is_an_eos(const gen_config *config, const oclm_sequence_bias *entry)
 {
-    for (uint32_t i = 0; entry->count == 1 && i < config->eos_token_count; i++)
-        if (entry->ids[0] == config->eos_token_ids[i])
-            return true;
-    return false;
+    return entry->count == 1 && gen_is_eos(config, entry->ids[0]);
 }
 
 /* An entry of a caller's list, and where the first with the same ids stands in it. */

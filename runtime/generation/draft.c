@@ -61,10 +61,7 @@ oclm_status gen_draft_new(const model_model *model, const gen_config *config, ui
     if (!draft)
         return status;
     draft->most = most;
-    draft->threshold = config->assistant_confidence_threshold;
-    draft->eos_token_count = config->eos_token_count;
-    for (uint32_t i = 0; i < config->eos_token_count; i++)
-        draft->eos_token_ids[i] = config->eos_token_ids[i];
+    draft->config = config;
     if ((status = fill(draft, model, config, limit)) == OCLM_OK)
         *out = draft;
     else
@@ -136,7 +133,7 @@ static oclm_status read_text(gen_draft *draft, const int32_t *text, uint32_t cou
 /* Records a step that may stand at any position of the same span as `position`. */
 static oclm_status record(gen_draft *draft, uint32_t position)
 {
-    const uint32_t end = (position / MODEL_SPAN + 1) * MODEL_SPAN, bound = end < draft->state->max_positions ? end : draft->state->max_positions;
+    const uint32_t bound = model_decode_bound(position, draft->state->max_positions);
     dev_work      *work = NULL;
     oclm_status    status;
     if (draft->step && draft->bound == bound)
@@ -165,10 +162,7 @@ static oclm_status enqueue_steps(gen_draft *draft, uint32_t first, uint32_t step
 /* Is this the last guess of its round? */
 static bool ends(const gen_draft *draft, const gen_chance *chance)
 {
-    for (uint32_t i = 0; i < draft->eos_token_count; i++)
-        if (chance->id == draft->eos_token_ids[i])
-            return true;
-    return gen_chance_probability(chance) < draft->threshold;
+    return gen_is_eos(draft->config, (int32_t)chance->id) || gen_chance_probability(chance) < draft->config->assistant_confidence_threshold;
 }
 
 /* Takes guesses in, from number `first` on, once they are here. */
@@ -201,7 +195,7 @@ oclm_status gen_draft_guess(gen_draft *draft, const int32_t *text, uint32_t coun
     if ((status = read_text(draft, text, count)) == OCLM_OK && most > 1)
         status = model_decode_begin(state, 1, count + most - 1);
     for (uint32_t next = 0; next < most && more && status == OCLM_OK;) {
-        const uint32_t batch = draft->threshold > 0.0f ? 1 : most - next; /* the first choice is enqueued already */
+        const uint32_t batch = draft->config->assistant_confidence_threshold > 0.0f ? 1 : most - next; /* the first choice is enqueued already */
         status = enqueue_steps(draft, next > 0 ? next - 1 : 0, next > 0 ? batch : batch - 1);
         if (status == OCLM_OK)
             status = take(draft, next, batch, &more);

@@ -21,12 +21,10 @@ typedef struct gen_draft {
     int32_t       *guesses; /* [most] of the last round */
     uint32_t       made, from; /* how many, and the length of the text that they continued */
     uint32_t       most;
-    float          threshold; /* a guess less likely than this is the last of its round */
-    int32_t        eos_token_ids[OCLM_MAX_EOS_TOKENS];
-    uint32_t       eos_token_count;
+    const gen_config *config; /* the run's */
 } gen_draft;
 
-/* `config` is the run's: the small model draws as the large one does, by random numbers of its own. `most`: guesses in a round; texts have at
+/* `config` is the run's, and must outlive the draft: the small model draws as the large one does, by random numbers of its own. `most`: guesses in a round; texts have at
  * most `limit` ids. Errors: as model_state_new(). */
 oclm_status gen_draft_new(const model_model *model, const gen_config *config, uint32_t limit, uint32_t most, gen_draft **draft);
 void        gen_draft_free(gen_draft *draft); /* accepts NULL */

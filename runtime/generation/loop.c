@@ -7,10 +7,8 @@
 
 static oclm_status make_state(const model_model *model, const gen_config *config, const gen_loop_size *size, gen_loop *loop)
 {
-    const uint32_t most = config->prefill_chunk_size > 0 && config->prefill_chunk_size < MODEL_CHUNK_ROWS ? config->prefill_chunk_size : MODEL_CHUNK_ROWS;
-    const uint32_t rows = size->ids < most ? (uint32_t)size->ids : most;
     const model_state_options options = { .sequences = loop->sequences, .max_positions = size->limit,
-        .max_rows = rows < loop->sequences ? loop->sequences : rows, .max_logit_rows = loop->sequences,
+        .max_rows = gen_prefill_rows(config, size->ids, loop->sequences), .max_logit_rows = loop->sequences,
         .quantized_cache = config->quantized_cache };
     return model_state_new(model, &options, &loop->state);
 }
@@ -151,14 +149,11 @@ static oclm_status read_ring(gen_loop *loop, uint32_t first, uint32_t steps, int
 
 oclm_status gen_loop_first(gen_loop *loop, int32_t *ids, cl_event *ready)
 {
-    oclm_status status;
-    if ((status = dev_work_enqueue(loop->choose, loop->state->queue, NULL)) != OCLM_OK ||
-        (status = read_ring(loop, loop->chosen, 1, ids, ready)) != OCLM_OK) {
-        (void)gen_loop_drain(loop);
-        return status;
-    }
-    loop->chosen++;
-    return OCLM_OK;
+    const oclm_status status = dev_work_enqueue(loop->choose, loop->state->queue, NULL);
+    if (status == OCLM_OK)
+        return gen_loop_chosen(loop, ids, ready);
+    (void)gen_loop_drain(loop);
+    return status;
 }
 
 oclm_status gen_loop_begin(gen_loop *loop)
@@ -176,8 +171,7 @@ oclm_status gen_loop_begin(gen_loop *loop)
 /* Records a step that may stand at any position of the same span as `position`. */
 static oclm_status record(gen_loop *loop, uint32_t position)
 {
-    const uint32_t spans = position / MODEL_SPAN + 1;
-    const uint32_t bound = spans < loop->limit / MODEL_SPAN + 1 ? spans * MODEL_SPAN : loop->limit;
+    const uint32_t bound = model_decode_bound(position, loop->limit);
     dev_work      *work = NULL;
     oclm_status    status;
     if (loop->step && loop->bound == bound)

@@ -1,6 +1,4 @@
 /* loop_read.c: a loop's texts are read side by side; the rows that continue one then share its pages and begin with its logits. */
-#include <string.h>
-
 #include "generation/loop.h"
 
 /* Gives each row that continues a text a copy of the logits behind it. */
@@ -51,11 +49,8 @@ static oclm_status send_history(const gen_loop *loop, uint32_t row, const gen_pr
 {
     const gen_rows  *r = &loop->scored;
     cl_command_queue queue = loop->state->queue;
-    const uint32_t   padding = longest - prompt->count;
+    const uint32_t   padding = gen_prompt_pad(prompt, longest, loop->pad_token_id, room);
     oclm_status      status;
-    for (uint32_t i = 0; i < padding; i++)
-        room[i] = loop->pad_token_id;
-    memcpy(room + padding, prompt->ids, prompt->count * sizeof *room);
     if ((status = dev_buffer_write(queue, &r->history, (size_t)row * r->history_stride * sizeof *room, room, longest * sizeof *room)) != OCLM_OK ||
         (status = dev_buffer_write(queue, &r->lengths, row * sizeof longest, &longest, sizeof longest)) != OCLM_OK)
         return status;

@@ -3,6 +3,20 @@
 
 #include <string.h>
 
+#define TUNED_IDS 2048u
+
+oclm_status gen_tune_for(const model_model *model, uint64_t ids)
+{
+    return ids >= TUNED_IDS ? dev_matmul_tune(model->device, model->weights.dtype) : OCLM_OK;
+}
+
+uint32_t gen_prefill_rows(const gen_config *config, uint64_t ids, uint32_t least)
+{
+    const uint32_t chunk = config->prefill_chunk_size > 0 && config->prefill_chunk_size < MODEL_CHUNK_ROWS ? config->prefill_chunk_size : MODEL_CHUNK_ROWS;
+    const uint32_t rows = ids < chunk ? (uint32_t)ids : chunk;
+    return rows < least ? least : rows;
+}
+
 typedef struct prefill {
     model_state       *state;
     const gen_reading *readings;

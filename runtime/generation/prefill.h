@@ -11,6 +11,11 @@ typedef struct gen_reading {
     uint32_t       more;         /* ids of the same prompt that the caller reads next, in a pass of its own; 0 */
 } gen_reading;
 
+/* Where so many ids are to be read that it is worth seconds of measuring, once for a device: measures (dev_matmul_tune()). */
+oclm_status gen_tune_for(const model_model *model, uint64_t ids);
+/* Rows of a pass, of a state that is to read so many ids: prefill_chunk_size, or model's own choice; at least `least`. */
+uint32_t    gen_prefill_rows(const gen_config *config, uint64_t ids, uint32_t least);
+
 /* Enqueues all passes, waiting for each but the last: hooks->progress and hooks->cancel are asked before each. `wanted` is MODEL_LOGITS_LAST or
  * MODEL_LOGITS_NONE. The logits behind each prompt's last id come to its row of `kept`, float32 [count][logits_stride]; of one prompt alone, where
  * `kept` is NULL, they lie in row 0 of state->logits. `*cancelled`: hooks->cancel was set before the end.

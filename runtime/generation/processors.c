@@ -190,7 +190,7 @@ static oclm_status lists_new(gen_processors *p, cl_command_queue queue, const ge
 
 oclm_status gen_processors_new(dev_device *device, cl_command_queue queue, const gen_config *config, const gen_rows *rows, gen_processors **out)
 {
-    const bool      guided = config->guidance_scale != 1.0f;
+    const bool      guided = gen_is_guided(config);
     gen_processors *p = core_alloc_zero(1, sizeof *p, "logits processors");
     oclm_status     status = OCLM_ERR_MEMORY;
     size_t          bytes = 0;

@@ -207,16 +207,11 @@ static uint64_t count_ids(const rows *r)
 static oclm_status list_texts(rows *r)
 {
     const gen_run *run = r->run;
-    const gen_ids *negative = &run->config.negative_prompt;
     r->text_count = gen_is_guided(&run->config) ? 2 * run->prompt_count : run->prompt_count;
     if ((r->texts = core_alloc_array(r->text_count, sizeof *r->texts, "the prompts to read")) == NULL)
         return OCLM_ERR_MEMORY;
     for (uint32_t i = 0; i < r->text_count; i++) {
-        const gen_prompt *prompt = &run->prompts[i % run->prompt_count];
-        if (i < run->prompt_count)
-            r->texts[i] = *prompt;
-        else
-            r->texts[i] = negative->count > 0 ? (gen_prompt){ negative->ids, negative->count } : (gen_prompt){ prompt->ids + prompt->count - 1, 1 };
+        r->texts[i] = i < run->prompt_count ? run->prompts[i] : gen_run_without(run, i - run->prompt_count);
         r->longest = r->texts[i].count > r->longest ? r->texts[i].count : r->longest;
     }
     return OCLM_OK;
@@ -278,7 +273,7 @@ static oclm_status read_prompts(rows *r, bool *cancelled)
 {
     gen_run       *run = r->run;
     const uint64_t count = count_ids(r) - r->held;
-    oclm_status    status = count >= GEN_TUNED_PROMPT ? dev_matmul_tune(run->model->device, run->model->weights.dtype) : OCLM_OK;
+    oclm_status    status = gen_tune_for(run->model, count);
     *cancelled = false;
     if (status == OCLM_OK)
         status = gen_loop_prefill(r->loop, r->texts, r->held, &run->hooks, cancelled);

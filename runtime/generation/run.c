@@ -24,6 +24,22 @@ uint32_t gen_place_go_on(gen_place *place)
     return place->held;
 }
 
+uint32_t gen_prompt_pad(const gen_prompt *prompt, uint32_t length, int32_t pad_token_id, int32_t *row)
+{
+    const uint32_t padding = length - prompt->count;
+    for (uint32_t i = 0; i < padding; i++)
+        row[i] = pad_token_id;
+    memcpy(row + padding, prompt->ids, prompt->count * sizeof *row);
+    return padding;
+}
+
+gen_prompt gen_run_without(const gen_run *run, uint32_t prompt)
+{
+    const gen_ids    *negative = &run->config.negative_prompt;
+    const gen_prompt *p = &run->prompts[prompt];
+    return negative->count > 0 ? (gen_prompt){ negative->ids, negative->count } : (gen_prompt){ p->ids + p->count - 1, 1 };
+}
+
 /* ---- Making and freeing */
 
 static const gen_prompt *prompt_of(const gen_run *run, uint32_t sequence)
@@ -50,16 +66,12 @@ static oclm_status make_sequences(gen_run *run)
     if ((run->sequences = core_alloc_zero(run->sequence_count, sizeof *run->sequences, "the sequences")) == NULL)
         return OCLM_ERR_MEMORY;
     for (uint32_t i = 0; i < run->sequence_count && status == OCLM_OK; i++) {
-        const gen_prompt *prompt = prompt_of(run, i);
-        const uint32_t    padding = run->config.prompt_length - prompt->count;
-        gen_sequence     *s = &run->sequences[i];
+        gen_sequence *s = &run->sequences[i];
         s->score = NAN;
         s->finish_reason = OCLM_FINISH_NONE;
         if ((status = make_room(run, s, most < FIRST_CAPACITY ? most : FIRST_CAPACITY)) != OCLM_OK)
             break;
-        for (uint32_t j = 0; j < padding; j++)
-            s->history[j] = run->config.pad_token_id;
-        memcpy(s->history + padding, prompt->ids, prompt->count * sizeof *s->history);
+        (void)gen_prompt_pad(prompt_of(run, i), run->config.prompt_length, run->config.pad_token_id, s->history);
     }
     return status;
 }
@@ -203,21 +215,12 @@ void gen_run_end_all(gen_run *run, oclm_finish_reason reason)
 
 /* ---- New ids */
 
-static bool is_end(const gen_config *config, int32_t id)
-{
-    for (uint32_t i = 0; i < config->eos_token_count; i++) {
-        if (config->eos_token_ids[i] == id)
-            return true;
-    }
-    return false;
-}
-
 /* Why a sequence ends with its newest id. */
 static oclm_finish_reason why_ended(const gen_run *run, uint32_t sequence)
 {
     const gen_sequence *s = &run->sequences[sequence];
     const gen_prompt   *prompt = prompt_of(run, sequence);
-    if (is_end(&run->config, s->ids[s->count - 1]))
+    if (gen_is_eos(&run->config, s->ids[s->count - 1]))
         return OCLM_FINISH_EOS_TOKEN;
     if (run->stop != NULL && gen_stop_strings_hit(run->stop, prompt->ids, prompt->count, s->ids, s->count))
         return OCLM_FINISH_STOP_STRING;

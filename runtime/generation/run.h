@@ -9,14 +9,15 @@
 #include "generation/stop_strings.h"
 #include "model/forward.h"
 
-#define GEN_TUNED_PROMPT 2048u /* ids: a prompt so long is worth seconds of measuring, once for a device (dev_matmul_tune()) */
-
 typedef struct gen_run gen_run;
 
 typedef struct gen_prompt {
     const int32_t *ids;
     uint32_t       count;
 } gen_prompt;
+
+/* Writes a prompt to `row` [length], `length` >= its own, behind padding; how much of that. */
+uint32_t gen_prompt_pad(const gen_prompt *prompt, uint32_t length, int32_t pad_token_id, int32_t *row);
 
 typedef struct gen_hooks {
     oclm_token_callback    on_tokens; /* may be NULL, as all here */
@@ -98,6 +99,8 @@ oclm_status gen_run_deliver_whole(gen_run *run, uint32_t sequence, const int32_t
 oclm_finish_reason gen_run_interrupted(const gen_run *run);
 /* Ends what has not ended yet. */
 void        gen_run_end_all(gen_run *run, oclm_finish_reason reason);
+/* With guidance, what a prompt's second rows begin with: the negative prompt, or the prompt's last id. */
+gen_prompt  gen_run_without(const gen_run *run, uint32_t prompt);
 /* New tokens of a row at most: the same for all of a batch. */
 uint32_t    gen_run_most_new(const gen_run *run);
 

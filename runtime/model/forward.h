@@ -103,6 +103,12 @@ oclm_status model_profile_last(model_state *state);
  * positions and sequences and leaves logits row by row. Nothing of the host is read when it is enqueued; pages must have been
  * reserved (model_decode_begin). `length_bound`: no position reaches it. */
 oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t rows, uint32_t length_bound);
+/* The bound that a pass at `position` is recorded with, so that it serves the positions after it too, as far as `limit`. */
+static inline uint32_t model_decode_bound(uint32_t position, uint32_t limit)
+{
+    const uint32_t end = (position / MODEL_SPAN + 1) * MODEL_SPAN;
+    return end < limit ? end : limit;
+}
 /* Reserves pages up to `length_bound` positions for sequences 0 .. rows - 1, sends positions (each sequence's length) and tiles. */
 oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t length_bound);
 /* Tells the state that sequences 0 .. rows - 1 have `length` positions now: what the decoding loop wrote is kept up to there. */
