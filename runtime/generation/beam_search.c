@@ -9,18 +9,14 @@
 
 #include "core/log.h"
 #include "core/platform.h"
+#include "generation/pace.h"
 #include "model/cache_reorder.h"
 
-#define IN_FLIGHT    2u
-#define TARGET_S     0.06  /* a batch: as long as a search that has stopped may run on */
-#define MOST_STEPS   64u   /* of a batch */
+#define MOST_STEPS 64u   /* of a batch */
 
 /* ---- Making */
 
 static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
-/* The row that reads a prompt, of those with it or, behind them, of those without. */
-static uint32_t reader(const gen_beam_search *s, uint32_t prompt, uint32_t copy) { return copy * s->beams.rows + prompt * s->beams.beams; }
 
 static oclm_status make_state(gen_beam_search *s)
 {
@@ -128,31 +124,10 @@ static oclm_status begin(gen_run *run)
 
 /* ---- Reading prompts */
 
-static oclm_status copy_row(const gen_beam_search *s, const dev_buffer *from, uint32_t from_row, uint32_t to_row)
+/* Reads texts, each for `share` rows that begin as one. */
+static oclm_status read_texts(gen_beam_search *s, const gen_prompt *texts, uint32_t count, uint32_t share, const gen_hooks *hooks, bool *cancelled)
 {
-    const size_t row = s->state->logits_stride * sizeof(float);
-    const cl_int error = clEnqueueCopyBuffer(s->state->queue, from->memory, s->state->logits.memory, from_row * row, to_row * row, row, 0, NULL, NULL);
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "copying the logits of a prompt");
-}
-
-/* Reads `count` texts, each into the first of `share` rows that begin as one; the others then share its pages, and all have its logits. */
-static oclm_status read_texts(gen_beam_search *s, const gen_reading *readings, uint32_t count, uint32_t share, const gen_hooks *hooks, bool *cancelled)
-{
-    dev_device *device = s->run->model->device;
-    dev_buffer  kept = { NULL, 0 };
-    oclm_status status = dev_buffer_new(device, (size_t)count * s->state->logits_stride * sizeof(float), "the logits of prompts", &kept);
-    if (status == OCLM_OK)
-        status = gen_prefill(s->state, readings, count, MODEL_LOGITS_LAST, hooks, &kept, cancelled);
-    for (uint32_t i = 0; i < count && status == OCLM_OK && !*cancelled; i++) {
-        for (uint32_t k = 0; k < share && status == OCLM_OK; k++) {
-            status = copy_row(s, &kept, i, readings[i].sequence + k);
-            if (status == OCLM_OK && k > 0)
-                status = model_cache_fork(&s->state->cache, s->state->queue, readings[i].sequence, readings[i].sequence + k);
-        }
-    }
-    if (status == OCLM_OK)
-        status = dev_finish(s->state->queue);
-    dev_buffer_free(device, &kept);
+    oclm_status status = gen_read_texts(s->state, texts, count, share, 0, hooks, cancelled);
     if (status == OCLM_OK && !*cancelled)
         status = model_decode_begin(s->state, s->pass_rows, s->width);
     s->fresh = true;
@@ -163,21 +138,19 @@ static oclm_status read_prompts(gen_beam_search *s, bool *cancelled)
 {
     const gen_run *run = s->run;
     const uint32_t count = s->beams.copies * run->prompt_count;
-    gen_reading   *readings = core_alloc_array(count, sizeof *readings, "the prompts");
+    gen_prompt    *texts = core_alloc_array(count, sizeof *texts, "the prompts");
     uint64_t       ids = 0;
     oclm_status    status = OCLM_OK;
-    if (readings == NULL)
+    if (texts == NULL)
         return OCLM_ERR_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t   prompt = i % run->prompt_count, copy = i / run->prompt_count;
-        const gen_prompt text = copy == 0 ? run->prompts[prompt] : gen_run_without(run, prompt);
-        readings[i] = (gen_reading){ .sequence = reader(s, prompt, copy), .ids = text.ids, .first = 0, .count = text.count };
-        ids += text.count;
+        texts[i] = i < run->prompt_count ? run->prompts[i] : gen_run_without(run, i - run->prompt_count);
+        ids += texts[i].count;
     }
     if ((status = gen_tune_for(run->model, ids)) == OCLM_OK)
-        status = read_texts(s, readings, count, s->beams.beams, &run->hooks, cancelled);
+        status = read_texts(s, texts, count, s->beams.beams, &run->hooks, cancelled);
     s->run->timing.prefill_tokens = status == OCLM_OK && !*cancelled ? ids : 0;
-    core_free(readings);
+    core_free(texts);
     return status;
 }
 
@@ -205,34 +178,34 @@ static oclm_status read_notes(const gen_beam_search *s, uint32_t steps, gen_note
 
 /* ---- Reading all anew, where positions beyond a length turn differently */
 
-static void lay_out(const gen_beam_search *s, const gen_note *notes, uint32_t row, int32_t *ids, gen_reading *reading)
+static void lay_out(const gen_beam_search *s, const gen_note *notes, uint32_t row, int32_t *ids, gen_prompt *whole)
 {
     const uint32_t   within = row % s->beams.rows, prompt = within / s->beams.beams, new_ids = s->enqueued;
     const gen_prompt text = row < s->beams.rows ? s->run->prompts[prompt] : gen_run_without(s->run, prompt);
     memcpy(ids, text.ids, text.count * sizeof *ids);
     follow(&s->beams, notes, prompt, notes[(size_t)(new_ids - 1) * s->beams.rows + within], new_ids, ids + text.count, NULL);
-    *reading = (gen_reading){ .sequence = row, .ids = ids, .first = 0, .count = text.count + new_ids };
+    *whole = (gen_prompt){ ids, text.count + new_ids };
 }
 
 static oclm_status turn(gen_beam_search *s)
 {
     static const gen_hooks silent = { 0 };
     gen_note    *notes = NULL;
-    gen_reading *readings = core_alloc_array(s->pass_rows, sizeof *readings, "the rows that are read anew");
+    gen_prompt  *texts = core_alloc_array(s->pass_rows, sizeof *texts, "the rows that are read anew");
     int32_t     *ids = core_alloc_array((size_t)s->pass_rows * s->width, sizeof *ids, "the rows that are read anew");
     bool         cancelled = false;
-    oclm_status  status = readings != NULL && ids != NULL ? read_notes(s, s->enqueued, &notes) : OCLM_ERR_MEMORY;
+    oclm_status  status = texts != NULL && ids != NULL ? read_notes(s, s->enqueued, &notes) : OCLM_ERR_MEMORY;
     for (uint32_t r = 0; r < s->pass_rows && status == OCLM_OK; r++) {
-        lay_out(s, notes, r, ids + (size_t)r * s->width, &readings[r]);
+        lay_out(s, notes, r, ids + (size_t)r * s->width, &texts[r]);
         model_decode_end(s->state, r, 0);
     }
     model_reorder_end(&s->state->cache);
     if (status == OCLM_OK)
-        status = read_texts(s, readings, s->pass_rows, 1, &silent, &cancelled);
+        status = read_texts(s, texts, s->pass_rows, 1, &silent, &cancelled);
     s->turning = UINT32_MAX;
     s->position++; /* what the last step chose has been read, too */
     core_free(notes);
-    core_free(readings);
+    core_free(texts);
     core_free(ids);
     return status;
 }
@@ -333,7 +306,7 @@ typedef struct batch {
 
 typedef struct ahead {
     gen_beam_search *search;
-    batch            flight[IN_FLIGHT]; /* a ring: oldest first */
+    batch            flight[GEN_IN_FLIGHT]; /* a ring: oldest first */
     uint32_t         oldest, flying, size;
 } ahead;
 
@@ -341,13 +314,13 @@ static bool may_launch(const ahead *a)
 {
     const gen_beam_search *s = a->search;
     const bool             turns = s->enqueued > 0 && s->position == s->turning;
-    return a->flying < IN_FLIGHT && s->enqueued < s->beams.new_limit && !(turns && a->flying > 0);
+    return a->flying < GEN_IN_FLIGHT && s->enqueued < s->beams.new_limit && !(turns && a->flying > 0);
 }
 
 static oclm_status launch(ahead *a)
 {
     gen_beam_search *s = a->search;
-    batch           *next = &a->flight[(a->oldest + a->flying) % IN_FLIGHT];
+    batch           *next = &a->flight[(a->oldest + a->flying) % GEN_IN_FLIGHT];
     const uint32_t   left = s->beams.new_limit - s->enqueued, wanted = left < a->size ? left : a->size;
     oclm_status      status = OCLM_OK;
     next->ready = NULL;
@@ -374,16 +347,9 @@ static oclm_status land(ahead *a, batch *landed)
     error = clWaitForEvents(1, &oldest->ready);
     clReleaseEvent(oldest->ready);
     *landed = *oldest;
-    a->oldest = (a->oldest + 1) % IN_FLIGHT;
+    a->oldest = (a->oldest + 1) % GEN_IN_FLIGHT;
     a->flying--;
     return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for a beam search");
-}
-
-/* Grows slowly, at most doubling, because the first batches carry what only first steps cost; shrinks at once. */
-static void adapt(ahead *a, uint32_t count, double seconds)
-{
-    const double fitting = seconds > 0 ? TARGET_S * (double)count / seconds : MOST_STEPS, largest = 2.0 * a->size < MOST_STEPS ? 2.0 * a->size : MOST_STEPS;
-    a->size = fitting < 1 ? 1 : (uint32_t)(fitting < largest ? fitting : largest);
 }
 
 static oclm_status run_ahead(gen_beam_search *s, gen_beams_control *control)
@@ -400,7 +366,7 @@ static oclm_status run_ahead(gen_beam_search *s, gen_beams_control *control)
         *control = landed.control;
         const double now = core_seconds();
         if (control->steps > 1)
-            adapt(&a, landed.count, now - before);
+            a.size = gen_next_batch(a.size, MOST_STEPS, landed.count, now - before);
         else
             s->run->timing.prefill_s = now - s->run->started;
         before = now;
@@ -408,7 +374,7 @@ static oclm_status run_ahead(gen_beam_search *s, gen_beams_control *control)
             status = force(s, gen_run_interrupted(s->run));
     }
     (void)dev_finish(s->state->queue); /* what is in flight writes here */
-    for (; a.flying > 0; a.flying--, a.oldest = (a.oldest + 1) % IN_FLIGHT)
+    for (; a.flying > 0; a.flying--, a.oldest = (a.oldest + 1) % GEN_IN_FLIGHT)
         clReleaseEvent(a.flight[a.oldest].ready);
     return status;
 }

@@ -84,10 +84,6 @@ oclm_status gen_loop_new(const model_model *model, const gen_config *config, con
         goto done;
     if (state && config->quantized_cache && !state->cache.quantized)
         core_log(OCLM_LOG_WARNING, "cache_implementation (=quantized) has no effect in a session of 32 bits: open it with quantized_cache");
-    const size_t row_bytes = loop->state->logits_stride * sizeof(float);
-    if (loop->texts > 1 &&
-        (status = dev_buffer_new(model->device, loop->texts * row_bytes, "the logits of prompts read side by side", &loop->kept)) != OCLM_OK)
-        goto done;
     loop->pad_token_id = config->pad_token_id;
     loop->scored = (gen_rows){ .rows = loop->rows, .vocab = model->architecture.vocab_size, .stride = loop->state->logits_stride,
                                .rows_per_prompt = loop->each };
@@ -119,7 +115,6 @@ void gen_loop_free(gen_loop *loop)
         dev_buffer_free(device, &loop->scored.history);
         dev_buffer_free(device, &loop->scored.lengths);
         dev_buffer_free(device, &loop->scored.begins);
-        dev_buffer_free(device, &loop->kept);
         if (!loop->borrowed)
             model_state_free(loop->state);
     }

@@ -23,7 +23,6 @@ typedef struct gen_loop {
     gen_rows     scored;   /* those rows of scores; a history only where processors ask for it */
     gen_processors *processors;
     gen_sampler  sampler;
-    dev_buffer   kept;     /* float32 [texts][logits_stride]: logits behind texts that are read side by side; else empty */
     dev_work    *choose;   /* a token from the logits of a prefill */
     dev_work    *step;     /* one decoding step: forward pass, choice, next position */
     int32_t      pad_token_id;

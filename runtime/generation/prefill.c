@@ -110,3 +110,51 @@ oclm_status gen_prefill(model_state *state, const gen_reading *readings, uint32_
     core_free(p.pieces);
     return status;
 }
+
+/* ---- Texts that several sequences continue */
+
+/* Gives each sequence a copy of the logits behind its text: of one text, they lie in row 0. */
+static oclm_status spread_logits(const model_state *state, const dev_buffer *kept, uint32_t count, uint32_t each)
+{
+    const size_t bytes = state->logits_stride * sizeof(float);
+    const bool   several = count > 1;
+    const cl_mem from = several ? kept->memory : state->logits.memory;
+    cl_int       error = CL_SUCCESS;
+    for (uint32_t row = several ? 0 : 1; row < count * each && error == CL_SUCCESS; row++)
+        error = clEnqueueCopyBuffer(state->queue, from, state->logits.memory, row / each * bytes, row * bytes, bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "copying the logits of prompts to %u rows", count * each);
+}
+
+static oclm_status share_pages(model_state *state, uint32_t sequences, uint32_t each)
+{
+    oclm_status status = OCLM_OK;
+    for (uint32_t s = 0; s < sequences && status == OCLM_OK; s++) {
+        if (s % each > 0)
+            status = model_cache_fork(&state->cache, state->queue, s - s % each, s);
+    }
+    return status;
+}
+
+oclm_status gen_read_texts(model_state *state, const gen_prompt *texts, uint32_t count, uint32_t each, uint32_t first, const gen_hooks *hooks,
+                           bool *cancelled)
+{
+    gen_reading *readings = core_alloc_array(count, sizeof *readings, "the prompts to read");
+    dev_buffer   kept = { NULL, 0 };
+    oclm_status  status = readings != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    *cancelled = false;
+    for (uint32_t i = 0; i < count && status == OCLM_OK; i++)
+        readings[i] = (gen_reading){ .sequence = i * each, .ids = texts[i].ids, .first = first, .count = texts[i].count };
+    if (status == OCLM_OK && count > 1)
+        status = dev_buffer_new(state->model->device, count * state->logits_stride * sizeof(float), "the logits of prompts read side by side", &kept);
+    if (status == OCLM_OK)
+        status = gen_prefill(state, readings, count, MODEL_LOGITS_LAST, hooks, count > 1 ? &kept : NULL, cancelled);
+    if (status == OCLM_OK && !*cancelled && (status = spread_logits(state, &kept, count, each)) == OCLM_OK)
+        status = share_pages(state, count * each, each);
+    if (kept.memory != NULL) {
+        const oclm_status finished = dev_finish(state->queue); /* nothing may still read from it */
+        status = status == OCLM_OK ? finished : status;
+        dev_buffer_free(state->model->device, &kept);
+    }
+    core_free(readings);
+    return status;
+}

@@ -23,4 +23,9 @@ uint32_t    gen_prefill_rows(const gen_config *config, uint64_t ids, uint32_t le
 oclm_status gen_prefill(model_state *state, const gen_reading *readings, uint32_t count, model_logits wanted, const gen_hooks *hooks,
                         const dev_buffer *kept, bool *cancelled);
 
+/* Reads `count` texts from id `first` of each on, text i for the sequences i * each .. i * each + each - 1, as gen_prefill(): once, by the first
+ * of them, whose pages the others then share. Each has the logits behind its text in its own row of state->logits. */
+oclm_status gen_read_texts(model_state *state, const gen_prompt *texts, uint32_t count, uint32_t each, uint32_t first, const gen_hooks *hooks,
+                           bool *cancelled);
+
 #endif

@@ -1,6 +1,6 @@
 /* rows.c: rows side by side, each its own sequence: greedy search and sampling. Keeps the device busy and the reader content. Two batches of steps
  * are in flight: while the host looks at the tokens of one, the device works on the next. A batch is small at first, so that text starts at
- * once, and then as large as takes TARGET_S: tokens arrive in a steady stream, and few steps are made for nothing when an end-of-sequence
+ * once, and then as large as takes GEN_BATCH_S: tokens arrive in a steady stream, and few steps are made for nothing when an end-of-sequence
  * token comes. Steps never pass the length limit, so only an early end discards any. Rows that have ended are computed on, unheard, until all
  * have. */
 #include <math.h>
@@ -9,9 +9,8 @@
 #include "core/platform.h"
 #include "generation/loop.h"
 #include "generation/observe.h"
+#include "generation/pace.h"
 
-#define IN_FLIGHT 2u
-#define TARGET_S 0.06                        /* a batch; two are in flight, so an early end costs at most twice this */
 #define LARGEST_BATCH (GEN_RING_STEPS / 4u)
 
 typedef struct batch {
@@ -27,7 +26,7 @@ typedef struct rows {
     bool      read;              /* the prompts have been */
     uint32_t  total;             /* new tokens of a row at most */
     uint32_t  enqueued;          /* new tokens of a row that are on their way or here */
-    batch     flight[IN_FLIGHT]; /* oldest first */
+    batch     flight[GEN_IN_FLIGHT]; /* oldest first */
     uint32_t  flying;
     uint32_t  batch_size, most;  /* steps */
     double    before;            /* when the last batch landed */
@@ -146,7 +145,7 @@ static oclm_status launch(rows *r)
 
 static oclm_status launch_ahead(rows *r)
 {
-    const uint32_t ahead = r->observed ? 1 : IN_FLIGHT;
+    const uint32_t ahead = r->observed ? 1 : GEN_IN_FLIGHT;
     oclm_status    status = OCLM_OK;
     while (r->flying < ahead && r->enqueued < r->total && !(must_turn(r) && r->flying > 0) && r->run->ended < r->run->sequence_count &&
            status == OCLM_OK)
@@ -161,8 +160,8 @@ static oclm_status land(rows *r, batch *landed)
 {
     cl_int error;
     *landed = r->flight[0];
-    memmove(r->flight, r->flight + 1, (IN_FLIGHT - 1) * sizeof r->flight[0]);
-    r->flight[IN_FLIGHT - 1].ids = landed->ids;
+    memmove(r->flight, r->flight + 1, (GEN_IN_FLIGHT - 1) * sizeof r->flight[0]);
+    r->flight[GEN_IN_FLIGHT - 1].ids = landed->ids;
     r->flying--;
     error = clWaitForEvents(1, &landed->ready);
     clReleaseEvent(landed->ready);
@@ -183,14 +182,6 @@ static oclm_status deliver(rows *r, const batch *landed)
         status = gen_run_deliver(run, row, r->column, landed->count, &taken);
     }
     return status;
-}
-
-/* Grows slowly, at most doubling, because the first batches carry what only first steps cost; shrinks at once. */
-static void adapt(rows *r, const batch *landed, double seconds)
-{
-    const double fitting = seconds > 0 ? TARGET_S * (double)landed->count / seconds : r->most;
-    const double most = 2.0 * r->batch_size < r->most ? 2.0 * r->batch_size : r->most;
-    r->batch_size = fitting < 1 ? 1 : (uint32_t)(fitting < most ? fitting : most);
 }
 
 /* ---- The mode */
@@ -235,7 +226,7 @@ static oclm_status make_pieces(rows *r)
 
 static oclm_status make_landing(rows *r)
 {
-    for (uint32_t i = 0; i < IN_FLIGHT; i++) {
+    for (uint32_t i = 0; i < GEN_IN_FLIGHT; i++) {
         r->flight[i].ids = core_alloc_array((size_t)r->most * r->run->sequence_count, sizeof(int32_t), "the new tokens that arrive");
         if (r->flight[i].ids == NULL)
             return OCLM_ERR_MEMORY;
@@ -300,7 +291,7 @@ static oclm_status next(gen_run *run, bool *more)
         return status;
     now = core_seconds();
     if (landed.first > 0)
-        adapt(r, &landed, now - r->before);
+        r->batch_size = gen_next_batch(r->batch_size, r->most, landed.count, now - r->before);
     r->before = now;
     if ((status = deliver(r, &landed)) == OCLM_OK && gen_run_interrupted(run) != OCLM_FINISH_NONE)
         gen_run_end_all(run, gen_run_interrupted(run));
@@ -333,7 +324,7 @@ static void end(gen_run *run)
     gen_loop_free(r->loop); /* waits: what is still in flight writes to the batches */
     while (r->flying > 0)
         clReleaseEvent(r->flight[--r->flying].ready);
-    for (uint32_t i = 0; i < IN_FLIGHT; i++)
+    for (uint32_t i = 0; i < GEN_IN_FLIGHT; i++)
         core_free(r->flight[i].ids);
     for (int i = 0; i <= GEN_STAGE_LAST; i++)
         dev_work_free(r->stages[i]);
