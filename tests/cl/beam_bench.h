@@ -4,6 +4,7 @@
 
 #include "cl/launches.h"
 #include "generation/beams.h"
+#include "cl/both_ways.h"
 
 #define PADDING 3u /* floats behind a row of scores: not a number, which is larger than all */
 
@@ -15,26 +16,6 @@ typedef struct beam_bench {
     gen_beams_rows rows;
     dev_work      *choice, *step;
 } beam_bench;
-
-/* Work-items of a group that share a part of a row: both ways are tested on every device, whichever it takes by default. */
-static uint32_t sharing_group = 1;
-
-static inline int share_parts(void **state)
-{
-    (void)state;
-    sharing_group = 128;
-    return 0;
-}
-
-static inline int share_nothing(void **state)
-{
-    (void)state;
-    sharing_group = 1;
-    return 0;
-}
-
-#define BOTH_WAYS(test)                                                                                                                \
-    { #test " (a work-item a part)", test, share_nothing, NULL, NULL }, { #test " (a group of lanes a part)", test, share_parts, NULL, NULL }
 
 static inline dev_buffer filled_ints(dev_device *device, size_t count, int32_t value)
 {

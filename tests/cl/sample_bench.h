@@ -5,6 +5,7 @@
 
 #include "cl/matrices.h"
 #include "generation/sampler.h"
+#include "cl/both_ways.h"
 
 #define PADDING 3u
 #define HISTORY 16u /* ids of a row that are kept */
@@ -13,25 +14,6 @@
 #define OFF                                                                                                                                    \
     .guidance_scale = 1.0f, .encoder_repetition_penalty = 1.0f, .repetition_penalty = 1.0f, .forced_bos_token_id = -1,                         \
     .exponential_decay_start = OCLM_UNSET, .exponential_decay_factor = 1.0f, .top_h = NAN, .min_p = NAN, .typical_p = 1.0f, .min_keep = 1
-
-/* Work-items of a group that share a part of a row: both ways are tested on every device, whichever it takes by default. */
-static uint32_t sharing_group = 1;
-
-static inline int share_parts(void **state)
-{
-    (void)state;
-    sharing_group = 128;
-    return 0;
-}
-
-static inline int share_nothing(void **state)
-{
-    (void)state;
-    sharing_group = 1;
-    return 0;
-}
-
-#define BOTH_WAYS(test)                                                                                                                { #test " (a work-item a part)", test, share_nothing, NULL, NULL }, { #test " (a group of lanes a part)", test, share_parts, NULL, NULL }
 
 typedef struct bench {
     dev_device     *device;

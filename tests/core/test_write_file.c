@@ -8,30 +8,7 @@
 
 #include "core/child.h"
 #include "core/platform.h"
-#include "core/folder.h"
-
-static bool count_name(const char *name, void *user)
-{
-    (void)name;
-    ++*(size_t *)user;
-    return true;
-}
-
-static size_t count_entries(void)
-{
-    size_t count = 0;
-    assert_int_equal(core_folder_list(folder, count_name, &count), OCLM_OK);
-    return count;
-}
-
-static void expect_content(const char *path, const char *want)
-{
-    char  *data;
-    size_t length;
-    assert_int_equal(core_read_file(path, 1000, &data, &length), OCLM_OK);
-    assert_string_equal(data, want);
-    core_free(data);
-}
+#include "core/written.h"
 
 static void a_written_file_replaces_the_old_one(void **state)
 {

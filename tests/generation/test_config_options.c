@@ -9,29 +9,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "generation/config.h"
-
-static char warnings[4096];
-
-static void on_log(oclm_log_level level, const char *line, void *user)
-{
-    (void)level, (void)user;
-    strncat(warnings, line, sizeof warnings - strlen(warnings) - 2);
-    strcat(warnings, "\n");
-}
-
-static int listen(void **state)
-{
-    (void)state;
-    core_log_set(on_log, NULL, OCLM_LOG_WARNING);
-    return 0;
-}
-
-static int unlisten(void **state)
-{
-    (void)state;
-    core_log_set(NULL, NULL, OCLM_LOG_WARNING);
-    return 0;
-}
+#include "generation/warnings.h"
 
 /* ---- One call, over a model's file. */
 
