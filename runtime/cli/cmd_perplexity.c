@@ -10,7 +10,7 @@ typedef struct job {
     oclm_model     *model;
     char           *text;      /* NULL: ids only */
     size_t          length;
-    int32_t        *ids;       /* oclm_free() where they come from a text, else free() */
+    int32_t        *ids;
     size_t          count;
 } job;
 
@@ -29,11 +29,9 @@ static int read_input(job *j)
 
 static int encode(job *j)
 {
-    oclm_status status = OCLM_OK;
-    if (j->text)
-        status = oclm_tokenizer_encode(j->tokenizer, j->text, j->length, !j->args->no_special_tokens, &j->ids, &j->count);
-    if (status != OCLM_OK)
-        return cli_fail_status(status);
+    int result;
+    if (j->text && (result = cli_encode(j->tokenizer, j->text, j->length, !j->args->no_special_tokens, &j->ids, &j->count)) != EXIT_OK)
+        return result;
     if (j->count < 2)
         return cli_fail(EXIT_USAGE, "%s has %zu token%s; perplexity needs at least 2, for nothing stands before the first",
                         j->text ? j->args->text : "--input-ids", j->count, j->count == 1 ? "" : "s");
@@ -42,13 +40,14 @@ static int encode(job *j)
 
 static void print(const cli_args *args, const oclm_perplexity_result *found)
 {
-    cli_json json = cli_json_begin(stdout);
+    cli_json json;
     if (!args->json) {
         (void)printf("perplexity %.4f, mean negative log-likelihood %.6f, over %llu tokens in %llu windows (max length %lu, stride %lu)\n",
                      found->perplexity, found->mean_nll, (unsigned long long)found->tokens, (unsigned long long)found->windows,
                      (unsigned long)found->max_length, (unsigned long)found->stride);
         return;
     }
+    json = cli_json_begin(stdout);
     cli_json_open(&json, NULL, '{');
     cli_json_text(&json, "model", args->model);
     cli_json_number(&json, "perplexity", found->perplexity);
@@ -88,10 +87,7 @@ int cmd_perplexity(cli_args *args)
         result = measure(&j);
     oclm_model_free(j.model);
     oclm_tokenizer_free(j.tokenizer);
-    if (j.text)
-        oclm_free(j.ids);
-    else
-        free(j.ids);
+    free(j.ids);
     free(j.text);
     return result;
 }
