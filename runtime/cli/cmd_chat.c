@@ -349,6 +349,7 @@ static int converse(talk *t)
         const cli_line_kind kind = read_message(t, &message);
         if (kind == CLI_LINE_END)
             break;
+        cli_interrupt_reset(); /* a Ctrl-C between prompt and editor was about the line */
         if (kind == CLI_LINE && !is_blank(message))
             result = message[0] == '/' ? command(t, message) : turn(t, message);
         free(message);

@@ -74,8 +74,10 @@ static cli_line_kind edited(cli_lines *lines, const char *prompt, const char **l
     lines->prompt = prompt;
     lines->interrupted = false;
     got = el_gets(lines->edit, &count);
-    if (lines->interrupted)
+    if (lines->interrupted) {
+        (void)puts("^C");
         return CLI_LINE_INTERRUPTED;
+    }
     if (!got || count <= 0)
         return CLI_LINE_END;
     if (got[0] != '\n')
