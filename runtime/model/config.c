@@ -22,6 +22,16 @@ static oclm_status check_heads(uint32_t heads, uint32_t kv_heads, uint32_t head_
     return OCLM_OK;
 }
 
+/* Rotary tables are made for a set of layers, whose heads may still be of several sizes. */
+static oclm_status check_turning(const model_architecture *a, uint32_t i, const char *origin)
+{
+    const int8_t rope = a->layer[i].rope;
+    if (a->position != MODEL_POSITION_ROPE || rope == MODEL_ROPE_NONE || a->ropes[rope].dims <= model_head_dim(a, i))
+        return OCLM_OK;
+    return core_fail(OCLM_ERR_FORMAT, "%s: %u dimensions of a head shall turn, those of layer %u have %u", origin, a->ropes[rope].dims, i,
+                     model_head_dim(a, i));
+}
+
 /* What a family read one by one must also fit together. */
 static oclm_status check_sizes(const model_architecture *a, const char *origin)
 {
@@ -31,6 +41,8 @@ static oclm_status check_sizes(const model_architecture *a, const char *origin)
         status = check_heads(a->heads, model_kv_heads(a, i), model_head_dim(a, i), origin);
         if (status == OCLM_OK && (model_head_dim(a, reads) != model_head_dim(a, i) || model_kv_heads(a, reads) != model_kv_heads(a, i)))
             status = core_fail(OCLM_ERR_FORMAT, "%s: layer %u reads keys of layer %u, whose heads are others", origin, i, reads);
+        if (status == OCLM_OK)
+            status = check_turning(a, i, origin);
     }
     if (status == OCLM_OK && (uint64_t)a->layers * a->layer_input.size > MODEL_MAX_WIDTH)
         status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: inputs of %u for each of %u layers; at most %u together are supported", origin,

@@ -24,5 +24,14 @@ for target in ${*:-$all}; do
         -artifact_prefix="build/fuzz/findings/$target-" "build/fuzz/corpus/$target" "$here/corpus/$target" 2>&1 | tail -n 30 || true
     ! ls "build/fuzz/findings/$target-"* >/dev/null 2>&1 || failed="$failed $target"
 done
-[ -z "$failed" ] || { echo "findings in build/fuzz/findings:$failed"; exit 1; }
+[ -z "$failed" ] || {
+    echo "findings in build/fuzz/findings:$failed"
+    for finding in build/fuzz/findings/*; do # where only this output is kept, it is all there is to repeat them with
+        echo "base64 -d > $(basename "$finding") <<EOF"
+        head -c 8000 "$finding" | base64 -w 0
+        echo
+        echo EOF
+    done
+    exit 1
+}
 echo "no findings"

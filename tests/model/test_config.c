@@ -86,6 +86,8 @@ static const struct { const char *label, *config; oclm_status want; const char *
       "num_kv_shared_layers|layer 2" },
     { "heads that do not divide in one layer", OF("gemma4_text") "\"per_layer_config\": {\"2\": {\"num_key_value_heads\": 3}}}", OCLM_ERR_FORMAT,
       "8 attention heads|3 key" },
+    { "a head smaller than what turns of others", OF("gemma4_text") "\"per_layer_config\": {\"2\": {\"head_dim\": 12}}}", OCLM_ERR_FORMAT,
+      "256|layer 2|12" },
     { "sizes of a layer that there is not", OF("gemma4_text") "\"per_layer_config\": {\"30\": {\"head_dim\": 3}}}", OCLM_ERR_FORMAT,
       "per_layer_config|30|0 to 29" },
     { "shared keys of other heads", OF("gemma4_text") "\"num_kv_shared_layers\": 2, \"per_layer_config\": {\"29\": {\"head_dim\": 128}}}",
