@@ -4,7 +4,7 @@
 #ifndef OCLM_CHECKPOINT_CHECKPOINT_H
 #define OCLM_CHECKPOINT_CHECKPOINT_H
 
-#include "core/dtype.h"
+#include "core/storage.h"
 
 #define CKPT_MAX_DIMS 8
 #define CKPT_MAX_HEADER 100000000u /* bytes of a safetensors header, the limit of the reference; also of the shard index */
@@ -13,7 +13,21 @@
 #define CKPT_MAX_NAME 255   /* of a weight file */
 #define CKPT_MAX_VARIANT 64
 
-typedef struct ckpt_tensor {
+typedef struct ckpt_tensor ckpt_tensor;
+
+/* A weight that is held quantised: what it becomes, and who reads it. Such a tensor's shape is that of the weight [.., rows, columns], rows
+ * of all outer dimensions below each other; its dtype is what the reference would make of it; `data` and `bytes` are the codes', for the
+ * reader alone. */
+typedef struct ckpt_quantized {
+    core_storage storage;
+    /* Rows first_row .. first_row + rows - 1 into `codes`, which core_codes_new() made for as many. Nothing can be wrong with them any more
+     * but memory: the file was checked when it was opened. */
+    oclm_status (*read)(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes);
+    const void  *source; /* the reader's own */
+    uint64_t     bytes;  /* that it takes in the checkpoint, with scales and all */
+} ckpt_quantized;
+
+struct ckpt_tensor {
     const char *name;                 /* lives as the checkpoint */
     core_dtype  dtype;
     uint32_t    dims;                 /* 0: a single number */
@@ -22,7 +36,8 @@ typedef struct ckpt_tensor {
     const void *data;                 /* mapped, aligned to the file's own offsets: maybe to nothing; never NULL */
     size_t      bytes;
     uint32_t    file;                 /* which file, for messages: ckpt_file_name() */
-} ckpt_tensor;
+    const ckpt_quantized *quantized;  /* NULL: plain numbers */
+};
 
 typedef struct ckpt_checkpoint ckpt_checkpoint; /* immutable once open: shared */
 
