@@ -11,7 +11,7 @@ void ckpt_quantize_row8(const float *values, size_t count, float *absmax, int8_t
         const float size = fabsf(core_f16_to_f32(core_f32_to_f16(values[i])));
         most = size > most ? size : most;
     }
-    const float factor = 127.0f / most;
+    const float factor = 1.0f / most * 127.0f; /* as torch divides a number by a tensor */
     *absmax = most;
     for (size_t i = 0; i < count; i++) {
         const float scaled = core_f16_to_f32(core_f32_to_f16(values[i])) * factor;
@@ -76,12 +76,59 @@ static uint8_t nearest(float value)
     return (uint8_t)(at - dynamic_map[low] <= dynamic_map[high] - at ? low : high);
 }
 
+/* ---- The mean, in the order in which torch adds on one thread (SumKernel.cpp): four vectors side by side, each through levels. */
+
+#define SUM_VECTORS 4u
+#define SUM_WIDTH   8u /* of a vector */
+#define SUM_LEVELS  4u
+
+/* Every `stride`-th value, `count` of them. */
+static float lane_sum(const float *values, size_t stride, size_t count)
+{
+    float    level[SUM_LEVELS] = { 0.0f };
+    unsigned bits = 0;
+    while ((size_t)1 << bits < count)
+        bits++;
+    const unsigned power = bits / SUM_LEVELS > 4 ? bits / SUM_LEVELS : 4;
+    const size_t   step = (size_t)1 << power;
+    size_t         i = 0;
+    while (i + step <= count) {
+        for (const size_t end = i + step; i < end; i++)
+            level[0] += values[i * stride];
+        for (unsigned j = 1; j < SUM_LEVELS; j++) {
+            level[j] += level[j - 1];
+            level[j - 1] = 0.0f;
+            if ((i & (step - 1) << (j * power)) != 0)
+                break;
+        }
+    }
+    for (; i < count; i++)
+        level[0] += values[i * stride];
+    for (unsigned j = 1; j < SUM_LEVELS; j++)
+        level[0] += level[j];
+    return level[0];
+}
+
+float ckpt_quantize_mean(const float *values, size_t count)
+{
+    const size_t width = count < SUM_WIDTH ? 1 : SUM_WIDTH, stride = SUM_VECTORS * width, vectors = count / width;
+    float        lanes[SUM_VECTORS * SUM_WIDTH], sum = 0.0f;
+    for (size_t lane = 0; lane < stride; lane++)
+        lanes[lane] = lane_sum(values + lane, stride, count / stride);
+    for (size_t i = count / stride * stride; i < vectors * width; i++)
+        lanes[i % width] += values[i];
+    for (size_t i = width; i < stride; i++)
+        lanes[i % width] += lanes[i];
+    for (size_t i = vectors * width; i < count; i++)
+        sum += values[i];
+    for (size_t i = 0; i < width; i++)
+        sum += lanes[i];
+    return sum / (float)count;
+}
+
 void ckpt_quantize_absmax(const float *absmax, size_t count, uint8_t *codes, float *nested_absmax, float *offset)
 {
-    double sum = 0.0;
-    for (size_t i = 0; i < count; i++)
-        sum += absmax[i];
-    *offset = count > 0 ? (float)(sum / (double)count) : 0.0f;
+    *offset = ckpt_quantize_mean(absmax, count);
     for (size_t first = 0; first < count; first += CKPT_QUANTIZE_NESTED_BLOCK) {
         const size_t here = count - first < CKPT_QUANTIZE_NESTED_BLOCK ? count - first : CKPT_QUANTIZE_NESTED_BLOCK;
         float        most = 0.0f;

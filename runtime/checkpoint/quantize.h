@@ -18,6 +18,8 @@ void         ckpt_quantize_block4(ckpt_quantize_kind kind, const float *values, 
 /* Absmax of blocks in 8 bits ("double quantisation"): absmax = map[code] * nested_absmax[i / 256] + offset. `nested_absmax` has one for each
  * 256 or part of them. */
 void         ckpt_quantize_absmax(const float *absmax, size_t count, uint8_t *codes, float *nested_absmax, float *offset);
+/* The mean of at least one number as torch computes it, to the last bit. */
+float        ckpt_quantize_mean(const float *values, size_t count);
 const float *ckpt_dynamic_map(void); /* 256 values, rising */
 
 /* A plain tensor as a quantised one. */

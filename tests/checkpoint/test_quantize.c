@@ -144,6 +144,21 @@ static void codes_and_scales_are_those_of_bitsandbytes(void **state)
     assert_int_equal(count, 12);
 }
 
+static void a_mean_is_that_of_torch(void **state)
+{
+    (void)state;
+    for (const cJSON *tree = core_json_member(golden, "means")->child; tree != NULL; tree = tree->next) {
+        quant_case c = { .rows = 1, .kind = CKPT_QUANTIZE_INT8, .dtype = CORE_F32, .tree = tree };
+        c.seed = (uint32_t)core_json_member(tree, "count")->valuedouble;
+        c.columns = c.seed;
+        snprintf(c.label, sizeof c.label, "the mean of %u", c.seed);
+        float      *values = make_weight(&c);
+        const float mean = ckpt_quantize_mean(values, c.seed);
+        same_bytes(&c, "mean", &mean);
+        core_free(values);
+    }
+}
+
 /* Rows of a quantizer from `first` on as values. */
 static void rows_as_values(const ckpt_quantizer *q, uint64_t first, uint64_t rows, float *values)
 {
@@ -196,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_and_scales_are_those_of_bitsandbytes),
+        cmocka_unit_test(a_mean_is_that_of_torch),
         cmocka_unit_test(a_plain_tensor_is_read_as_if_it_were_quantised),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);

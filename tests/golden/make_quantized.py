@@ -55,8 +55,11 @@ def main():
                   case4(3, 48, 3, kind, torch.bfloat16, False), case4(5, 20, 4, kind, torch.float16, False),
                   case4(96, 192, 5, kind, torch.float32, True)]
     cases += [case8(3, 70, 6, torch.float32), case8(4, 64, 7, torch.bfloat16)]
+    torch.set_num_threads(1)
+    means = [{"count": n, "mean": hexes(weight(1, n, n).mean().reshape(1))} for n in (1, 7, 40, 100, 1111, 5000, 20000, 70001)]
     with open(HERE / "quantized.json", "w") as file:
-        json.dump({"made_by": f"bitsandbytes {bitsandbytes.__version__}, torch {torch.__version__}", "cases": cases}, file, indent=0)
+        json.dump({"made_by": f"bitsandbytes {bitsandbytes.__version__}, torch {torch.__version__}", "cases": cases,
+                   "means": means}, file, indent=0)
         file.write("\n")
     values = F.create_dynamic_map()
     with open(HERE.parents[1] / "runtime/checkpoint/dynamic_map.inc", "w") as file:
