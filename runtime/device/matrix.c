@@ -301,8 +301,9 @@ static oclm_status check_source(const dev_matrix *matrix, const dev_matrix_sourc
 {
     const uint32_t line = source->transposed ? source->rows : source->columns;
     if (source->dtype > CORE_BF16 || (source->row_stride && source->row_stride < line))
-        return core_fail(OCLM_ERR_INTERNAL, "rows %" PRIu32 " x %" PRIu32 " of %s, stride %" PRIu64, source->rows, source->columns,
-                         core_dtype_name(source->dtype), source->row_stride);
+        return core_fail(OCLM_ERR_INTERNAL, "rows %" PRIu32 " x %" PRIu32 " of %s, stride %" PRIu64 ", do not fit into a matrix of %" PRIu32
+                         " x %" PRIu32, source->rows, source->columns, core_dtype_name(source->dtype), source->row_stride, matrix->rows,
+                         matrix->columns);
     return dev_check_rows(matrix, source->rows, source->columns, source->first_row, source->panel_step);
 }
 
