@@ -157,10 +157,9 @@ static oclm_status place_tensors(list *self, const uint64_t *offsets)
 
 static oclm_status check_overlap(const list *self)
 {
-    const ckpt_tensor *const tensors = self->table->tensors + self->first;
-    const size_t             count = self->table->count - self->first;
     ckpt_table_sort_by_place(self->table, self->first);
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = self->first + 1; i < self->table->count; i++) {
+        const ckpt_tensor *const tensors = self->table->tensors;
         const uint64_t begin = (uint64_t)((const unsigned char *)tensors[i].data - self->data);
         const uint64_t end = (uint64_t)((const unsigned char *)tensors[i - 1].data - self->data) + tensors[i - 1].bytes;
         if (begin < end)
