@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/gguf.h"
 #include "core/folder.h"
 
 enum { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, IQ2_XS = 17, I32 = 26, BF16 = 30 }; /* ggml_type */
@@ -274,42 +274,49 @@ static void a_file_cut_short_is_refused_at_each_byte(void **state)
     core_text_free(&file);
 }
 
-/* Reads all that a file holds, if it can be opened. */
-static bool reads(const char *path)
+static void read_all_rows(const ckpt_tensor *tensor)
 {
-    ckpt_checkpoint *checkpoint;
-    if (ckpt_open_gguf(path, &checkpoint) != OCLM_OK)
-        return false;
-    for (size_t i = 0; i < ckpt_count(checkpoint); i++) {
-        const ckpt_tensor *const tensor = ckpt_at(checkpoint, i);
-        core_codes codes;
-        if (tensor->quantized == NULL)
-            continue;
-        const uint64_t columns = tensor->shape[tensor->dims - 1], rows = tensor->elements / columns;
-        assert_true(rows * columns <= 1000);
-        assert_int_equal(core_codes_new(&tensor->quantized->storage, rows, columns, &codes), OCLM_OK);
-        assert_int_equal(tensor->quantized->read(tensor, 0, rows, &codes), OCLM_OK);
-        core_codes_free(&codes);
+    const uint64_t columns = tensor->shape[tensor->dims - 1], rows = tensor->elements / columns;
+    core_codes     codes;
+    assert_true(rows * columns <= 1000);
+    assert_int_equal(core_codes_new(&tensor->quantized->storage, rows, columns, &codes), OCLM_OK);
+    assert_int_equal(tensor->quantized->read(tensor, 0, rows, &codes), OCLM_OK);
+    core_codes_free(&codes);
+}
+
+/* Whether the list of tensors can be read; if so, all that they hold is. Without a file on disk, which is much slower. */
+static bool reads(const core_text *file)
+{
+    char            *copy = exact_copy(file->data, file->length); /* a sanitizer sees what reads beyond it */
+    const core_map   map = { (const unsigned char *)copy, file->length };
+    ckpt_table       table = { NULL, 0, 0 };
+    core_gguf        gguf;
+    const bool       good = core_gguf_open(&gguf, copy, file->length, "model.gguf") == OCLM_OK && ckpt_gguf_read(&gguf, &map, 0, &table) == OCLM_OK;
+    for (size_t i = 0; i < table.count && good; i++) {
+        if (table.tensors[i].quantized != NULL)
+            read_all_rows(&table.tensors[i]);
     }
-    ckpt_close(checkpoint);
-    return true;
+    ckpt_table_deinit(&table);
+    core_gguf_free(&gguf);
+    free(copy);
+    return good;
 }
 
 static void a_flipped_bit_is_read_or_refused(void **state)
 {
     core_text file = CORE_TEXT_INIT;
-    size_t    good = 0, list;
+    size_t    good = 0;
     (void)state;
     make_file(&file, three, THREE_DATA);
-    list = file.length - THREE_DATA;
-    for (size_t bit = 0; bit < 8 * list; bit++) {
+    const size_t bits = 8 * (file.length - THREE_DATA);
+    for (size_t bit = 0; bit < bits; bit++) {
         file.data[bit / 8] = (char)(file.data[bit / 8] ^ 1 << bit % 8);
-        good += reads(write_file("model.gguf", &file));
+        good += reads(&file);
         file.data[bit / 8] = (char)(file.data[bit / 8] ^ 1 << bit % 8);
     }
-    assert_true(reads(write_file("model.gguf", &file)));
-    if (good < 100 || good > 8 * list / 2)
-        fail_msg("%zu of %zu flips were read", good, 8 * list);
+    assert_true(reads(&file));
+    if (good < 100 || good > bits / 2) /* letters of names and of the one key, padding, smaller sizes */
+        fail_msg("%zu of %zu flips were read", good, bits);
     core_text_free(&file);
 }
 
