@@ -8,7 +8,7 @@
 
 /* ---- Merges (bpe_merge.c): pairs of ids, their rank, what they become. One open-addressing table of integers. */
 typedef struct tok_merge {
-    uint64_t pair; /* left id << 32 | right id; UINT64_MAX: an empty slot */
+    uint64_t pair; /* (left id + 1) << 32 | right id; 0: an empty slot */
     uint32_t rank; /* place in the file: lower is merged first */
     int32_t  result;
 } tok_merge;

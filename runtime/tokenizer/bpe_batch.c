@@ -73,9 +73,11 @@ oclm_status tok_merge_batch_add(tok_merge_batch *batch, const char *left, size_t
     if (left_length > UINT32_MAX / 4 || right_length > UINT32_MAX / 4)
         return core_fail(OCLM_ERR_FORMAT, "%s: merge %" PRIu32 " is longer than a gigabyte", batch->where, rank);
     *merge = (tok_batched){ (uint32_t)left_length, (uint32_t)right_length, (uint32_t)(left_length + right_length - cut), rank };
-    if ((status = core_text_add(text, left, left_length)) != OCLM_OK ||
-        (status = core_text_add(text, right, right_length)) != OCLM_OK)
+    if ((status = core_text_reserve(text, left_length + right_length)) != OCLM_OK)
         return status;
+    memcpy(text->data + text->length, left, left_length);
+    memcpy(text->data + text->length + left_length, right, right_length);
+    text->length += left_length + right_length;
     if (prefix != NULL && ((status = core_text_add(text, left, left_length)) != OCLM_OK ||
                            (status = core_text_add(text, right + cut, right_length - cut)) != OCLM_OK))
         return status;
