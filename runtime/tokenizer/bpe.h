@@ -96,6 +96,7 @@ typedef struct tok_merge_batch {
     core_text   text;
     tok_batched merges[TOK_MERGE_BATCH];
     size_t      count;
+    size_t      last_result; /* entry in the vocabulary: where the next result is likely to be */
 } tok_merge_batch;
 
 void        tok_merge_batch_init(tok_merge_batch *batch, tok_bpe *bpe, const char *where);
