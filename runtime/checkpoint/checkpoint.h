@@ -16,13 +16,15 @@
 typedef struct ckpt_tensor ckpt_tensor;
 
 /* A weight that is held quantised: what it becomes, and who reads it. Such a tensor's shape is that of the weight [.., rows, columns], rows
- * of all outer dimensions below each other; its dtype is what the reference would make of it; `data` and `bytes` are the codes', for the
- * reader alone. */
+ * of all outer dimensions below each other, never transposed; its dtype is what the reference would make of it; `data` and `bytes` are the
+ * codes', for the reader alone. One of the two readers is there. */
 typedef struct ckpt_quantized {
-    core_storage storage;
-    /* Rows first_row .. first_row + rows - 1 into `codes`, which core_codes_new() made for as many. Nothing can be wrong with them any more
-     * but memory: the file was checked when it was opened. */
+    core_storage storage; /* with read_values: float32 */
+    /* Rows first_row .. first_row + rows - 1 into `codes`, which core_codes_new() made for as many. The file was checked when it was opened:
+     * nothing can be wrong with them any more but memory, and numbers that are none (OCLM_ERR_FORMAT). */
     oclm_status (*read)(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes);
+    /* For a weight that no storage fits, as its groups lie elsewhere: the same rows as values [rows][columns]. */
+    oclm_status (*read_values)(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, float *values);
     const void  *source; /* the reader's own */
     uint64_t     bytes;  /* that it takes in the checkpoint, with scales and all */
 } ckpt_quantized;
