@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/quantized.h"
 #include "checkpoint/shards.h"
 #include "core/log.h"
 #include "core/platform.h"
@@ -17,6 +17,8 @@ typedef struct weight_file {
 
 struct ckpt_checkpoint {
     ckpt_table   table; /* in order of name once open */
+    ckpt_table   parts; /* where weights are quantised, the tensors of the files, which `table` then points into */
+    ckpt_module *modules;
     weight_file *files; /* in order of name */
     uint32_t     file_count;
     uint64_t     bytes;
@@ -232,6 +234,35 @@ static void sum_up(ckpt_checkpoint *checkpoint)
     }
 }
 
+/* The tensors of quantised weights give way to those that they stand for. What the files themselves say, bytes and dtype, stays. */
+static oclm_status replace_quantized(ckpt_checkpoint *checkpoint, const cJSON *config, const char *origin)
+{
+    ckpt_table        table = { NULL, 0, 0 };
+    const oclm_status status = ckpt_quantized_apply(checkpoint, &checkpoint->table, config, origin, &table, &checkpoint->modules);
+    if (status != OCLM_OK)
+        return status;
+    checkpoint->parts = checkpoint->table;
+    checkpoint->table = table;
+    return sort_tensors(checkpoint);
+}
+
+/* A config.json that is absent or broken says nothing: whoever needs it tells what is wrong with it. */
+static oclm_status apply_quantization(ckpt_checkpoint *checkpoint, const char *folder)
+{
+    core_text   path = CORE_TEXT_INIT;
+    cJSON      *config = NULL;
+    oclm_status status = core_path_join(&path, folder, "config.json");
+    if (status == OCLM_OK && core_path_is_file(path.data) && core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &config) == OCLM_OK) {
+        const cJSON *inner = core_json_member(core_json_member(config, "text_config"), "quantization_config");
+        const cJSON *quantization = inner != NULL ? inner : core_json_member(config, "quantization_config");
+        if (quantization != NULL)
+            status = replace_quantized(checkpoint, quantization, path.data);
+        cJSON_Delete(config);
+    }
+    core_text_free(&path);
+    return status;
+}
+
 /* Whether `folder` has such a file; "" is none. */
 static bool is_there(const char *folder, const char *name, core_text *path, oclm_status *status)
 {
@@ -261,6 +292,8 @@ oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint *
     if (status != OCLM_OK)
         goto done;
     sum_up(made);
+    if ((status = apply_quantization(made, folder)) != OCLM_OK)
+        goto done;
     *checkpoint = made;
     made = NULL;
 done:
@@ -279,6 +312,8 @@ void ckpt_close(ckpt_checkpoint *checkpoint)
     }
     core_free(checkpoint->files);
     ckpt_table_deinit(&checkpoint->table);
+    ckpt_table_deinit(&checkpoint->parts);
+    ckpt_modules_free(checkpoint->modules);
     core_free(checkpoint);
 }
 

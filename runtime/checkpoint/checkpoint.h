@@ -53,10 +53,11 @@ typedef struct ckpt_names {
  * Errors: OCLM_ERR_ARGUMENT (the variant), OCLM_ERR_FORMAT (the name in config.json), OCLM_ERR_MEMORY. */
 oclm_status ckpt_names_of(const char *folder, const char *variant, ckpt_names *names);
 
-/* Opens the weights of `folder`, by the names that ckpt_names_of() gives.
+/* Opens the weights of `folder`, by the names that ckpt_names_of() gives. Where its config.json has a "quantization_config" (itself, or in
+ * "text_config"), the tensors of each quantised weight (codes, scales, zero points, ..) are one with `quantized`.
  * Errors: OCLM_ERR_NOT_FOUND (what was looked for; what to do where only .bin files are there),
  *         OCLM_ERR_FORMAT (file, tensor, what is wrong: truncated, overlapping, outside, misdeclared, twice, in no shard),
- *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
+ *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, or a way to quantise, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
 oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint **checkpoint);
 void        ckpt_close(ckpt_checkpoint *checkpoint);
 
