@@ -188,10 +188,11 @@ static oclm_status add_unpack(dev_work *work, const dev_matmul *m, const room *r
 {
     const bool    lanes = dev_get_traits(dev_work_device(work))->lanes_in_items;
     const int     vec = lanes ? 1 : 16, block = lanes ? LANES_BLOCK : CPU_BLOCK;
-    char          options[64];
+    char          options[DEV_STORAGE_OPTIONS + 64], storage[DEV_STORAGE_OPTIONS];
     const dev_arg args[] = { dev_arg_memory(r->block), dev_arg_buffer(&part->buffer), dev_arg_u32(first), dev_arg_u32(m->weight->columns),
                              dev_arg_u32(n) };
-    snprintf(options, sizeof options, "-DSTORAGE=%d -DVEC=%d -DBLOCK=%d", (int)m->weight->dtype, vec, block);
+    dev_storage_options(&part->storage, storage);
+    snprintf(options, sizeof options, "%s -DVEC=%d -DBLOCK=%d", storage, vec, block);
     const dev_launch launch = { .source = "unpack", .kernel = "unpack_panels", .options = options, .dims = 2,
                                 .global = { n / (uint32_t)vec, (m->weight->columns + (uint32_t)block - 1) / (uint32_t)block },
                                 .local = { lanes ? 0 : 1, lanes ? 0 : 1 }, .args = args, .arg_count = COUNT(args) };

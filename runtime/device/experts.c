@@ -135,17 +135,18 @@ static oclm_status add_items(dev_work *work, const dev_routes *routes, const dev
     const uint32_t    units = m->panels / (gated ? 2 : 1) * (DEV_PANEL / cols);
     const uint32_t    items = dev_get_traits(device)->info.compute_units * ITEMS_PER_CORE / tiles->count + 1;
     const uint32_t    per_item = m->rows > 4 || units <= items ? 1 : units / items;
-    const uint32_t    ahead = tiles->rows == 1 && core_dtype_size(w->dtype) < sizeof(float) ? 2048 : 0; /* as in matmul_tile.c */
+    const uint32_t    ahead = tiles->rows == 1 && part->storage.bits < 32 ? 2048 : 0; /* as in matmul_tile.c */
     const dev_arg     args[] = {
         dev_arg_buffer(m->y), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u32(m->x_stride),
         dev_arg_buffer(m->x_is_slots ? NULL : &routes->row_of), dev_arg_buffer(&routes->tiles), dev_arg_buffer(&part->buffer),
         dev_arg_u32(part->first_panel), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->bias), dev_arg_u32(w->columns),
         dev_arg_u32(per_item),
     };
-    char gate[GATE_OPTIONS], options[160 + GATE_OPTIONS];
+    char gate[GATE_OPTIONS], storage[DEV_STORAGE_OPTIONS], options[DEV_STORAGE_OPTIONS + 160 + GATE_OPTIONS];
     write_gate(m, gate);
+    dev_storage_options(&part->storage, storage);
     snprintf(options, sizeof options,
-             "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s", (int)w->dtype,
+             "%s -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s", storage,
              tiles->rows, cols, vec, ahead, (int)gated, (int)m->activation, gate);
     const dev_launch launch = { .source = "moe_product", .kernel = "moe_product", .options = options, .dims = 2,
                                 .global = { tiles->count, (units + per_item - 1) / per_item }, .local = { 1, 1 }, .args = args,
@@ -159,7 +160,7 @@ static oclm_status add_lanes(dev_work *work, const dev_routes *routes, const dev
 {
     const dev_matrix *w = m->weight;
     const bool        gated = m->epilogue == DEV_GATED, many = tiles->rows == LANES_TILE_ROWS;
-    const char       *fp16 = w->dtype == CORE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
+    const char       *fp16 = part->storage.code == CORE_CODE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
     const char       *source = many ? "matmul_lanes_tile" : "matmul_lanes";
     const uint32_t    group = many ? LANES_TILE_GROUP : LANES, group_outputs = many ? LANES_TILE_COLS : gated ? 2 * DEV_PANEL : DEV_PANEL;
     const dev_arg     args[] = {
@@ -168,14 +169,15 @@ static oclm_status add_lanes(dev_work *work, const dev_routes *routes, const dev
         dev_arg_f32(0.0f), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->x_is_slots ? NULL : &routes->row_of),
         dev_arg_buffer(&routes->tiles),
     };
-    char gate[GATE_OPTIONS], options[200 + GATE_OPTIONS];
+    char gate[GATE_OPTIONS], storage[DEV_STORAGE_OPTIONS], options[DEV_STORAGE_OPTIONS + 200 + GATE_OPTIONS];
     write_gate(m, gate);
+    dev_storage_options(&part->storage, storage);
     if (many)
-        snprintf(options, sizeof options, "-DEXPERTS=1 -DSTORAGE=%d -DTILE_ROWS=%u -DTILE_COLS=%u -DDEPTH=16 -DROWS=4 -DCOLS=4 -DGATED=%d -DACTIVATION=%d%s%s",
-                 (int)w->dtype, LANES_TILE_ROWS, LANES_TILE_COLS, (int)gated, (int)m->activation, gate, fp16);
+        snprintf(options, sizeof options, "-DEXPERTS=1 %s -DTILE_ROWS=%u -DTILE_COLS=%u -DDEPTH=16 -DROWS=4 -DCOLS=4 -DGATED=%d -DACTIVATION=%d%s%s",
+                 storage, LANES_TILE_ROWS, LANES_TILE_COLS, (int)gated, (int)m->activation, gate, fp16);
     else
         snprintf(options, sizeof options,
-                 "-DEXPERTS=1 -DSTORAGE=%d -DWG=%u -DROWS=%" PRIu32 " -DVEC=4 -DUNROLL=4 -DNORM=0 -DGATED=%d -DACTIVATION=%d%s%s", (int)w->dtype,
+                 "-DEXPERTS=1 %s -DWG=%u -DROWS=%" PRIu32 " -DVEC=4 -DUNROLL=4 -DNORM=0 -DGATED=%d -DACTIVATION=%d%s%s", storage,
                  LANES, tiles->rows, (int)gated, (int)m->activation, gate, fp16);
     const dev_launch launch = { .source = source, .kernel = source, .options = options, .dims = 2,
                                 .global = { (size_t)tiles->count * group,

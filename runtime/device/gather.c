@@ -15,11 +15,11 @@ oclm_status dev_rows_add(dev_work *work, const dev_matrix *matrix, const dev_buf
     const uint32_t    block = lanes ? 1 : GATHER_BLOCK;
     const size_t      group = !lanes ? 1 : traits->max_group < GATHER_GROUP ? traits->max_group : GATHER_GROUP;
     const size_t      blocks = (matrix->columns + block - 1) / block;
-    char              options[96];
-    snprintf(options, sizeof options, "-DSTORAGE=%d -DADD=%d -DBLOCK=%u%s", (int)matrix->dtype, (int)add, (unsigned)block,
-             lanes ? " -DHAS_VLOAD_HALF" : "");
+    char              options[DEV_STORAGE_OPTIONS + 96], storage[DEV_STORAGE_OPTIONS];
     for (uint32_t p = 0; p < matrix->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &matrix->parts[p];
+        dev_storage_options(&part->storage, storage);
+        snprintf(options, sizeof options, "%s -DADD=%d -DBLOCK=%u%s", storage, (int)add, (unsigned)block, lanes ? " -DHAS_VLOAD_HALF" : "");
         const dev_arg args[] = {
             dev_arg_buffer(y), dev_arg_u32(y_stride), dev_arg_buffer(ids), dev_arg_u32(ids_offset), dev_arg_buffer(&part->buffer),
             dev_arg_u32(matrix->columns), dev_arg_u32(matrix->rows), dev_arg_u32(part->first_panel * DEV_PANEL),

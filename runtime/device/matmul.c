@@ -48,28 +48,53 @@ static oclm_status add_norm(dev_work *work, dev_matmul *m)
     return status;
 }
 
+/* Where the norm goes first, `m` finds the rows normalised from then on. */
+static oclm_status add_by(dev_work *work, const dev_provider *provider, dev_matmul *m)
+{
+    oclm_status status = check(m);
+    if (status == OCLM_OK && m->norm.kind != DEV_NORM_NONE && !provider->takes_norm(provider, dev_work_device(work), m))
+        status = add_norm(work, m);
+    return status == OCLM_OK ? provider->add(provider, work, m) : status;
+}
+
 oclm_status dev_matmul_add_by(dev_work *work, const dev_provider *provider, const dev_matmul *matmul)
 {
-    const dev_device *device = dev_work_device(work);
-    dev_matmul        m = *matmul;
-    oclm_status       status = check(&m);
-    if (status == OCLM_OK && m.norm.kind != DEV_NORM_NONE && !provider->takes_norm(provider, device, &m))
-        status = add_norm(work, &m);
-    return status == OCLM_OK ? provider->add(provider, work, &m) : status;
+    dev_matmul m = *matmul;
+    return add_by(work, provider, &m);
 }
 
-oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul)
+/* A product with parts that are stored alike. */
+static oclm_status add_alike(dev_work *work, const dev_providers *all, dev_matmul *m)
 {
     const dev_provider *provider = NULL;
-    dev_providers       all;
-    dev_providers_all(&all);
-    const oclm_status status = dev_provider_choose(dev_work_device(work), &all, matmul, &provider);
-    return status == OCLM_OK ? dev_matmul_add_by(work, provider, matmul) : status;
+    const oclm_status   status = dev_provider_choose(dev_work_device(work), all, m, &provider);
+    return status == OCLM_OK ? add_by(work, provider, m) : status;
 }
 
-oclm_status dev_matmul_tune(dev_device *device, core_dtype dtype)
+/* Parts that are stored differently are products of their own, each by the provider that is the fastest with its storage: a matrix of some
+ * of the parts, which know which outputs are theirs. */
+oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul)
+{
+    dev_matmul    m = *matmul;
+    dev_matrix    alike = *matmul->weight;
+    oclm_status   status = OCLM_OK;
+    dev_providers all;
+    dev_providers_all(&all);
+    m.weight = &alike;
+    for (uint32_t p = 0; p < matmul->weight->part_count && status == OCLM_OK; p += alike.part_count) {
+        alike.parts = &matmul->weight->parts[p];
+        alike.part_count = 1;
+        while (p + alike.part_count < matmul->weight->part_count &&
+               core_storage_equal(&alike.parts[0].storage, &alike.parts[alike.part_count].storage))
+            alike.part_count++;
+        status = add_alike(work, &all, &m);
+    }
+    return status;
+}
+
+oclm_status dev_matmul_tune(dev_device *device, const core_storage *storage)
 {
     dev_providers all;
     dev_providers_all(&all);
-    return dev_provider_tune(device, &all, dtype);
+    return dev_provider_tune(device, &all, storage);
 }

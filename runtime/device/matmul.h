@@ -78,7 +78,7 @@ size_t      dev_matmul_scratch(dev_device *device, const dev_matrix *weight, uin
 /* Records the product. Who serves it is known from an earlier time, or checked and measured now, on the device's own queue. */
 oclm_status dev_matmul_add(dev_work *work, const dev_matmul *matmul);
 /* How a product's vector code is shaped, for kernels that have products inside (cl/matmul_unit.h). */
-#define DEV_TILE_OPTIONS 96u
+#define DEV_TILE_OPTIONS (DEV_STORAGE_OPTIONS + 96u)
 typedef struct dev_tile {
     uint32_t rows, cols;                /* of x, and outputs, that a piece takes */
     char     options[DEV_TILE_OPTIONS]; /* what it is built with, storage type included, without an activation */
@@ -87,10 +87,10 @@ typedef struct dev_tile {
 /* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part? Then sets `tile`.
  * Errors: as dev_matmul_add(), for the provider is chosen. */
 oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *matmul, dev_tile *tile, bool *is_tile);
-/* Lets CLBlast take part in products of many rows with weights of `dtype`, if it is right and faster here: measured once, which
+/* Lets CLBlast take part in products of many rows with weights of a storage, if it is right and faster here: measured once, which
  * takes seconds because CLBlast compiles for so long, and remembered on disk. To be called before scratch is planned. Does
  * nothing where dev_matmul_choice() is not AUTO. Errors: OCLM_ERR_MEMORY. */
-oclm_status dev_matmul_tune(dev_device *device, core_dtype dtype);
+oclm_status dev_matmul_tune(dev_device *device, const core_storage *storage);
 
 /* Records a normalisation alone: y = norm(x), rows of `columns`. x and y must not overlap. */
 oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,

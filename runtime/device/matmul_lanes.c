@@ -50,14 +50,32 @@ static bool takes_norm(const dev_provider *self, const dev_device *device, const
 
 /* Columns that a lane asks for before it uses the first: as many as registers allow beside the accumulators. More than 48 in all, and compilers
  * for GPUs with few of them begin to spill. */
-static uint32_t unroll(const shape *s, const dev_matmul *m)
+static uint32_t unroll(const shape *s, const dev_matmul *m, const core_storage *storage)
 {
     const uint32_t gates = m->epilogue == DEV_GATED ? 2 : 1;
-    const uint32_t column = s->cols * gates * (uint32_t)core_dtype_size(m->weight->dtype) / 4, sums = 2 * s->cols * gates * s->rows;
+    const uint32_t column = s->cols * gates * storage->bits / 32, sums = 2 * s->cols * gates * s->rows;
     uint32_t       columns = 16;
     while (columns > 4 && columns * column + sums > 48)
         columns /= 2;
     return columns;
+}
+
+#define MOST_OPTIONS (DEV_STORAGE_OPTIONS + 160u)
+
+static void write_options(const shape *s, const dev_matmul *m, const core_storage *storage, bool has_fp16, char options[MOST_OPTIONS])
+{
+    const int   gated = m->epilogue == DEV_GATED, activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
+    const char *fp16 = storage->code == CORE_CODE_F16 && has_fp16 ? " -DHAS_FP16" : "";
+    char        stored[DEV_STORAGE_OPTIONS];
+    dev_storage_options(storage, stored);
+    if (s->tile_rows > 0)
+        snprintf(options, MOST_OPTIONS,
+                 "%s -DTILE_ROWS=%" PRIu32 " -DTILE_COLS=%" PRIu32 " -DDEPTH=%u -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s",
+                 stored, s->tile_rows, s->tile_cols, DEPTH, s->rows, s->cols, gated, activation, fp16);
+    else
+        snprintf(options, MOST_OPTIONS,
+                 "%s -DWG=%" PRIu32 " -DROWS=%" PRIu32 " -DVEC=%" PRIu32 " -DUNROLL=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d%s",
+                 stored, s->group, s->rows, s->cols, unroll(s, m, storage), (int)m->norm.kind, gated, activation, fp16);
 }
 
 static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmul *m)
@@ -66,22 +84,12 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     const shape      *s = shape_of(self);
     const dev_matrix *w = m->weight;
     const bool        gated = m->epilogue == DEV_GATED, tile = s->tile_rows > 0;
-    const int         activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
     const uint32_t    group_rows = tile ? s->tile_rows : s->rows;
     const uint32_t    group_outputs = (tile ? s->tile_cols : gated ? 2 * DEV_PANEL : DEV_PANEL); /* rows of W */
-    const char       *fp16 = w->dtype == CORE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
-    char              options[192];
-    if (tile)
-        snprintf(options, sizeof options,
-                 "-DSTORAGE=%d -DTILE_ROWS=%" PRIu32 " -DTILE_COLS=%" PRIu32 " -DDEPTH=%u -DROWS=%" PRIu32 " -DCOLS=%" PRIu32
-                 " -DGATED=%d -DACTIVATION=%d%s",
-                 (int)w->dtype, s->tile_rows, s->tile_cols, DEPTH, s->rows, s->cols, (int)gated, activation, fp16);
-    else
-        snprintf(options, sizeof options,
-                 "-DSTORAGE=%d -DWG=%" PRIu32 " -DROWS=%" PRIu32 " -DVEC=%" PRIu32 " -DUNROLL=%" PRIu32 " -DNORM=%d -DGATED=%d -DACTIVATION=%d%s",
-                 (int)w->dtype, s->group, s->rows, s->cols, unroll(s, m), (int)m->norm.kind, (int)gated, activation, fp16);
+    char              options[MOST_OPTIONS];
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
+        write_options(s, m, &part->storage, dev_get_traits(dev_work_device(work))->info.fp16, options);
         dev_arg args[15] = {
             dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
             dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_buffer(m->bias),

@@ -8,9 +8,9 @@
 
 /* With one row a core alone does not keep enough loads in flight once weights are converted: 0.78 of the read rate became 0.92 with
  * two-byte weights. float32 is better off without: 0.97 where asking 1,024 bytes ahead leaves 0.87 (tests/bench). */
-static uint32_t prefetch(const dev_matmul *m)
+static uint32_t prefetch(const dev_matmul *m, const core_storage *storage)
 {
-    return m->rows != 1 ? 0 : core_dtype_size(m->weight->dtype) < sizeof(float) ? 2048u : 0u;
+    return m->rows != 1 ? 0 : storage->bits < 32 ? 2048u : 0u;
 }
 
 static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
@@ -34,10 +34,12 @@ static uint32_t units_per_item(const dev_device *device, const dev_matmul *m, ui
 }
 
 /* What cl/matmul_unit.h is built with. */
-static void write_options(const dev_provider *self, const dev_matmul *m, char options[DEV_TILE_OPTIONS])
+static void write_options(const dev_provider *self, const dev_matmul *m, const core_storage *storage, char options[DEV_TILE_OPTIONS])
 {
-    snprintf(options, DEV_TILE_OPTIONS, "-DSTORAGE=%d -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32,
-             (int)m->weight->dtype, self->rows, self->cols, self->vec, prefetch(m));
+    char stored[DEV_STORAGE_OPTIONS];
+    dev_storage_options(storage, stored);
+    snprintf(options, DEV_TILE_OPTIONS, "%s -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32,
+             stored, self->rows, self->cols, self->vec, prefetch(m, storage));
 }
 
 /* Flags, as in cl/matmul.cl. */
@@ -57,11 +59,11 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     const dev_norm_kind norm = built_norm(self, dev_work_device(work), m);
     const uint32_t    flags = (m->norm.kind != DEV_NORM_NONE ? NORMALIZE : 0) | (gated ? GATES : 0) | (active ? ACTIVE : 0);
     char              unit[DEV_TILE_OPTIONS], options[DEV_TILE_OPTIONS + 64];
-    write_options(self, m, unit);
-    snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)norm, gated || m->siblings.gated,
-             (int)(active ? m->activation : m->siblings.activation));
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
+        write_options(self, m, &part->storage, unit);
+        snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)norm, gated || m->siblings.gated,
+                 (int)(active ? m->activation : m->siblings.activation));
         const uint32_t units = (gated ? part->panels / 2 : part->panels) * (DEV_PANEL / self->cols);
         const uint32_t per_item = units_per_item(dev_work_device(work), m, units);
         const dev_arg  args[] = {
@@ -103,7 +105,7 @@ oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *m, dev_tile *t
     *is_tile = status == OCLM_OK && chosen->add == add && m->rows <= chosen->rows && m->weight->part_count == 1;
     if (*is_tile) {
         *tile = (dev_tile){ .rows = chosen->rows, .cols = chosen->cols };
-        write_options(chosen, m, tile->options);
+        write_options(chosen, m, dev_matrix_storage(m->weight), tile->options);
     }
     return status;
 }

@@ -16,57 +16,96 @@
 #define STAGING_BYTES ((size_t)16 << 20)
 #define PACK_BLOCK    64 /* columns that a work-item packs: 32 rows of them are 4 to 8 KB, which a first-level cache holds */
 
-uint64_t dev_matrix_bytes(core_dtype dtype, uint64_t rows, uint64_t columns)
+const core_storage *dev_matrix_storage(const dev_matrix *matrix) { return &matrix->parts[0].storage; }
+
+bool dev_matrix_is_uniform(const dev_matrix *matrix)
 {
-    return dev_padded(rows) * columns * core_dtype_size(dtype);
+    for (uint32_t i = 1; i < matrix->part_count; i++) {
+        if (!core_storage_equal(&matrix->parts[i].storage, &matrix->parts[0].storage))
+            return false;
+    }
+    return true;
 }
 
-/* Parts begin with an even panel, so that a gate and its up lie in one part. */
-static oclm_status cut_into_parts(const dev_device *device, const char *what, uint64_t panel_bytes, dev_matrix *matrix)
+/* Adds the parts of one run of rows. They have an even number of panels but for the last, so that a gate and its up lie in one part. */
+static oclm_status add_parts(const dev_device *device, const char *what, const core_storage *storage, uint32_t panels, dev_matrix *matrix)
 {
+    const uint64_t          panel_bytes = dev_panel_of(storage, matrix->columns).bytes;
     const oclm_device_info *info = &dev_get_traits(device)->info;
     uint64_t                most = info->max_alloc_bytes / panel_bytes;
     if (most > 1)
         most -= most % 2;
-    if (most == 0 || (most == 1 && matrix->panels > 1))
+    if (most == 0 || (most == 1 && panels > 1))
         return core_fail(OCLM_ERR_DEVICE_MEMORY,
                          "%s: two panels of %u rows take %" PRIu64 " bytes, the largest buffer of device \"%s\" is %" PRIu64
                          " bytes; choose a smaller dtype or another device",
                          what, DEV_PANEL, 2 * panel_bytes, info->name, info->max_alloc_bytes);
-    if (most > matrix->panels)
-        most = matrix->panels;
-    const uint32_t count = (uint32_t)((matrix->panels + most - 1) / most);
-    if (!(matrix->parts = core_alloc_zero(count, sizeof *matrix->parts, what)))
+    if (most > panels)
+        most = panels;
+    const uint32_t   count = (uint32_t)((panels + most - 1) / most);
+    dev_matrix_part *grown = core_realloc_array(matrix->parts, matrix->part_count + count, sizeof *grown, what);
+    if (!grown)
         return OCLM_ERR_MEMORY;
-    matrix->part_count = count;
+    matrix->parts = grown;
     for (uint32_t i = 0; i < count; i++) {
-        dev_matrix_part *part = &matrix->parts[i];
-        part->first_panel = i * (uint32_t)most;
-        part->panels = matrix->panels - part->first_panel < most ? matrix->panels - part->first_panel : (uint32_t)most;
+        const uint32_t before = i * (uint32_t)most, left = panels - before;
+        grown[matrix->part_count++] = (dev_matrix_part){ .storage = *storage, .first_panel = matrix->panels + before,
+                                                         .panels = left < most ? left : (uint32_t)most };
     }
+    matrix->panels += panels;
     return OCLM_OK;
+}
+
+/* Rows of the runs from run *at on that are stored alike; *at becomes the first that is not. */
+static uint64_t take_alike(const dev_matrix_run *runs, size_t run_count, size_t *at)
+{
+    const core_storage *storage = &runs[*at].storage;
+    uint64_t            rows = 0;
+    for (; *at < run_count && core_storage_equal(&runs[*at].storage, storage); ++*at)
+        rows += runs[*at].rows;
+    return rows;
+}
+
+static oclm_status check_runs(const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what)
+{
+    char     name[96];
+    uint64_t rows = 0;
+    for (size_t i = 0; i < run_count; i++) {
+        const core_storage *s = &runs[i].storage;
+        rows += runs[i].rows;
+        if (runs[i].rows == 0 || columns == 0 || rows > UINT32_MAX - DEV_PANEL || !core_storage_is_valid(s) ||
+            (i + 1 < run_count && runs[i].rows % DEV_PANEL != 0))
+            return core_fail(OCLM_ERR_INTERNAL, "%s: a matrix of %" PRIu64 " x %" PRIu32 " whose rows %" PRIu64 " on are %s", what, rows, columns,
+                             rows - runs[i].rows, s->code <= CORE_CODE_E4M3 ? core_storage_name(s, name) : "of no storage");
+    }
+    return run_count > 0 ? OCLM_OK : core_fail(OCLM_ERR_INTERNAL, "%s: a matrix without rows", what);
 }
 
 oclm_status dev_matrix_new(dev_device *device, core_dtype dtype, uint32_t rows, uint32_t columns, const char *what, dev_matrix *matrix)
 {
-    oclm_status    status;
-    const uint64_t panel_bytes = (uint64_t)columns * DEV_PANEL * core_dtype_size(dtype);
     *matrix = (dev_matrix){ 0 };
-    if (rows == 0 || columns == 0 || rows > UINT32_MAX - DEV_PANEL || dtype > CORE_BF16)
+    if (dtype > CORE_BF16)
         return core_fail(OCLM_ERR_INTERNAL, "%s: a matrix of %" PRIu32 " x %" PRIu32 " of %s", what, rows, columns, core_dtype_name(dtype));
-    matrix->dtype = dtype;
-    matrix->rows = rows;
-    matrix->columns = columns;
-    matrix->panels = (rows + DEV_PANEL - 1) / DEV_PANEL;
-    if ((status = cut_into_parts(device, what, panel_bytes, matrix)) != OCLM_OK)
-        goto done;
-    for (uint32_t i = 0; i < matrix->part_count; i++) {
-        dev_matrix_part *part = &matrix->parts[i];
-        if ((status = dev_buffer_new_zero(device, dev_queue(device), (size_t)(part->panels * panel_bytes), what, &part->buffer)) !=
-            OCLM_OK)
-            goto done;
+    const dev_matrix_run run = { core_storage_of(dtype), rows };
+    return dev_matrix_new_stored(device, &run, 1, columns, what, matrix);
+}
+
+oclm_status dev_matrix_new_stored(dev_device *device, const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what,
+                                  dev_matrix *matrix)
+{
+    *matrix = (dev_matrix){ .columns = columns };
+    oclm_status status = check_runs(runs, run_count, columns, what);
+    for (size_t i = 0; i < run_count && status == OCLM_OK;) {
+        const core_storage *storage = &runs[i].storage;
+        const uint64_t      rows = take_alike(runs, run_count, &i);
+        matrix->rows += (uint32_t)rows;
+        status = add_parts(device, what, storage, (uint32_t)(dev_padded(rows) / DEV_PANEL), matrix);
     }
-done:
+    for (uint32_t i = 0; i < matrix->part_count && status == OCLM_OK; i++) {
+        dev_matrix_part *part = &matrix->parts[i];
+        const uint64_t   bytes = part->panels * dev_panel_of(&part->storage, columns).bytes;
+        status = dev_buffer_new_zero(device, dev_queue(device), (size_t)bytes, what, &part->buffer);
+    }
     if (status != OCLM_OK)
         dev_matrix_free(device, matrix);
     return status;
@@ -112,7 +151,7 @@ static void staging_drop(dev_device *device, void *value)
 typedef struct filling {
     dev_device              *device;
     cl_command_queue         queue;
-    cl_kernel                kernel;
+    cl_kernel                kernels[CORE_CODE_BF16 + 1]; /* by the code of a part */
     dev_matrix              *matrix;
     const dev_matrix_source *source;
     const dev_buffer        *staging;
@@ -152,9 +191,10 @@ static oclm_status pack(const filling *f, const slab *s, const dev_matrix_part *
     const size_t   global[2] = { (columns + PACK_BLOCK - 1) / PACK_BLOCK, panels };
     const size_t   one[2] = { 1, 1 };
     const bool     lanes = dev_get_traits(f->device)->lanes_in_items;
+    cl_kernel      kernel = f->kernels[part->storage.code];
     cl_int         error = CL_SUCCESS;
     cl_uint        i = 0;
-#define SET(value) (error |= clSetKernelArg(f->kernel, i++, sizeof(value), &(value)))
+#define SET(value) (error |= clSetKernelArg(kernel, i++, sizeof(value), &(value)))
     SET(part->buffer.memory);
     SET(f->matrix->columns);
     SET(f->staging->memory);
@@ -168,8 +208,24 @@ static oclm_status pack(const filling *f, const slab *s, const dev_matrix_part *
     SET(shift);
 #undef SET
     if (error == CL_SUCCESS)
-        error = clEnqueueNDRangeKernel(f->queue, f->kernel, 2, NULL, global, lanes ? NULL : one, 0, NULL, NULL);
+        error = clEnqueueNDRangeKernel(f->queue, kernel, 2, NULL, global, lanes ? NULL : one, 0, NULL, NULL);
     return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "packing weights");
+}
+
+/* A kernel for each storage that the matrix has; parts of codes have none. */
+static oclm_status make_kernels(filling *f)
+{
+    oclm_status status = OCLM_OK;
+    char        options[96];
+    for (uint32_t p = 0; p < f->matrix->part_count && status == OCLM_OK; p++) {
+        const core_storage *to = &f->matrix->parts[p].storage;
+        if (!core_storage_is_float(to) || f->kernels[to->code])
+            continue;
+        snprintf(options, sizeof options, "-DFROM=%d -DTO=%d -DTRANSPOSED=%d -DBLOCK=%d", (int)f->source->dtype, to->code,
+                 (int)f->source->transposed, PACK_BLOCK);
+        status = dev_kernel(f->device, "pack", options, "pack_columns", &f->kernels[to->code]);
+    }
+    return status;
 }
 
 /* Sends one slab and packs it into every part that its rows touch. */
@@ -193,6 +249,11 @@ static oclm_status fill_slab(const filling *f, const slab *s)
         const uint64_t end = (uint64_t)high * DEV_PANEL < last ? (uint64_t)high * DEV_PANEL : last;
         if (begin >= end)
             continue;
+        if (!core_storage_is_float(&part->storage)) {
+            char name[96];
+            status = core_fail(OCLM_ERR_INTERNAL, "plain rows for a part that is stored as %s", core_storage_name(&part->storage, name));
+            break;
+        }
         const int64_t shift = -(int64_t)origin * (step - 1) - part->first_panel;
         status = pack(f, s, part, (uint32_t)(begin - first_row), (uint32_t)(end - first_row), (uint32_t)begin, (int32_t)shift);
     }
@@ -235,7 +296,6 @@ static oclm_status check_source(const dev_matrix *matrix, const dev_matrix_sourc
 oclm_status dev_matrix_fill(dev_device *device, cl_command_queue queue, dev_matrix *matrix, const dev_matrix_source *source)
 {
     oclm_status status;
-    char        options[96];
     void       *staging = NULL;
     filling     f = { .device = device, .queue = queue, .matrix = matrix, .source = source };
     if ((status = check_source(matrix, source)) != OCLM_OK ||
@@ -246,15 +306,15 @@ oclm_status dev_matrix_fill(dev_device *device, cl_command_queue queue, dev_matr
     f.length = source->transposed ? source->rows : source->columns;
     f.line_stride = source->row_stride ? (size_t)source->row_stride : f.length;
     f.element = core_dtype_size(source->dtype);
-    snprintf(options, sizeof options, "-DFROM=%d -DTO=%d -DTRANSPOSED=%d -DBLOCK=%d", (int)source->dtype, (int)matrix->dtype,
-             (int)source->transposed, PACK_BLOCK);
-    if ((status = dev_kernel(device, "pack", options, "pack_columns", &f.kernel)) != OCLM_OK)
-        return status;
     dev_slot_lock(device, DEV_SLOT_STAGING); /* one fill at a time has the buffer */
-    status = fill_slabs(&f);
+    if ((status = make_kernels(&f)) == OCLM_OK)
+        status = fill_slabs(&f);
     /* Also after a failure: what was enqueued reads the source. */
     const oclm_status finished = dev_finish(queue);
     dev_slot_unlock(device, DEV_SLOT_STAGING);
-    clReleaseKernel(f.kernel);
+    for (size_t i = 0; i < COUNT(f.kernels); i++) {
+        if (f.kernels[i])
+            clReleaseKernel(f.kernels[i]);
+    }
     return status != OCLM_OK ? status : finished;
 }

@@ -26,9 +26,9 @@ done:
     return status;
 }
 
-oclm_status dev_measure_matmul(dev_device *device, int dtype, uint32_t rows, uint32_t n, uint32_t k, double *flops_per_s)
+oclm_status dev_measure_matmul(dev_device *device, const core_storage *storage, uint32_t rows, uint32_t n, uint32_t k, double *flops_per_s)
 {
-    const dev_trial_shape shape = { .dtype = (core_dtype)dtype, .rows = rows, .n = n, .k = k };
+    const dev_trial_shape shape = { .storage = *storage, .rows = rows, .n = n, .k = k };
     oclm_status           status;
     double                seconds = 0;
     dev_trial             trial;

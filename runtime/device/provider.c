@@ -75,7 +75,7 @@ static void add_outdone(const dev_providers *from, const dev_device *device, con
 /* A library computes in the scratch; where it was planned for another, nothing is left for it. */
 static bool has_room(dev_device *device, const dev_provider *one, const dev_matmul *m)
 {
-    const size_t norms = dev_norm_floats(device, m);
+    const size_t norm = dev_norm_floats(device, m), norms = norm > m->scratch_taken ? norm : m->scratch_taken;
     return !is_library(one) || (m->scratch_floats > norms && m->scratch_floats - norms >= one->scratch(one, device, m->weight, m->rows));
 }
 
@@ -108,7 +108,7 @@ static oclm_status recall_with_libraries(dev_device *device, const dev_providers
     add_suited(providers, false, device, m, order);
     const size_t own = order->count;
     add_suited(providers, true, device, m, order);
-    return own < order->count ? dev_tuning_recall(device, m->weight->dtype, DEV_ROWS_MANY, order, known) : OCLM_OK;
+    return own < order->count ? dev_tuning_recall(device, dev_matrix_storage(m->weight), DEV_ROWS_MANY, order, known) : OCLM_OK;
 }
 
 oclm_status dev_provider_choose(dev_device *device, const dev_providers *providers, const dev_matmul *m, const dev_provider **chosen)
@@ -130,7 +130,7 @@ oclm_status dev_provider_choose(dev_device *device, const dev_providers *provide
     if (order.count == 0)
         return core_fail(OCLM_ERR_INTERNAL, "nobody serves a product of %" PRIu32 " rows on device \"%s\"", m->rows,
                          dev_get_traits(device)->info.name);
-    if (order.count > 1 && (status = dev_tuning_rank(device, m->weight->dtype, dev_rows_class_of(m->rows), &order)) != OCLM_OK)
+    if (order.count > 1 && (status = dev_tuning_rank(device, dev_matrix_storage(m->weight), dev_rows_class_of(m->rows), &order)) != OCLM_OK)
         return status;
     add_outdone(providers, device, m, &order);
     if ((status = first_right(device, &order, m, chosen)) == OCLM_OK && !*chosen)
@@ -169,9 +169,10 @@ size_t dev_provider_scratch(dev_device *device, const dev_providers *providers, 
 
 /* ---- Tuning with libraries */
 
-oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers, core_dtype dtype)
+oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers, const core_storage *storage)
 {
-    const dev_matrix weight = { .dtype = dtype, .rows = DEV_TUNING_SIZE, .columns = DEV_TUNING_SIZE, .panels = DEV_TUNING_SIZE / DEV_PANEL };
+    dev_matrix_part  part = { .storage = *storage, .panels = DEV_TUNING_SIZE / DEV_PANEL };
+    const dev_matrix weight = { .rows = DEV_TUNING_SIZE, .columns = DEV_TUNING_SIZE, .panels = part.panels, .parts = &part, .part_count = 1 };
     const dev_matmul m = { .weight = &weight, .rows = DEV_TUNING_ROWS };
     dev_providers    entrants, order;
     bool             known, right = true;
@@ -181,10 +182,10 @@ oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers
     core_log(OCLM_LOG_INFO, "device \"%s\": measuring matrix products with CLBlast, once; it may compile for some seconds",
              dev_get_traits(device)->info.name);
     order = entrants;
-    if (!dev_tuning_measure(device, dtype, DEV_ROWS_MANY, &order))
+    if (!dev_tuning_measure(device, storage, DEV_ROWS_MANY, &order))
         return OCLM_OK;
     /* A library that is wrong is not remembered as the fastest: the next process tries again, for it may have been repaired. */
     if (is_library(order.list[0]) && (status = dev_self_check(device, order.list[0], &m, &right)) != OCLM_OK)
         return status == OCLM_ERR_DEVICE_MEMORY ? OCLM_OK : status;
-    return right ? dev_tuning_remember(device, dtype, DEV_ROWS_MANY, &entrants, &order) : OCLM_OK;
+    return right ? dev_tuning_remember(device, storage, DEV_ROWS_MANY, &entrants, &order) : OCLM_OK;
 }

@@ -59,6 +59,6 @@ size_t      dev_norm_floats(const dev_device *device, const dev_matmul *matmul);
 /* Records the product by this one, with the norm in front where it does not take that along (matmul.c). */
 oclm_status dev_matmul_add_by(dev_work *work, const dev_provider *provider, const dev_matmul *matmul);
 /* dev_matmul_tune() with a list. */
-oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers, core_dtype dtype);
+oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers, const core_storage *storage);
 
 #endif

@@ -210,7 +210,7 @@ static double exact(const numbers *n, uint32_t output, double before, double *er
 static oclm_status send_weights(dev_device *device, const dev_trial *t, numbers *n)
 {
     const uint32_t k = n->s.k;
-    const size_t   bytes = core_dtype_size(n->s.dtype), panel = (size_t)k * DEV_PANEL;
+    const size_t   bytes = n->s.storage.bits / 8u, panel = (size_t)k * DEV_PANEL;
     unsigned char *packed = core_alloc_zero(panel, bytes, "a self-check");
     oclm_status    status = packed ? OCLM_OK : OCLM_ERR_MEMORY;
     for (uint32_t p = 0; p < t->weight.panels && status == OCLM_OK; p++) {
@@ -219,10 +219,10 @@ static oclm_status send_weights(dev_device *device, const dev_trial *t, numbers 
             for (uint32_t i = 0; i < k; i++) {
                 float         *value = &n->w[((size_t)p * DEV_PANEL + r) * k + i];
                 const size_t   at = (size_t)i * DEV_PANEL + r;
-                const uint16_t half = n->s.dtype == CORE_F16 ? core_f32_to_f16(*value) : core_f32_to_bf16(*value);
-                if (n->s.dtype != CORE_F32)
-                    *value = n->s.dtype == CORE_F16 ? core_f16_to_f32(half) : core_bf16_to_f32(half);
-                memcpy(packed + at * bytes, n->s.dtype == CORE_F32 ? (const void *)value : (const void *)&half, bytes);
+                const uint16_t half = n->s.storage.code == CORE_CODE_F16 ? core_f32_to_f16(*value) : core_f32_to_bf16(*value);
+                if (n->s.storage.code != CORE_CODE_F32)
+                    *value = n->s.storage.code == CORE_CODE_F16 ? core_f16_to_f32(half) : core_bf16_to_f32(half);
+                memcpy(packed + at * bytes, n->s.storage.code == CORE_CODE_F32 ? (const void *)value : (const void *)&half, bytes);
             }
         }
         uint32_t part = 0;
@@ -324,19 +324,20 @@ static oclm_status check_one(dev_device *device, const dev_provider *provider, c
 
 /* ---- Kinds of product: what makes another program, or takes another way through the host's code */
 
-static void describe(const dev_provider *provider, const dev_trial_shape *s, char kind[192])
+static void describe(const dev_provider *provider, const dev_trial_shape *s, char kind[256])
 {
     static const char *const epilogues[] = { [DEV_STORE] = "stored", [DEV_ADD] = "added", [DEV_GATED] = "gated" };
+    char                     name[96];
     const char *const        rows = s->rows == 1 ? "one row" : s->rows < SMALL_ROWS ? "few rows" : "many rows";
-    snprintf(kind, 192, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s, beside %d %d %d", provider->name,
-             core_dtype_name(s->dtype), rows, epilogues[s->epilogue], (int)s->activation, (int)s->norm, s->bias ? "with" : "no",
+    snprintf(kind, 256, "check of %s: %s weights, %s, %s, activation %d, norm %d, %s bias, %s, beside %d %d %d", provider->name,
+             core_storage_name(&s->storage, name), rows, epilogues[s->epilogue], (int)s->activation, (int)s->norm, s->bias ? "with" : "no",
              s->k == LARGE_K ? "large" : "small", (int)s->siblings.norm, s->siblings.gated, (int)s->siblings.activation);
 }
 
 static oclm_status verdict_on(dev_device *device, const dev_provider *provider, const dev_trial_shape *s, uint32_t step, bool *right)
 {
     core_text   fact = CORE_TEXT_INIT;
-    char        kind[192];
+    char        kind[256];
     void       *value;
     bool        first;
     oclm_status status;
@@ -375,12 +376,12 @@ oclm_status dev_self_check(dev_device *device, const dev_provider *provider, con
     const bool            norm = like->norm.kind != DEV_NORM_NONE && provider->takes_norm(provider, device, like);
     const bool            gated = like->epilogue == DEV_GATED;
     const dev_trial_shape small = {
-        .dtype = like->weight->dtype, .rows = like->rows < SMALL_ROWS ? like->rows : SMALL_ROWS, .n = gated ? SMALL_N + 4 * DEV_PANEL : SMALL_N,
+        .storage = *dev_matrix_storage(like->weight), .rows = like->rows < SMALL_ROWS ? like->rows : SMALL_ROWS, .n = gated ? SMALL_N + 4 * DEV_PANEL : SMALL_N,
         .k = SMALL_K, .x_padding = PADDING, .y_padding = PADDING, .norm = norm ? like->norm.kind : DEV_NORM_NONE,
         .epilogue = like->epilogue, .activation = like->epilogue == DEV_ADD ? DEV_ACT_NONE : like->activation, .bias = like->bias != NULL,
         .siblings = like->siblings,
     };
-    const dev_trial_shape large = { .dtype = CORE_F32, .rows = LARGE_ROWS, .n = LARGE_N, .k = LARGE_K, .y_padding = PADDING };
+    const dev_trial_shape large = { .storage = core_storage_of(CORE_F32), .rows = LARGE_ROWS, .n = LARGE_N, .k = LARGE_K, .y_padding = PADDING };
     const oclm_status     status = verdict_on(device, provider, &small, 1, right);
     return status == OCLM_OK && *right && provider->scratch ? verdict_on(device, provider, &large, LARGE_STEP, right) : status;
 }

@@ -35,7 +35,8 @@ oclm_status dev_trial_new(dev_device *device, const dev_trial_shape *s, const de
 {
     oclm_status status;
     *t = (dev_trial){ .m = { .rows = s->rows, .epilogue = s->epilogue, .activation = s->activation, .siblings = s->siblings } };
-    if ((status = dev_matrix_new(device, s->dtype, s->n, s->k, what, &t->weight)) != OCLM_OK)
+    const dev_matrix_run run = { s->storage, s->n };
+    if ((status = dev_matrix_new_stored(device, &run, 1, s->k, what, &t->weight)) != OCLM_OK)
         return status;
     const uint32_t padded = t->weight.panels * DEV_PANEL;
     t->m.weight = &t->weight;

@@ -5,7 +5,7 @@
 #include "device/provider.h"
 
 typedef struct dev_trial_shape {
-    core_dtype     dtype;
+    core_storage   storage;
     uint32_t       rows, n, k;         /* y[rows][n] = x[rows][k] * W^T; DEV_GATED: n of gate and up together */
     uint32_t       x_padding, y_padding; /* floats behind each row */
     dev_norm_kind  norm;

@@ -110,9 +110,10 @@ static oclm_status put(known *k, const char *key, const char *names)
     return OCLM_OK;
 }
 
-static oclm_status make_key(core_dtype dtype, dev_rows_class rows, const dev_providers *providers, core_text *key)
+static oclm_status make_key(const core_storage *storage, dev_rows_class rows, const dev_providers *providers, core_text *key)
 {
-    oclm_status status = core_text_printf(key, "products of %s with %s weights by", classes[rows].name, core_dtype_name(dtype));
+    char        name[96];
+    oclm_status status = core_text_printf(key, "products of %s with %s weights by", classes[rows].name, core_storage_name(storage, name));
     for (size_t i = 0; i < providers->count && status == OCLM_OK; i++)
         status = core_text_printf(key, "%s %s", i ? "," : "", providers->list[i]->name);
     return status;
@@ -145,7 +146,7 @@ static bool put_in_order(const char *names, dev_providers *providers)
 
 /* ---- Looking up */
 
-oclm_status dev_tuning_recall(dev_device *device, core_dtype dtype, dev_rows_class rows, dev_providers *providers, bool *found)
+oclm_status dev_tuning_recall(dev_device *device, const core_storage *storage, dev_rows_class rows, dev_providers *providers, bool *found)
 {
     core_text   key = CORE_TEXT_INIT, fact = CORE_TEXT_INIT;
     void       *value;
@@ -153,7 +154,7 @@ oclm_status dev_tuning_recall(dev_device *device, core_dtype dtype, dev_rows_cla
     *found = false;
     if ((status = dev_slot_get(device, DEV_SLOT_TUNING, known_make, known_drop, &value)) != OCLM_OK)
         return status;
-    if ((status = make_key(dtype, rows, providers, &key)) == OCLM_OK) {
+    if ((status = make_key(storage, rows, providers, &key)) == OCLM_OK) {
         dev_slot_lock(device, DEV_SLOT_TUNING);
         const entry *e = find(value, key.data);
         if (e) {
@@ -170,14 +171,14 @@ oclm_status dev_tuning_recall(dev_device *device, core_dtype dtype, dev_rows_cla
 }
 
 /* `entrants`: in the order in which they are asked for again. */
-static oclm_status keep(dev_device *device, core_dtype dtype, dev_rows_class rows, const dev_providers *entrants,
+static oclm_status keep(dev_device *device, const core_storage *storage, dev_rows_class rows, const dev_providers *entrants,
                         const dev_providers *order, bool on_disk)
 {
     core_text   key = CORE_TEXT_INIT, names = CORE_TEXT_INIT;
     void       *value;
     oclm_status status = dev_slot_get(device, DEV_SLOT_TUNING, known_make, known_drop, &value);
     if (status == OCLM_OK)
-        status = make_key(dtype, rows, entrants, &key);
+        status = make_key(storage, rows, entrants, &key);
     for (size_t i = 0; i < order->count && status == OCLM_OK; i++)
         status = core_text_printf(&names, "%s\n", order->list[i]->name);
     if (status == OCLM_OK) {
@@ -192,10 +193,10 @@ static oclm_status keep(dev_device *device, core_dtype dtype, dev_rows_class row
     return status;
 }
 
-oclm_status dev_tuning_remember(dev_device *device, core_dtype dtype, dev_rows_class rows, const dev_providers *entrants,
+oclm_status dev_tuning_remember(dev_device *device, const core_storage *storage, dev_rows_class rows, const dev_providers *entrants,
                                 const dev_providers *order)
 {
-    return keep(device, dtype, rows, entrants, order, true);
+    return keep(device, storage, rows, entrants, order, true);
 }
 
 /* ---- Measuring */
@@ -297,9 +298,9 @@ static uint32_t rows_to_measure(const dev_providers *providers, dev_rows_class r
 }
 
 /* Times all at one size. False where there is no memory for it. */
-static bool measure_at(contest *c, core_dtype dtype, dev_rows_class rows, uint32_t size)
+static bool measure_at(contest *c, const core_storage *storage, dev_rows_class rows, uint32_t size)
 {
-    const dev_trial_shape shape = { .dtype = dtype, .rows = rows_to_measure(c->providers, rows), .n = size, .k = size };
+    const dev_trial_shape shape = { .storage = *storage, .rows = rows_to_measure(c->providers, rows), .n = size, .k = size };
     core_file_lock       *lock = NULL;
     core_text             path = CORE_TEXT_INIT;
     dev_trial             trial;
@@ -345,7 +346,7 @@ static void tell(const contest *c, const char *key, uint32_t size)
     core_text_free(&text);
 }
 
-bool dev_tuning_measure(dev_device *device, core_dtype dtype, dev_rows_class rows, dev_providers *providers)
+bool dev_tuning_measure(dev_device *device, const core_storage *storage, dev_rows_class rows, dev_providers *providers)
 {
     contest   c = { .device = device, .providers = providers };
     core_text key = CORE_TEXT_INIT;
@@ -353,26 +354,26 @@ bool dev_tuning_measure(dev_device *device, core_dtype dtype, dev_rows_class row
     if (dev_get_traits(device)->info.software) /* building takes it longer than anybody would gain */
         return false;
     for (size_t i = 0; i < COUNT(sizes) && (i == 0 || fastest(&c) < (i == 1 ? SLOW : ENOUGH)); i++) {
-        if (!measure_at(&c, dtype, rows, sizes[i]))
+        if (!measure_at(&c, storage, rows, sizes[i]))
             break;
         size = sizes[i];
     }
     if (!size || isinf(fastest(&c)))
         return false;
     sort(&c);
-    if (make_key(dtype, rows, providers, &key) == OCLM_OK)
+    if (make_key(storage, rows, providers, &key) == OCLM_OK)
         tell(&c, key.data, size);
     core_text_free(&key);
     return true;
 }
 
-oclm_status dev_tuning_rank(dev_device *device, core_dtype dtype, dev_rows_class rows, dev_providers *providers)
+oclm_status dev_tuning_rank(dev_device *device, const core_storage *storage, dev_rows_class rows, dev_providers *providers)
 {
     const dev_providers entrants = *providers;
     bool                found = false;
-    oclm_status         status = dev_tuning_recall(device, dtype, rows, providers, &found);
+    oclm_status         status = dev_tuning_recall(device, storage, rows, providers, &found);
     if (status != OCLM_OK || found)
         return status;
-    const bool measured = dev_tuning_measure(device, dtype, rows, providers);
-    return keep(device, dtype, rows, &entrants, providers, measured);
+    const bool measured = dev_tuning_measure(device, storage, rows, providers);
+    return keep(device, storage, rows, &entrants, providers, measured);
 }

@@ -21,15 +21,15 @@ typedef enum dev_rows_class {
 dev_rows_class dev_rows_class_of(uint32_t rows);
 
 /* Puts the fastest first, if that is known, in memory or on disk, for exactly these providers in this order. */
-oclm_status dev_tuning_recall(dev_device *device, core_dtype dtype, dev_rows_class rows, dev_providers *providers, bool *known);
+oclm_status dev_tuning_recall(dev_device *device, const core_storage *storage, dev_rows_class rows, dev_providers *providers, bool *known);
 /* The same; measures where it is not known, and remembers. Where measuring fails, the order stays, until the process ends.
  * Errors: OCLM_ERR_MEMORY. Threads: safe; processes that measure at the same time wait for each other. */
-oclm_status dev_tuning_rank(dev_device *device, core_dtype dtype, dev_rows_class rows, dev_providers *providers);
+oclm_status dev_tuning_rank(dev_device *device, const core_storage *storage, dev_rows_class rows, dev_providers *providers);
 
 /* The two halves: puts the fastest first, on the device's own queue, or returns false where nothing could be measured, nor was:
  * on a renderer that emulates a GPU (those that cannot be come last); and remembers that `entrants` came in as `order`. */
-bool        dev_tuning_measure(dev_device *device, core_dtype dtype, dev_rows_class rows, dev_providers *providers);
-oclm_status dev_tuning_remember(dev_device *device, core_dtype dtype, dev_rows_class rows, const dev_providers *entrants,
+bool        dev_tuning_measure(dev_device *device, const core_storage *storage, dev_rows_class rows, dev_providers *providers);
+oclm_status dev_tuning_remember(dev_device *device, const core_storage *storage, dev_rows_class rows, const dev_providers *entrants,
                                 const dev_providers *order);
 
 #endif

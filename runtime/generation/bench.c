@@ -176,8 +176,9 @@ static oclm_status measure_read(bench *b)
 static oclm_status measure_matmul(bench *b)
 {
     const model_architecture *a = &b->model->architecture;
+    const core_storage storage = core_storage_of(b->model->weights.dtype);
     const uint32_t rows = b->options->prompt < MODEL_CHUNK_ROWS ? b->options->prompt : MODEL_CHUNK_ROWS;
-    return dev_measure_matmul(b->model->device, (int)b->model->weights.dtype, rows ? rows : MODEL_CHUNK_ROWS,
+    return dev_measure_matmul(b->model->device, &storage, rows ? rows : MODEL_CHUNK_ROWS,
                               a->intermediate_size, a->hidden_size, &b->result->gemm_flops_per_s);
 }
 
@@ -248,10 +249,11 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
         goto done;
     }
     gen_config_init(&greedy);
+    const core_storage  storage = core_storage_of(model->weights.dtype);
     const gen_loop_size size = { .prompts = 1, .ids = limit, .limit = limit };
     fill_prompt(b.prompt, limit, model->architecture.vocab_size);
     if ((status = measure_first_token(&b)) != OCLM_OK ||
-        (status = dev_matmul_tune(model->device, model->weights.dtype)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
+        (status = dev_matmul_tune(model->device, &storage)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
         (status = gen_loop_new(model, &greedy, &size, NULL, &b.loop)) != OCLM_OK ||
         (status = measure_prefill(&b)) != OCLM_OK || (status = measure_decode(&b)) != OCLM_OK ||
         (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)

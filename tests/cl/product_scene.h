@@ -45,7 +45,7 @@ static inline dev_matrix new_cut_matrix(dev_device *device, const product_shape 
     parts[1] = rest.parts[0];
     parts[1].first_panel = cut;
     core_free(rest.parts);
-    return (dev_matrix){ .dtype = s->dtype, .rows = s->n, .columns = s->k, .panels = cut + rest.panels, .parts = parts, .part_count = 2 };
+    return (dev_matrix){ .rows = s->n, .columns = s->k, .panels = cut + rest.panels, .parts = parts, .part_count = 2 };
 }
 
 static inline product make_product(dev_device *device, const product_shape *s, uint32_t cut)

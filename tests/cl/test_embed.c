@@ -88,7 +88,7 @@ static void check_rows(const stage *s, const char *how, const float *y)
             const double want = p->add ? was + product : (double)(float)product;
             const double error = p->add ? 0x1p-24 * (fabs(product) + fabs(want)) : 0;
             if (!(fabs(got - want) <= error))
-                fail_msg("%s%s, %s: id %d, element %u: %.9g, want %.9g within %.3g", p->label, how, core_dtype_name(s->matrix.dtype), (int)id, k,
+                fail_msg("%s%s, %s: id %d, element %u: %.9g, want %.9g within %.3g", p->label, how, core_dtype_name((core_dtype)dev_matrix_storage(&s->matrix)->code), (int)id, k,
                          (double)got, want, error);
         }
 }
@@ -111,7 +111,7 @@ static void try_gather(dev_device *device, stage *s, int block, const char *more
         const dev_arg args[] = { dev_arg_buffer(&y), dev_arg_u32(s->y_stride), dev_arg_buffer(&s->ids_buffer), dev_arg_u32(s->ids_offset),
                                  dev_arg_buffer(&s->matrix.parts[0].buffer), dev_arg_u32(p->columns), dev_arg_u32(p->rows), dev_arg_u32(0),
                                  dev_arg_u32(s->matrix.panels * 32), dev_arg_f32(p->scale) };
-        snprintf(options, sizeof options, "-DSTORAGE=%d -DADD=%d -DBLOCK=%d%s", (int)s->matrix.dtype, (int)p->add, block, more);
+        snprintf(options, sizeof options, "-DSTORAGE=%d -DADD=%d -DBLOCK=%d%s", (int)dev_matrix_storage(&s->matrix)->code, (int)p->add, block, more);
         const dev_launch launch = { .source = "embed", .kernel = "rows_gather", .options = options, .dims = 2,
                                     .global = { (p->columns + (uint32_t)block - 1) / (uint32_t)block, p->count }, .args = args, .arg_count = COUNT(args) };
         run_launch(device, &launch);

@@ -160,7 +160,8 @@ static void count_suiting(dev_device *device, void *user)
     (void)user;
     const dev_traits *traits = dev_get_traits(device);
     for (uint32_t rows = 1; rows <= 130; rows++) {
-        const dev_matrix weight = { .dtype = CORE_F32, .rows = 32, .columns = 1, .panels = 1 };
+        dev_matrix_part  part = { .storage = core_storage_of(CORE_F32), .panels = 1 };
+        const dev_matrix weight = { .rows = 32, .columns = 1, .panels = 1, .parts = &part, .part_count = 1 };
         const dev_matmul m = { .weight = &weight, .rows = rows };
         bool             any = false;
         for (size_t i = 0; i < dev_lanes_provider_count; i++)

@@ -283,13 +283,14 @@ static dev_matrix new_cut_matrix(dev_device *device, core_dtype dtype, uint32_t 
     parts[1] = rest.parts[0];
     parts[1].first_panel = cut;
     core_free(rest.parts);
-    return (dev_matrix){ .dtype = dtype, .rows = rows, .columns = columns, .panels = cut + rest.panels, .parts = parts, .part_count = 2 };
+    return (dev_matrix){ .rows = rows, .columns = columns, .panels = cut + rest.panels, .parts = parts, .part_count = 2 };
 }
 
 static void fill(dev_device *device, dev_matrix *matrix, float *values, uint32_t rows, uint32_t columns, uint32_t first_row, uint32_t step)
 {
-    void                   *stored = store_numbers(matrix->dtype, values, (size_t)rows * columns);
-    const dev_matrix_source source = { .data = stored, .dtype = matrix->dtype, .rows = rows, .columns = columns, .first_row = first_row,
+    const core_dtype        dtype = (core_dtype)dev_matrix_storage(matrix)->code;
+    void                   *stored = store_numbers(dtype, values, (size_t)rows * columns);
+    const dev_matrix_source source = { .data = stored, .dtype = dtype, .rows = rows, .columns = columns, .first_row = first_row,
                                        .panel_step = step };
     assert_ok(dev_matrix_fill(device, dev_queue(device), matrix, &source));
     core_free(stored);

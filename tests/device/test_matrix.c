@@ -130,7 +130,8 @@ static void check_parts(const char *label, const dev_matrix *matrix, uint64_t la
 
 static void check_bits(const char *label, dev_device *device, const dev_matrix *matrix, const expected *want)
 {
-    const size_t size = core_dtype_size(matrix->dtype);
+    const core_dtype dtype = (core_dtype)dev_matrix_storage(matrix)->code;
+    const size_t     size = core_dtype_size(dtype);
     for (uint32_t p = 0; p < matrix->part_count; p++) {
         const dev_matrix_part *part = &matrix->parts[p];
         unsigned char         *got = core_alloc(part->buffer.bytes, "a part");
@@ -138,9 +139,9 @@ static void check_bits(const char *label, dev_device *device, const dev_matrix *
         assert_ok(dev_buffer_read(dev_queue(device), &part->buffer, 0, got, part->buffer.bytes));
         for (size_t i = 0; i < part->buffer.bytes / size; i++) {
             const size_t   at = (size_t)part->first_panel * matrix->columns * DEV_PANEL + i;
-            const uint32_t bits = load(matrix->dtype, got, i);
+            const uint32_t bits = load(dtype, got, i);
             if (bits != want->bits[at])
-                fail_msg("%s, to %s: row %zu of panel %zu, column %zu: %08x, want %08x", label, core_dtype_name(matrix->dtype),
+                fail_msg("%s, to %s: row %zu of panel %zu, column %zu: %08x, want %08x", label, core_dtype_name(dtype),
                          at % DEV_PANEL, at / DEV_PANEL / matrix->columns, at / DEV_PANEL % matrix->columns, bits, want->bits[at]);
         }
         core_free(got);

@@ -92,7 +92,8 @@ static dev_device *open_again(dev_device *device)
 }
 
 static const dev_buffer some_bias = { NULL, 0 };
-static const dev_matrix some_weight = { .dtype = CORE_BF16, .rows = 64, .columns = 64, .panels = 2 };
+static dev_matrix_part  some_part = { .storage = { .code = CORE_CODE_BF16, .bits = 16 }, .panels = 2 };
+static const dev_matrix some_weight = { .rows = 64, .columns = 64, .panels = 2, .parts = &some_part, .part_count = 1 };
 
 static dev_matmul request(void)
 {

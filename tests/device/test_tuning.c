@@ -54,7 +54,8 @@ static const dev_provider fast = MADE_UP("a fast one", once, NULL), slow = MADE_
                           broken = MADE_UP("a broken one", never, NULL), library = MADE_UP("a library", once, one_float),
                           wrong_library = MADE_UP("a wrong library", halfway, one_float);
 
-static const dev_matrix some_weight = { .dtype = CORE_F32, .rows = 64, .columns = 64, .panels = 2 };
+static dev_matrix_part  some_part = { .storage = { .code = CORE_CODE_F32, .bits = 32 }, .panels = 2 };
+static const dev_matrix some_weight = { .rows = 64, .columns = 64, .panels = 2, .parts = &some_part, .part_count = 1 };
 
 static dev_device *open_again(dev_device *device, oclm_matmul matmul)
 {
@@ -137,17 +138,17 @@ static void try_disk(dev_device *device, void *user)
     providers_fresh_cache();
     /* A choice that measuring would never make. */
     dev_device *own = open_again(device, OCLM_MATMUL_AUTO);
-    assert_ok(dev_tuning_remember(own, CORE_F32, DEV_ROWS_SOME, &list, &order));
+    assert_ok(dev_tuning_remember(own, &some_part.storage, DEV_ROWS_SOME, &list, &order));
     dev_close(own);
     assert_ptr_equal(who(device, OCLM_MATMUL_AUTO, &list, 64), &slow);
     /* A file that names others counts as absent. */
     own = open_again(device, OCLM_MATMUL_AUTO);
     dev_providers asked = list;
     bool          known = true;
-    assert_ok(dev_tuning_remember(own, CORE_F32, DEV_ROWS_SOME, &list, &half));
+    assert_ok(dev_tuning_remember(own, &some_part.storage, DEV_ROWS_SOME, &list, &half));
     dev_close(own);
     own = open_again(device, OCLM_MATMUL_AUTO);
-    assert_ok(dev_tuning_recall(own, CORE_F32, DEV_ROWS_SOME, &asked, &known));
+    assert_ok(dev_tuning_recall(own, &some_part.storage, DEV_ROWS_SOME, &asked, &known));
     assert_false(known);
     dev_close(own);
 }
@@ -161,7 +162,7 @@ static void what_is_on_disk_is_used(void **state)
 static oclm_status tune(dev_device *device, oclm_matmul matmul, const dev_providers *list)
 {
     dev_device       *own = open_again(device, matmul);
-    const oclm_status status = dev_provider_tune(own, list, CORE_F32);
+    const oclm_status status = dev_provider_tune(own, list, &some_part.storage);
     dev_close(own);
     return status;
 }
