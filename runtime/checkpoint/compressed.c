@@ -114,6 +114,16 @@ static void take_others(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t ste
         (void)ckpt_part(q, tensor->name, stem, others[i]);
 }
 
+/* Older files may say that there is no order of groups by -1 for each column. */
+static oclm_status find_order(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, ckpt_source *s)
+{
+    const ckpt_tensor *const order = ckpt_part(q, tensor->name, stem, ".weight_g_idx");
+    const oclm_status        status = order != NULL ? ckpt_need_shape(q, order, CORE_I32, 1, &s->columns) : OCLM_OK;
+    if (status == OCLM_OK && order != NULL && ckpt_int32(order, 0) != -1)
+        s->group_of = order;
+    return status;
+}
+
 /* Scales, groups and zero points, the same for all formats. */
 static oclm_status add(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, const uint64_t *shape, const scheme *how, ckpt_source *s)
 {
@@ -124,7 +134,8 @@ static oclm_status add(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem
         status = ckpt_find_grid(q, s, 2, shape, how->block_rows, how->group);
     if (status != OCLM_OK)
         return status;
-    s->group_of = ckpt_part(q, tensor->name, stem, ".weight_g_idx");
+    if ((status = find_order(q, tensor, stem, s)) != OCLM_OK)
+        return status;
     s->zeros = ckpt_part(q, tensor->name, stem, ".weight_zero_point");
     if (s->code == CORE_CODE_E4M3) /* always 0 */
         s->zeros = NULL;
@@ -136,8 +147,6 @@ static oclm_status add(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem
         s->zero = packed_zero;
         status = ckpt_need_shape(q, s->zeros, CORE_I32, 2, zeros);
     }
-    if (status == OCLM_OK && s->group_of != NULL)
-        status = ckpt_need_shape(q, s->group_of, CORE_I32, 1, &s->columns);
     take_others(q, tensor, stem);
     return status == OCLM_OK ? ckpt_add_module(q, s, tensor->name, stem, ".weight", s->scales->dtype, 2, shape) : status;
 }
