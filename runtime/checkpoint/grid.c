@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checkpoint/quantized.h"
+#include "checkpoint/safetensors.h"
 
 #define MAX_BLOCK (1u << 20)
 

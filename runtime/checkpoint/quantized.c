@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/safetensors.h"
 #include "core/log.h"
+#include "core/platform.h"
 
 #define MAX_SIDE (1u << 31) /* rows and columns of a weight; so their product fits */
 #define SUPPORTED "bitsandbytes (8 bits; nf4 and fp4), gptq, awq (gemm), compressed-tensors (pack-quantized, int-quantized, float-quantized), " \
@@ -111,11 +113,11 @@ oclm_status ckpt_need_shape(const ckpt_quantizer *q, const ckpt_tensor *part, co
 static void free_module(ckpt_module *module)
 {
     if (module != NULL)
-        core_free(module->name);
+        core_free((char *)(uintptr_t)module->tensor.name);
     core_free(module);
 }
 
-void ckpt_modules_free(ckpt_module *modules)
+static void free_modules(ckpt_module *modules)
 {
     while (modules != NULL) {
         ckpt_module *const next = modules->next;
@@ -144,19 +146,15 @@ oclm_status ckpt_add_module(ckpt_quantizer *q, const ckpt_source *source, const 
     if (module == NULL)
         return OCLM_ERR_MEMORY;
     module->source = *source;
-    if ((module->name = join(name, stem, suffix)) == NULL)
-        status = OCLM_ERR_MEMORY;
-    else
-        status = ckpt_settle(q, module);
-    if (status != OCLM_OK) {
+    module->tensor = (ckpt_tensor){ .name = join(name, stem, suffix), .dtype = dtype > CORE_BF16 ? CORE_F32 : dtype, .dims = dims,
+                                    .elements = source->rows * source->columns, .data = source->codes->data, .bytes = source->codes->bytes,
+                                    .file = source->codes->file, .quantized = &module->quantized };
+    memcpy(module->tensor.shape, shape, dims * sizeof *shape);
+    module->quantized.bytes = bytes_of(source);
+    if ((status = module->tensor.name != NULL ? ckpt_settle(q, module) : OCLM_ERR_MEMORY) != OCLM_OK) {
         free_module(module);
         return status;
     }
-    module->quantized.bytes = bytes_of(source);
-    module->tensor = (ckpt_tensor){ .dtype = dtype > CORE_BF16 ? CORE_F32 : dtype, .dims = dims, .elements = source->rows * source->columns,
-                                    .data = source->codes->data, .bytes = source->codes->bytes, .file = source->codes->file,
-                                    .quantized = &module->quantized };
-    memcpy(module->tensor.shape, shape, dims * sizeof *shape);
     module->next = q->modules;
     q->modules = module;
     q->module_count++;
@@ -165,15 +163,15 @@ oclm_status ckpt_add_module(ckpt_quantizer *q, const ckpt_source *source, const 
 
 /* ---- The new table */
 
-/* All that was not taken, and the modules; then, as they point at each other, the modules must stay where they are. */
+/* All that was not taken, and the modules. */
 static oclm_status make_table(ckpt_quantizer *q, ckpt_table *to)
 {
     size_t kept = 0;
     for (size_t i = 0; i < q->count; i++)
         kept += !q->taken[i];
-    to->capacity = kept + q->module_count;
-    if ((to->tensors = core_alloc_zero(to->capacity, sizeof *to->tensors, "the list of tensors")) == NULL)
+    if ((to->tensors = core_alloc_zero(kept + q->module_count, sizeof *to->tensors, "the list of tensors")) == NULL)
         return OCLM_ERR_MEMORY;
+    to->capacity = kept + q->module_count;
     for (size_t i = 0; i < q->count; i++) {
         if (q->taken[i])
             continue;
@@ -183,11 +181,8 @@ static oclm_status make_table(ckpt_quantizer *q, ckpt_table *to)
             return OCLM_ERR_MEMORY;
         to->count++;
     }
-    for (ckpt_module *module = q->modules; module != NULL; module = module->next) {
-        module->tensor.name = module->name;
-        to->tensors[to->count++] = module->tensor;
-        module->name = NULL; /* the table's now */
-    }
+    for (; q->modules != NULL; q->modules = q->modules->next)
+        to->tensors[to->count++] = q->modules->tensor; /* whose module is the table's from now on */
     return OCLM_OK;
 }
 
@@ -243,19 +238,39 @@ static oclm_status run_method(ckpt_quantizer *q)
     return status;
 }
 
-oclm_status ckpt_quantized_apply(const ckpt_checkpoint *checkpoint, const ckpt_table *from, const cJSON *config, const char *origin,
-                                 ckpt_table *to, ckpt_module **modules)
+static oclm_status replace(ckpt_checkpoint *checkpoint, const cJSON *config, const char *origin)
 {
-    ckpt_quantizer q = { .checkpoint = checkpoint, .tensors = from->tensors, .count = from->count, .config = config, .origin = origin };
+    ckpt_quantizer q = { .checkpoint = checkpoint, .tensors = checkpoint->table.tensors, .count = checkpoint->table.count, .config = config,
+                         .origin = origin };
+    ckpt_table     table = { NULL, 0, 0 };
     oclm_status    status;
-    *to = (ckpt_table){ NULL, 0, 0 };
     if ((q.taken = core_alloc_zero(q.count, sizeof *q.taken, "the list of tensors")) == NULL)
         return OCLM_ERR_MEMORY;
-    if ((status = name_method(&q)) == OCLM_OK && (status = run_method(&q)) == OCLM_OK)
-        status = make_table(&q, to);
-    if (status != OCLM_OK)
-        ckpt_table_deinit(to);
-    *modules = q.modules;
+    if ((status = name_method(&q)) == OCLM_OK && (status = run_method(&q)) == OCLM_OK && (status = make_table(&q, &table)) == OCLM_OK) {
+        checkpoint->parts = checkpoint->table;
+        checkpoint->table = table;
+        table = (ckpt_table){ NULL, 0, 0 };
+        status = ckpt_files_sort(checkpoint);
+    }
+    ckpt_table_deinit(&table);
+    free_modules(q.modules);
     core_free(q.taken);
+    return status;
+}
+
+/* A config.json that is absent or broken says nothing: whoever needs it tells what is wrong with it. */
+oclm_status ckpt_quantized_open(ckpt_checkpoint *checkpoint, const char *folder)
+{
+    core_text   path = CORE_TEXT_INIT;
+    cJSON      *config = NULL;
+    oclm_status status = core_path_join(&path, folder, "config.json");
+    if (status == OCLM_OK && core_path_is_file(path.data) && core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &config) == OCLM_OK) {
+        const cJSON *inner = core_json_member(core_json_member(config, "text_config"), "quantization_config");
+        const cJSON *quantization = inner != NULL ? inner : core_json_member(config, "quantization_config");
+        if (quantization != NULL)
+            status = replace(checkpoint, quantization, path.data);
+        cJSON_Delete(config);
+    }
+    core_text_free(&path);
     return status;
 }

@@ -6,7 +6,7 @@
 #ifndef OCLM_CHECKPOINT_QUANTIZED_H
 #define OCLM_CHECKPOINT_QUANTIZED_H
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/files.h"
 #include "core/json.h"
 
 typedef struct ckpt_source ckpt_source;
@@ -42,13 +42,12 @@ struct ckpt_source {
     bool         takes_zero;
 };
 
-/* One weight on its way into the table. */
+/* One weight on its way into the table, which frees it as what its tensor's `quantized` points at. */
 typedef struct ckpt_module {
-    struct ckpt_module *next;
-    ckpt_tensor         tensor; /* its name is its own until the table has it */
-    char               *name;
-    ckpt_quantized      quantized;
+    ckpt_quantized      quantized; /* first */
     ckpt_source         source;
+    struct ckpt_module *next;
+    ckpt_tensor         tensor; /* its name and module are not yet the table's */
 } ckpt_module;
 
 /* The tensors of all files, and what became of them. */
@@ -73,13 +72,11 @@ typedef struct ckpt_method {
 
 extern const ckpt_method ckpt_bnb, ckpt_gptq, ckpt_awq, ckpt_compressed, ckpt_fp8, ckpt_mxfp4;
 
-/* Makes `to` of the tensors `from` of `checkpoint`: those of quantised weights are replaced. `from` must live as long as `to`, whose tensors
- * point into it and into `modules`, which the caller frees in any case.
+/* Replaces the tensors of quantised weights, where config.json in `folder` has a quantization_config: `table` then holds the plain and the new
+ * ones, `parts` all of the files. Bytes and dtype of the checkpoint stay what the files say.
  * Errors: OCLM_ERR_FORMAT (the tensor: a part missing, of a wrong shape or type; the configuration), OCLM_ERR_UNSUPPORTED (the method, scheme
  *         or option, and what is supported), OCLM_ERR_MEMORY. */
-oclm_status ckpt_quantized_apply(const ckpt_checkpoint *checkpoint, const ckpt_table *from, const cJSON *config, const char *origin,
-                                 ckpt_table *to, ckpt_module **modules);
-void        ckpt_modules_free(ckpt_module *modules);
+oclm_status ckpt_quantized_open(ckpt_checkpoint *checkpoint, const char *folder);
 
 /* ---- For methods */
 

@@ -2,16 +2,7 @@
 #ifndef OCLM_CHECKPOINT_SAFETENSORS_H
 #define OCLM_CHECKPOINT_SAFETENSORS_H
 
-#include "checkpoint/checkpoint.h"
-#include "core/map.h"
-
-/* The tensors of all files read so far. Owns their names. */
-typedef struct ckpt_table {
-    ckpt_tensor *tensors;
-    size_t       count, capacity;
-} ckpt_table;
-
-void ckpt_table_deinit(ckpt_table *table);
+#include "checkpoint/files.h"
 
 /* "[4096, 11008]", for messages. */
 #define CKPT_SHAPE_TEXT (CKPT_MAX_DIMS * 22 + 3)
