@@ -10,6 +10,7 @@
 
 #include "core/memory.h"
 #include "device/device_internal.h"
+#include "device/filling.h"
 #include "device/launch.h"
 #include "device/program.h"
 
@@ -179,15 +180,14 @@ static oclm_status send(const filling *f, const slab *s)
     return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "sending weights to the device");
 }
 
-/* Packs rows [begin, end) of the slab, which go to one part. `first_row` is where row `begin` goes, `shift` as in pack.cl. */
-static oclm_status pack(const filling *f, const slab *s, const dev_matrix_part *part, uint32_t begin, uint32_t end, uint32_t first_row,
-                        int32_t shift)
+/* Packs a piece of the slab. */
+static oclm_status pack(const filling *f, const slab *s, const dev_matrix_part *part, const dev_matrix_piece *piece)
 {
     const dev_matrix_source *source = f->source;
-    const uint32_t rows = end - begin, columns = source->transposed ? s->lines : s->length;
+    const uint32_t rows = piece->end - piece->begin, columns = source->transposed ? s->lines : s->length;
     const uint32_t first_column = source->transposed ? s->first_line : s->first;
-    const uint64_t from_offset = source->transposed ? begin : (uint64_t)begin * s->length;
-    const uint32_t panels = (first_row % DEV_PANEL + rows + DEV_PANEL - 1) / DEV_PANEL;
+    const uint64_t from_offset = source->transposed ? piece->begin : (uint64_t)piece->begin * s->length;
+    const uint32_t panels = (piece->first_row % DEV_PANEL + rows + DEV_PANEL - 1) / DEV_PANEL;
     const size_t   global[2] = { (columns + PACK_BLOCK - 1) / PACK_BLOCK, panels };
     const size_t   one[2] = { 1, 1 };
     const bool     lanes = dev_get_traits(f->device)->lanes_in_items;
@@ -202,10 +202,10 @@ static oclm_status pack(const filling *f, const slab *s, const dev_matrix_part *
     SET(s->length);
     SET(rows);
     SET(columns);
-    SET(first_row);
+    SET(piece->first_row);
     SET(first_column);
     SET(source->panel_step);
-    SET(shift);
+    SET(piece->shift);
 #undef SET
     if (error == CL_SUCCESS)
         error = clEnqueueNDRangeKernel(f->queue, kernel, 2, NULL, global, lanes ? NULL : one, 0, NULL, NULL);
@@ -228,34 +228,41 @@ static oclm_status make_kernels(filling *f)
     return status;
 }
 
+bool dev_matrix_piece_of(const dev_matrix_part *part, uint32_t origin_row, uint32_t step, const dev_rows *rows, dev_matrix_piece *piece)
+{
+    const uint32_t origin = origin_row / DEV_PANEL;
+    /* Panel v goes to panel origin + (v - origin) * step: which v fall into this part? */
+    const uint32_t low = part->first_panel <= origin ? origin : origin + (part->first_panel - origin + step - 1) / step;
+    const uint32_t after = part->first_panel + part->panels;
+    const uint32_t high = after <= origin ? origin : origin + (after - origin + step - 1) / step;
+    const uint64_t begin = (uint64_t)low * DEV_PANEL > rows->first ? (uint64_t)low * DEV_PANEL : rows->first;
+    const uint64_t last = (uint64_t)rows->first + rows->count;
+    const uint64_t end = (uint64_t)high * DEV_PANEL < last ? (uint64_t)high * DEV_PANEL : last;
+    if (begin >= end)
+        return false;
+    *piece = (dev_matrix_piece){ .begin = (uint32_t)(begin - rows->first), .end = (uint32_t)(end - rows->first), .first_row = (uint32_t)begin,
+                                 .shift = (int32_t)(-(int64_t)origin * (step - 1) - part->first_panel) };
+    return true;
+}
+
 /* Sends one slab and packs it into every part that its rows touch. */
 static oclm_status fill_slab(const filling *f, const slab *s)
 {
     const dev_matrix_source *source = f->source;
     oclm_status              status = send(f, s);
-    const uint32_t           step = source->panel_step;
-    const uint32_t           origin = source->first_row / DEV_PANEL;
-    /* Rows as they would be numbered if the panels were neighbours. */
-    const uint32_t rows = source->transposed ? s->length : s->lines;
-    const uint32_t first_row = source->first_row + (source->transposed ? s->first : s->first_line);
+    const dev_rows           rows = { source->first_row + (source->transposed ? s->first : s->first_line),
+                                      source->transposed ? s->length : s->lines };
+    dev_matrix_piece         piece;
     for (uint32_t p = 0; status == OCLM_OK && p < f->matrix->part_count; p++) {
         const dev_matrix_part *part = &f->matrix->parts[p];
-        /* Panel v goes to panel origin + (v - origin) * step: which v fall into this part? */
-        const uint32_t low = part->first_panel <= origin ? origin : origin + (part->first_panel - origin + step - 1) / step;
-        const uint32_t after = part->first_panel + part->panels;
-        const uint32_t high = after <= origin ? origin : origin + (after - origin + step - 1) / step;
-        const uint64_t begin = (uint64_t)low * DEV_PANEL > first_row ? (uint64_t)low * DEV_PANEL : first_row;
-        const uint64_t last = (uint64_t)first_row + rows;
-        const uint64_t end = (uint64_t)high * DEV_PANEL < last ? (uint64_t)high * DEV_PANEL : last;
-        if (begin >= end)
+        if (!dev_matrix_piece_of(part, source->first_row, source->panel_step, &rows, &piece))
             continue;
         if (!core_storage_is_float(&part->storage)) {
             char name[96];
             status = core_fail(OCLM_ERR_INTERNAL, "plain rows for a part that is stored as %s", core_storage_name(&part->storage, name));
-            break;
+        } else {
+            status = pack(f, s, part, &piece);
         }
-        const int64_t shift = -(int64_t)origin * (step - 1) - part->first_panel;
-        status = pack(f, s, part, (uint32_t)(begin - first_row), (uint32_t)(end - first_row), (uint32_t)begin, (int32_t)shift);
     }
     return status;
 }
@@ -277,31 +284,44 @@ static oclm_status fill_slabs(const filling *f)
     return status;
 }
 
+oclm_status dev_check_rows(const dev_matrix *matrix, uint32_t rows, uint32_t columns, uint32_t first_row, uint32_t panel_step)
+{
+    const uint64_t panels = panel_step == 2 ? 2 * (((uint64_t)rows + DEV_PANEL - 1) / DEV_PANEL) - 1 : 0;
+    const uint64_t end = panel_step == 2 ? first_row + panels * DEV_PANEL : (uint64_t)first_row + rows;
+    if (rows == 0 || columns != matrix->columns || panel_step < 1 || panel_step > 2 || end > (uint64_t)matrix->panels * DEV_PANEL ||
+        (panel_step == 2 && first_row % DEV_PANEL != 0))
+        return core_fail(OCLM_ERR_INTERNAL,
+                         "rows %" PRIu32 " x %" PRIu32 " (panel step %" PRIu32 ") do not fit into a matrix of %" PRIu32 " x %" PRIu32
+                         " from row %" PRIu32 " on",
+                         rows, columns, panel_step, matrix->rows, matrix->columns, first_row);
+    return OCLM_OK;
+}
+
 static oclm_status check_source(const dev_matrix *matrix, const dev_matrix_source *source)
 {
-    const uint64_t panels = source->panel_step == 2 ? 2 * (((uint64_t)source->rows + DEV_PANEL - 1) / DEV_PANEL) - 1 : 0;
-    const uint64_t end = source->panel_step == 2 ? source->first_row + panels * DEV_PANEL : (uint64_t)source->first_row + source->rows;
     const uint32_t line = source->transposed ? source->rows : source->columns;
-    if (source->rows == 0 || source->columns != matrix->columns || source->dtype > CORE_BF16 || source->panel_step < 1 ||
-        source->panel_step > 2 || end > (uint64_t)matrix->panels * DEV_PANEL || (source->row_stride && source->row_stride < line) ||
-        (source->panel_step == 2 && source->first_row % DEV_PANEL != 0))
-        return core_fail(OCLM_ERR_INTERNAL,
-                         "rows %" PRIu32 " x %" PRIu32 " (stride %" PRIu64 ", panel step %" PRIu32 ") do not fit into a matrix of %" PRIu32
-                         " x %" PRIu32 " from row %" PRIu32 " on",
-                         source->rows, source->columns, source->row_stride, source->panel_step, matrix->rows, matrix->columns,
-                         source->first_row);
-    return OCLM_OK;
+    if (source->dtype > CORE_BF16 || (source->row_stride && source->row_stride < line))
+        return core_fail(OCLM_ERR_INTERNAL, "rows %" PRIu32 " x %" PRIu32 " of %s, stride %" PRIu64 ", do not fit into a matrix of %" PRIu32
+                         " x %" PRIu32, source->rows, source->columns, core_dtype_name(source->dtype), source->row_stride, matrix->rows,
+                         matrix->columns);
+    return dev_check_rows(matrix, source->rows, source->columns, source->first_row, source->panel_step);
+}
+
+oclm_status dev_staging_get(dev_device *device, const dev_buffer **staging)
+{
+    void             *value = NULL;
+    const oclm_status status = dev_slot_get(device, DEV_SLOT_STAGING, staging_make, staging_drop, &value);
+    *staging = value;
+    return status;
 }
 
 oclm_status dev_matrix_fill(dev_device *device, cl_command_queue queue, dev_matrix *matrix, const dev_matrix_source *source)
 {
     oclm_status status;
-    void       *staging = NULL;
     filling     f = { .device = device, .queue = queue, .matrix = matrix, .source = source };
     if ((status = check_source(matrix, source)) != OCLM_OK ||
-        (status = dev_slot_get(device, DEV_SLOT_STAGING, staging_make, staging_drop, &staging)) != OCLM_OK)
+        (status = dev_staging_get(device, &f.staging)) != OCLM_OK)
         return status;
-    f.staging = staging;
     f.lines = source->transposed ? source->columns : source->rows;
     f.length = source->transposed ? source->rows : source->columns;
     f.line_stride = source->row_stride ? (size_t)source->row_stride : f.length;

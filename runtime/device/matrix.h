@@ -45,6 +45,8 @@ typedef struct dev_panel {
     uint64_t bytes;                       /* from one panel to the next */
 } dev_panel;
 
+/* Bits of a code that are in the first of its planes; what is left is in the second. */
+uint32_t    dev_low_bits(const core_storage *storage);
 dev_panel   dev_panel_of(const core_storage *storage, uint64_t columns);
 /* Bytes that rows take on a device. */
 uint64_t    dev_storage_bytes(const core_storage *storage, uint64_t rows, uint64_t columns);

@@ -8,8 +8,7 @@
 
 static uint64_t up_to(uint64_t bytes, uint64_t align) { return (bytes + align - 1) / align * align; }
 
-/* Bits of a code in the first of its planes; the others are in the second. */
-static uint32_t low_bits(uint32_t bits) { return bits == 8 ? 8 : bits >= 4 ? 4 : 2; }
+uint32_t dev_low_bits(const core_storage *s) { return s->bits == 8 ? 8 : s->bits >= 4 ? 4 : 2; }
 
 /* The next region begins behind `count` times 32 numbers of so many bits. */
 static uint64_t behind(uint64_t begin, uint64_t count, uint64_t bits) { return up_to(begin + count * (DEV_PANEL / 8) * bits, REGION_ALIGN); }
@@ -20,7 +19,7 @@ dev_panel dev_panel_of(const core_storage *s, uint64_t columns)
     if (core_storage_is_float(s))
         return p;
     const uint64_t groups = core_storage_groups(s, columns), super = core_storage_super_groups(columns);
-    const uint32_t low = low_bits(s->bits);
+    const uint32_t low = dev_low_bits(s);
     p.high = behind(p.low, columns, low);
     p.scales = behind(p.high, columns, s->bits - low);
     p.minima = behind(p.scales, groups, 8 * core_scale_size(s->scale));
