@@ -22,7 +22,7 @@ static void unpack(const ckpt_source *s, uint64_t first_row, uint64_t rows, uint
 
 static uint32_t zero(const ckpt_source *s, uint64_t row, uint64_t group) { return nibble(s->zeros, group, row); }
 
-static oclm_status check(ckpt_quantizer *q)
+static oclm_status check(ckpt_replacing *q)
 {
     const char *version = "gemm", *format = NULL;
     uint32_t    bits = 4;
@@ -37,7 +37,7 @@ static oclm_status check(ckpt_quantizer *q)
     return bits == 4 ? OCLM_OK : ckpt_fail_config(q, OCLM_ERR_UNSUPPORTED, "%" PRIu32 " bits, not 4", bits);
 }
 
-static oclm_status visit(ckpt_quantizer *q, const ckpt_tensor *tensor)
+static oclm_status visit(ckpt_replacing *q, const ckpt_tensor *tensor)
 {
     ckpt_source s = { .code = CORE_CODE_UINT, .bits = 4, .unpack = unpack, .scale = ckpt_scale_at, .zero = zero };
     size_t      stem;

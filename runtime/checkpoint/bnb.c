@@ -87,7 +87,7 @@ static oclm_status read_members(const cJSON *json, const char *origin, quant_sta
     return OCLM_OK;
 }
 
-static oclm_status read_state(const ckpt_quantizer *q, const ckpt_tensor *tensor, quant_state *state)
+static oclm_status read_state(const ckpt_replacing *q, const ckpt_tensor *tensor, quant_state *state)
 {
     core_text   origin = CORE_TEXT_INIT;
     cJSON      *json = NULL;
@@ -104,7 +104,7 @@ static oclm_status read_state(const ckpt_quantizer *q, const ckpt_tensor *tensor
 }
 
 /* The table in the file is ours, or the codes would stand for something else. */
-static oclm_status check_table(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, core_table table)
+static oclm_status check_table(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem, core_table table)
 {
     const ckpt_tensor *map;
     const uint64_t     size = 16;
@@ -118,7 +118,7 @@ static oclm_status check_table(ckpt_quantizer *q, const ckpt_tensor *tensor, siz
     return OCLM_OK;
 }
 
-static oclm_status find_absmax(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, const quant_state *state, uint64_t blocks, ckpt_source *s)
+static oclm_status find_absmax(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem, const quant_state *state, uint64_t blocks, ckpt_source *s)
 {
     const uint64_t nested = state->nested_block > 0 ? (blocks + state->nested_block - 1) / state->nested_block : 0, map = 256;
     oclm_status    status = ckpt_need_part(q, tensor, stem, ".absmax", &s->scales);
@@ -146,7 +146,7 @@ static void set_groups(ckpt_source *s, uint64_t block)
     s->groups = s->columns / s->group;
 }
 
-static oclm_status add_4bit(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, const ckpt_tensor *state_tensor, core_table table)
+static oclm_status add_4bit(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem, const ckpt_tensor *state_tensor, core_table table)
 {
     ckpt_source s = { .codes = tensor, .code = CORE_CODE_TABLE, .bits = 4, .table = (uint8_t)table, .unpack = unpack_4bit, .scale = scale_4bit };
     quant_state state;
@@ -169,7 +169,7 @@ static oclm_status add_4bit(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t
 
 /* ---- 8 bits */
 
-static oclm_status add_8bit(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, const ckpt_tensor *scales)
+static oclm_status add_8bit(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem, const ckpt_tensor *scales)
 {
     ckpt_source s = { .codes = tensor, .scales = scales, .code = CORE_CODE_UINT, .bits = 8, .unpack = ckpt_unpack_int8, .scale = scale_8bit };
     oclm_status status;
@@ -187,7 +187,7 @@ static oclm_status add_8bit(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t
     return ckpt_add_module(q, &s, tensor->name, stem, ".weight", CORE_F16, 2, tensor->shape);
 }
 
-static oclm_status visit(ckpt_quantizer *q, const ckpt_tensor *tensor)
+static oclm_status visit(ckpt_replacing *q, const ckpt_tensor *tensor)
 {
     const size_t length = strlen(tensor->name);
     size_t       stem;

@@ -36,14 +36,14 @@ static bool is_known_format(const char *format)
     return false;
 }
 
-static oclm_status check_format(const ckpt_quantizer *q, const cJSON *object)
+static oclm_status check_format(const ckpt_replacing *q, const cJSON *object)
 {
     const char       *format = "dense";
     const oclm_status status = core_json_get_string(object, "format", q->origin, &format);
     return status != OCLM_OK || is_known_format(format) ? status : ckpt_fail_config(q, OCLM_ERR_UNSUPPORTED, "its format is \"%.60s\"", format);
 }
 
-static const cJSON *first_group(const ckpt_quantizer *q)
+static const cJSON *first_group(const ckpt_replacing *q)
 {
     const cJSON *const groups = core_json_member(q->config, "config_groups");
     return groups != NULL ? groups->child : NULL;
@@ -55,7 +55,7 @@ typedef struct scheme {
     uint64_t group, block_rows, block_columns;
 } scheme;
 
-static oclm_status read_scheme(const ckpt_quantizer *q, const cJSON *group, scheme *found)
+static oclm_status read_scheme(const ckpt_replacing *q, const cJSON *group, scheme *found)
 {
     const cJSON *const weights = core_json_member(group, "weights"), *const size = core_json_member(weights, "group_size");
     oclm_status        status;
@@ -69,7 +69,7 @@ static oclm_status read_scheme(const ckpt_quantizer *q, const cJSON *group, sche
     return OCLM_OK;
 }
 
-static oclm_status check(ckpt_quantizer *q)
+static oclm_status check(ckpt_replacing *q)
 {
     const cJSON *const groups = core_json_member(q->config, "config_groups"), *const sparsity = core_json_member(q->config, "sparsity_config");
     const cJSON *const turns = core_json_member(core_json_member(q->config, "transform_config"), "config_groups");
@@ -94,7 +94,7 @@ static oclm_status check(ckpt_quantizer *q)
 /* ---- Weights */
 
 /* The scheme that fits: of `bits` (0: any) with words of `packed` for `columns`; the plain one where none does. */
-static oclm_status find_scheme(const ckpt_quantizer *q, uint32_t bits, uint64_t columns, uint64_t packed, scheme *found)
+static oclm_status find_scheme(const ckpt_replacing *q, uint32_t bits, uint64_t columns, uint64_t packed, scheme *found)
 {
     oclm_status status = OCLM_OK;
     scheme      each;
@@ -107,7 +107,7 @@ static oclm_status find_scheme(const ckpt_quantizer *q, uint32_t bits, uint64_t 
 }
 
 /* What accompanies a weight and does not change it. */
-static void take_others(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem)
+static void take_others(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem)
 {
     static const char *const others[] = { ".input_scale", ".input_zero_point", ".output_scale", ".output_zero_point", ".input_global_scale" };
     for (size_t i = 0; i < COUNT(others); i++)
@@ -115,7 +115,7 @@ static void take_others(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t ste
 }
 
 /* Older files may say that there is no order of groups by -1 for each column. */
-static oclm_status find_order(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, ckpt_source *s)
+static oclm_status find_order(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem, ckpt_source *s)
 {
     const ckpt_tensor *const order = ckpt_part(q, tensor->name, stem, ".weight_g_idx");
     const oclm_status        status = order != NULL ? ckpt_need_shape(q, order, CORE_I32, 1, &s->columns) : OCLM_OK;
@@ -125,7 +125,7 @@ static oclm_status find_order(ckpt_quantizer *q, const ckpt_tensor *tensor, size
 }
 
 /* Scales, groups and zero points, the same for all formats. */
-static oclm_status add(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem, const uint64_t *shape, const scheme *how, ckpt_source *s)
+static oclm_status add(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem, const uint64_t *shape, const scheme *how, ckpt_source *s)
 {
     oclm_status status = ckpt_need_part(q, tensor, stem, ".weight_scale", &s->scales);
     if (status == OCLM_OK)
@@ -151,7 +151,7 @@ static oclm_status add(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem
     return status == OCLM_OK ? ckpt_add_module(q, s, tensor->name, stem, ".weight", s->scales->dtype, 2, shape) : status;
 }
 
-static oclm_status add_packed(ckpt_quantizer *q, const ckpt_tensor *tensor, size_t stem)
+static oclm_status add_packed(ckpt_replacing *q, const ckpt_tensor *tensor, size_t stem)
 {
     ckpt_source        s = { .codes = tensor, .code = CORE_CODE_UINT, .unpack = unpack_packed, .scale = ckpt_scale_at };
     const ckpt_tensor *told;
@@ -181,7 +181,7 @@ static oclm_status add_packed(ckpt_quantizer *q, const ckpt_tensor *tensor, size
     return add(q, tensor, stem, shape, &how, &s);
 }
 
-static oclm_status visit(ckpt_quantizer *q, const ckpt_tensor *tensor)
+static oclm_status visit(ckpt_replacing *q, const ckpt_tensor *tensor)
 {
     size_t      stem;
     scheme      how;

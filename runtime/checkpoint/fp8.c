@@ -5,7 +5,7 @@
 
 #include "checkpoint/quantized.h"
 
-static oclm_status check(ckpt_quantizer *q)
+static oclm_status check(ckpt_replacing *q)
 {
     uint64_t    rows = 0, columns = 0;
     const char *kind = NULL;
@@ -18,7 +18,7 @@ static oclm_status check(ckpt_quantizer *q)
 }
 
 /* The scale goes by several names. */
-static oclm_status find_scales(ckpt_quantizer *q, const ckpt_tensor *tensor, const ckpt_tensor **scales)
+static oclm_status find_scales(ckpt_replacing *q, const ckpt_tensor *tensor, const ckpt_tensor **scales)
 {
     static const char *const names[] = { ".weight_scale", ".scale", ".qscale_weight" };
     size_t stem = 0;
@@ -32,7 +32,7 @@ static oclm_status find_scales(ckpt_quantizer *q, const ckpt_tensor *tensor, con
     return *scales != NULL ? OCLM_OK : ckpt_need_part(q, tensor, strlen(tensor->name), "_scale_inv", scales);
 }
 
-static oclm_status visit(ckpt_quantizer *q, const ckpt_tensor *tensor)
+static oclm_status visit(ckpt_replacing *q, const ckpt_tensor *tensor)
 {
     ckpt_source s = { .codes = tensor, .code = CORE_CODE_E4M3, .bits = 8, .unpack = ckpt_unpack_bytes, .scale = ckpt_scale_at };
     uint64_t    block_rows = 0, block_columns = 0;

@@ -29,7 +29,7 @@ static uint32_t zero(const ckpt_source *s, uint64_t row, uint64_t group)
 }
 
 /* "gptq_v2" stores zero points as they are; anything else but "gptq" and the absence of a word is of other kernels. */
-static oclm_status zero_plus(const ckpt_quantizer *q, uint32_t *plus)
+static oclm_status zero_plus(const ckpt_replacing *q, uint32_t *plus)
 {
     const char       *format = "gptq";
     const oclm_status status = core_json_get_string(q->config, "checkpoint_format", q->origin, &format);
@@ -39,14 +39,14 @@ static oclm_status zero_plus(const ckpt_quantizer *q, uint32_t *plus)
     return status;
 }
 
-static oclm_status check(ckpt_quantizer *q)
+static oclm_status check(ckpt_replacing *q)
 {
     uint32_t plus;
     return zero_plus(q, &plus);
 }
 
 /* As the shapes say; "dynamic" gives modules other bits and groups than the rest. */
-static oclm_status find_bits(const ckpt_quantizer *q, const ckpt_tensor *codes, const ckpt_tensor *group_of, ckpt_source *s)
+static oclm_status find_bits(const ckpt_replacing *q, const ckpt_tensor *codes, const ckpt_tensor *group_of, ckpt_source *s)
 {
     uint32_t    bits = 0;
     oclm_status status = core_json_get_u32(q->config, "bits", q->origin, 2, 8, &bits);
@@ -64,7 +64,7 @@ static oclm_status find_bits(const ckpt_quantizer *q, const ckpt_tensor *codes, 
     return OCLM_OK;
 }
 
-static oclm_status find_group(const ckpt_quantizer *q, ckpt_source *s)
+static oclm_status find_group(const ckpt_replacing *q, ckpt_source *s)
 {
     double size = 128;
     if (core_json_member(q->config, "group_size") != NULL) {
@@ -82,7 +82,7 @@ static oclm_status find_group(const ckpt_quantizer *q, ckpt_source *s)
     return OCLM_OK;
 }
 
-static oclm_status visit(ckpt_quantizer *q, const ckpt_tensor *tensor)
+static oclm_status visit(ckpt_replacing *q, const ckpt_tensor *tensor)
 {
     ckpt_source s = { .code = CORE_CODE_UINT, .unpack = unpack, .scale = ckpt_scale_at, .zero = zero };
     size_t      stem;

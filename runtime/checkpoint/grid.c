@@ -39,7 +39,7 @@ static uint64_t together(uint64_t side, uint64_t count, uint64_t block)
     return count > 0 && side % count == 0 ? side / count : 0;
 }
 
-oclm_status ckpt_find_grid(const ckpt_quantizer *q, ckpt_source *s, uint32_t dims, const uint64_t *shape, uint64_t block_rows,
+oclm_status ckpt_find_grid(const ckpt_replacing *q, ckpt_source *s, uint32_t dims, const uint64_t *shape, uint64_t block_rows,
                            uint64_t block_columns)
 {
     const uint64_t rows = shape[dims - 2], columns = shape[dims - 1], outer = dims == 3 ? shape[0] : 1;
@@ -66,7 +66,7 @@ oclm_status ckpt_find_grid(const ckpt_quantizer *q, ckpt_source *s, uint32_t dim
     return OCLM_OK;
 }
 
-oclm_status ckpt_read_block(const ckpt_quantizer *q, const cJSON *object, const char *name, uint64_t *rows, uint64_t *columns)
+oclm_status ckpt_read_block(const ckpt_replacing *q, const cJSON *object, const char *name, uint64_t *rows, uint64_t *columns)
 {
     const cJSON *const item = core_json_member(object, name);
     unsigned           sides[2];

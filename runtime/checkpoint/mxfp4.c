@@ -14,7 +14,7 @@ static void unpack(const ckpt_source *s, uint64_t first_row, uint64_t rows, uint
     }
 }
 
-static oclm_status visit(ckpt_quantizer *q, const ckpt_tensor *tensor)
+static oclm_status visit(ckpt_replacing *q, const ckpt_tensor *tensor)
 {
     ckpt_source s = { .codes = tensor, .code = CORE_CODE_TABLE, .bits = 4, .table = CORE_TABLE_MXFP4, .unpack = unpack, .scale = ckpt_scale_at };
     size_t      stem;

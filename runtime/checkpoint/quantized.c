@@ -19,7 +19,7 @@ static const ckpt_method *const methods[] = { &ckpt_bnb, &ckpt_gptq, &ckpt_awq, 
 
 /* ---- Messages */
 
-oclm_status ckpt_fail_tensor(const ckpt_quantizer *q, oclm_status status, const ckpt_tensor *tensor, const char *format, ...)
+oclm_status ckpt_fail_tensor(const ckpt_replacing *q, oclm_status status, const ckpt_tensor *tensor, const char *format, ...)
 {
     char    text[600];
     va_list arguments;
@@ -31,7 +31,7 @@ oclm_status ckpt_fail_tensor(const ckpt_quantizer *q, oclm_status status, const 
                                                     : "weights and quantization_config do not belong together, or the download is not complete");
 }
 
-oclm_status ckpt_fail_config(const ckpt_quantizer *q, oclm_status status, const char *format, ...)
+oclm_status ckpt_fail_config(const ckpt_replacing *q, oclm_status status, const char *format, ...)
 {
     char    text[600];
     va_list arguments;
@@ -72,7 +72,7 @@ static int compare(const char *name, const char *begin, size_t stem, const char 
     return order != 0 ? order : strcmp(name + stem, suffix);
 }
 
-const ckpt_tensor *ckpt_part(ckpt_quantizer *q, const char *name, size_t stem, const char *suffix)
+const ckpt_tensor *ckpt_part(ckpt_replacing *q, const char *name, size_t stem, const char *suffix)
 {
     size_t low = 0, high = q->count;
     while (low < high) {
@@ -90,13 +90,13 @@ const ckpt_tensor *ckpt_part(ckpt_quantizer *q, const char *name, size_t stem, c
     return NULL;
 }
 
-oclm_status ckpt_need_part(ckpt_quantizer *q, const ckpt_tensor *of, size_t stem, const char *suffix, const ckpt_tensor **part)
+oclm_status ckpt_need_part(ckpt_replacing *q, const ckpt_tensor *of, size_t stem, const char *suffix, const ckpt_tensor **part)
 {
     *part = ckpt_part(q, of->name, stem, suffix);
     return *part != NULL ? OCLM_OK : ckpt_fail_tensor(q, OCLM_ERR_FORMAT, of, "is quantised, but \"%.*s%s\" is missing", (int)stem, of->name, suffix);
 }
 
-oclm_status ckpt_need_shape(const ckpt_quantizer *q, const ckpt_tensor *part, core_dtype dtype, uint32_t dims, const uint64_t *shape)
+oclm_status ckpt_need_shape(const ckpt_replacing *q, const ckpt_tensor *part, core_dtype dtype, uint32_t dims, const uint64_t *shape)
 {
     char is[CKPT_SHAPE_TEXT], must[CKPT_SHAPE_TEXT];
     if (dtype == CORE_DTYPE_COUNT ? part->dtype > CORE_BF16 : part->dtype != dtype)
@@ -135,7 +135,7 @@ static uint64_t bytes_of(const ckpt_source *s)
     return bytes;
 }
 
-oclm_status ckpt_add_module(ckpt_quantizer *q, const ckpt_source *source, const char *name, size_t stem, const char *suffix, core_dtype dtype,
+oclm_status ckpt_add_module(ckpt_replacing *q, const ckpt_source *source, const char *name, size_t stem, const char *suffix, core_dtype dtype,
                             uint32_t dims, const uint64_t *shape)
 {
     char        text[CKPT_SHAPE_TEXT];
@@ -164,7 +164,7 @@ oclm_status ckpt_add_module(ckpt_quantizer *q, const ckpt_source *source, const 
 /* ---- The new table */
 
 /* All that was not taken, and the modules. */
-static oclm_status make_table(ckpt_quantizer *q, ckpt_table *to)
+static oclm_status make_table(ckpt_replacing *q, ckpt_table *to)
 {
     size_t kept = 0;
     for (size_t i = 0; i < q->count; i++)
@@ -189,7 +189,7 @@ static oclm_status make_table(ckpt_quantizer *q, ckpt_table *to)
 /* ---- Which method */
 
 /* transformers goes on with a warning where it does not know a method; so do we while all weights are plain. */
-static oclm_status refuse_codes(const ckpt_quantizer *q)
+static oclm_status refuse_codes(const ckpt_replacing *q)
 {
     for (size_t i = 0; i < q->count; i++) {
         const ckpt_tensor *const t = &q->tensors[i];
@@ -205,7 +205,7 @@ static oclm_status refuse_codes(const ckpt_quantizer *q)
 }
 
 /* Of bitsandbytes before it had a name there are only flags. */
-static oclm_status name_method(ckpt_quantizer *q)
+static oclm_status name_method(ckpt_replacing *q)
 {
     const char *method = NULL;
     bool        in_8bit = false, in_4bit = false;
@@ -222,7 +222,7 @@ static oclm_status name_method(ckpt_quantizer *q)
                                          "weights are quantised is unknown; supported are " SUPPORTED, q->origin);
 }
 
-static oclm_status run_method(ckpt_quantizer *q)
+static oclm_status run_method(ckpt_replacing *q)
 {
     const ckpt_method *method = NULL;
     oclm_status        status;
@@ -240,7 +240,7 @@ static oclm_status run_method(ckpt_quantizer *q)
 
 static oclm_status replace(ckpt_checkpoint *checkpoint, const cJSON *config, const char *origin)
 {
-    ckpt_quantizer q = { .checkpoint = checkpoint, .tensors = checkpoint->table.tensors, .count = checkpoint->table.count, .config = config,
+    ckpt_replacing q = { .checkpoint = checkpoint, .tensors = checkpoint->table.tensors, .count = checkpoint->table.count, .config = config,
                          .origin = origin };
     ckpt_table     table = { NULL, 0, 0 };
     oclm_status    status;

@@ -51,7 +51,7 @@ typedef struct ckpt_module {
 } ckpt_module;
 
 /* The tensors of all files, and what became of them. */
-typedef struct ckpt_quantizer {
+typedef struct ckpt_replacing {
     const ckpt_checkpoint *checkpoint; /* for messages, and to find tensors */
     const ckpt_tensor     *tensors;    /* in order of name */
     size_t                 count;
@@ -61,13 +61,13 @@ typedef struct ckpt_quantizer {
     const cJSON           *config; /* quantization_config */
     const char            *origin; /* of it, for messages */
     const char            *method;
-} ckpt_quantizer;
+} ckpt_replacing;
 
 /* A method: checks its configuration, then sees each tensor and makes a module of those that hold codes. */
 typedef struct ckpt_method {
     const char *name;
-    oclm_status (*check)(ckpt_quantizer *q);
-    oclm_status (*visit)(ckpt_quantizer *q, const ckpt_tensor *tensor);
+    oclm_status (*check)(ckpt_replacing *q);
+    oclm_status (*visit)(ckpt_replacing *q, const ckpt_tensor *tensor);
 } ckpt_method;
 
 extern const ckpt_method ckpt_bnb, ckpt_gptq, ckpt_awq, ckpt_compressed, ckpt_fp8, ckpt_mxfp4;
@@ -83,17 +83,17 @@ oclm_status ckpt_quantized_open(ckpt_checkpoint *checkpoint, const char *folder)
 /* A name's beginning before `suffix`; false where it ends otherwise. */
 bool ckpt_stem(const char *name, const char *suffix, size_t *stem);
 /* The tensor named by the first `stem` characters of `name` and `suffix`, which from now on is no tensor of its own; NULL if there is none. */
-const ckpt_tensor *ckpt_part(ckpt_quantizer *q, const char *name, size_t stem, const char *suffix);
+const ckpt_tensor *ckpt_part(ckpt_replacing *q, const char *name, size_t stem, const char *suffix);
 /* The same, where it must be there: OCLM_ERR_FORMAT. */
-oclm_status ckpt_need_part(ckpt_quantizer *q, const ckpt_tensor *of, size_t stem, const char *suffix, const ckpt_tensor **part);
+oclm_status ckpt_need_part(ckpt_replacing *q, const ckpt_tensor *of, size_t stem, const char *suffix, const ckpt_tensor **part);
 /* OCLM_ERR_FORMAT where a part is not of that type and shape; a type of CORE_DTYPE_COUNT: F32, F16 or BF16. */
-oclm_status ckpt_need_shape(const ckpt_quantizer *q, const ckpt_tensor *part, core_dtype dtype, uint32_t dims, const uint64_t *shape);
+oclm_status ckpt_need_shape(const ckpt_replacing *q, const ckpt_tensor *part, core_dtype dtype, uint32_t dims, const uint64_t *shape);
 /* `file: tensor "name" ...`: what is wrong with it. */
-oclm_status ckpt_fail_tensor(const ckpt_quantizer *q, oclm_status status, const ckpt_tensor *tensor, const char *format, ...) CORE_PRINTF(4, 5);
+oclm_status ckpt_fail_tensor(const ckpt_replacing *q, oclm_status status, const ckpt_tensor *tensor, const char *format, ...) CORE_PRINTF(4, 5);
 /* The configuration asks for what there is not: `origin: quantization_config: ...`. */
-oclm_status ckpt_fail_config(const ckpt_quantizer *q, oclm_status status, const char *format, ...) CORE_PRINTF(3, 4);
+oclm_status ckpt_fail_config(const ckpt_replacing *q, oclm_status status, const char *format, ...) CORE_PRINTF(3, 4);
 /* A weight [shape] named by the first `stem` characters of `name` and `suffix`, with its storage chosen by what `source` says. */
-oclm_status ckpt_add_module(ckpt_quantizer *q, const ckpt_source *source, const char *name, size_t stem, const char *suffix, core_dtype dtype,
+oclm_status ckpt_add_module(ckpt_replacing *q, const ckpt_source *source, const char *name, size_t stem, const char *suffix, core_dtype dtype,
                             uint32_t dims, const uint64_t *shape);
 
 /* ---- grid.c */
@@ -101,15 +101,15 @@ oclm_status ckpt_add_module(ckpt_quantizer *q, const ckpt_source *source, const 
 /* Rows, columns, groups and where scales lie, for a weight [.., rows, columns] of two or three dimensions whose `scales` are one number, one for
  * each row, for some groups of each row, or for blocks of block_rows by block_columns (0: the configuration names none). OCLM_ERR_FORMAT where
  * they are none of these. */
-oclm_status ckpt_find_grid(const ckpt_quantizer *q, ckpt_source *source, uint32_t dims, const uint64_t *shape, uint64_t block_rows,
+oclm_status ckpt_find_grid(const ckpt_replacing *q, ckpt_source *source, uint32_t dims, const uint64_t *shape, uint64_t block_rows,
                            uint64_t block_columns);
 /* Reads `name` of `object`, a block's two sides: [128, 128] or "128x128"; where it is absent they stay. */
-oclm_status ckpt_read_block(const ckpt_quantizer *q, const cJSON *object, const char *name, uint64_t *rows, uint64_t *columns);
+oclm_status ckpt_read_block(const ckpt_replacing *q, const cJSON *object, const char *name, uint64_t *rows, uint64_t *columns);
 
 /* ---- source.c */
 
 /* Checks group_of and chooses the storage, of the module and of the source. */
-oclm_status ckpt_settle(const ckpt_quantizer *q, ckpt_module *module);
+oclm_status ckpt_settle(const ckpt_replacing *q, ckpt_module *module);
 uint64_t    ckpt_scale_index(const ckpt_source *source, uint64_t row, uint64_t group);
 float       ckpt_scale_at(const ckpt_source *source, uint64_t row, uint64_t group);
 float       ckpt_number(const ckpt_tensor *tensor, uint64_t at); /* F32, F16, BF16; U8 and F8_E8M0: 2^(byte - 127) */

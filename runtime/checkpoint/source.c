@@ -137,7 +137,7 @@ static bool choose_group(const ckpt_source *s, uint16_t *group)
 }
 
 /* Each column's group must be there. `*regular`: they are k / group. */
-static oclm_status check_groups(const ckpt_quantizer *q, const ckpt_source *s, bool *regular)
+static oclm_status check_groups(const ckpt_replacing *q, const ckpt_source *s, bool *regular)
 {
     *regular = true;
     for (uint64_t k = 0; s->group_of != NULL && k < s->columns; k++) {
@@ -153,7 +153,7 @@ static oclm_status check_groups(const ckpt_quantizer *q, const ckpt_source *s, b
 static oclm_status read_codes(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes);
 static oclm_status read_values(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, float *values);
 
-oclm_status ckpt_settle(const ckpt_quantizer *q, ckpt_module *module)
+oclm_status ckpt_settle(const ckpt_replacing *q, ckpt_module *module)
 {
     ckpt_source *const s = &module->source;
     bool               regular;
