@@ -91,20 +91,6 @@ static oclm_status find_family(const cJSON *config, const cJSON *part, const cha
     return status;
 }
 
-static oclm_status refuse_quantized(const cJSON *config, const char *origin)
-{
-    const cJSON *quantization = core_json_member(config, "quantization_config");
-    const char  *method = "an unnamed method";
-    oclm_status  status;
-    if (quantization == NULL)
-        return OCLM_OK;
-    if ((status = core_json_get_string(quantization, "quant_method", origin, &method)) != OCLM_OK)
-        return status;
-    return core_fail(OCLM_ERR_UNSUPPORTED,
-                     "%s: the weights are quantised (quantization_config: %.60s), which is not supported; use the float32, float16 or "
-                     "bfloat16 version of this model", origin, method);
-}
-
 /* What the weights should become by default. A type that oclm does not store (float64) leaves it to the checkpoint. */
 static oclm_status read_dtype(const cJSON *config, const char *origin, oclm_dtype *dtype)
 {
@@ -122,8 +108,7 @@ static oclm_status read_part(const cJSON *config, const model_family *family, co
                              oclm_dtype *dtype)
 {
     oclm_status status;
-    if ((status = refuse_quantized(config, origin)) != OCLM_OK ||
-        (status = read_dtype(config, origin, dtype)) != OCLM_OK)
+    if ((status = read_dtype(config, origin, dtype)) != OCLM_OK)
         return status;
     strncpy(architecture->model_type, family->model_type, sizeof architecture->model_type - 1);
     architecture->embedding_scale = architecture->residual_scale = architecture->logits_scale = 1.0f;
