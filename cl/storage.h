@@ -1,8 +1,9 @@
 // storage.h: how a weight is stored and how it becomes float. Arithmetic never meets a storage type.
 //
-//   STORAGE          what the weights are: STORAGE_F32, STORAGE_F16 or STORAGE_BF16; STORAGE_CODES: codes.h, widen_codes.h
-//   stored           the type of one element in memory; of codes a byte
-//   PANEL_SIZE(columns)  elements from one panel to the next (matrix.h)
+//   STORAGE          what the weights are: STORAGE_F32, STORAGE_F16, STORAGE_BF16, or STORAGE_CODES: codes of a few bits, with scales (codes.h)
+//   stored           the type of one element in memory; of codes, bytes
+//   PANEL_SIZE(columns)  elements of a panel of 32 rows by so many inputs
+// and not of codes:
 //   LOAD_W(p, n)     n (8 or 16) neighbouring elements as float8, float16
 //   LOAD_W1(p)       one element as float
 //   LOAD_W_PAIRS(p, n, even, odd)  2 * n neighbouring elements, every second one to `even`, the others to `odd`; defined only where that is
@@ -20,9 +21,9 @@
 
 #include "common.h"
 
-#define STORAGE_F32   0
-#define STORAGE_F16   1
-#define STORAGE_BF16  2
+#define STORAGE_F32  0
+#define STORAGE_F16  1
+#define STORAGE_BF16 2
 #define STORAGE_CODES 3
 
 #ifndef STORAGE
@@ -91,13 +92,11 @@ typedef ushort stored;
 #elif STORAGE == STORAGE_CODES
 #include "code_panel.h"
 typedef uchar stored;
+#define PANEL_SIZE(columns) ((size_t)CODE_PANEL_BYTES(columns))
 #else
 #error "STORAGE is none of STORAGE_F32, STORAGE_F16, STORAGE_BF16, STORAGE_CODES"
 #endif
-
-#if STORAGE == STORAGE_CODES
-#define PANEL_SIZE(columns) ((size_t)CODE_PANEL_BYTES(columns))
-#else
+#ifndef PANEL_SIZE
 #define PANEL_SIZE(columns) ((size_t)(columns) * 32)
 #endif
 

@@ -5,23 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint/quantized.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shards.h"
 #include "core/log.h"
 #include "core/platform.h"
-
-typedef struct weight_file {
-    char    *path;
-    core_map map;
-} weight_file;
-
-struct ckpt_checkpoint {
-    ckpt_table   table; /* in order of name once open */
-    weight_file *files; /* in order of name */
-    uint32_t     file_count;
-    uint64_t     bytes;
-    core_dtype   dtype;
-};
 
 /* ---- Finding files */
 
@@ -81,45 +69,12 @@ static oclm_status fail_no_weights(const char *folder, const ckpt_names *names)
                      both ? " and for " : "", names->index);
 }
 
-/* ---- Reading files */
-
-static oclm_status alloc_files(ckpt_checkpoint *checkpoint, size_t count)
-{
-    checkpoint->files = core_alloc_zero(count, sizeof *checkpoint->files, "the list of weight files");
-    return checkpoint->files != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
-}
-
 /* Maps `path` as the next file and reads its header. */
 static oclm_status add_file(ckpt_checkpoint *checkpoint, const char *path)
 {
-    const uint32_t     number = checkpoint->file_count;
-    weight_file *const file = &checkpoint->files[number];
-    oclm_status        status;
-    if ((status = core_map_open(&file->map, path)) != OCLM_OK)
-        return status;
-    checkpoint->file_count++;
-    if ((file->path = core_copy_string(path, "a path")) == NULL)
-        return OCLM_ERR_MEMORY;
-    return ckpt_safetensors_read(&file->map, path, number, &checkpoint->table);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const ckpt_tensor *)a)->name, ((const ckpt_tensor *)b)->name);
-}
-
-/* Sorts by name and refuses a name that is there twice: the reference would silently take one of them. */
-static oclm_status sort_tensors(ckpt_checkpoint *checkpoint)
-{
-    ckpt_tensor *const tensors = checkpoint->table.tensors;
-    if (checkpoint->table.count > 0)
-        qsort(tensors, checkpoint->table.count, sizeof *tensors, by_name);
-    for (size_t i = 1; i < checkpoint->table.count; i++) {
-        if (strcmp(tensors[i - 1].name, tensors[i].name) == 0)
-            return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\" is there twice, again in %s; download the files again",
-                             checkpoint->files[tensors[i - 1].file].path, tensors[i].name, checkpoint->files[tensors[i].file].path);
-    }
-    return OCLM_OK;
+    const uint32_t    number = checkpoint->file_count;
+    const oclm_status status = ckpt_files_map(checkpoint, path);
+    return status != OCLM_OK ? status : ckpt_safetensors_read(&checkpoint->files[number].map, path, number, &checkpoint->table);
 }
 
 /* ---- Shards */
@@ -186,14 +141,14 @@ static oclm_status open_shards(ckpt_checkpoint *checkpoint, const char *folder, 
     if ((status = core_read_file(index_path, CKPT_MAX_HEADER, &text, &length)) != OCLM_OK ||
         (status = ckpt_shard_index_read(text, length, index_path, &index)) != OCLM_OK ||
         (status = check_shards_are_there(folder, &index)) != OCLM_OK ||
-        (status = alloc_files(checkpoint, index.shard_count)) != OCLM_OK)
+        (status = ckpt_files_alloc(checkpoint, index.shard_count)) != OCLM_OK)
         goto done;
     for (size_t i = 0; i < index.shard_count; i++) {
         if ((status = core_path_join(&path, folder, index.shards[i])) != OCLM_OK ||
             (status = add_file(checkpoint, path.data)) != OCLM_OK)
             goto done;
     }
-    if ((status = sort_tensors(checkpoint)) == OCLM_OK)
+    if ((status = ckpt_files_finish(checkpoint)) == OCLM_OK)
         status = check_index(checkpoint, &index, index_path);
 done:
     ckpt_shard_index_deinit(&index);
@@ -205,32 +160,12 @@ done:
 static oclm_status open_single(ckpt_checkpoint *checkpoint, const char *path)
 {
     oclm_status status;
-    if ((status = alloc_files(checkpoint, 1)) != OCLM_OK || (status = add_file(checkpoint, path)) != OCLM_OK)
+    if ((status = ckpt_files_alloc(checkpoint, 1)) != OCLM_OK || (status = add_file(checkpoint, path)) != OCLM_OK)
         return status;
-    return sort_tensors(checkpoint);
+    return ckpt_files_finish(checkpoint);
 }
 
 /* ---- Opening */
-
-static bool is_floating(core_dtype dtype)
-{
-    return dtype == CORE_F32 || dtype == CORE_F16 || dtype == CORE_BF16 || dtype == CORE_F64;
-}
-
-static void sum_up(ckpt_checkpoint *checkpoint)
-{
-    uint32_t best = UINT32_MAX; /* the file of the tensor that decides the dtype */
-    checkpoint->bytes = 0;
-    checkpoint->dtype = CORE_F32;
-    for (size_t i = 0; i < checkpoint->table.count; i++) {
-        const ckpt_tensor *const tensor = &checkpoint->table.tensors[i];
-        checkpoint->bytes += tensor->bytes; /* the tensors of a file do not overlap, so this fits */
-        if (is_floating(tensor->dtype) && tensor->file < best) {
-            checkpoint->dtype = tensor->dtype;
-            best = tensor->file;
-        }
-    }
-}
 
 /* Whether `folder` has such a file; "" is none. */
 static bool is_there(const char *folder, const char *name, core_text *path, oclm_status *status)
@@ -260,7 +195,8 @@ oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint *
         status = fail_no_weights(folder, &names);
     if (status != OCLM_OK)
         goto done;
-    sum_up(made);
+    if ((status = ckpt_quantized_open(made, folder)) != OCLM_OK)
+        goto done;
     *checkpoint = made;
     made = NULL;
 done:
@@ -279,6 +215,8 @@ void ckpt_close(ckpt_checkpoint *checkpoint)
     }
     core_free(checkpoint->files);
     ckpt_table_deinit(&checkpoint->table);
+    ckpt_table_deinit(&checkpoint->parts);
+    core_gguf_free(&checkpoint->gguf);
     core_free(checkpoint);
 }
 
@@ -299,7 +237,7 @@ const ckpt_tensor *ckpt_find(const ckpt_checkpoint *checkpoint, const char *name
     const ckpt_tensor key = { .name = name };
     if (checkpoint->table.count == 0)
         return NULL;
-    return bsearch(&key, checkpoint->table.tensors, checkpoint->table.count, sizeof key, by_name);
+    return bsearch(&key, checkpoint->table.tensors, checkpoint->table.count, sizeof key, ckpt_by_name);
 }
 
 const char *ckpt_file_name(const ckpt_checkpoint *checkpoint, uint32_t file)

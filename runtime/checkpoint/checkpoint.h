@@ -4,6 +4,7 @@
 #ifndef OCLM_CHECKPOINT_CHECKPOINT_H
 #define OCLM_CHECKPOINT_CHECKPOINT_H
 
+#include "core/gguf.h"
 #include "core/storage.h"
 
 #define CKPT_MAX_DIMS 8
@@ -53,11 +54,18 @@ typedef struct ckpt_names {
  * Errors: OCLM_ERR_ARGUMENT (the variant), OCLM_ERR_FORMAT (the name in config.json), OCLM_ERR_MEMORY. */
 oclm_status ckpt_names_of(const char *folder, const char *variant, ckpt_names *names);
 
-/* Opens the weights of `folder`, by the names that ckpt_names_of() gives.
+/* Opens the weights of `folder`, by the names that ckpt_names_of() gives. Where its config.json has a "quantization_config" (itself, or in
+ * "text_config"), the tensors of each quantised weight (codes, scales, zero points, ..) are one with `quantized`.
  * Errors: OCLM_ERR_NOT_FOUND (what was looked for; what to do where only .bin files are there),
  *         OCLM_ERR_FORMAT (file, tensor, what is wrong: truncated, overlapping, outside, misdeclared, twice, in no shard),
- *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
+ *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, or a way to quantise, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
 oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint **checkpoint);
+/* Opens a GGUF file (version 2 or 3), and where it is the first of several (name-00001-of-00003.gguf) the others beside it. Its tensors keep
+ * their names (blk.0.attn_q.weight); blocks of quantised numbers (Q4_0, Q4_K, ..) have ckpt_tensor.quantized. ckpt_dtype() is float32 where any
+ * is quantised, else bfloat16 or float16 where one tensor is, as the reference has it.
+ * Errors: OCLM_ERR_NOT_FOUND (the file, or one of several), OCLM_ERR_FORMAT (file, tensor, what is wrong; a part that is not the first),
+ *         OCLM_ERR_UNSUPPORTED (version; a type that oclm does not read, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
+oclm_status ckpt_open_gguf(const char *path, ckpt_checkpoint **checkpoint);
 void        ckpt_close(ckpt_checkpoint *checkpoint);
 
 /* Calls `add` with the name of each file that an index of shards (model.safetensors.index.json) lists, in order, until one fails. They are
@@ -72,6 +80,9 @@ uint64_t           ckpt_bytes(const ckpt_checkpoint *checkpoint); /* of all tens
 /* What "dtype": "auto" means for this checkpoint where config.json is silent: that of the first floating tensor by name in the
  * first file that has one, as transformers (get_state_dict_dtype) takes it; F32 if there is none. */
 core_dtype         ckpt_dtype(const ckpt_checkpoint *checkpoint);
+
+/* The key-values of the (first) GGUF file; NULL: it is none. They live as the checkpoint. */
+const core_gguf   *ckpt_gguf(const ckpt_checkpoint *checkpoint);
 
 /* Hints around reading a tensor's data: needed soon; done with it (its pages leave resident memory). */
 void ckpt_will_need(const ckpt_checkpoint *checkpoint, const ckpt_tensor *tensor);

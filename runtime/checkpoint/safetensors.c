@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -25,15 +24,6 @@ typedef struct header {
     ckpt_table          *table;
     size_t               first; /* of this file's tensors in the table */
 } header;
-
-void ckpt_table_deinit(ckpt_table *table)
-{
-    for (size_t i = 0; i < table->count; i++)
-        core_free((char *)(uintptr_t)table->tensors[i].name);
-    core_free(table->tensors);
-    table->tensors = NULL;
-    table->count = table->capacity = 0;
-}
 
 /* ---- One entry */
 
@@ -148,13 +138,12 @@ static bool count_bytes(const declared *entry, uint64_t *elements, size_t *bytes
     return core_mul_size(product, core_dtype_size(entry->dtype), bytes);
 }
 
-/* "[4096, 11008]", for messages. */
-static const char *format_shape(const declared *entry, char buffer[CKPT_MAX_DIMS * 22 + 3])
+const char *ckpt_shape_text(const uint64_t *shape, uint32_t dims, char buffer[CKPT_SHAPE_TEXT])
 {
     char *p = buffer;
     *p++ = '[';
-    for (uint32_t i = 0; i < entry->dims; i++)
-        p += snprintf(p, 23, "%s%" PRIu64, i > 0 ? ", " : "", entry->shape[i]);
+    for (uint32_t i = 0; i < dims; i++)
+        p += snprintf(p, 23, "%s%" PRIu64, i > 0 ? ", " : "", shape[i]);
     memcpy(p, "]", 2);
     return buffer;
 }
@@ -162,7 +151,7 @@ static const char *format_shape(const declared *entry, char buffer[CKPT_MAX_DIMS
 /* Compares an entry with the file and with itself, and only then fills the tensor. */
 static oclm_status check_entry(const header *at, const char *name, const declared *entry, ckpt_tensor *tensor)
 {
-    char     shape[CKPT_MAX_DIMS * 22 + 3];
+    char     shape[CKPT_SHAPE_TEXT];
     uint64_t elements;
     size_t   bytes;
     if (entry->begin > entry->end)
@@ -173,10 +162,10 @@ static oclm_status check_entry(const header *at, const char *name, const declare
                          "; " DOWNLOAD_AGAIN, at->path, name, entry->end, at->data_size);
     if (!count_bytes(entry, &elements, &bytes))
         return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\": %s of %s is beyond all memory; " DOWNLOAD_AGAIN, at->path, name,
-                         format_shape(entry, shape), core_dtype_name(entry->dtype));
+                         ckpt_shape_text(entry->shape, entry->dims, shape), core_dtype_name(entry->dtype));
     if (bytes != entry->end - entry->begin)
         return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\", %s of %s, needs %zu bytes, but its offsets span %" PRIu64 "; " DOWNLOAD_AGAIN,
-                         at->path, name, format_shape(entry, shape), core_dtype_name(entry->dtype), bytes, entry->end - entry->begin);
+                         at->path, name, ckpt_shape_text(entry->shape, entry->dims, shape), core_dtype_name(entry->dtype), bytes, entry->end - entry->begin);
     tensor->dtype = entry->dtype;
     tensor->dims = entry->dims;
     memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
@@ -189,42 +178,18 @@ static oclm_status check_entry(const header *at, const char *name, const declare
 
 /* ---- The whole header */
 
-static oclm_status grow(const header *at)
-{
-    ckpt_table *const table = at->table;
-    if (table->count == CKPT_MAX_TENSORS)
-        return core_fail(OCLM_ERR_FORMAT, "%s: more than %u tensors; no model has so many", at->path, CKPT_MAX_TENSORS);
-    if (table->count < table->capacity)
-        return OCLM_OK;
-    const size_t capacity = table->capacity > 0 ? table->capacity * 2 : 256;
-    ckpt_tensor *tensors = core_realloc_array(table->tensors, capacity, sizeof *tensors, "the list of tensors");
-    if (tensors == NULL)
-        return OCLM_ERR_MEMORY;
-    table->tensors = tensors;
-    table->capacity = capacity;
-    return OCLM_OK;
-}
-
 /* The tensor `key`, whose object follows. */
 static oclm_status read_tensor(header *at, const char *key, size_t length)
 {
-    declared    entry = { 0 };
-    oclm_status status = grow(at);
-    if (status != OCLM_OK)
-        return status;
+    declared     entry = { 0 };
+    ckpt_tensor *tensor;
+    oclm_status  status;
     if (memchr(key, '\0', length) != NULL)
         return core_json_error(&at->json, "a tensor's name holds a NUL");
-    char *name = core_alloc(length + 1, "a tensor's name");
-    if (name == NULL)
-        return OCLM_ERR_MEMORY;
-    memcpy(name, key, length); /* `key` lives only until the next value is read */
-    name[length] = '\0';
-    ckpt_tensor *tensor = &at->table->tensors[at->table->count++]; /* from here the table owns the name */
-    memset(tensor, 0, sizeof *tensor);
-    tensor->name = name;
-    if ((status = read_entry(at, name, &entry)) != OCLM_OK)
+    if ((status = ckpt_table_add(at->table, at->path, key, length, &tensor)) != OCLM_OK ||
+        (status = read_entry(at, tensor->name, &entry)) != OCLM_OK)
         return status;
-    return check_entry(at, name, &entry, tensor);
+    return check_entry(at, tensor->name, &entry, tensor);
 }
 
 static oclm_status read_header(header *at)
@@ -251,24 +216,14 @@ static oclm_status read_header(header *at)
     return status;
 }
 
-static int by_place(const void *a, const void *b)
-{
-    const ckpt_tensor *const x = a, *const y = b;
-    const uintptr_t x_at = (uintptr_t)x->data, y_at = (uintptr_t)y->data;
-    if (x_at != y_at)
-        return x_at < y_at ? -1 : 1;
-    return x->bytes != y->bytes ? (x->bytes < y->bytes ? -1 : 1) : 0; /* empty ones first: they overlap nothing */
-}
-
 /* The tensors must cover the data, each byte once. */
 static oclm_status check_cover(const header *at)
 {
-    ckpt_tensor *const tensors = at->table->tensors + at->first;
+    const ckpt_tensor *const tensors = at->table->tensors + at->first;
     const size_t count = at->table->count - at->first;
     const char  *before = NULL; /* the tensor that ends at `covered` */
     uint64_t     covered = 0;
-    if (count > 0)
-        qsort(tensors, count, sizeof *tensors, by_place);
+    ckpt_table_sort_by_place(at->table, at->first);
     for (size_t i = 0; i < count; i++) {
         const uint64_t begin = (uint64_t)((const unsigned char *)tensors[i].data - at->data);
         if (begin < covered)
@@ -289,11 +244,10 @@ static oclm_status check_cover(const header *at)
 
 oclm_status ckpt_safetensors_read(const core_map *map, const char *path, uint32_t file, ckpt_table *table)
 {
-    static const char pointer[] = "version https://git-lfs";
     uint64_t    length = 0;
-    oclm_status status;
-    if (map->size >= sizeof pointer - 1 && memcmp(map->data, pointer, sizeof pointer - 1) == 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: is Git LFS's pointer to the file, not the file: run \"git lfs pull\" in its folder", path);
+    oclm_status status = ckpt_refuse_pointer(map, path);
+    if (status != OCLM_OK)
+        return status;
     if (map->size < 8)
         return core_fail(OCLM_ERR_FORMAT, "%s: %zu bytes are no safetensors file, which starts with 8 bytes of length; " DOWNLOAD_AGAIN,
                          path, map->size);

@@ -2,16 +2,11 @@
 #ifndef OCLM_CHECKPOINT_SAFETENSORS_H
 #define OCLM_CHECKPOINT_SAFETENSORS_H
 
-#include "checkpoint/checkpoint.h"
-#include "core/map.h"
+#include "checkpoint/files.h"
 
-/* The tensors of all files read so far. Owns their names. */
-typedef struct ckpt_table {
-    ckpt_tensor *tensors;
-    size_t       count, capacity;
-} ckpt_table;
-
-void ckpt_table_deinit(ckpt_table *table);
+/* "[4096, 11008]", for messages. */
+#define CKPT_SHAPE_TEXT (CKPT_MAX_DIMS * 22 + 3)
+const char *ckpt_shape_text(const uint64_t *shape, uint32_t dims, char buffer[CKPT_SHAPE_TEXT]);
 
 /* Adds the tensors of a mapped file, each checked against the file and all of them against each other. `path` is for
  * messages, `file` goes into each tensor. On failure the table is still to be deinitialised. */

@@ -10,12 +10,7 @@
 /* A key-value has at least the length of its key, one byte of it, a type and a byte of value. */
 #define LEAST_BYTES 14
 
-typedef struct cursor {
-    const char *begin, *p, *end;
-    const char *origin;
-} cursor;
-
-static oclm_status cut_short(const cursor *at, const char *what)
+static oclm_status cut_short(const core_gguf_cursor *at, const char *what)
 {
     return core_fail(OCLM_ERR_FORMAT, "%s: %s at byte %zu reaches beyond the %zu bytes of the file; the download is cut short: remove the file and "
                      "fetch it again", at->origin, what, (size_t)(at->p - at->begin), (size_t)(at->end - at->begin));
@@ -29,7 +24,7 @@ static uint64_t bits_at(const char *p, size_t bytes)
     return bits;
 }
 
-static oclm_status read_bits(cursor *at, size_t bytes, const char *what, uint64_t *bits)
+oclm_status core_gguf_read_bits(core_gguf_cursor *at, size_t bytes, const char *what, uint64_t *bits)
 {
     if ((size_t)(at->end - at->p) < bytes)
         return cut_short(at, what);
@@ -38,10 +33,10 @@ static oclm_status read_bits(cursor *at, size_t bytes, const char *what, uint64_
     return OCLM_OK;
 }
 
-static oclm_status read_string(cursor *at, const char *what, const char **text, size_t *length)
+oclm_status core_gguf_read_string(core_gguf_cursor *at, const char *what, const char **text, size_t *length)
 {
     uint64_t    bytes = 0;
-    oclm_status status = read_bits(at, 8, what, &bytes);
+    oclm_status status = core_gguf_read_bits(at, 8, what, &bytes);
     if (status != OCLM_OK)
         return status;
     if (bytes > (uint64_t)(at->end - at->p))
@@ -59,19 +54,19 @@ static size_t size_of(core_gguf_type type)
     return sizes[type];
 }
 
-static oclm_status read_type(cursor *at, core_gguf_type *type)
+static oclm_status read_type(core_gguf_cursor *at, core_gguf_type *type)
 {
     uint64_t    number = 0;
-    oclm_status status = read_bits(at, 4, "a type", &number);
+    oclm_status status = core_gguf_read_bits(at, 4, "a type", &number);
     if (status == OCLM_OK && number >= CORE_GGUF_TYPE_COUNT)
         return core_fail(OCLM_ERR_FORMAT, "%s: byte %zu: type %" PRIu64 " is unknown", at->origin, (size_t)(at->p - at->begin) - 4, number);
     *type = status == OCLM_OK ? (core_gguf_type)number : CORE_GGUF_U8;
     return status;
 }
 
-static oclm_status skip_items(cursor *at, core_gguf_type type, uint64_t count, unsigned depth);
+static oclm_status skip_items(core_gguf_cursor *at, core_gguf_type type, uint64_t count, unsigned depth);
 
-static oclm_status skip_array(cursor *at, unsigned depth)
+static oclm_status skip_array(core_gguf_cursor *at, unsigned depth)
 {
     core_gguf_type type;
     uint64_t       count = 0;
@@ -79,12 +74,12 @@ static oclm_status skip_array(cursor *at, unsigned depth)
     if (depth == MAX_NESTING)
         return core_fail(OCLM_ERR_FORMAT, "%s: byte %zu: arrays are nested deeper than the %d levels allowed", at->origin, (size_t)(at->p - at->begin),
                          MAX_NESTING);
-    if ((status = read_type(at, &type)) != OCLM_OK || (status = read_bits(at, 8, "an array's count", &count)) != OCLM_OK)
+    if ((status = read_type(at, &type)) != OCLM_OK || (status = core_gguf_read_bits(at, 8, "an array's count", &count)) != OCLM_OK)
         return status;
     return skip_items(at, type, count, depth + 1);
 }
 
-static oclm_status skip_items(cursor *at, core_gguf_type type, uint64_t count, unsigned depth)
+static oclm_status skip_items(core_gguf_cursor *at, core_gguf_type type, uint64_t count, unsigned depth)
 {
     const uint64_t left = (uint64_t)(at->end - at->p);
     oclm_status    status = OCLM_OK;
@@ -99,19 +94,20 @@ static oclm_status skip_items(cursor *at, core_gguf_type type, uint64_t count, u
     if (count > left / 8) /* what a string takes at least, and less than an array */
         return cut_short(at, "an array");
     for (uint64_t i = 0; i < count && status == OCLM_OK; i++)
-        status = type == CORE_GGUF_STRING ? read_string(at, "a string", &text, &length) : skip_array(at, depth);
+        status = type == CORE_GGUF_STRING ? core_gguf_read_string(at, "a string", &text, &length) : skip_array(at, depth);
     return status;
 }
 
-static oclm_status read_value(cursor *at, core_gguf_value *value)
+static oclm_status read_value(core_gguf_cursor *at, core_gguf_value *value)
 {
     oclm_status status;
-    if ((status = read_string(at, "a key", &value->key, &value->key_length)) != OCLM_OK || (status = read_type(at, &value->type)) != OCLM_OK)
+    if ((status = core_gguf_read_string(at, "a key", &value->key, &value->key_length)) != OCLM_OK ||
+        (status = read_type(at, &value->type)) != OCLM_OK)
         return status;
     value->array = value->type == CORE_GGUF_ARRAY;
     value->count = 1;
     if (value->array &&
-        ((status = read_type(at, &value->type)) != OCLM_OK || (status = read_bits(at, 8, "an array's count", &value->count)) != OCLM_OK))
+        ((status = read_type(at, &value->type)) != OCLM_OK || (status = core_gguf_read_bits(at, 8, "an array's count", &value->count)) != OCLM_OK))
         return status;
     value->data = at->p;
     return skip_items(at, value->type, value->count, 1);
@@ -119,20 +115,21 @@ static oclm_status read_value(cursor *at, core_gguf_value *value)
 
 oclm_status core_gguf_open(core_gguf *file, const void *data, size_t size, const char *origin)
 {
-    cursor      at = { data, data, (const char *)data + size, origin };
-    uint64_t    magic = 0, version = 0, count = 0;
-    oclm_status status;
+    core_gguf_cursor at = { data, data, (const char *)data + size, origin };
+    uint64_t         magic = 0, version = 0, count = 0;
+    oclm_status      status;
     memset(file, 0, sizeof *file);
     file->origin = origin;
     if (size < 4 || memcmp(data, "GGUF", 4) != 0)
         return core_fail(OCLM_ERR_FORMAT, "%s: does not begin with \"GGUF\": it is no GGUF file", origin);
-    if ((status = read_bits(&at, 4, "the magic number", &magic)) != OCLM_OK || (status = read_bits(&at, 4, "the version", &version)) != OCLM_OK)
+    if ((status = core_gguf_read_bits(&at, 4, "the magic number", &magic)) != OCLM_OK ||
+        (status = core_gguf_read_bits(&at, 4, "the version", &version)) != OCLM_OK)
         return status;
     if (version != 2 && version != 3)
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s: version %" PRIu64 " of GGUF%s; oclm reads 2 and 3, little-endian", origin, version,
                          version > 0xFFFF ? " (big-endian?)" : "");
-    if ((status = read_bits(&at, 8, "the count of tensors", &file->tensor_count)) != OCLM_OK ||
-        (status = read_bits(&at, 8, "the count of keys", &count)) != OCLM_OK)
+    if ((status = core_gguf_read_bits(&at, 8, "the count of tensors", &file->tensor_count)) != OCLM_OK ||
+        (status = core_gguf_read_bits(&at, 8, "the count of keys", &count)) != OCLM_OK)
         return status;
     if (count > (uint64_t)(at.end - at.p) / LEAST_BYTES)
         return cut_short(&at, "the list of keys");

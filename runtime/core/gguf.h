@@ -49,4 +49,12 @@ double  core_gguf_float(const core_gguf_value *value, uint64_t index);
 /* Strings follow one another: start with *at = value->data, call it value->count times. */
 const char *core_gguf_next_string(const char **at, size_t *length);
 
+/* A place in a file, for reading on where the key-values end: at file->tensors. `what` is read, for the message where the file ends before. */
+typedef struct core_gguf_cursor {
+    const char *begin, *p, *end;
+    const char *origin;
+} core_gguf_cursor;
+oclm_status core_gguf_read_bits(core_gguf_cursor *at, size_t bytes, const char *what, uint64_t *bits); /* a number of up to 8 bytes */
+oclm_status core_gguf_read_string(core_gguf_cursor *at, const char *what, const char **text, size_t *length);
+
 #endif

@@ -194,8 +194,12 @@ static oclm_status skip_plain(core_json_reader *reader)
             reader->p = p;
             return core_json_error(reader, "control character 0x%02X inside a string; it must be written as an escape", byte);
         }
-        uint32_t     code_point;
-        const size_t length = byte < 0x80 ? 1 : core_utf8_read(p, reader->end, &code_point);
+        uint32_t code_point;
+        size_t   length = 1;
+        if (byte >= 0xC2 && byte < 0xE0 && reader->end - p > 1 && ((unsigned char)p[1] & 0xC0) == 0x80)
+            length = 2; /* every other character of a byte-level vocabulary: no call for it */
+        else if (byte >= 0x80)
+            length = core_utf8_read(p, reader->end, &code_point);
         if (length == 0) {
             reader->p = p;
             return core_json_error(reader, "byte 0x%02X is not valid UTF-8", byte);

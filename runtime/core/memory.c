@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/platform.h"
+
+#define LARGE_TABLE ((size_t)1 << 20) /* bytes; below, large pages would waste more than they save */
+
 static atomic_size_t live;
 static atomic_size_t requests_until_failure; /* 0: none will be made to fail */
 static atomic_bool   fail_forever;
@@ -92,6 +96,37 @@ void core_free(void *memory)
         return;
     atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
     free(memory);
+}
+
+void *core_table_new(size_t count, size_t size, const char *what)
+{
+    size_t bytes;
+    if (!core_mul_size(count, size, &bytes)) {
+        core_fail_memory(SIZE_MAX, what);
+        return NULL;
+    }
+    if (bytes < LARGE_TABLE)
+        return core_alloc_zero(count, size, what);
+    if (must_fail()) {
+        core_fail_memory(bytes, what);
+        return NULL;
+    }
+    void *table = core_pages_new(bytes, what);
+    if (table != NULL)
+        atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+    return table;
+}
+
+void core_table_free(void *table, size_t count, size_t size)
+{
+    if (table == NULL)
+        return;
+    if (count * size < LARGE_TABLE) {
+        core_free(table);
+        return;
+    }
+    atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+    core_pages_free(table, count * size);
 }
 
 bool core_mul_size(size_t a, size_t b, size_t *product)

@@ -15,6 +15,11 @@ char *core_copy_part(const char *text, size_t length, const char *what); /* its 
 void *core_copy(const void *data, size_t bytes, const char *what);
 void  core_free(void *memory); /* accepts NULL */
 
+/* A zeroed table that is visited here and there, as hash tables are: from a megabyte on in pages as large as the system gives, where
+ * most visits find their page known and the first ones cost no page fault each. Freed with the same count and size; accepts NULL. */
+void *core_table_new(size_t count, size_t size, const char *what);
+void  core_table_free(void *table, size_t count, size_t size);
+
 /* a * b, or false where it does not fit. */
 bool core_mul_size(size_t a, size_t b, size_t *product);
 bool core_add_size(size_t a, size_t b, size_t *sum);

@@ -8,7 +8,7 @@
 
 /* ---- Merges (bpe_merge.c): pairs of ids, their rank, what they become. One open-addressing table of integers. */
 typedef struct tok_merge {
-    uint64_t pair; /* left id << 32 | right id; UINT64_MAX: an empty slot */
+    uint64_t pair; /* (left id + 1) << 32 | right id; 0: an empty slot */
     uint32_t rank; /* place in the file: lower is merged first */
     int32_t  result;
 } tok_merge;
@@ -96,6 +96,7 @@ typedef struct tok_merge_batch {
     core_text   text;
     tok_batched merges[TOK_MERGE_BATCH];
     size_t      count;
+    size_t      last_result; /* entry in the vocabulary: where the next result is likely to be */
 } tok_merge_batch;
 
 void        tok_merge_batch_init(tok_merge_batch *batch, tok_bpe *bpe, const char *where);

@@ -72,8 +72,8 @@ oclm_status tok_cuts_prepare(tok_cuts *cuts, const tok_vocab *vocab, const tok_m
     find_ends(vocab, ends);
     for (size_t i = 0; i < merges->slot_count; i++) {
         const uint64_t pair = merges->slots[i].pair;
-        if (pair != UINT64_MAX)
-            set_joint(cuts, ends[pair >> 32][1], ends[(uint32_t)pair][0]);
+        if (pair != 0)
+            set_joint(cuts, ends[(pair >> 32) - 1][1], ends[(uint32_t)pair][0]);
     }
     find_char_ids(cuts, vocab);
     cuts->ready = true;

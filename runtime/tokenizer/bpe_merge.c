@@ -11,12 +11,12 @@
 #include "tokenizer/pipeline.h"
 
 #define FIRST_SLOTS 1024
-#define EMPTY UINT64_MAX
+#define EMPTY 0
 #define NO_RANK UINT32_MAX
 
 static inline uint64_t pair_of(int32_t left, int32_t right)
 {
-    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    return ((uint64_t)(uint32_t)left + 1) << 32 | (uint32_t)right;
 }
 
 static inline uint64_t hash_of(uint64_t pair)
@@ -62,20 +62,19 @@ static oclm_status grow(tok_merges *merges, size_t reserve)
     tok_merges larger = { NULL, NULL, merges->slot_count == 0 ? FIRST_SLOTS : merges->slot_count * 2, merges->count };
     while (larger.slot_count < reserve && larger.slot_count < TOK_MAX_MERGES)
         larger.slot_count *= 2;
-    larger.slots = core_alloc_array(larger.slot_count, sizeof *larger.slots, "a table of merges");
+    larger.slots = core_table_new(larger.slot_count, sizeof *larger.slots, "a table of merges");
     larger.filter = core_alloc_zero(larger.slot_count * FILTER_BITS / 64, sizeof *larger.filter, "a table of merges");
     if (larger.slots == NULL || larger.filter == NULL) {
-        core_free(larger.slots);
+        core_table_free(larger.slots, larger.slot_count, sizeof *larger.slots);
         core_free(larger.filter);
         return OCLM_ERR_MEMORY;
     }
-    memset(larger.slots, 0xFF, larger.slot_count * sizeof *larger.slots);
     for (size_t i = 0; i < merges->slot_count; i++) {
         if (merges->slots[i].pair != EMPTY)
             put(&larger, merges->slots[i]);
     }
     core_free(merges->filter);
-    core_free(merges->slots);
+    core_table_free(merges->slots, merges->slot_count, sizeof *merges->slots);
     *merges = larger;
     return OCLM_OK;
 }
@@ -91,13 +90,16 @@ oclm_status tok_merges_add(tok_merges *merges, int32_t left, int32_t right, uint
 
 void tok_merges_prefetch(const tok_merges *merges, int32_t left, int32_t right)
 {
-    if (merges->slot_count > 0)
-        tok_prefetch(&merges->slots[first_slot(merges, hash_of(pair_of(left, right)))]);
+    if (merges->slot_count == 0)
+        return;
+    const uint64_t hash = hash_of(pair_of(left, right));
+    tok_prefetch(&merges->slots[first_slot(merges, hash)]);
+    tok_prefetch(&merges->filter[filter_bit(merges, hash) / 64]);
 }
 
 void tok_merges_deinit(tok_merges *merges)
 {
-    core_free(merges->slots);
+    core_table_free(merges->slots, merges->slot_count, sizeof *merges->slots);
     core_free(merges->filter);
     *merges = (tok_merges){ NULL, NULL, 0, 0 };
 }

@@ -85,17 +85,17 @@ oclm_status tok_decode_join_prepare(tok_tokenizer *tokenizer)
 {
     tok_strings lists[2], *made = NULL;
     size_t      at = 0;
-    oclm_status status;
+    oclm_status status = OCLM_OK;
     if ((tokenizer->joining = plan(tokenizer)) == TOK_JOIN_NOT)
         return OCLM_OK;
     memset(lists, 0, sizeof lists);
-    if ((status = list_tokens(tokenizer, &lists[0])) == OCLM_OK)
+    if (tokenizer->per_token > 0 && (status = list_tokens(tokenizer, &lists[0])) == OCLM_OK)
         status = run_per_token(tokenizer, lists, &made);
     for (size_t i = 0; i < tokenizer->vocab_size && status == OCLM_OK; i++) {
-        size_t length;
+        size_t length = 0;
         if (!tokenizer->token_bytes[i].known)
             continue;
-        const char *text = tok_strings_at(made, ++at, &length);
+        const char *text = made != NULL ? tok_strings_at(made, ++at, &length) : tok_decode_string(tokenizer, (int32_t)i, &length);
         status = add_token(tokenizer, i, text != NULL ? text : "", length);
     }
     if (status == OCLM_OK) /* the last words are copied in blocks */

@@ -32,10 +32,10 @@ static uint64_t *slot_for(const tok_vocab *vocab, const char *text, size_t lengt
 
 static oclm_status set_slot_count(tok_vocab *vocab, size_t count)
 {
-    uint64_t    *slots = core_alloc_zero(count, sizeof *slots, "a vocabulary's table");
+    uint64_t    *slots = core_table_new(count, sizeof *slots, "a vocabulary's table");
     if (slots == NULL)
         return OCLM_ERR_MEMORY;
-    core_free(vocab->slots);
+    core_table_free(vocab->slots, vocab->slot_count, sizeof *slots);
     vocab->slots = slots;
     vocab->slot_count = count;
     for (size_t i = 0; i < vocab->count; i++) {
@@ -121,7 +121,7 @@ void tok_vocab_deinit(tok_vocab *vocab)
 {
     core_text_free(&vocab->pool);
     core_free(vocab->entries);
-    core_free(vocab->slots);
+    core_table_free(vocab->slots, vocab->slot_count, sizeof *vocab->slots);
     core_free(vocab->by_id);
     memset(vocab, 0, sizeof *vocab);
 }
