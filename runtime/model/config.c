@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/platform.h"
 #include "model/binding.h"
+#include "model/gguf.h"
 #include "model/unknown_type.h"
 
 static oclm_status check_heads(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, const char *origin)
@@ -136,12 +137,24 @@ oclm_status model_config_tree(const cJSON *config, const char *origin, const mod
     return status;
 }
 
+static oclm_status read_gguf(const char *path, const model_family **family, model_architecture *architecture, oclm_dtype *dtype)
+{
+    ckpt_checkpoint *checkpoint = NULL;
+    oclm_status      status = ckpt_open_gguf(path, &checkpoint);
+    if (status == OCLM_OK)
+        status = model_gguf_read(checkpoint, family, architecture, dtype);
+    ckpt_close(checkpoint);
+    return status;
+}
+
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype)
 {
     core_text   path = CORE_TEXT_INIT;
     cJSON      *config = NULL;
     oclm_status status;
     *family = NULL;
+    if (model_is_gguf(folder))
+        return read_gguf(folder, family, architecture, dtype);
     if (!core_path_is_folder(folder))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; a model is a folder with config.json and model.safetensors",
                          folder);
