@@ -202,5 +202,5 @@ int main(void)
         cmocka_unit_test(what_makes_no_model_is_told_by_its_key),
         cmocka_unit_test(missing_tensors_are_told_by_their_names),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
