@@ -240,17 +240,14 @@ static inline vec code_numbers(const __global uchar *const numbers, const uint k
 // x of a span, in eight sums that are joined in the end.
 static inline float span_sum(const X_SPACE float *const x, const uint count)
 {
-    float8 eight;
+    float8 eight = 0.0f;
     uint k = 0;
-    if (count >= 8) {
-        eight = vload8(0, x);
-        for (k = 8; k + 8 <= count; k += 8)
-            eight += vload8(0, x + k);
-    } else {
-        eight = 0.0f;
-    }
+#pragma unroll 1
+    for (; k + 8 <= count; k += 8)
+        eight += vload8(0, x + k);
     if (k < count) {
         float rest[8];
+#pragma unroll 1
         for (uint i = 0; i < 8; i++)
             rest[i] = k + i < count ? x[k + i] : 0.0f;
         eight += vload8(0, rest);
@@ -308,14 +305,12 @@ static inline void product(vec *const total, const X_SPACE float *const *const x
                            const uint lane)
 {
     const code_rows r = code_rows_of(panel, columns, lane);
-    uint k = 0;
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         total[i] = 0.0f;
-    for (; k + SPAN <= columns; k += SPAN)
-        add_span(total, x, r, k, SPAN);
-    if (k < columns)
-        add_span(total, x, r, k, columns - k);
+#pragma unroll 1
+    for (uint k = 0; k < columns; k += SPAN) // the last span by the same code: that compiles in half the time
+        add_span(total, x, r, k, min((uint)SPAN, columns - k));
 }
 
 #endif
