@@ -172,7 +172,7 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
 {
     if (is_mine(w, p.tickets)) {
         const uint2 first_piece = piece_of(p.units, cores, w->ticket - w->begin);
-        const size_t unit_bytes = (up && GATED ? 2 : 1) * (size_t)COLS * p.columns * sizeof(stored);
+        const size_t unit_bytes = (up && GATED ? 2 : 1) * PANEL_SIZE(p.columns) / (PANEL / COLS) * sizeof(stored); // more or less, for codes
         const X_SPACE float *row[ROWS];
 #pragma unroll
         for (uint i = 0; i < ROWS; i++)
@@ -184,7 +184,7 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
             for (uint unit = piece.x; unit < piece.y; unit++) {
                 const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
                 const uint first = up && GATED ? 2 * panel : panel;
-                serve_unit(p.y + (size_t)panel * PANEL + lane, p.y_stride, row, rows, p.w + (size_t)first * p.columns * PANEL + lane,
+                serve_unit(p.y + (size_t)panel * PANEL + lane, p.y_stride, row, rows, p.w + first * PANEL_SIZE(p.columns), lane,
                            p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, up && GATED, up, add);
             }
             finish(w);

@@ -4,7 +4,7 @@
 //
 //   x       fp32 [rows][x_stride], from element x_offset on; `columns` inputs
 //   y       fp32 [rows][y_stride], from element y_offset on; all 32 outputs of each panel are written; must not overlap x or w
-//   w       one part of the matrix, `panels` of `columns` * 32 elements; the part's panel 0 is panel first_panel of the matrix
+//   w       one part of the matrix, `panels` of PANEL_SIZE(columns) elements; the part's panel 0 is panel first_panel of the matrix
 //   bias    fp32 [panels * 32] of the whole matrix, or null
 //   norm_w, norm_b, eps   only with NORM (norm.h)
 //   kept    only with NORM: local memory for the rows, ROWS * columns floats
@@ -73,7 +73,7 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
         const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
         const uint first = gates * panel; // in this part
         serve_unit(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, row, rows - first_row,
-                   w + (size_t)first * columns * PANEL + lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
+                   w + first * PANEL_SIZE(columns), lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
                    gated, active, add);
     }
 }

@@ -2,19 +2,23 @@
 //
 // The shape for devices whose work-items are lanes (GPUs). What counts is to keep enough reads of W in flight. A work-group takes a panel
 // (GATED: the pair of gate and up) for ROWS rows. A lane holds VEC neighbouring outputs, so that PANEL / VEC lanes read a column in one go and
-// UNROLL columns before the first is used; such a slice takes a chunk of 64 inputs, and the group's SLICES take as many chunks at a
-// time. x comes through local memory, normalised on the way, for the inputs of those chunks only: any number of columns fits.
+// UNROLL columns before the first is used; such a slice takes a chunk of 64 inputs (codes: a span), and the group's SLICES take as many chunks at
+// a time. x comes through local memory, normalised on the way, for the inputs of those chunks only: any number of columns fits.
 //
 // The order of summation is that of matmul.cl: a chunk first to last, and then, through local memory, the chunks' sums in their
 // order by one lane for each output. So the bits do not depend on WG, VEC, ROWS, nor on which of the two kernels it was.
+// Of codes a span's sum is multiplied by its scale where it joins the total; scales, minima and the sums of x that minima are multiplied by come
+// to that through local memory too: each is loaded once, all at a time, while x is.
 //
-// Arguments as in matmul.cl, but local memory is the kernel's own: ROWS * WG * VEC * 17 / 2 bytes (x and the sums take turns).
+// Arguments as in matmul.cl, but local memory is the kernel's own: ROWS * WG * VEC * 17 / 2 bytes (x and the sums take turns). Codes:
+// at most (4 * GATES * ROWS + 8 * GATES) * WG * VEC and a little.
 // Launch    global {ceil(rows / ROWS) * WG, panels of this part (GATED: half of them)}, local {WG, 1}
 // EXPERTS: the weights are those of many experts, and a tile of sorted slots stands for rows: moe_product.cl tells what the last four arguments
 //           are. Launch then global {tiles * WG, panels of an expert (GATED: half of them)}; no norm, add 0, at most ROWS slots a tile
-// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DWG=<a multiple of 32 that is a power of two> -DROWS=1..4 -DVEC=2|4|8 -DUNROLL=4.. (a multiple of 4 that divides 64)
+// Build     -DSTORAGE=0..3 (3: and what code_panel.h lists) [-DHAS_FP16] -DWG=<a multiple of 32 that is a power of two> -DROWS=1..4
+//           -DVEC=2|4|8 (codes: 4|8) -DUNROLL=4|8|16
 //           -DNORM=0..3 -DGATED=0|1 -DACTIVATION=0..9 -DEXPERTS=0|1
-// Test      tests/cl/test_matmul_lanes.c, tests/cl/test_moe.c
+// Test      tests/cl/test_matmul_lanes.c, tests/cl/test_matmul_codes_lanes.c, tests/cl/test_moe.c
 
 #ifndef WG
 #define WG 256
@@ -25,12 +29,19 @@
 #ifndef VEC
 #define VEC 4
 #endif
-#define NORM_LOADS (2 * VEC) // of a lane, for the inputs of all chunks: SLICES * CHUNK / WG
+
+#include "widen.h"
+
+#if STORAGE == STORAGE_CODES
+#define CHUNK SPAN
+#else
+#define CHUNK 64
+#endif
+#define NORM_LOADS (VEC * CHUNK / 32) // of a lane, for the inputs of all chunks: SLICES * CHUNK / WG
 
 #include "epilogue.h"
 #include "expert_tile.h"
 #include "norm_group.h"
-#include "widen.h"
 
 #ifndef NORM
 #define NORM NORM_NONE
@@ -40,13 +51,13 @@
 #endif
 
 #define PANEL  32
-#define CHUNK  64
 #define SLICES (WG * VEC / PANEL)
 #define PIECE  (SLICES * CHUNK) // inputs at a time
 #define STRIDE (CHUNK + 4)      // of a chunk in local memory: slices of a wave read different banks
 #define X_ROW  (SLICES * STRIDE)
 #define GATES  (GATED + 1)
 #define OWN    ((PANEL * ROWS + WG - 1) / WG) // outputs that a lane adds up
+#define SHARED (ROWS * SLICES * (STRIDE > GATES * PANEL ? STRIDE : GATES * PANEL)) // floats: x, or sums
 
 // The inputs begin .. begin + count - 1 of all rows, normalised, to local memory. What lies past them there is never used.
 static inline void take_x(__local float *x, const __global float *const *rows, const float2 *of, const __global float *norm_w,
@@ -69,52 +80,100 @@ static inline void take_x(__local float *x, const __global float *const *rows, c
     }
 }
 
-// sum += UNROLL columns from w on, all of which are read before the first is used.
-static inline void add_columns(vec *sum, const __local float *x, const __global stored *w, const size_t panel_size)
+// sum += UNROLL columns from number `first` of x and w on, all of which are read before the first is used.
+static inline void add_columns(vec *sum, const __local float *x, const lane_weights *w, const uint first, const uint lane, const __local float *table)
 {
     stored_vec column[GATES * UNROLL];
+    lane_weights from[GATES];
+    (void)lane; // of codes alone
+    (void)table;
+#pragma unroll
+    for (uint g = 0; g < GATES; g++)
+        from[g] = later(w[g], first);
 #pragma unroll
     for (uint k = 0; k < UNROLL; k++)
 #pragma unroll
         for (uint g = 0; g < GATES; g++)
-            column[g * UNROLL + k] = *(const __global stored_vec *)(w + g * panel_size + k * PANEL);
+            column[g * UNROLL + k] = load_stored(from[g], k);
 #pragma unroll
     for (uint k = 0; k < UNROLL; k += 4)
 #pragma unroll
         for (uint r = 0; r < ROWS; r++) {
-            const float4 a = *(const __local float4 *)(x + r * X_ROW + k);
+            const float4 a = *(const __local float4 *)(x + r * X_ROW + first + k);
 #pragma unroll
             for (uint g = 0; g < GATES; g++) {
                 const stored_vec *const b = column + g * UNROLL + k;
-                sum[g * ROWS + r] = MUL_ADD((vec)(a.x), WIDEN(b[0]), sum[g * ROWS + r]);
-                sum[g * ROWS + r] = MUL_ADD((vec)(a.y), WIDEN(b[1]), sum[g * ROWS + r]);
-                sum[g * ROWS + r] = MUL_ADD((vec)(a.z), WIDEN(b[2]), sum[g * ROWS + r]);
-                sum[g * ROWS + r] = MUL_ADD((vec)(a.w), WIDEN(b[3]), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.x), WIDEN(b[0], lane, table), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.y), WIDEN(b[1], lane, table), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.z), WIDEN(b[2], lane, table), sum[g * ROWS + r]);
+                sum[g * ROWS + r] = MUL_ADD((vec)(a.w), WIDEN(b[3], lane, table), sum[g * ROWS + r]);
             }
         }
 }
 
 // The sum of a chunk of `count` inputs, from x and w on.
-static inline void add_chunk(vec *sum, const __local float *x, const __global stored *w, const size_t panel_size, const uint count)
+static inline void add_chunk(vec *sum, const __local float *x, const lane_weights *w, const uint count, const uint lane, const __local float *table)
 {
     uint k = 0;
 #pragma unroll 1
     for (; k + UNROLL <= count; k += UNROLL)
-        add_columns(sum, x + k, w + k * PANEL, panel_size);
+        add_columns(sum, x, w, k, lane, table);
 #pragma unroll 1
     for (; k < count; k++)
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
 #pragma unroll
             for (uint g = 0; g < GATES; g++) {
-                const stored_vec b = *(const __global stored_vec *)(w + g * panel_size + k * PANEL);
-                sum[g * ROWS + r] = MUL_ADD((vec)(x[r * X_ROW + k]), WIDEN(b), sum[g * ROWS + r]);
+                const stored_vec b = load_stored(later(w[g], k), 0);
+                sum[g * ROWS + r] = MUL_ADD((vec)(x[r * X_ROW + k]), WIDEN(b, lane, table), sum[g * ROWS + r]);
             }
 }
 
-// Chunks' sums in their order: sums[gate][row][slice][output].
-static inline void add_sums(float *total, const __local float *sums, const uint chunks)
+#if STORAGE == STORAGE_CODES
+#define NUMBERS (MINIMUM ? 2 : 1) // scales, and minima
+
+// A lane's scales and minima of its chunk.
+static inline void load_numbers(number4 *n, const __global stored *w, const uint columns, const uint k, const uint lane)
 {
+#pragma unroll
+    for (uint g = 0; g < GATES; g++)
+#pragma unroll
+        for (uint q = 0; q < QUADS; q++) {
+            n[(g * QUADS + q) * NUMBERS] = LOAD_SCALE4(w + g * PANEL_SIZE(columns), columns, k, lane + 16 * q);
+            if (MINIMUM)
+                n[(g * QUADS + q) * NUMBERS + NUMBERS - 1] = LOAD_MINIMUM4(w + g * PANEL_SIZE(columns), columns, k, lane + 16 * q);
+        }
+}
+
+// They go to numbers[scale or minimum][gate][slice][output].
+static inline void put_numbers(__local float *numbers, const number4 *n, const uint slice, const uint lane)
+{
+#pragma unroll
+    for (uint g = 0; g < GATES; g++)
+#pragma unroll
+        for (uint q = 0; q < QUADS; q++)
+#pragma unroll
+            for (uint i = 0; i < NUMBERS; i++)
+                *(__local float4 *)(numbers + ((i * GATES + g) * SLICES + slice) * PANEL + lane + 16 * q) =
+                    number4_value(n[(g * QUADS + q) * NUMBERS + i], i ? MINIMUM : SCALE);
+}
+
+#if MINIMUM
+// The sums of x in chunks, x_sums[row][slice], for the minima: each by one lane, in the order of matmul.cl.
+static inline void put_x_sums(__local float *x_sums, const __local float *x, const uint count)
+{
+    const uint lid = (uint)get_local_id(0), row = lid / SLICES, slice = lid % SLICES, first = slice * CHUNK;
+    if (row < ROWS && first < count)
+        x_sums[row * SLICES + slice] = sum_of_span(x + row * X_ROW + slice * STRIDE, min(count - first, (uint)CHUNK));
+}
+#endif
+#endif
+
+// Chunks' sums in their order: sums[gate][row][slice][output]; of codes each times its scale.
+static inline void add_sums(float *total, const __local float *sums, const uint chunks, const __local float *numbers, const __local float *x_sums)
+{
+    (void)numbers;
+    (void)x_sums;
     const uint lid = (uint)get_local_id(0);
 #pragma unroll
     for (uint own = 0; own < OWN; own++) {
@@ -123,9 +182,19 @@ static inline void add_sums(float *total, const __local float *sums, const uint 
 #pragma unroll
             for (uint g = 0; g < GATES; g++) {
                 const __local float *const from = sums + (g * ROWS + row) * SLICES * PANEL + output;
+#if STORAGE == STORAGE_CODES
+                const __local float *const scales = numbers + g * SLICES * PANEL + output, *const minima = scales + GATES * SLICES * PANEL;
+#pragma unroll 4
+                IN_ORDER for (uint s = 0; s < chunks; s++) {
+                    total[own * GATES + g] = MUL_ADD(scales[s * PANEL], from[s * PANEL], total[own * GATES + g]);
+                    if (MINIMUM)
+                        total[own * GATES + g] = MUL_ADD(minima[s * PANEL], x_sums[row * SLICES + s], total[own * GATES + g]);
+                }
+#else
 #pragma unroll 4
                 IN_ORDER for (uint s = 0; s < chunks; s++)
                     total[own * GATES + g] += from[s * PANEL];
+#endif
             }
         }
     }
@@ -143,11 +212,28 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
 #endif
                   )
 {
-    __local float shared[ROWS * X_ROW] __attribute__((aligned(32))); // x, and between its pieces the chunks' sums
-    const uint lid = (uint)get_local_id(0), slice = lid / (PANEL / VEC), lane = lid % (PANEL / VEC) * VEC;
+    __local float shared[SHARED] __attribute__((aligned(32))); // x, and between its pieces the chunks' sums
+#if STORAGE == STORAGE_CODES
+    __local float numbers[NUMBERS * GATES * SLICES * PANEL] __attribute__((aligned(16)));
+    number4 loaded[NUMBERS * GATES * QUADS];
+#else
+    const __local float *const numbers = 0;
+#endif
+#if STORAGE == STORAGE_CODES && MINIMUM
+    __local float x_sums[ROWS * SLICES];
+#else
+    const __local float *const x_sums = 0;
+#endif
+#if STORAGE == STORAGE_CODES && CODE == CODE_TABLE
+    __local float table[16];
+#else
+    const __local float *const table = 0;
+#endif
+    const uint lid = (uint)get_local_id(0), slice = lid / (PANEL / VEC), lane = LANE_OUTPUT(lid % (PANEL / VEC));
     const uint first_row = EXPERTS ? 0 : (uint)get_group_id(0) * ROWS, panel = (uint)get_group_id(1);
-    const size_t panel_size = (size_t)columns * PANEL;
+    const size_t panel_size = PANEL_SIZE(columns);
     const __global float *row[ROWS];
+    lane_weights from[GATES];
     float2 of[ROWS];
     float total[OWN * GATES];
 #if EXPERTS
@@ -179,7 +265,13 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
 #pragma unroll
     for (uint i = 0; i < OWN * GATES; i++)
         total[i] = 0.0f;
-    w += panel * GATES * panel_size + lane;
+    w += panel * GATES * panel_size;
+#pragma unroll
+    for (uint g = 0; g < GATES; g++)
+        from[g] = weights_of_lane(w + g * panel_size, columns, lane);
+#if STORAGE == STORAGE_CODES && CODE == CODE_TABLE
+    put_table(table);
+#endif
 
     for (uint begin = 0; begin < columns; begin += PIECE) {
         const uint count = min(columns - begin, (uint)PIECE), first = slice * CHUNK;
@@ -187,16 +279,30 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
 #pragma unroll
         for (uint i = 0; i < GATES * ROWS; i++)
             sum[i] = 0.0f;
+#if STORAGE == STORAGE_CODES
+        load_numbers(loaded, w, columns, begin + min(first, count - 1), lane);
+#endif
         take_x(shared, row, of, norm_w, norm_b, begin, count);
+#if STORAGE == STORAGE_CODES
+        put_numbers(numbers, loaded, slice, lane);
+#endif
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (first < count)
-            add_chunk(sum, shared + slice * STRIDE, w + (size_t)(begin + first) * PANEL, panel_size, min(count - first, (uint)CHUNK));
+        if (first < count) {
+            lane_weights at[GATES];
+#pragma unroll
+            for (uint g = 0; g < GATES; g++)
+                at[g] = later(from[g], begin + first);
+            add_chunk(sum, shared + slice * STRIDE, at, min(count - first, (uint)CHUNK), lane, table);
+        }
+#if STORAGE == STORAGE_CODES && MINIMUM
+        put_x_sums(x_sums, shared, count);
+#endif
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
         for (uint i = 0; i < GATES * ROWS; i++)
-            *(__local vec *)(shared + (i * SLICES + slice) * PANEL + lane) = sum[i];
+            put_vec(shared + (i * SLICES + slice) * PANEL, lane, sum[i]);
         barrier(CLK_LOCAL_MEM_FENCE);
-        add_sums(total, shared, (count + CHUNK - 1) / CHUNK);
+        add_sums(total, shared, (count + CHUNK - 1) / CHUNK, numbers, x_sums);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 

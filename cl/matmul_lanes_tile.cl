@@ -1,7 +1,7 @@
 // matmul_lanes_tile: y = epilogue(x * W^T + bias) for many rows, W in panels of 32 outputs, column by column (matrix.h)
 //
 // The shape for devices whose work-items are lanes (GPUs): a work-group takes a tile of TILE_ROWS rows by TILE_COLS outputs and goes through the
-// inputs DEPTH at a time. Those of x (turned, so that rows are neighbours) and of W (widened to float) lie in local memory, where
+// inputs DEPTH at a time. Those of x (turned, so that rows are neighbours) and of W (widened to float; codes without their scales) lie in local memory, where
 // each number serves the whole tile; a lane multiplies ROWS rows by COLS outputs in registers. While it does, the next inputs are
 // already under way to its registers.
 //
@@ -9,16 +9,17 @@
 // and up of an output meet in one lane.
 //
 // The order of summation is that of matmul.cl: chunks of 64 inputs, first to last, then added to the total. That takes two sets of
-// accumulators; past the last input zeros are added, which change no bit.
+// accumulators; past the last input zeros are added, which change no bit. Of codes the chunks are spans, and a span's scales and the sums of x
+// that minima are multiplied by lie in local memory too.
 //
 // Arguments as in matmul.cl, without a norm; `panels`: of this part. (TILE_ROWS + 4 + TILE_COLS) * DEPTH floats of local memory.
 // Launch    global {ceil(rows / TILE_ROWS) * WG, ceil(outputs of this part (GATED: half of them) / (TILE_COLS, GATED: TILE_COLS / 2))},
 //           local {WG, 1}, WG = TILE_ROWS / ROWS * TILE_COLS / COLS
 // EXPERTS: the weights are those of many experts, and a tile of sorted slots stands for rows: moe_product.cl tells what the last four arguments
 //           are. Launch then global {tiles * WG, as above for the panels of an expert}; add 0, at most TILE_ROWS slots a tile; x of less than 2^32 bytes
-// Build     -DSTORAGE=0..2 [-DHAS_FP16] -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
-//           -DGATED=0|1 -DACTIVATION=0..9 -DEXPERTS=0|1; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4
-// Test      tests/cl/test_matmul_lanes.c, tests/cl/test_moe.c
+// Build     -DSTORAGE=0..3 (3: and what code_panel.h lists) [-DHAS_FP16] -DTILE_ROWS= -DTILE_COLS=32|64 -DDEPTH=8|16|32|64 (codes: dividing SPAN) -DROWS=4|8 (dividing TILE_ROWS) -DCOLS=4|8 (dividing TILE_COLS)
+//           -DGATED=0|1 -DACTIVATION=0..9 -DEXPERTS=0|1; WG divides DEPTH * TILE_ROWS and DEPTH * TILE_COLS / 4; codes: WG >= TILE_ROWS
+// Test      tests/cl/test_matmul_lanes.c, tests/cl/test_matmul_codes_lanes.c, tests/cl/test_moe.c
 
 #define VEC 4
 
@@ -43,7 +44,11 @@
 #endif
 
 #define PANEL   32
-#define CHUNK   64
+#if STORAGE == STORAGE_CODES
+#define CHUNK SPAN
+#else
+#define CHUNK 64
+#endif
 #define HALF    (TILE_COLS / 2)
 #define LANES   (TILE_COLS / COLS) // lanes side by side
 #define WG      (TILE_ROWS / ROWS * LANES)
@@ -60,9 +65,9 @@ typedef VECTOR(float, HALF_COLS) cols;
 
 #define FIRST_PANEL(tile) (GATED ? (tile) * HALF / PANEL * 2 : (tile) * TILE_COLS / PANEL) // of those that the tile touches
 
-// Of the VEC columns from c on of a tile: how many elements of input 0 lie before them, from the tile's first panel on. A tile that reaches
-// over the part's end takes its last outputs again.
-static inline uint column_at(const uint tile, const uint c, const uint panels, const uint panel_size)
+// Of the VEC columns from c on of a tile: their panel, counted from the tile's first on, times 32, and the first's place in it. A tile that
+// reaches over the part's end takes its last outputs again.
+static inline uint output_of(const uint tile, const uint c, const uint panels)
 {
 #if GATED
     const uint output = min(tile * HALF + c % HALF, panels * (PANEL / 2) - VEC);
@@ -71,7 +76,7 @@ static inline uint column_at(const uint tile, const uint c, const uint panels, c
     const uint output = min(tile * TILE_COLS + c, panels * PANEL - VEC);
     const uint panel = output / PANEL;
 #endif
-    return (panel - FIRST_PANEL(tile)) * panel_size + output % PANEL;
+    return (panel - FIRST_PANEL(tile)) * PANEL + output % PANEL;
 }
 
 // What a lane carries from memory to local memory, x by input and W by column, so that neighbours read neighbours: the numbers, and where
@@ -80,6 +85,11 @@ typedef struct load {
     float x[X_LOADS];
     stored_vec w[W_LOADS];
     uint x_at[X_LOADS], w_at[W_LOADS];
+#if STORAGE == STORAGE_CODES
+    uint    high_at[W_LOADS], output[W_LOADS]; // in the second plane; which of a panel's 32 it is
+    number4 scale, minimum;                    // of four columns, by as many lanes as that takes
+    uint    number_at, number_output;          // of their panel the first byte; the first of the four
+#endif
 } load;
 
 #define X_INPUT(j)  (((uint)get_local_id(0) + (j) * WG) % DEPTH)
@@ -88,10 +98,17 @@ typedef struct load {
 #define W_INPUT(j)  (((uint)get_local_id(0) + (j) * WG) / (HALF / VEC) % DEPTH)
 #define W_HALF(j)   (((uint)get_local_id(0) + (j) * WG) / (HALF / VEC * DEPTH))
 #define W_COLUMN(j) (W_HALF(j) * HALF + W_LINE(j))
+#define NUMBER_COLUMN ((uint)get_local_id(0) % (TILE_COLS / 4) * 4) // the first of four whose scales a lane carries
+
+#if STORAGE == STORAGE_CODES
+#define PLACE_BYTES (4 * LOW_BITS) // from one input to the next
+#else
+#define PLACE_BYTES (PANEL * (uint)sizeof(stored))
+#endif
 
 // Asks for DEPTH inputs of the tile. x and w: of the first of them; `left`: how many there are; in place of others the first is read again.
 // The loads stand behind no branch: a compiler that joins two ways waits there for what was loaded.
-static inline void fetch(load *l, const __global float *x, const __global stored *w, const uint left)
+static inline void fetch(load *l, const __global float *x, const lane_weights w, const uint left)
 {
     if (left < DEPTH) {
 #pragma unroll
@@ -99,19 +116,89 @@ static inline void fetch(load *l, const __global float *x, const __global stored
             l->x_at[j] -= X_INPUT(j) < left ? 0 : X_INPUT(j) * (uint)sizeof(float);
 #pragma unroll
         for (uint j = 0; j < W_LOADS; j++)
-            l->w_at[j] -= W_INPUT(j) < left ? 0 : W_INPUT(j) * PANEL * (uint)sizeof(stored);
+            l->w_at[j] -= W_INPUT(j) < left ? 0 : W_INPUT(j) * PLACE_BYTES;
+#if STORAGE == STORAGE_CODES
+#pragma unroll
+        for (uint j = 0; j < W_LOADS; j++)
+            l->high_at[j] -= W_INPUT(j) < left ? 0 : W_INPUT(j) * (4 * HIGH_BITS);
+#endif
     }
 #pragma unroll
     for (uint j = 0; j < X_LOADS; j++)
         l->x[j] = *(const __global float *)((const __global char *)x + l->x_at[j]);
 #pragma unroll
-    for (uint j = 0; j < W_LOADS; j++)
+    for (uint j = 0; j < W_LOADS; j++) {
+#if STORAGE == STORAGE_CODES
+        lane_weights at;
+        at.low = w.low + l->w_at[j];
+        at.high = w.high + l->high_at[j];
+        l->w[j] = load_stored(at, 0);
+#else
         l->w[j] = *(const __global stored_vec *)((const __global char *)w + l->w_at[j]);
+#endif
+    }
 }
 
-// They go to local memory; an input that there is not becomes zero, and what is multiplied by it a weight, which is finite.
-static inline void put(load *l, __local float *xs, __local float *ws, const uint left)
+#if STORAGE == STORAGE_CODES
+// Asks for the scales and minima of input k. w: the tile's first panel.
+static inline void fetch_numbers(load *l, const __global stored *w, const uint columns, const uint k)
 {
+    l->scale = LOAD_SCALE4(w + l->number_at, columns, k, l->number_output);
+    if (MINIMUM)
+        l->minimum = LOAD_MINIMUM4(w + l->number_at, columns, k, l->number_output);
+}
+
+static inline void put_numbers(const load *l, __local float *scales, __local float *minima)
+{
+    if (get_local_id(0) < TILE_COLS / 4) {
+        *(__local float4 *)(scales + NUMBER_COLUMN) = number4_value(l->scale, SCALE);
+        if (MINIMUM)
+            *(__local float4 *)(minima + NUMBER_COLUMN) = number4_value(l->minimum, MINIMUM);
+    }
+}
+
+#if MINIMUM
+// A row's inputs into the eight sums of a span, by one lane for each row; what they join to when the span ends.
+static inline void add_x(float *p, __local float *x_sums, const __local float *xs, const bool begins, const bool ends)
+{
+    const uint row = (uint)get_local_id(0);
+    if (row < TILE_ROWS) {
+#pragma unroll
+        for (uint j = 0; j < 8; j++)
+            p[j] = begins ? 0.0f : p[j];
+#pragma unroll
+        for (uint k = 0; k < DEPTH; k++)
+            p[k % 8] += xs[k * X_STEP + row];
+        if (ends)
+            x_sums[row] = join_of_span(p);
+    }
+}
+#endif
+
+// total = scale * sum + total, and then the minima. From the lane's first row and column on.
+static inline void scale_sums(cols *total, const cols *sum, const __local float *scales, const __local float *minima, const __local float *x_sums)
+{
+    const cols s0 = *(const __local cols *)scales, s1 = *(const __local cols *)(scales + HALF);
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++) {
+        total[2 * i] = MUL_ADD(s0, sum[2 * i], total[2 * i]);
+        total[2 * i + 1] = MUL_ADD(s1, sum[2 * i + 1], total[2 * i + 1]);
+    }
+    if (MINIMUM) {
+        const cols m0 = *(const __local cols *)minima, m1 = *(const __local cols *)(minima + HALF);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++) {
+            total[2 * i] = MUL_ADD(m0, (cols)(x_sums[i]), total[2 * i]);
+            total[2 * i + 1] = MUL_ADD(m1, (cols)(x_sums[i]), total[2 * i + 1]);
+        }
+    }
+}
+#endif
+
+// They go to local memory; an input that there is not becomes zero, and what is multiplied by it a weight, which is finite.
+static inline void put(load *l, __local float *xs, __local float *ws, const uint left, const __local float *table)
+{
+    (void)table; // of codes alone
     if (left < DEPTH) {
 #pragma unroll
         for (uint j = 0; j < X_LOADS; j++)
@@ -122,7 +209,7 @@ static inline void put(load *l, __local float *xs, __local float *ws, const uint
         xs[X_INPUT(j) * X_STEP + X_ROW(j)] = l->x[j];
 #pragma unroll
     for (uint j = 0; j < W_LOADS; j++)
-        *(__local vec *)(ws + W_INPUT(j) * TILE_COLS + W_COLUMN(j)) = WIDEN(l->w[j]);
+        *(__local vec *)(ws + W_INPUT(j) * TILE_COLS + W_COLUMN(j)) = WIDEN(l->w[j], l->output[j], table);
 }
 
 // sum += the DEPTH inputs in local memory, from the lane's first row and column on.
@@ -168,6 +255,20 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
 {
     __local float xs[DEPTH * X_STEP] __attribute__((aligned(16)));
     __local float ws[DEPTH * TILE_COLS] __attribute__((aligned(16)));
+#if STORAGE == STORAGE_CODES
+    __local float scales[TILE_COLS] __attribute__((aligned(16)));
+#endif
+#if STORAGE == STORAGE_CODES && MINIMUM
+    __local float minima[TILE_COLS] __attribute__((aligned(16))), x_sums[TILE_ROWS];
+    float p[8];
+#elif STORAGE == STORAGE_CODES
+    __local float *const minima = 0, *const x_sums = 0;
+#endif
+#if STORAGE == STORAGE_CODES && CODE == CODE_TABLE
+    __local float table[16];
+#else
+    const __local float *const table = 0;
+#endif
     const uint lid = (uint)get_local_id(0), tile = (uint)get_group_id(1);
     const uint tile_row = EXPERTS ? 0 : (uint)get_group_id(0) * TILE_ROWS;
     const uint own_row = lid / LANES * ROWS, own_col = lid % LANES * HALF_COLS;
@@ -180,7 +281,7 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
     rows = of_expert.slots;
     first_panel = of_expert.first;
     panels = of_expert.count;
-    w += (size_t)of_expert.skipped * columns * PANEL;
+    w += of_expert.skipped * PANEL_SIZE(columns);
     y += (size_t)of_expert.slot * y_stride;
     bias += bias ? (size_t)of_expert.begin * PANEL : 0;
 #define X_ROW_OF(i) row_of_slot(of_expert, i, row_of)
@@ -188,30 +289,70 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
 #define X_ROW_OF(i) min(i, rows - 1 - tile_row)
 #endif
     x += x_offset + (size_t)tile_row * x_stride;
-    w += (size_t)FIRST_PANEL(tile) * columns * PANEL;
+    w += FIRST_PANEL(tile) * PANEL_SIZE(columns);
+    const lane_weights weights = weights_of_lane(w, columns, 0);
 #pragma unroll
     for (uint j = 0; j < X_LOADS; j++) // past the last row again that one
         l.x_at[j] = (X_ROW_OF(X_ROW(j)) * x_stride + X_INPUT(j)) * (uint)sizeof(float);
 #pragma unroll
-    for (uint j = 0; j < W_LOADS; j++)
-        l.w_at[j] = (column_at(tile, W_COLUMN(j), panels, columns * PANEL) + W_INPUT(j) * PANEL) * (uint)sizeof(stored);
+    for (uint j = 0; j < W_LOADS; j++) {
+        const uint output = output_of(tile, W_COLUMN(j), panels);
+#if STORAGE == STORAGE_CODES
+        l.output[j] = output % PANEL;
+        l.w_at[j] = output / PANEL * CODE_PANEL_BYTES(columns) + LOW_BYTE(output % PANEL) + W_INPUT(j) * PLACE_BYTES;
+        l.high_at[j] = output / PANEL * CODE_PANEL_BYTES(columns) + HIGH_BYTE(output % PANEL) + W_INPUT(j) * (4 * HIGH_BITS);
+#else
+        l.w_at[j] = (output / PANEL * columns * PANEL + output % PANEL) * (uint)sizeof(stored) + W_INPUT(j) * PLACE_BYTES;
+#endif
+    }
+#if STORAGE == STORAGE_CODES
+    l.number_output = output_of(tile, NUMBER_COLUMN, panels) % PANEL;
+    l.number_at = output_of(tile, NUMBER_COLUMN, panels) / PANEL * CODE_PANEL_BYTES(columns);
+#endif
 #pragma unroll
     for (uint i = 0; i < 2 * ROWS; i++)
         sum[i] = total[i] = 0.0f;
 
-    fetch(&l, x, w, columns);
+#if STORAGE == STORAGE_CODES && CODE == CODE_TABLE
+    put_table(table);
+    barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+    fetch(&l, x, weights, columns);
+#if STORAGE == STORAGE_CODES
+    fetch_numbers(&l, w, columns, 0);
+#endif
     for (uint k = 0; k < columns; k += DEPTH) {
-        put(&l, xs, ws, columns - k);
+        const bool ends = (k + DEPTH) % CHUNK == 0 || k + DEPTH >= columns; // a chunk
+        put(&l, xs, ws, columns - k, table);
+#if STORAGE == STORAGE_CODES
+        put_numbers(&l, scales, minima);
+#endif
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (k + DEPTH < columns)
-            fetch(&l, x + (k + DEPTH), w + (size_t)(k + DEPTH) * PANEL, columns - k - DEPTH);
+        if (k + DEPTH < columns) {
+            fetch(&l, x + (k + DEPTH), later(weights, k + DEPTH), columns - k - DEPTH);
+#if STORAGE == STORAGE_CODES
+            fetch_numbers(&l, w, columns, k + DEPTH);
+#endif
+        }
         multiply(sum, xs + own_row, ws + own_col);
-        if ((k + DEPTH) % CHUNK == 0 || k + DEPTH >= columns) {
+#if STORAGE == STORAGE_CODES && MINIMUM
+        add_x(p, x_sums, xs, k % CHUNK == 0, ends);
+        if (ends)
+            barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+        if (ends) {
+#if STORAGE == STORAGE_CODES
+            scale_sums(total, sum, scales + own_col, minima + own_col, x_sums + own_row);
+#pragma unroll
+            for (uint i = 0; i < 2 * ROWS; i++)
+                sum[i] = 0.0f;
+#else
 #pragma unroll
             for (uint i = 0; i < 2 * ROWS; i++) {
                 total[i] += sum[i];
                 sum[i] = 0.0f;
             }
+#endif
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }

@@ -5,9 +5,10 @@
 // ROWS rows.
 //
 // Inputs are cut into chunks of 64. A chunk is summed from first to last in the accumulators, then added to the totals: the same
-// operations in the same order for every ROWS, COLS and VEC, so a row's bits do not depend on how many rows come together.
+// operations in the same order for every ROWS, COLS and VEC, so a row's bits do not depend on how many rows come together. Codes have
+// spans instead of chunks: codes_unit.h.
 //
-// Build     -DSTORAGE=0..2 -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..9
+// Build     -DSTORAGE=0..3 (3: also as code_panel.h) -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..9
 //           -DPREFETCH=<bytes ahead; 0: none>: asks the cache for weights that come, where the compiler knows how. A core alone cannot keep
 //           enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
 //           X_SPACE, where the rows of x lie: __local or __global; defined by whoever includes this
@@ -36,6 +37,10 @@
 #define VECTORS (COLS / VEC)
 
 typedef VECTOR(float, VEC) vec;
+
+#if STORAGE == STORAGE_CODES
+#include "codes_unit.h"
+#else
 
 // Weights that lie in pairs are summed as they come, the even outputs in one vector and the odd ones in the next, and put in order once.
 #if defined(LOAD_W_PAIRS) && VECTORS % 2 == 0
@@ -103,8 +108,9 @@ static inline void add_chunk(vec *total, const X_SPACE float *const *x, const ui
         total[i] += sum[i];
 }
 
-static inline void product(vec *total, const X_SPACE float *const *x, const __global stored *w, const uint columns)
+static inline void product(vec *total, const X_SPACE float *const *x, const __global stored *panel, const uint columns, const uint lane)
 {
+    const __global stored *const w = panel + lane;
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         total[i] = 0.0f;
@@ -115,6 +121,8 @@ static inline void product(vec *total, const X_SPACE float *const *x, const __gl
         add_chunk(total, x, k, w + (size_t)k * PANEL, columns - k);
     put_in_order(total);
 }
+
+#endif
 
 static inline void add_bias(vec *total, const __global float *bias)
 {
@@ -129,17 +137,17 @@ static inline void add_bias(vec *total, const __global float *bias)
     }
 }
 
-// One unit: ROWS rows by COLS outputs of a panel. `w` begins with the unit's first weight, `bias` and `y` with its first output.
+// One unit: ROWS rows by COLS outputs of the panel at `w`, from its row `lane` on. `bias` and `y` begin with the unit's first output.
 // gated: of two panels; active: with the activation, which gated has anyway; add: 0, or y += add * ..
 static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
-                              const __global stored *w, const __global float *bias, const uint columns, const bool gated,
-                              const bool active, const float add)
+                              const __global stored *w, const uint lane, const __global float *bias, const uint columns,
+                              const bool gated, const bool active, const float add)
 {
     vec total[ROWS * VECTORS], up[ROWS * VECTORS];
-    product(total, row, w, columns);
+    product(total, row, w, columns, lane);
     add_bias(total, bias);
     if (gated) {
-        product(up, row, w + (size_t)columns * PANEL, columns);
+        product(up, row, w + PANEL_SIZE(columns), columns, lane);
         add_bias(up, bias ? bias + PANEL : bias);
     }
 #pragma unroll

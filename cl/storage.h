@@ -1,7 +1,9 @@
 // storage.h: how a weight is stored and how it becomes float. Arithmetic never meets a storage type.
 //
-//   STORAGE          what the weights are: STORAGE_F32, STORAGE_F16 or STORAGE_BF16
-//   stored           the type of one element in memory
+//   STORAGE          what the weights are: STORAGE_F32, STORAGE_F16, STORAGE_BF16, or STORAGE_CODES: codes of a few bits, with scales (codes.h)
+//   stored           the type of one element in memory; of codes, bytes
+//   PANEL_SIZE(columns)  elements of a panel of 32 rows by so many inputs
+// and not of codes:
 //   LOAD_W(p, n)     n (8 or 16) neighbouring elements as float8, float16
 //   LOAD_W1(p)       one element as float
 //   LOAD_W_PAIRS(p, n, even, odd)  2 * n neighbouring elements, every second one to `even`, the others to `odd`; defined only where that is
@@ -22,6 +24,7 @@
 #define STORAGE_F32  0
 #define STORAGE_F16  1
 #define STORAGE_BF16 2
+#define STORAGE_CODES 3
 
 #ifndef STORAGE
 #define STORAGE STORAGE_F32
@@ -86,8 +89,15 @@ typedef ushort stored;
 #ifdef __ENDIAN_LITTLE__
 #define LOAD_W_PAIRS(p, n, even, odd) BF16_PAIRS(p, n, even, odd)
 #endif
+#elif STORAGE == STORAGE_CODES
+#include "code_panel.h"
+typedef uchar stored;
+#define PANEL_SIZE(columns) ((size_t)CODE_PANEL_BYTES(columns))
 #else
-#error "STORAGE is none of STORAGE_F32, STORAGE_F16, STORAGE_BF16"
+#error "STORAGE is none of STORAGE_F32, STORAGE_F16, STORAGE_BF16, STORAGE_CODES"
+#endif
+#ifndef PANEL_SIZE
+#define PANEL_SIZE(columns) ((size_t)(columns) * 32)
 #endif
 
 #endif

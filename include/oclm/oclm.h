@@ -181,6 +181,8 @@ typedef struct oclm_hub_options {
     const char *local_dir;       /* NULL. oclm_hub_download() only: also copies the files into this folder, as plain files */
     oclm_hub_progress_callback progress; /* NULL */
     void       *progress_user;   /* handed to progress */
+    const char *gguf_file;       /* NULL: none. A GGUF file in the repository or folder, which is then the model, and all that is fetched; of one in
+                                    several parts the first. A model's name may also be the path of such a file */
 } oclm_hub_options;
 
 OCLM_API void oclm_hub_options_init(oclm_hub_options *options, size_t struct_size);

@@ -22,6 +22,8 @@ oclm_status api_hub_options_read(const oclm_hub_options *options, oclm_hub_optio
         return status;
     if (mine->parts & ~all)
         return core_fail(OCLM_ERR_ARGUMENT, "oclm_hub_options: parts is %u; it is a sum of OCLM_HUB_CONFIG (1), _TOKENIZER (2), _WEIGHTS (4)", mine->parts);
+    if (mine->gguf_file && mine->gguf_file[0] && !core_name_matches("*.gguf", mine->gguf_file))
+        return core_fail(OCLM_ERR_ARGUMENT, "gguf_file is \"%s\"; it is the name of a file that ends in .gguf", mine->gguf_file);
     if ((mine->include_count > 0 && !mine->include) || (mine->exclude_count > 0 && !mine->exclude))
         return api_missing("oclm_hub_options", mine->include ? "exclude" : "include");
     return OCLM_OK;
@@ -46,16 +48,63 @@ static oclm_status name_weights(const char *folder, const char *variant, hub_wei
     return status;
 }
 
+#define PARTS_TAIL "-00001-of-00001.gguf" /* how the first of a model's files ends, whatever the numbers */
+
+/* The pattern of a GGUF file in a repository, and of all its parts where it is the first of several. */
+static oclm_status gguf_pattern(const oclm_hub_options *mine, core_text *pattern)
+{
+    const char  *name = mine->gguf_file;
+    const size_t length = strlen(name), tail = strlen(PARTS_TAIL);
+    const bool   parts = length > tail && core_name_matches("*-00001-of-*.gguf", name);
+    oclm_status  status = OCLM_OK;
+    if (mine->subfolder && mine->subfolder[0])
+        status = core_text_printf(pattern, "%s/", mine->subfolder);
+    if (status != OCLM_OK || !parts)
+        return status == OCLM_OK ? core_text_add_string(pattern, name) : status;
+    return core_text_printf(pattern, "%.*s-*%s", (int)(length - tail), name, name + length - tail + strlen("-00001"));
+}
+
+/* A GGUF file in a folder or in a repository, of which nothing else is fetched: it has all that a model needs. */
+static oclm_status find_gguf(const char *name, const oclm_hub_options *mine, core_text *path)
+{
+    static const hub_weight_reader reader = { name_weights, ckpt_shard_files };
+    oclm_hub_options one = *mine;
+    core_text        pattern = CORE_TEXT_INIT, folder = CORE_TEXT_INIT;
+    oclm_status      status = OCLM_OK;
+    if (core_path_is_file(name))
+        return core_fail(OCLM_ERR_ARGUMENT, "%s is a file already; leave gguf_file (\"%s\") out, or give the folder", name, mine->gguf_file);
+    if (!core_path_is_folder(name) && looks_like_path(name))
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder, so no %s in it", name, mine->gguf_file);
+    if (core_path_is_folder(name)) {
+        status = mine->subfolder && mine->subfolder[0] ? core_path_join(&folder, name, mine->subfolder) : core_text_add_string(&folder, name);
+    } else if ((status = gguf_pattern(mine, &pattern)) == OCLM_OK) {
+        const char *const patterns[] = { pattern.data };
+        one.include = patterns;
+        one.include_count = COUNT(patterns);
+        one.exclude_count = 0;
+        status = hub_get(name, &one, &reader, &folder);
+    }
+    core_text_clear(path);
+    if (status == OCLM_OK && (status = core_path_join(path, folder.data, mine->gguf_file)) == OCLM_OK && !core_path_is_file(path->data))
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such file", path->data);
+    core_text_free(&pattern);
+    core_text_free(&folder);
+    return status;
+}
+
 static oclm_status find(const char *name, const oclm_hub_options *mine, core_text *folder)
 {
+    if (mine->gguf_file && mine->gguf_file[0])
+        return find_gguf(name, mine, folder);
     if (core_path_is_folder(name)) {
         core_text_clear(folder);
         return mine->subfolder && mine->subfolder[0] ? core_path_join(folder, name, mine->subfolder) : core_text_add_string(folder, name);
     }
-    if (core_path_is_file(name) && mine->parts == OCLM_HUB_TOKENIZER && core_name_matches("*.gguf", name))
-        return core_text_add_string(folder, name); /* holds its tokenizer */
+    if (core_path_is_file(name) && core_name_matches("*.gguf", name))
+        return core_text_add_string(folder, name); /* a model whole, with its tokenizer */
     if (core_path_is_file(name))
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file; give the folder that holds config.json, model.safetensors and tokenizer.json", name);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file, and none of GGUF (.gguf); give the folder that holds config.json, model.safetensors and "
+                         "tokenizer.json", name);
     if (looks_like_path(name))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give a folder with config.json, model.safetensors and tokenizer.json, or the name of a "
                          "model on the hub: NAME or OWNER/NAME", name);

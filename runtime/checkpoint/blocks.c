@@ -17,11 +17,6 @@ static uint16_t u16_at(const uint8_t *data)
     return (uint16_t)(data[0] | data[1] << 8);
 }
 
-static uint32_t u32_at(const uint8_t *data)
-{
-    return (uint32_t)u16_at(data) | (uint32_t)u16_at(data + 2) << 16;
-}
-
 /* A float16 in the host's order. */
 static void put_f16(uint8_t *to, uint16_t bits)
 {
@@ -30,7 +25,7 @@ static void put_f16(uint8_t *to, uint16_t bits)
 
 /* ---- Blocks of 32: codes of 16 bytes, x = j in the low nibble of byte j, x = j + 16 in the high one */
 
-static void unpack_nibbles(const uint8_t *qs, uint8_t flip, uint8_t *codes)
+static void unpack_nibbles(const uint8_t *restrict qs, uint8_t flip, uint8_t *restrict codes)
 {
     for (unsigned j = 0; j < 16; j++) {
         codes[j] = (qs[j] & 15) ^ flip;
@@ -38,12 +33,17 @@ static void unpack_nibbles(const uint8_t *qs, uint8_t flip, uint8_t *codes)
     }
 }
 
-/* The same with a fifth bit each, bit x of `qh`. */
-static void unpack_fives(const uint8_t *qs, uint32_t qh, uint8_t flip, uint8_t *codes)
+/* The same with a fifth bit each, bit x of the four bytes `qh`. */
+static void unpack_fives(const uint8_t *qs, const uint8_t *restrict qh, uint8_t flip, uint8_t *restrict codes)
 {
+    static const uint8_t bit[32] = { 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128,
+                                     1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128 };
+    uint8_t high[32];
     unpack_nibbles(qs, flip, codes);
+    for (unsigned i = 0; i < 4; i++)
+        memset(high + 8 * i, qh[i], 8);
     for (unsigned x = 0; x < 32; x++)
-        codes[x] ^= (uint8_t)((qh >> x & 1) << 4);
+        codes[x] ^= (high[x] & bit[x]) != 0 ? 16 : 0;
 }
 
 /* d, qs[16]; d * (q - 8) */
@@ -65,7 +65,7 @@ static void unpack_q4_1(const uint8_t *data, const ckpt_block *to)
 static void unpack_q5_0(const uint8_t *data, const ckpt_block *to)
 {
     put_f16(to->scales, u16_at(data));
-    unpack_fives(data + 6, u32_at(data + 2), 16, to->codes);
+    unpack_fives(data + 6, data + 2, 16, to->codes);
 }
 
 /* d, m, qh, qs[16]; d * q + m */
@@ -73,7 +73,7 @@ static void unpack_q5_1(const uint8_t *data, const ckpt_block *to)
 {
     put_f16(to->scales, u16_at(data));
     put_f16(to->minima, u16_at(data + 2));
-    unpack_fives(data + 8, u32_at(data + 4), 0, to->codes);
+    unpack_fives(data + 8, data + 4, 0, to->codes);
 }
 
 /* d, int8[32]; d * q */
@@ -100,13 +100,29 @@ static void unpack_mxfp4(const uint8_t *data, const ckpt_block *to)
 
 /* ---- Blocks of 256: a byte of scale for each 16 or 32, times a float16 for all */
 
+/* The loops below run over 32 or 64 neighbours without a branch, so that compilers make vectors of them. */
+
 /* Two bits each: x = 128 h + 32 s + l at bits 2s of byte 32 h + l. `shift` raises them in their codes, over what is there. */
-static void add_two_bits(const uint8_t *qs, unsigned shift, uint8_t *codes)
+static void add_two_bits(const uint8_t *restrict qs, unsigned shift, uint8_t *restrict codes)
 {
     for (unsigned h = 0; h < 2; h++)
         for (unsigned s = 0; s < 4; s++)
             for (unsigned l = 0; l < 32; l++)
-                codes[128 * h + 32 * s + l] |= (uint8_t)((qs[32 * h + l] >> 2 * s & 3) << shift);
+                codes[128 * h + 32 * s + l] |= (uint8_t)((uint8_t)(qs[32 * h + l] >> 2 * s & 3) << shift);
+}
+
+/* One bit each: x is bit x / 32 of byte x % 32. */
+static void add_one_bit(const uint8_t *restrict qh, unsigned shift, uint8_t *restrict codes)
+{
+    for (unsigned s = 0; s < 8; s++)
+        for (unsigned l = 0; l < 32; l++)
+            codes[32 * s + l] |= (uint8_t)((uint8_t)(qh[l] >> s & 1) << shift);
+}
+
+static void flip(uint8_t bit, uint8_t *codes)
+{
+    for (unsigned x = 0; x < 256; x++)
+        codes[x] ^= bit;
 }
 
 /* scales[16]: low nibble of the scale, high one of the minimum; qs[64], d, dmin; d * scale * q - dmin * minimum */
@@ -127,9 +143,10 @@ static void unpack_q2_k(const uint8_t *data, const ckpt_block *to)
 static void unpack_q3_k(const uint8_t *data, const ckpt_block *to)
 {
     const uint8_t *const scales = data + 96;
-    for (unsigned x = 0; x < 256; x++)
-        to->codes[x] = (data[x % 32] >> x / 32 & 1) != 0 ? 0 : 4;
+    memset(to->codes, 0, 256);
     add_two_bits(data + 32, 0, to->codes);
+    add_one_bit(data, 2, to->codes);
+    flip(4, to->codes);
     for (unsigned i = 0; i < 16; i++) {
         const int low = i < 8 ? scales[i] & 15 : scales[i - 8] >> 4, high = scales[8 + i % 4] >> 2 * (i / 4) & 3;
         to->scales[i] = (uint8_t)(low + 16 * high - 32);
@@ -151,13 +168,13 @@ static void unpack_k_scales(const uint8_t *data, const ckpt_block *to)
     }
 }
 
-/* qs[128]: x = 64 c + l in the low nibble of byte 32 c + l, x = 64 c + 32 + l in the high one */
-static void unpack_k_nibbles(const uint8_t *qs, uint8_t *codes)
+/* qs[128]: of each `run` bytes the low nibbles, then the high ones */
+static void unpack_k_nibbles(const uint8_t *restrict qs, unsigned run, uint8_t *restrict codes)
 {
-    for (unsigned c = 0; c < 4; c++)
-        for (unsigned l = 0; l < 32; l++) {
-            codes[64 * c + l] = qs[32 * c + l] & 15;
-            codes[64 * c + 32 + l] = qs[32 * c + l] >> 4;
+    for (unsigned at = 0; at < 128; at += run)
+        for (unsigned l = 0; l < run; l++) {
+            codes[2 * at + l] = qs[at + l] & 15;
+            codes[2 * at + run + l] = qs[at + l] >> 4;
         }
 }
 
@@ -165,30 +182,24 @@ static void unpack_k_nibbles(const uint8_t *qs, uint8_t *codes)
 static void unpack_q4_k(const uint8_t *data, const ckpt_block *to)
 {
     unpack_k_scales(data, to);
-    unpack_k_nibbles(data + 16, to->codes);
+    unpack_k_nibbles(data + 16, 32, to->codes);
 }
 
 /* d, dmin, scales[12], qh[32], qs[128]; the fifth bit of x is bit x / 32 of qh[x % 32] */
 static void unpack_q5_k(const uint8_t *data, const ckpt_block *to)
 {
     unpack_k_scales(data, to);
-    unpack_k_nibbles(data + 48, to->codes);
-    for (unsigned x = 0; x < 256; x++)
-        to->codes[x] |= (uint8_t)((data[16 + x % 32] >> x / 32 & 1) << 4);
+    unpack_k_nibbles(data + 48, 32, to->codes);
+    add_one_bit(data + 16, 4, to->codes);
 }
 
-/* ql[128], qh[64], int8 scales[16], d; d * scale * (q - 32). Low nibbles: x = 128 h + 32 s + l in byte 64 h + 32 (s % 2) + l, in its high half from
- * s = 2 on; the two bits above as add_two_bits() has it. */
+/* ql[128], qh[64], int8 scales[16], d; d * scale * (q - 32). Of each 64 bytes of ql the low nibbles, then the high ones, with two bits above
+ * from qh. */
 static void unpack_q6_k(const uint8_t *data, const ckpt_block *to)
 {
-    for (unsigned h = 0; h < 2; h++)
-        for (unsigned l = 0; l < 64; l++) {
-            to->codes[128 * h + l] = data[64 * h + l] & 15;
-            to->codes[128 * h + 64 + l] = data[64 * h + l] >> 4;
-        }
+    unpack_k_nibbles(data, 64, to->codes);
     add_two_bits(data + 128, 4, to->codes);
-    for (unsigned x = 0; x < 256; x++)
-        to->codes[x] ^= 32;
+    flip(32, to->codes);
     memcpy(to->scales, data + 192, 16);
     *to->super_scale = u16_at(data + 208);
 }

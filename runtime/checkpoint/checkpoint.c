@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint/quantized.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shards.h"
 #include "core/log.h"
@@ -194,6 +195,8 @@ oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint *
         status = fail_no_weights(folder, &names);
     if (status != OCLM_OK)
         goto done;
+    if ((status = ckpt_quantized_open(made, folder)) != OCLM_OK)
+        goto done;
     *checkpoint = made;
     made = NULL;
 done:
@@ -212,6 +215,7 @@ void ckpt_close(ckpt_checkpoint *checkpoint)
     }
     core_free(checkpoint->files);
     ckpt_table_deinit(&checkpoint->table);
+    ckpt_table_deinit(&checkpoint->parts);
     core_gguf_free(&checkpoint->gguf);
     core_free(checkpoint);
 }

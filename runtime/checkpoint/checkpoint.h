@@ -54,10 +54,11 @@ typedef struct ckpt_names {
  * Errors: OCLM_ERR_ARGUMENT (the variant), OCLM_ERR_FORMAT (the name in config.json), OCLM_ERR_MEMORY. */
 oclm_status ckpt_names_of(const char *folder, const char *variant, ckpt_names *names);
 
-/* Opens the weights of `folder`, by the names that ckpt_names_of() gives.
+/* Opens the weights of `folder`, by the names that ckpt_names_of() gives. Where its config.json has a "quantization_config" (itself, or in
+ * "text_config"), the tensors of each quantised weight (codes, scales, zero points, ..) are one with `quantized`.
  * Errors: OCLM_ERR_NOT_FOUND (what was looked for; what to do where only .bin files are there),
  *         OCLM_ERR_FORMAT (file, tensor, what is wrong: truncated, overlapping, outside, misdeclared, twice, in no shard),
- *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
+ *         OCLM_ERR_UNSUPPORTED (a dtype oclm does not know, or a way to quantise, named), OCLM_ERR_IO, OCLM_ERR_MEMORY. */
 oclm_status ckpt_open(const char *folder, const char *variant, ckpt_checkpoint **checkpoint);
 /* Opens a GGUF file (version 2 or 3), and where it is the first of several (name-00001-of-00003.gguf) the others beside it. Its tensors keep
  * their names (blk.0.attn_q.weight); blocks of quantised numbers (Q4_0, Q4_K, ..) have ckpt_tensor.quantized. ckpt_dtype() is float32 where any

@@ -87,7 +87,7 @@ int ckpt_by_name(const void *a, const void *b)
     return strcmp(((const ckpt_tensor *)a)->name, ((const ckpt_tensor *)b)->name);
 }
 
-static oclm_status sort_tensors(ckpt_checkpoint *checkpoint)
+oclm_status ckpt_files_sort(ckpt_checkpoint *checkpoint)
 {
     ckpt_tensor *const tensors = checkpoint->table.tensors;
     if (checkpoint->table.count > 0)
@@ -122,7 +122,7 @@ static void sum_up(ckpt_checkpoint *checkpoint)
 
 oclm_status ckpt_files_finish(ckpt_checkpoint *checkpoint)
 {
-    const oclm_status status = sort_tensors(checkpoint);
+    const oclm_status status = ckpt_files_sort(checkpoint);
     if (status == OCLM_OK)
         sum_up(checkpoint);
     return status;

@@ -27,6 +27,7 @@ typedef struct ckpt_file {
 
 struct ckpt_checkpoint {
     ckpt_table table; /* in order of name once open */
+    ckpt_table parts; /* where weights are quantised, the tensors of the files, which those of `table` then point into */
     ckpt_file *files; /* in order of name */
     uint32_t   file_count;
     uint64_t   bytes;
@@ -38,6 +39,8 @@ struct ckpt_checkpoint {
 oclm_status ckpt_files_alloc(ckpt_checkpoint *checkpoint, size_t count);
 /* Maps `path` as the next file, which ckpt_close() closes. */
 oclm_status ckpt_files_map(ckpt_checkpoint *checkpoint, const char *path);
+/* Sorts the tensors by name; OCLM_ERR_FORMAT for a name that is there twice. */
+oclm_status ckpt_files_sort(ckpt_checkpoint *checkpoint);
 /* Where all are read: sorts the tensors by name, refuses a name that is there twice (the reference would silently take one of them), and sums
  * up bytes and dtype. */
 oclm_status ckpt_files_finish(ckpt_checkpoint *checkpoint);

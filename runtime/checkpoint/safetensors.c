@@ -138,13 +138,12 @@ static bool count_bytes(const declared *entry, uint64_t *elements, size_t *bytes
     return core_mul_size(product, core_dtype_size(entry->dtype), bytes);
 }
 
-/* "[4096, 11008]", for messages. */
-static const char *format_shape(const declared *entry, char buffer[CKPT_MAX_DIMS * 22 + 3])
+const char *ckpt_shape_text(const uint64_t *shape, uint32_t dims, char buffer[CKPT_SHAPE_TEXT])
 {
     char *p = buffer;
     *p++ = '[';
-    for (uint32_t i = 0; i < entry->dims; i++)
-        p += snprintf(p, 23, "%s%" PRIu64, i > 0 ? ", " : "", entry->shape[i]);
+    for (uint32_t i = 0; i < dims; i++)
+        p += snprintf(p, 23, "%s%" PRIu64, i > 0 ? ", " : "", shape[i]);
     memcpy(p, "]", 2);
     return buffer;
 }
@@ -152,7 +151,7 @@ static const char *format_shape(const declared *entry, char buffer[CKPT_MAX_DIMS
 /* Compares an entry with the file and with itself, and only then fills the tensor. */
 static oclm_status check_entry(const header *at, const char *name, const declared *entry, ckpt_tensor *tensor)
 {
-    char     shape[CKPT_MAX_DIMS * 22 + 3];
+    char     shape[CKPT_SHAPE_TEXT];
     uint64_t elements;
     size_t   bytes;
     if (entry->begin > entry->end)
@@ -163,10 +162,10 @@ static oclm_status check_entry(const header *at, const char *name, const declare
                          "; " DOWNLOAD_AGAIN, at->path, name, entry->end, at->data_size);
     if (!count_bytes(entry, &elements, &bytes))
         return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\": %s of %s is beyond all memory; " DOWNLOAD_AGAIN, at->path, name,
-                         format_shape(entry, shape), core_dtype_name(entry->dtype));
+                         ckpt_shape_text(entry->shape, entry->dims, shape), core_dtype_name(entry->dtype));
     if (bytes != entry->end - entry->begin)
         return core_fail(OCLM_ERR_FORMAT, "%s: tensor \"%s\", %s of %s, needs %zu bytes, but its offsets span %" PRIu64 "; " DOWNLOAD_AGAIN,
-                         at->path, name, format_shape(entry, shape), core_dtype_name(entry->dtype), bytes, entry->end - entry->begin);
+                         at->path, name, ckpt_shape_text(entry->shape, entry->dims, shape), core_dtype_name(entry->dtype), bytes, entry->end - entry->begin);
     tensor->dtype = entry->dtype;
     tensor->dims = entry->dims;
     memcpy(tensor->shape, entry->shape, sizeof tensor->shape);

@@ -24,7 +24,7 @@ typedef struct cli_args {
     const char *model, *text;           /* positional: MODEL, and PROMPT or TEXT */
     const char *folder;                 /* MODEL's, once cli_find_model() found it; free with oclm_free() */
     const char *input_ids, *ids, *npy, *device;
-    const char *revision, *subfolder, *variant, *cache_dir, *token, *local_dir; /* the hub's */
+    const char *revision, *subfolder, *variant, *gguf_file, *cache_dir, *token, *local_dir; /* the hub's */
     cli_words   include, exclude;
     bool        offline, force;
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */

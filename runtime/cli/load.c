@@ -7,6 +7,7 @@ void cli_hub_options(const cli_args *args, oclm_hub_options *options)
     options->revision = args->revision;
     options->subfolder = args->subfolder;
     options->variant = args->variant;
+    options->gguf_file = args->gguf_file;
     options->cache_dir = args->cache_dir;
     options->token = args->token;
     options->local_files_only = args->offline;
@@ -89,7 +90,7 @@ int cli_load_assistant(cli_args *args, oclm_model **model)
     char              *folder = NULL;
     int                result;
     cli_hub_options(args, &hub);
-    hub.revision = hub.subfolder = hub.variant = NULL;
+    hub.revision = hub.subfolder = hub.variant = hub.gguf_file = NULL;
     hub.parts = OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS;
     if ((result = find(args, args->assistant_model, &hub, &folder)) != EXIT_OK)
         return result;

@@ -136,6 +136,7 @@ static const option options[] = {
     { "revision", 0, TEXT, "REV", CMD_MODEL | CMD_CACHE, AT(revision), 0, "of a model on the hub: a branch, a tag, refs/pr/N or a commit (default main)" },
     { "subfolder", 0, TEXT, "DIR", CMD_MODEL, AT(subfolder), 0, "where in the repository or folder the model is" },
     { "variant", 0, TEXT, "WORD", CMD_LOADING | CMD_INFO | CMD_DOWNLOAD, AT(variant), 0, "of the weights: fp16 means model.fp16.safetensors" },
+    { "gguf-file", 0, TEXT, "NAME", CMD_MODEL, AT(gguf_file), 0, "a GGUF file in the repository or folder: the model is that file alone" },
     { "cache-dir", 0, TEXT, "DIR", CMD_MODEL | CMD_CACHE, AT(cache_dir), 0,
       "where models of the hub are kept (default ~/.cache/huggingface/hub, or as HF_HOME says)" },
     { "token", 0, TEXT, "TOKEN", CMD_MODEL, AT(token), 0, "for private and gated models (default: HF_TOKEN, else the file HF_HOME/token)" },

@@ -14,6 +14,7 @@ static const struct {
     [CORE_I16] = { "I16", 2 },      [CORE_I8] = { "I8", 1 },           [CORE_U8] = { "U8", 1 },
     [CORE_BOOL] = { "BOOL", 1 },    [CORE_F8_E4M3] = { "F8_E4M3", 1 }, [CORE_F8_E5M2] = { "F8_E5M2", 1 },
     [CORE_U16] = { "U16", 2 },      [CORE_U32] = { "U32", 4 },         [CORE_U64] = { "U64", 8 },
+    [CORE_F8_E8M0] = { "F8_E8M0", 1 },
 };
 
 static const char *const long_names[] = {

@@ -7,7 +7,7 @@
 /* The first three are what weights are stored in on a device; the rest occur in checkpoints. */
 typedef enum core_dtype {
     CORE_F32, CORE_F16, CORE_BF16, CORE_F64, CORE_I64, CORE_I32, CORE_I16, CORE_I8, CORE_U8, CORE_BOOL, CORE_F8_E4M3,
-    CORE_F8_E5M2, CORE_U16, CORE_U32, CORE_U64, CORE_DTYPE_COUNT
+    CORE_F8_E5M2, CORE_U16, CORE_U32, CORE_U64, CORE_F8_E8M0, CORE_DTYPE_COUNT
 } core_dtype;
 
 size_t      core_dtype_size(core_dtype dtype);                     /* bytes of one element */

@@ -35,10 +35,18 @@ static const shape shapes[] = { SHAPES(FEW_SHAPE, TILE_SHAPE) };
 
 static const shape *shape_of(const dev_provider *self) { return &shapes[self - dev_lanes_providers]; }
 
+/* Half of what a lane with four outputs of codes of 4 bits loads belongs to another lane: with one row, where loads count, large groups leave
+ * such weights to lanes of eight, which are alike in all else. */
+static bool is_for_storage(const shape *s, const core_storage *storage)
+{
+    return core_storage_is_float(storage) || s->tile_rows > 0 || s->rows > 1 || s->cols == 8 || s->group < 128;
+}
+
 static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
 {
     const dev_traits *traits = dev_get_traits(device);
     return traits->lanes_in_items && m->rows <= self->most_rows && shape_of(self)->group <= traits->max_group &&
+           is_for_storage(shape_of(self), dev_matrix_storage(m->weight)) &&
            m->weight->columns < MOST_COLUMNS && m->x_stride < MOST_COLUMNS;
 }
 
@@ -48,16 +56,30 @@ static bool takes_norm(const dev_provider *self, const dev_device *device, const
     return shape_of(self)->tile_rows == 0 && m->rows <= NORM_ROWS;
 }
 
+/* Registers that a lane's part of a column takes as it was loaded (cl/widen.h, cl/widen_codes.h). */
+static uint32_t column_words(const shape *s, const core_storage *storage)
+{
+    const bool two_planes = storage->bits == 3 || storage->bits == 5 || storage->bits == 6;
+    return core_storage_is_float(storage) || storage->bits == 8 ? s->cols * storage->bits / 32 : two_planes ? 2 : 1;
+}
+
 /* Columns that a lane asks for before it uses the first: as many as registers allow beside the accumulators. More than 48 in all, and compilers
  * for GPUs with few of them begin to spill. */
 static uint32_t unroll(const shape *s, const dev_matmul *m, const core_storage *storage)
 {
     const uint32_t gates = m->epilogue == DEV_GATED ? 2 : 1;
-    const uint32_t column = s->cols * gates * storage->bits / 32, sums = 2 * s->cols * gates * s->rows;
+    const uint32_t column = gates * column_words(s, storage), sums = 2 * s->cols * gates * s->rows;
     uint32_t       columns = 16;
     while (columns > 4 && columns * column + sums > 48)
         columns /= 2;
     return columns;
+}
+
+/* Is any of it float16, which such devices convert themselves? */
+static bool has_halves(const core_storage *s)
+{
+    return s->code == CORE_CODE_F16 || s->scale == CORE_SCALE_F16 || core_scale_has_levels((core_scale)s->scale) || s->minimum == CORE_SCALE_F16 ||
+           core_scale_has_levels((core_scale)s->minimum);
 }
 
 #define MOST_OPTIONS (DEV_STORAGE_OPTIONS + 160u)
@@ -65,7 +87,7 @@ static uint32_t unroll(const shape *s, const dev_matmul *m, const core_storage *
 static void write_options(const shape *s, const dev_matmul *m, const core_storage *storage, bool has_fp16, char options[MOST_OPTIONS])
 {
     const int   gated = m->epilogue == DEV_GATED, activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
-    const char *fp16 = storage->code == CORE_CODE_F16 && has_fp16 ? " -DHAS_FP16" : "";
+    const char *fp16 = has_fp16 && has_halves(storage) ? " -DHAS_FP16" : "";
     char        stored[DEV_STORAGE_OPTIONS];
     dev_storage_options(storage, stored);
     if (s->tile_rows > 0)

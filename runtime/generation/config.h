@@ -14,7 +14,7 @@ typedef struct gen_defaults {
     char                 *origin;   /* the file, for messages; NULL: there is none */
 } gen_defaults;
 
-/* Reads them from a model folder. A file that is no JSON counts as missing, as in transformers, with a warning; an invalid value
+/* Reads them from a model folder, or a GGUF file. A file that is no JSON counts as missing, as in transformers, with a warning; an invalid value
  * in it is an error; keys that mean nothing are passed over. On failure there is nothing to free.
  * Errors: OCLM_ERR_FORMAT (file, key, value), OCLM_ERR_UNSUPPORTED (too many end-of-sequence ids), OCLM_ERR_MEMORY. */
 oclm_status gen_defaults_read(const char *folder, const model_architecture *architecture, gen_defaults *defaults);

@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/platform.h"
+#include "model/gguf.h"
 
 #define LARGEST_COUNT ((double)(OCLM_UNSET - 1u))
 
@@ -334,12 +335,27 @@ static oclm_status read_folder(const char *path, const model_architecture *archi
     return status;
 }
 
+/* A generation_config.json beside a GGUF file is not its: ids come from its metadata. */
+static oclm_status read_gguf(const char *path, gen_defaults *defaults)
+{
+    cJSON      *tree = NULL;
+    oclm_status status = model_gguf_config_of(path, &tree);
+    if (status == OCLM_OK && (status = set_origin(defaults, path)) == OCLM_OK)
+        status = read_members(tree, path, defaults);
+    if (status != OCLM_OK)
+        gen_defaults_free(defaults);
+    cJSON_Delete(tree);
+    return status;
+}
+
 oclm_status gen_defaults_read(const char *folder, const model_architecture *architecture, gen_defaults *defaults)
 {
     core_text   path = CORE_TEXT_INIT;
     bool        there = false;
     oclm_status status;
     gen_defaults_init(defaults);
+    if (model_is_gguf(folder))
+        return read_gguf(folder, defaults);
     if ((status = core_path_join(&path, folder, generation_name)) != OCLM_OK)
         goto done;
     if (core_path_is_file(path.data) && (status = read_folder(path.data, architecture, defaults, &there)) != OCLM_OK)

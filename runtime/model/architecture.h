@@ -288,6 +288,7 @@ const model_family *model_family_at(size_t index);               /* by file name
 const model_family *model_family_find(const char *model_type);   /* NULL if unknown */
 
 /* Reads <folder>/config.json: finds the family by model_type, has it fill `architecture`, checks sizes against each other.
+ *   folder  or a GGUF file, whose metadata then stand for config.json (gguf.h)
  *   dtype   what config.json's dtype/torch_dtype says; OCLM_DTYPE_AUTO where it says nothing
  * Errors: OCLM_ERR_NOT_FOUND, OCLM_ERR_FORMAT, OCLM_ERR_UNSUPPORTED (lists the supported model types). */
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype);

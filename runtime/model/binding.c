@@ -186,6 +186,8 @@ static bool has_shape(const ckpt_tensor *tensor, model_role_shape want, bool tra
     if (want.columns > 0 && want.pieces > 0 && tensor->dims == 3)
         return tensor->shape[0] == want.pieces && tensor->shape[transposed ? 2 : 1] == want.rows / want.pieces &&
                tensor->shape[transposed ? 1 : 2] == want.columns;
+    if (want.columns > 0 && want.rows == 1 && tensor->dims == 1) /* a GGUF's one row */
+        return tensor->shape[0] == want.columns;
     if (want.columns > 0)
         return tensor->dims == 2 && tensor->shape[transposed ? 1 : 0] == want.rows && tensor->shape[transposed ? 0 : 1] == want.columns;
     if (tensor->dims == 2 && want.pieces > 0)
@@ -291,18 +293,21 @@ static oclm_status collect(model_binding *b, all_faults *faults)
 static oclm_status report(const model_binding *b, const all_faults *faults)
 {
     static const char *const plural[] = { "s", "" };
-    static const char way_out[] = "config.json and the weights do not belong together, or the download is not complete";
+    const bool  gguf = ckpt_gguf(b->checkpoint) != NULL;
+    const char *asking = gguf ? "its metadata" : "config.json";
+    const char *way_out = gguf ? "the file is not whole, or was made by another converter than oclm knows"
+                               : "config.json and the weights do not belong together, or the download is not complete";
     const char *file = ckpt_file_name(b->checkpoint, 0);
     char        rest[48];
     if (faults->surplus.count > 0)
         core_log(OCLM_LOG_WARNING, "%s: %zu tensor%s of no place in a %s model, not used: %s%s", file, faults->surplus.count,
                  plural[faults->surplus.count == 1], b->family->model_type, faults->surplus.text.data, more(&faults->surplus, rest));
     if (faults->missing.count > 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensor%s missing that config.json asks for: %s%s; %s", file, faults->missing.count,
-                         plural[faults->missing.count == 1], faults->missing.text.data, more(&faults->missing, rest), way_out);
+        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensor%s missing that %s asks for: %s%s; %s", file, faults->missing.count,
+                         plural[faults->missing.count == 1], asking, faults->missing.text.data, more(&faults->missing, rest), way_out);
     if (faults->shapes.count > 0)
-        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensor%s of another shape than follows from config.json: %s%s; %s", file,
-                         faults->shapes.count, plural[faults->shapes.count == 1], faults->shapes.text.data,
+        return core_fail(OCLM_ERR_FORMAT, "%s: %zu tensor%s of another shape than follows from %s: %s%s; %s", file,
+                         faults->shapes.count, plural[faults->shapes.count == 1], asking, faults->shapes.text.data,
                          more(&faults->shapes, rest), way_out);
     if (faults->types.count > 0)
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s: %zu weight%s of a type other than F32, F16 and BF16: %s%s; use the float32, "

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/platform.h"
 #include "model/binding.h"
+#include "model/gguf.h"
 #include "model/unknown_type.h"
 
 static oclm_status check_heads(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, const char *origin)
@@ -91,20 +92,6 @@ static oclm_status find_family(const cJSON *config, const cJSON *part, const cha
     return status;
 }
 
-static oclm_status refuse_quantized(const cJSON *config, const char *origin)
-{
-    const cJSON *quantization = core_json_member(config, "quantization_config");
-    const char  *method = "an unnamed method";
-    oclm_status  status;
-    if (quantization == NULL)
-        return OCLM_OK;
-    if ((status = core_json_get_string(quantization, "quant_method", origin, &method)) != OCLM_OK)
-        return status;
-    return core_fail(OCLM_ERR_UNSUPPORTED,
-                     "%s: the weights are quantised (quantization_config: %.60s), which is not supported; use the float32, float16 or "
-                     "bfloat16 version of this model", origin, method);
-}
-
 /* What the weights should become by default. A type that oclm does not store (float64) leaves it to the checkpoint. */
 static oclm_status read_dtype(const cJSON *config, const char *origin, oclm_dtype *dtype)
 {
@@ -122,8 +109,7 @@ static oclm_status read_part(const cJSON *config, const model_family *family, co
                              oclm_dtype *dtype)
 {
     oclm_status status;
-    if ((status = refuse_quantized(config, origin)) != OCLM_OK ||
-        (status = read_dtype(config, origin, dtype)) != OCLM_OK)
+    if ((status = read_dtype(config, origin, dtype)) != OCLM_OK)
         return status;
     strncpy(architecture->model_type, family->model_type, sizeof architecture->model_type - 1);
     architecture->embedding_scale = architecture->residual_scale = architecture->logits_scale = 1.0f;
@@ -151,12 +137,24 @@ oclm_status model_config_tree(const cJSON *config, const char *origin, const mod
     return status;
 }
 
+static oclm_status read_gguf(const char *path, const model_family **family, model_architecture *architecture, oclm_dtype *dtype)
+{
+    ckpt_checkpoint *checkpoint = NULL;
+    oclm_status      status = ckpt_open_gguf(path, &checkpoint);
+    if (status == OCLM_OK)
+        status = model_gguf_read(checkpoint, family, architecture, dtype);
+    ckpt_close(checkpoint);
+    return status;
+}
+
 oclm_status model_config_read(const char *folder, const model_family **family, model_architecture *architecture, oclm_dtype *dtype)
 {
     core_text   path = CORE_TEXT_INIT;
     cJSON      *config = NULL;
     oclm_status status;
     *family = NULL;
+    if (model_is_gguf(folder))
+        return read_gguf(folder, family, architecture, dtype);
     if (!core_path_is_folder(folder))
         return core_fail(OCLM_ERR_NOT_FOUND, "%s: there is no such folder; a model is a folder with config.json and model.safetensors",
                          folder);

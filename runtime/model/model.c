@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/platform.h"
+#include "model/gguf.h"
 
 /* What is known of a folder before any weight is read. */
 typedef struct opened {
@@ -13,12 +14,25 @@ typedef struct opened {
     oclm_dtype          config_dtype;
     ckpt_checkpoint    *checkpoint;
     model_binding       binding;
+    model_gguf_names    gguf; /* the family's, where the checkpoint is a GGUF file */
 } opened;
+
+static oclm_status open_gguf(const char *path, opened *o)
+{
+    oclm_status status;
+    if ((status = ckpt_open_gguf(path, &o->checkpoint)) != OCLM_OK ||
+        (status = model_gguf_read(o->checkpoint, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK)
+        return status;
+    model_gguf_family(o->family, o->checkpoint, &o->gguf);
+    return model_bind(&o->gguf.family, &o->architecture, o->checkpoint, &o->binding);
+}
 
 static oclm_status open_folder(const char *folder, const char *variant, opened *o)
 {
     oclm_status status;
     memset(o, 0, sizeof *o);
+    if (model_is_gguf(folder))
+        return open_gguf(folder, o);
     if ((status = model_config_read(folder, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK ||
         (status = ckpt_open(folder, variant, &o->checkpoint)) != OCLM_OK)
         return status;

@@ -156,6 +156,7 @@ static void names_and_sizes_belong_together(void **state)
         { "I32", CORE_I32, 4 }, { "I16", CORE_I16, 2 }, { "I8", CORE_I8, 1 }, { "U8", CORE_U8, 1 }, { "BOOL", CORE_BOOL, 1 },
         { "F8_E4M3", CORE_F8_E4M3, 1 }, { "F8_E5M2", CORE_F8_E5M2, 1 }, { "U16", CORE_U16, 2 }, { "U32", CORE_U32, 4 },
         { "U64", CORE_U64, 8 },
+        { "F8_E8M0", CORE_F8_E8M0, 1 },
     };
     core_dtype dtype;
     (void)state;

@@ -1,7 +1,7 @@
 /* gpt_oss.c: gpt-oss: attention with sinks and windows on even layers, experts with biases whose gates and ups alternate and are cut. */
 #include "model/standard.h"
 
-/* In memory transformers has experts as [experts][inputs][outputs], and saves them so where they are not quantised. */
+/* In memory transformers has experts as [experts][inputs][outputs], and saves them so where they are not quantised; in MXFP4, the other way. */
 static const model_tensor_name names[] = {
     NAMES_TOP,
     NAMES_INPUT_NORM,
@@ -53,6 +53,6 @@ static oclm_status read_config(const cJSON *config, const char *origin, model_ar
 
 const model_family model_families_gpt_oss[] = {
     { .model_type = "gpt_oss", .class_name = "GptOssForCausalLM",
-      .limits = "experts in MXFP4 are not read; files in bfloat16 are", .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
+      .base_prefix = "model.", NAMES_ONLY, .read_config = read_config },
     { 0 },
 };

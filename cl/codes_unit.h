@@ -1,0 +1,321 @@
+// codes_unit.h: the product of matmul_unit.h where weights are codes (codes.h): COLS codes of an input as vectors of floats, sums of spans
+//
+// A span is the inputs that share a scale, 64 at most. For each, first to last:
+//
+//   sum = MUL_ADD(x[k], code, sum) from 0, in the order of k;  total = MUL_ADD(scale, sum, total);
+//   with minima total = MUL_ADD(minimum, xsum, total), xsum being x of the span summed by span_sum()'s tree
+//
+// the same for every ROWS, COLS and VEC, and in the kernels whose work-items are lanes (matmul_lanes.cl).
+//
+// A plane of bits is read where it lies, and each vector shifts the bits of its rows into place: two's complement to the top of a word,
+// whose sign becomes theirs, others to its bottom. What is converted then is the code times a power of two, which costs nothing in the
+// sum, and which CODE_UNIT takes back with the scale. Tables are looked up by the vectors' own elements, which LLVM makes one instruction
+// (vpermps, vpshufb): of integers in bytes, of others in two halves.
+//
+// Included by matmul_unit.h, whose macros it uses.
+#ifndef OCLM_CODES_UNIT_H
+#define OCLM_CODES_UNIT_H
+
+#include "codes.h"
+
+typedef VECTOR(uint, VEC) code_words;
+
+// Where the rows from `lane` on have what, in a panel.
+typedef struct code_rows {
+    const __global uchar *low, *high, *scales, *minima;
+    const __global ushort *super_scales, *super_minima;
+    uint lane;
+} code_rows;
+
+static inline code_rows code_rows_of(const __global uchar *const panel, const uint columns, const uint lane)
+{
+    const code_rows rows = { panel, panel + HIGH_PLANE_AT(columns), panel + SCALES_AT(columns) + lane * SCALE_BYTES(SCALE),
+                             panel + MINIMA_AT(columns) + lane * SCALE_BYTES(MINIMUM),
+                             (const __global ushort *)(panel + SUPER_SCALES_AT(columns)) + lane,
+                             (const __global ushort *)(panel + SUPER_MINIMA_AT(columns)) + lane, lane };
+    return rows;
+}
+
+#if COLS == 32
+#define FIRST_LANE(r) 0u // then all shifts are constants
+#else
+#define FIRST_LANE(r) ((r).lane)
+#endif
+
+// ---- Planes of bits: the words of VEC rows from `lane` on, a plane's bits at the bottom
+
+#if VEC == 16
+#define EIGHT_AND_EIGHT(v, of_second) (convert_uint16((uchar16)((v), (v))) >> (uint16)((uint8)(0), (uint8)(of_second)))
+#define FROM_ZERO ((uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#else
+#define EIGHT_AND_EIGHT(v, of_second) convert_uint8(v)
+#define FROM_ZERO ((uint8)(0, 1, 2, 3, 4, 5, 6, 7))
+#endif
+
+static inline code_words plane4(const __global uchar *const plane, const uint k, const uint lane)
+{
+    return JOIN(convert_uint, VEC)(LOAD_VECTOR(VEC, plane + (size_t)k * 16 + lane % 16)) >> lane / 16 * 4 & 15u;
+}
+
+static inline code_words plane2(const __global uchar *const plane, const uint k, const uint lane)
+{
+    const uchar8 bytes = vload8(0, plane + (size_t)k * 8);
+    return EIGHT_AND_EIGHT(bytes, 2) >> lane / 8 * 2 & 3u;
+}
+
+static inline code_words plane1(const __global uchar *const plane, const uint k, const uint lane)
+{
+    return (code_words)(*(const __global uint *)(plane + (size_t)k * 4)) >> (FROM_ZERO + lane) & 1u;
+}
+
+static inline code_words code_words_of(const code_rows r, const uint k, const uint lane)
+{
+#if LOW_BITS == 4
+    code_words words = plane4(r.low, k, lane);
+#else
+    code_words words = plane2(r.low, k, lane);
+#endif
+#if HIGH_BITS == 2
+    words |= plane2(r.high, k, lane) << LOW_BITS;
+#elif HIGH_BITS == 1
+    words |= plane1(r.high, k, lane) << LOW_BITS;
+#endif
+    return words;
+}
+
+// ---- Codes as floats
+
+#if CODE == CODE_TABLE && (TABLE == TABLE_IQ4_NL || TABLE == TABLE_MXFP4)
+
+#if TABLE == TABLE_IQ4_NL
+#define BYTE_TABLE 129, 152, 173, 191, 207, 221, 234, 246, 1, 13, 25, 38, 53, 69, 89, 113 // two's complement
+#define CODE_UNIT(j) 1.0f
+#else
+#define BYTE_TABLE 0, 1, 2, 3, 4, 6, 8, 12, 0, 255, 254, 253, 252, 250, 248, 244 // twice what they stand for
+#define CODE_UNIT(j) 0.5f
+#endif
+
+static inline char16 of_byte_table(const uchar16 i)
+{
+    const uchar16 t = (uchar16)(BYTE_TABLE);
+#ifdef __clang__
+    return as_char16((uchar16)(t[i.s0], t[i.s1], t[i.s2], t[i.s3], t[i.s4], t[i.s5], t[i.s6], t[i.s7], t[i.s8], t[i.s9], t[i.sa],
+                               t[i.sb], t[i.sc], t[i.sd], t[i.se], t[i.sf]));
+#else
+    return as_char16(shuffle(t, i));
+#endif
+}
+
+static inline void code_column(vec *const b, const code_rows r, const uint k)
+{
+#if COLS == 8
+    const uchar8 half_of = vload8(0, r.low + (size_t)k * 16 + r.lane % 16);
+    const uchar16 bytes = (uchar16)(half_of, half_of);
+#else
+    const uchar16 bytes = vload16(0, r.low + (size_t)k * 16);
+#endif
+#if COLS == 32
+    const char16 values[2] = { of_byte_table(bytes & (uchar)15), of_byte_table(bytes >> (uchar)4) };
+#else
+    const char16 values[1] = { of_byte_table(bytes >> (uchar)(r.lane / 16 * 4) & (uchar)15) };
+#endif
+#if VEC == 16
+    for (uint j = 0; j < VECTORS; j++)
+        b[j] = convert_float16(values[j]);
+#else
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+        b[j] = convert_float8(j % 2 ? values[j / 2].hi : values[j / 2].lo);
+#endif
+}
+
+#else
+
+#if CODE == CODE_TABLE
+#define CODE_UNIT(j) 1.0f
+static inline float8 of_eight(const float8 t, const uint8 i)
+{
+#ifdef __clang__
+    return (float8)(t[i.s0], t[i.s1], t[i.s2], t[i.s3], t[i.s4], t[i.s5], t[i.s6], t[i.s7]);
+#else
+    return shuffle(t, i);
+#endif
+}
+static inline float8 of_table(const uint8 i)
+{
+    const float16 t = (float16)(CODE_TABLE_VALUES);
+#if TABLE == TABLE_NF4
+    return select(of_eight(t.lo, i & 7u), of_eight(t.hi, i & 7u), as_int8(i << 28));
+#else
+    return as_float8(as_uint8(of_eight(t.lo, i & 7u)) | (i & 8u) << 28); // the second half is the first, negative
+#endif
+}
+static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
+{
+    const code_words words = code_words_of(r, k, lane);
+#if VEC == 16
+    return (float16)(of_table(words.lo), of_table(words.hi));
+#else
+    return of_table(words);
+#endif
+}
+#elif CODE == CODE_E4M3
+static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
+{
+    const VECTOR(uchar, VEC) bytes = LOAD_VECTOR(VEC, r.low + (size_t)k * 32 + lane);
+#ifdef HAS_FLOAT16_VECTORS
+    // As float16, whose exponent counts from 15 instead of 7.
+#define CODE_UNIT(j) 256.0f
+    const VECTOR(short, VEC) halves = JOIN(convert_short, VEC)(JOIN(as_char, VEC)(bytes)) << (short)7 & (short)0xbfff;
+    return __builtin_convertvector(__builtin_astype(halves, JOIN(half_bits, VEC)), vec);
+#else
+#define CODE_UNIT(j) 1.0f
+    const code_words words = JOIN(convert_uint, VEC)(bytes), size = words & 0x7fu;
+    const vec normal = JOIN(as_float, VEC)((size << 20) + (120u << 23)), tiny = JOIN(convert_float, VEC)(size) * 0x1p-9f;
+    return JOIN(as_float, VEC)(JOIN(as_uint, VEC)(select(normal, tiny, size < 8u)) | (words & 0x80u) << 24);
+#endif
+}
+#elif BITS == 8
+#define CODE_UNIT(j) 1.0f
+static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
+{
+    const VECTOR(uchar, VEC) bytes = LOAD_VECTOR(VEC, r.low + (size_t)k * 32 + lane);
+#if CODE == CODE_INT
+    return JOIN(convert_float, VEC)(JOIN(as_char, VEC)(bytes));
+#else
+    return JOIN(convert_float, VEC)(bytes);
+#endif
+}
+#elif CODE == CODE_UINT
+#define CODE_UNIT(j) 1.0f
+static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
+{
+    return JOIN(convert_float, VEC)(JOIN(as_int, VEC)(code_words_of(r, k, lane)));
+}
+#elif BITS == 4 && COLS == 32
+// A byte with its sign: the high half has it already.
+#define CODE_UNIT(j) ((j) < VECTORS / 2 ? 0x1p-28f : 1.0f)
+static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
+{
+    const VECTOR(uchar, VEC) bytes = LOAD_VECTOR(VEC, r.low + (size_t)k * 16 + lane % 16);
+    const VECTOR(int, VEC) both = JOIN(convert_int, VEC)(JOIN(as_char, VEC)(bytes));
+    return JOIN(convert_float, VEC)(j < VECTORS / 2 ? both << 28 : both >> 4);
+}
+#else
+#define CODE_UNIT(j) (1.0f / (float)(1u << (32 - BITS)))
+static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
+{
+    return JOIN(convert_float, VEC)(JOIN(as_int, VEC)(code_words_of(r, k, lane) << (32 - BITS)));
+}
+#endif
+
+static inline void code_column(vec *const b, const code_rows r, const uint k)
+{
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+        b[j] = code_vector(r, k, j, FIRST_LANE(r) + j * VEC);
+}
+#endif
+
+// ---- Scales and minima
+
+// VEC of a region, from the j-th vector on, for input k.
+static inline vec code_numbers(const __global uchar *const numbers, const uint kind, const __global ushort *const super, const uint k,
+                               const uint j)
+{
+    const uint i = GROUP_OF(k) * 32 + j * VEC;
+    if (kind == SCALE_F32)
+        return LOAD_VECTOR(VEC, (const __global float *)numbers + i);
+    if (kind == SCALE_F16)
+        return F16_VECTOR((const __global ushort *)numbers + i, VEC);
+    const VECTOR(uchar, VEC) bytes = LOAD_VECTOR(VEC, numbers + i);
+    if (kind == SCALE_E8M0)
+        return JOIN(as_float, VEC)(max(JOIN(convert_uint, VEC)(bytes) << 23, (code_words)(0x00400000u)));
+    const vec of_all = F16_VECTOR(super + k / SUPER_GROUP * 32 + j * VEC, VEC);
+    return (kind == SCALE_I8_F16 ? JOIN(convert_float, VEC)(JOIN(as_char, VEC)(bytes)) : JOIN(convert_float, VEC)(bytes)) * of_all;
+}
+
+// ---- Sums
+
+// x of a span, in eight sums that are joined in the end.
+static inline float span_sum(const X_SPACE float *const x, const uint count)
+{
+    float8 eight;
+    uint k = 0;
+    if (count >= 8) {
+        eight = vload8(0, x);
+        for (k = 8; k + 8 <= count; k += 8)
+            eight += vload8(0, x + k);
+    } else {
+        eight = 0.0f;
+    }
+    if (k < count) {
+        float rest[8];
+        for (uint i = 0; i < 8; i++)
+            rest[i] = k + i < count ? x[k + i] : 0.0f;
+        eight += vload8(0, rest);
+    }
+    const float4 four = eight.lo + eight.hi;
+    const float2 two = four.lo + four.hi;
+    return two.x + two.y;
+}
+
+static inline void add_span(vec *const total, const X_SPACE float *const *const x, const code_rows r, const uint first, const uint count)
+{
+    vec sum[ROWS * VECTORS];
+#pragma unroll
+    for (uint i = 0; i < ROWS * VECTORS; i++)
+        sum[i] = 0.0f;
+#if PREFETCH
+#pragma unroll
+    for (uint i = 0; i < SPAN * 4 * LOW_BITS; i += 64)
+        PREFETCH_LINE(r.low + (size_t)first * (4 * LOW_BITS) + PREFETCH + i);
+#endif
+    for (uint k = 0; k < count; k++) {
+        vec b[VECTORS];
+        code_column(b, r, first + k);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++) {
+            const float a = x[i][first + k];
+#pragma unroll
+            for (uint j = 0; j < VECTORS; j++)
+                sum[i * VECTORS + j] = MUL_ADD((vec)(a), b[j], sum[i * VECTORS + j]);
+        }
+    }
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++) {
+        const vec scale = code_numbers(r.scales, SCALE, r.super_scales, first, j) * CODE_UNIT(j);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++)
+            total[i * VECTORS + j] = MUL_ADD(scale, sum[i * VECTORS + j], total[i * VECTORS + j]);
+    }
+#if MINIMUM
+    float xsum[ROWS];
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++)
+        xsum[i] = span_sum(x[i] + first, count);
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++) {
+        const vec minimum = code_numbers(r.minima, MINIMUM, r.super_minima, first, j);
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++)
+            total[i * VECTORS + j] = MUL_ADD(minimum, (vec)(xsum[i]), total[i * VECTORS + j]);
+    }
+#endif
+}
+
+static inline void product(vec *const total, const X_SPACE float *const *const x, const __global stored *const panel, const uint columns,
+                           const uint lane)
+{
+    const code_rows r = code_rows_of(panel, columns, lane);
+    uint k = 0;
+#pragma unroll
+    for (uint i = 0; i < ROWS * VECTORS; i++)
+        total[i] = 0.0f;
+    for (; k + SPAN <= columns; k += SPAN)
+        add_span(total, x, r, k, SPAN);
+    if (k < columns)
+        add_span(total, x, r, k, columns - k);
+}
+
+#endif
