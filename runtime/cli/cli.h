@@ -57,6 +57,8 @@ typedef struct cli_args {
     void      **kept;                   /* [kept_count] lists that cli_parse() made: cli_args_free() */
     size_t      kept_count;
     bool        show_special_tokens;
+    uint32_t    quantize_to;            /* oclm_quantize_format; 0: none was given */
+    bool        double_quant;
     int32_t     eos[OCLM_MAX_EOS_TOKENS];
 } cli_args;
 
@@ -75,9 +77,9 @@ typedef struct cli_command {
 } cli_command;
 
 enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
-       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_SCORE = 1024, CMD_PERPLEXITY = 2048, CMD_ANY = 4095, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
+       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_SCORE = 1024, CMD_PERPLEXITY = 2048, CMD_QUANTIZE = 4096, CMD_ANY = 8191, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
        CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_SCORE | CMD_PERPLEXITY | CMD_BENCH,
-       CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD };
+       CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD | CMD_QUANTIZE };
 
 extern const cli_command cli_commands[];
 extern const size_t      cli_command_count;
@@ -95,6 +97,7 @@ int cmd_bench(cli_args *args);
 int cmd_download(cli_args *args);
 int cmd_cache(cli_args *args);
 int cmd_chat(cli_args *args);
+int cmd_quantize(cli_args *args);
 
 /* ---- Options (options.c). */
 void cli_args_init(cli_args *args);

@@ -83,6 +83,8 @@ static const option options[] = {
     { "use-cache", 0, SWITCH, NULL, CMD_GENERATE, GEN(use_cache), 0, "changes speed only in transformers, and nothing here" },
     { "prefill-chunk-size", 0, U32, "N", CMD_GENERATE, GEN(prefill_chunk_size), 1, "tokens of the prompt read at once" },
     { "show-special-tokens", 0, FLAG, NULL, CMD_GENERATE, AT(show_special_tokens), 0, "keep special tokens in the text" },
+    { "to", 't', ENUM, "nf4|fp4|int8|q4_0|q4_1|q5_0|q5_1|q8_0|f16", CMD_QUANTIZE, AT(quantize_to), 0, "what the weights become" },
+    { "double-quant", 0, FLAG, NULL, CMD_QUANTIZE, AT(double_quant), 0, "nf4 and fp4: scales in 8 bits too, 0.4 bits less a weight" },
     { "positions", 0, CHOICE, "all|last", CMD_LOGITS, AT(positions), 0, "logits of all positions (default) or of the last" },
     { "npy", 0, TEXT, "FILE", CMD_LOGITS, AT(npy), 0, "write the logits to FILE, float32 in NumPy's format, and print none" },
     { "no-special-tokens", 0, FLAG, NULL, CMD_TOKENIZE | CMD_GENERATE | CMD_LOGITS, AT(no_special_tokens), 0,
