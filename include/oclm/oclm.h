@@ -548,6 +548,7 @@ OCLM_API oclm_status oclm_messages_to_json(const oclm_message *messages, size_t 
 
 #include <oclm/generate.h> /* generation: options, calls, results */
 #include <oclm/score.h>    /* log-probabilities of a text, perplexity */
+#include <oclm/quantize.h> /* weights in fewer bits, written to a file or folder */
 
 /* ---- Sessions: forward passes and logits ---------------------------------------------------------------------------- */
 
