@@ -85,52 +85,6 @@ static inline code_words code_words_of(const code_rows r, const uint k, const ui
 
 // ---- Codes as floats
 
-#if CODE == CODE_TABLE && (TABLE == TABLE_IQ4_NL || TABLE == TABLE_MXFP4)
-
-#if TABLE == TABLE_IQ4_NL
-#define BYTE_TABLE 129, 152, 173, 191, 207, 221, 234, 246, 1, 13, 25, 38, 53, 69, 89, 113 // two's complement
-#define CODE_UNIT(j) 1.0f
-#else
-#define BYTE_TABLE 0, 1, 2, 3, 4, 6, 8, 12, 0, 255, 254, 253, 252, 250, 248, 244 // twice what they stand for
-#define CODE_UNIT(j) 0.5f
-#endif
-
-static inline char16 of_byte_table(const uchar16 i)
-{
-    const uchar16 t = (uchar16)(BYTE_TABLE);
-#ifdef __clang__
-    return as_char16((uchar16)(t[i.s0], t[i.s1], t[i.s2], t[i.s3], t[i.s4], t[i.s5], t[i.s6], t[i.s7], t[i.s8], t[i.s9], t[i.sa],
-                               t[i.sb], t[i.sc], t[i.sd], t[i.se], t[i.sf]));
-#else
-    return as_char16(shuffle(t, i));
-#endif
-}
-
-static inline void code_column(vec *const b, const code_rows r, const uint k)
-{
-#if COLS == 8
-    const uchar8 half_of = vload8(0, r.low + (size_t)k * 16 + r.lane % 16);
-    const uchar16 bytes = (uchar16)(half_of, half_of);
-#else
-    const uchar16 bytes = vload16(0, r.low + (size_t)k * 16);
-#endif
-#if COLS == 32
-    const char16 values[2] = { of_byte_table(bytes & (uchar)15), of_byte_table(bytes >> (uchar)4) };
-#else
-    const char16 values[1] = { of_byte_table(bytes >> (uchar)(r.lane / 16 * 4) & (uchar)15) };
-#endif
-#if VEC == 16
-    for (uint j = 0; j < VECTORS; j++)
-        b[j] = convert_float16(values[j]);
-#else
-#pragma unroll
-    for (uint j = 0; j < VECTORS; j++)
-        b[j] = convert_float8(j % 2 ? values[j / 2].hi : values[j / 2].lo);
-#endif
-}
-
-#else
-
 #if CODE == CODE_TABLE
 #define CODE_UNIT(j) 1.0f
 static inline float8 of_eight(const float8 t, const uint8 i)
@@ -144,7 +98,7 @@ static inline float8 of_eight(const float8 t, const uint8 i)
 static inline float8 of_table(const uint8 i)
 {
     const float16 t = (float16)(CODE_TABLE_VALUES);
-#if TABLE == TABLE_NF4
+#if TABLE == TABLE_NF4 || TABLE == TABLE_IQ4_NL
     return select(of_eight(t.lo, i & 7u), of_eight(t.hi, i & 7u), as_int8(i << 28));
 #else
     return as_float8(as_uint8(of_eight(t.lo, i & 7u)) | (i & 8u) << 28); // the second half is the first, negative
@@ -215,7 +169,6 @@ static inline void code_column(vec *const b, const code_rows r, const uint k)
     for (uint j = 0; j < VECTORS; j++)
         b[j] = code_vector(r, k, j, FIRST_LANE(r) + j * VEC);
 }
-#endif
 
 // ---- Scales and minima
 
@@ -240,17 +193,14 @@ static inline vec code_numbers(const __global uchar *const numbers, const uint k
 // x of a span, in eight sums that are joined in the end.
 static inline float span_sum(const X_SPACE float *const x, const uint count)
 {
-    float8 eight;
+    float8 eight = 0.0f;
     uint k = 0;
-    if (count >= 8) {
-        eight = vload8(0, x);
-        for (k = 8; k + 8 <= count; k += 8)
-            eight += vload8(0, x + k);
-    } else {
-        eight = 0.0f;
-    }
+#pragma unroll 1
+    for (; k + 8 <= count; k += 8)
+        eight += vload8(0, x + k);
     if (k < count) {
         float rest[8];
+#pragma unroll 1
         for (uint i = 0; i < 8; i++)
             rest[i] = k + i < count ? x[k + i] : 0.0f;
         eight += vload8(0, rest);
@@ -308,14 +258,12 @@ static inline void product(vec *const total, const X_SPACE float *const *const x
                            const uint lane)
 {
     const code_rows r = code_rows_of(panel, columns, lane);
-    uint k = 0;
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         total[i] = 0.0f;
-    for (; k + SPAN <= columns; k += SPAN)
-        add_span(total, x, r, k, SPAN);
-    if (k < columns)
-        add_span(total, x, r, k, columns - k);
+#pragma unroll 1
+    for (uint k = 0; k < columns; k += SPAN) // the last span by the same code: that compiles in half the time
+        add_span(total, x, r, k, min((uint)SPAN, columns - k));
 }
 
 #endif

@@ -3,10 +3,10 @@
 //   ids     int32, from element ids_offset on; one outside 0 .. all_rows - 1 means row 0
 //   w       one part of the matrix: its rows first_row .. first_row + part_rows - 1. Other ids are left to the launches of other parts
 // Launch    global {ceil(columns / BLOCK) or more, count}, local {1, 1} or any
-// Build     -DSTORAGE=0..2 -DADD=0|1 -DBLOCK=1.. (columns a work-item copies)
-// Test      tests/cl/test_embed.c
+// Build     -DSTORAGE=0..3 (3: as code_panel.h) -DADD=0|1 -DBLOCK=1.. (columns a work-item copies)
+// Test      tests/cl/test_embed.c, of codes tests/cl/test_embed_codes.c
 
-#include "storage.h"
+#include "panel_weight.h"
 
 #ifndef ADD
 #define ADD 0
@@ -27,10 +27,10 @@ __kernel void rows_gather(__global float *restrict y, const uint y_stride, const
     const uint row = id - first_row;
     const uint begin = (uint)get_global_id(0) * BLOCK;
     const uint end = min(begin + BLOCK, columns);
-    w += (size_t)(row / PANEL) * columns * PANEL + row % PANEL;
+    w += (size_t)(row / PANEL) * PANEL_SIZE(columns);
     y += (size_t)i * y_stride;
     for (uint k = begin; k < end; k++) {
-        const float value = LOAD_W1(w + (size_t)k * PANEL);
+        const float value = WEIGHT(w, columns, k, row % PANEL);
         y[k] = ADD ? MUL_ADD(scale, value, y[k]) : scale * value;
     }
 }

@@ -3,10 +3,10 @@
 //   w       one part of the matrix; the block begins with its panel first_panel
 // A work-item takes VEC rows of a panel by BLOCK columns: a vector where work-items run vector code, 1 where they are lanes
 // Launch    {n / VEC, ceil(columns / BLOCK)}, local {1, 1} or any
-// Build     -DSTORAGE=0..2 -DVEC=1|16 -DBLOCK=1..
-// Test      tests/device/test_clblast.c
+// Build     -DSTORAGE=0..3 (3: as code_panel.h) -DVEC=1|16 -DBLOCK=1..
+// Test      tests/device/test_clblast.c, of codes tests/cl/test_embed_codes.c
 
-#include "storage.h"
+#include "panel_weight.h"
 
 #ifndef VEC
 #define VEC 16
@@ -22,12 +22,13 @@ __kernel void unpack_panels(__global float *restrict to, const __global stored *
     const uint row = (uint)get_global_id(0) * VEC; // of the block
     const uint begin = (uint)get_global_id(1) * BLOCK;
     const uint end = min(begin + BLOCK, columns);
-    w += (size_t)(first_panel + row / PANEL) * columns * PANEL + row % PANEL;
+    w += (size_t)(first_panel + row / PANEL) * PANEL_SIZE(columns);
     to += row;
     for (uint k = begin; k < end; k++)
-#if VEC == 1
-        to[(size_t)k * n] = LOAD_W1(w + (size_t)k * PANEL);
+#if VEC == 1 || STORAGE == STORAGE_CODES
+        for (uint r = 0; r < VEC; r++)
+            to[(size_t)k * n + r] = WEIGHT(w, columns, k, row % PANEL + r);
 #else
-        STORE_VECTOR(VEC, LOAD_W(w + (size_t)k * PANEL, VEC), to + (size_t)k * n);
+        STORE_VECTOR(VEC, LOAD_W(w + (size_t)k * PANEL + row % PANEL, VEC), to + (size_t)k * n);
 #endif
 }

@@ -30,6 +30,10 @@ typedef struct cli_args {
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
     uint32_t    dtype, matmul, positions; /* index of the word given: oclm_dtype, oclm_matmul, POSITIONS_ */
     uint64_t    max_memory;
+    bool        load_in_8bit, load_in_4bit, bnb_4bit_use_double_quant;
+    const char *bnb_4bit_quant_type;
+    char       *llm_int8_skip_modules; /* "A,B"; once cli_model_options() has seen it, its commas are ends */
+    const char *skip_modules[CLI_MAX_WORDS];
     bool        json, jsonl, quiet, help, families;
     uint32_t    verbose;                /* how often it was given */
     bool        no_special_tokens, skip_special_tokens;
@@ -223,7 +227,7 @@ void cli_hub_options(const cli_args *args, oclm_hub_options *options);
 /* Sees to it that MODEL is on this machine: args->folder. The second call has nothing to do. */
 int cli_find_model(cli_args *args);
 /* Options that concern the model itself; `hub`: memory for a part of them. */
-void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
+void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
 /* --assistant-model, on the device that --device names. */
 int cli_load_assistant(cli_args *args, oclm_model **model);

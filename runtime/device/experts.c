@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "device/provider.h"
+
 #define SLOT_TILE_BYTES 16u
 #define GATE_OPTIONS    64u
 #define ITEMS_PER_CORE  16u /* of a product: enough to even out cores that start late */
@@ -160,7 +162,8 @@ static oclm_status add_lanes(dev_work *work, const dev_routes *routes, const dev
 {
     const dev_matrix *w = m->weight;
     const bool        gated = m->epilogue == DEV_GATED, many = tiles->rows == LANES_TILE_ROWS;
-    const char       *fp16 = part->storage.code == CORE_CODE_F16 && dev_get_traits(dev_work_device(work))->info.fp16 ? " -DHAS_FP16" : "";
+    const char       *fp16 = dev_lanes_fp16(dev_work_device(work), &part->storage);
+    const bool        wide = tiles->rows == 1 && !core_storage_is_float(&part->storage); /* as in matmul_lanes.c */
     const char       *source = many ? "matmul_lanes_tile" : "matmul_lanes";
     const uint32_t    group = many ? LANES_TILE_GROUP : LANES, group_outputs = many ? LANES_TILE_COLS : gated ? 2 * DEV_PANEL : DEV_PANEL;
     const dev_arg     args[] = {
@@ -177,8 +180,8 @@ static oclm_status add_lanes(dev_work *work, const dev_routes *routes, const dev
                  storage, LANES_TILE_ROWS, LANES_TILE_COLS, (int)gated, (int)m->activation, gate, fp16);
     else
         snprintf(options, sizeof options,
-                 "-DEXPERTS=1 %s -DWG=%u -DROWS=%" PRIu32 " -DVEC=4 -DUNROLL=4 -DNORM=0 -DGATED=%d -DACTIVATION=%d%s%s", storage,
-                 LANES, tiles->rows, (int)gated, (int)m->activation, gate, fp16);
+                 "-DEXPERTS=1 %s -DWG=%u -DROWS=%" PRIu32 " -DVEC=%d -DUNROLL=%d -DNORM=0 -DGATED=%d -DACTIVATION=%d%s%s", storage,
+                 LANES, tiles->rows, wide ? 8 : 4, wide ? 8 : 4, (int)gated, (int)m->activation, gate, fp16);
     const dev_launch launch = { .source = source, .kernel = source, .options = options, .dims = 2,
                                 .global = { (size_t)tiles->count * group,
                                             ((size_t)m->panels * DEV_PANEL + group_outputs - 1) / group_outputs },

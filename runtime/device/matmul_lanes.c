@@ -75,20 +75,20 @@ static uint32_t unroll(const shape *s, const dev_matmul *m, const core_storage *
     return columns;
 }
 
-/* Is any of it float16, which such devices convert themselves? */
-static bool has_halves(const core_storage *s)
+static bool is_half(core_scale kind) { return kind == CORE_SCALE_F16 || core_scale_has_levels(kind); }
+
+const char *dev_lanes_fp16(const dev_device *device, const core_storage *s)
 {
-    return s->code == CORE_CODE_F16 || s->scale == CORE_SCALE_F16 || core_scale_has_levels((core_scale)s->scale) || s->minimum == CORE_SCALE_F16 ||
-           core_scale_has_levels((core_scale)s->minimum);
+    const bool halves = s->code == CORE_CODE_F16 || is_half((core_scale)s->scale) || is_half((core_scale)s->minimum);
+    return halves && dev_get_traits(device)->info.fp16 ? " -DHAS_FP16" : "";
 }
 
 #define MOST_OPTIONS (DEV_STORAGE_OPTIONS + 160u)
 
-static void write_options(const shape *s, const dev_matmul *m, const core_storage *storage, bool has_fp16, char options[MOST_OPTIONS])
+static void write_options(const shape *s, const dev_matmul *m, const core_storage *storage, const char *fp16, char options[MOST_OPTIONS])
 {
-    const int   gated = m->epilogue == DEV_GATED, activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
-    const char *fp16 = has_fp16 && has_halves(storage) ? " -DHAS_FP16" : "";
-    char        stored[DEV_STORAGE_OPTIONS];
+    const int gated = m->epilogue == DEV_GATED, activation = m->epilogue == DEV_ADD ? 0 : (int)m->activation;
+    char      stored[DEV_STORAGE_OPTIONS];
     dev_storage_options(storage, stored);
     if (s->tile_rows > 0)
         snprintf(options, MOST_OPTIONS,
@@ -111,7 +111,7 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     char              options[MOST_OPTIONS];
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
-        write_options(s, m, &part->storage, dev_get_traits(dev_work_device(work))->info.fp16, options);
+        write_options(s, m, &part->storage, dev_lanes_fp16(dev_work_device(work), &part->storage), options);
         dev_arg args[15] = {
             dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
             dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_buffer(m->bias),

@@ -32,6 +32,8 @@ extern const size_t       dev_tile_provider_count;
  * large enough. Ordered likewise. */
 extern const dev_provider dev_lanes_providers[];
 extern const size_t       dev_lanes_provider_count;
+/* " -DHAS_FP16" for kernels of lanes where part of such weights is float16 and the device converts that itself, else "". */
+const char *dev_lanes_fp16(const dev_device *device, const core_storage *storage);
 /* clblast.c */
 extern const dev_provider dev_clblast_provider;
 

@@ -90,6 +90,7 @@ typedef struct numbers {
     dev_trial_shape s;
     uint32_t        padded; /* rows of W with their padding */
     float          *x, *w, *bias, *norm_w, *norm_b, *before, *y; /* w: [n][k] as W holds it, rounded */
+    float          *minima; /* of w, where it is codes: what was added to scale and code, [n][k] */
     double         *row;  /* one of x, normalised */
 } numbers;
 
@@ -106,7 +107,7 @@ static float *draw(uint64_t *state, size_t count)
 
 static void numbers_free(numbers *n)
 {
-    float *const all[] = { n->x, n->w, n->bias, n->norm_w, n->norm_b, n->before, n->y };
+    float *const all[] = { n->x, n->w, n->minima, n->bias, n->norm_w, n->norm_b, n->before, n->y };
     for (size_t i = 0; i < COUNT(all); i++)
         core_free(all[i]);
     core_free(n->row);
@@ -174,13 +175,15 @@ static double exact_sum(const numbers *n, uint32_t output, double *error)
     double       sum = 0, size = 0;
     for (uint32_t k = 0; k < n->s.k && output < n->s.n; k++) {
         sum += n->row[k] * (double)w[k];
-        size += fabs(n->row[k] * (double)w[k]);
+        /* Kernels add up what scales and codes give, and minima, apart: the sums may be larger than their own. */
+        const double minimum = n->minima ? (double)n->minima[(size_t)output * n->s.k + k] : 0;
+        size += fabs(n->row[k]) * (fabs((double)w[k] - minimum) + fabs(minimum));
     }
     if (n->s.bias) {
         sum += (double)n->bias[output];
         size += fabs((double)n->bias[output]);
     }
-    *error = (n->s.k + 16) * 0x1p-24 * size;
+    *error = (n->s.k + 16 + (n->minima ? 4 : 0)) * 0x1p-24 * size; /* 4: w itself is rounded, twice */
     return sum;
 }
 
@@ -205,6 +208,29 @@ static double exact(const numbers *n, uint32_t output, double before, double *er
 }
 
 /* ---- The same on the device */
+
+/* Draws codes instead of w, sends them, and sets w to what they stand for. */
+static oclm_status send_codes(dev_device *device, dev_trial *t, numbers *n)
+{
+    const core_storage    *s = &n->s.storage;
+    core_storage           plain = *s; /* without minima */
+    uint64_t               seed = 19991231;
+    core_codes             codes = { 0 };
+    const dev_codes_source source = { &codes, n->s.n, n->s.k, 0, 1 };
+    const size_t           count = (size_t)n->s.n * n->s.k;
+    oclm_status            status = dev_trial_codes(s, n->s.n, n->s.k, &seed, &codes);
+    if (status == OCLM_OK && !(n->minima = core_alloc_array(count, sizeof *n->minima, "a self-check")))
+        status = OCLM_ERR_MEMORY;
+    if (status == OCLM_OK && (status = dev_matrix_fill_codes(device, dev_queue(device), &t->weight, &source)) == OCLM_OK) {
+        plain.minimum = CORE_SCALE_NONE;
+        core_codes_values(&plain, &codes, n->s.n, n->s.k, n->minima);
+        core_codes_values(s, &codes, n->s.n, n->s.k, n->w);
+        for (size_t i = 0; i < count; i++)
+            n->minima[i] = n->w[i] - n->minima[i];
+    }
+    core_codes_free(&codes);
+    return status;
+}
 
 /* Rounds w to what the matrix stores, and sends it, panel by panel. */
 static oclm_status send_weights(dev_device *device, const dev_trial *t, numbers *n)
@@ -235,7 +261,7 @@ static oclm_status send_weights(dev_device *device, const dev_trial *t, numbers 
     return status;
 }
 
-static oclm_status send(dev_device *device, const dev_trial *t, numbers *n)
+static oclm_status send(dev_device *device, dev_trial *t, numbers *n)
 {
     const struct { const dev_buffer *to; float *from; } sent[] = {
         { &t->x, n->x }, { &t->y, n->before }, { &t->bias, n->bias }, { &t->m.norm.weight, n->norm_w }, { &t->m.norm.bias, n->norm_b },
@@ -250,14 +276,14 @@ static oclm_status send(dev_device *device, const dev_trial *t, numbers *n)
         for (uint32_t i = n->s.epilogue == DEV_ADD ? t->m.y_stride - n->s.y_padding : 0; i < t->m.y_stride; i++)
             n->before[(size_t)r * t->m.y_stride + i] = NAN;
     }
-    if ((status = send_weights(device, t, n)) != OCLM_OK)
+    if ((status = core_storage_is_float(&n->s.storage) ? send_weights(device, t, n) : send_codes(device, t, n)) != OCLM_OK)
         return status;
     for (size_t i = 0; i < COUNT(sent) && status == OCLM_OK; i++)
         status = dev_buffer_write(dev_queue(device), sent[i].to, 0, sent[i].from, sent[i].to->bytes);
     return status;
 }
 
-static oclm_status compute(dev_device *device, const dev_provider *provider, const dev_trial *t, numbers *n)
+static oclm_status compute(dev_device *device, const dev_provider *provider, dev_trial *t, numbers *n)
 {
     dev_work   *work = NULL;
     oclm_status status;

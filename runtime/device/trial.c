@@ -1,4 +1,5 @@
-/* trial.c: a product made up for measuring or checking: a matrix and buffers of zeros. */
+/* trial.c: a product made up for measuring or checking: a matrix and buffers of zeros. Codes are drawn: a zero
+ * may stand for a scale so small (2^-127) that computing with it takes longer. */
 #include "device/trial.h"
 
 static const char what[] = "a trial of the matrix product";
@@ -45,7 +46,8 @@ oclm_status dev_trial_new(dev_device *device, const dev_trial_shape *s, const de
     t->m.y = &t->y;
     t->m.y_stride = (s->epilogue == DEV_GATED ? padded / 2 : padded) + s->y_padding;
     t->m.bias = s->bias ? &t->bias : NULL;
-    if ((status = zeros(device, (size_t)s->rows * t->m.x_stride, &t->x)) != OCLM_OK ||
+    if ((status = core_storage_is_float(&s->storage) ? OCLM_OK : dev_trial_fill_codes(device, &t->weight)) != OCLM_OK ||
+        (status = zeros(device, (size_t)s->rows * t->m.x_stride, &t->x)) != OCLM_OK ||
         (status = zeros(device, (size_t)s->rows * t->m.y_stride, &t->y)) != OCLM_OK ||
         (status = s->bias ? zeros(device, padded, &t->bias) : OCLM_OK) != OCLM_OK || (status = add_norm(device, s, t)) != OCLM_OK ||
         (status = add_scratch(device, s, provider, t)) != OCLM_OK)

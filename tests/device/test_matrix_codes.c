@@ -9,28 +9,9 @@
 #include "core/memory.h"
 #include "device/device_internal.h"
 #include "device/matrix.h"
+#include "device/storages.h"
 
 #define SMALL 40960u /* bytes: two panels of 300 columns of 8 bits, with float32 scales and minima for 16 */
-
-/* ---- Every storage that is valid, one after the other */
-
-static const uint8_t  all_bits[] = { 2, 3, 4, 5, 6, 8 };
-static const uint16_t all_groups[] = { 16, 32, 64, 192, CORE_WHOLE_ROW };
-
-#define STORAGES (4 * COUNT(all_bits) * CORE_SCALE_COUNT * CORE_SCALE_COUNT * COUNT(all_groups))
-
-static bool storage_number(size_t i, core_storage *s)
-{
-    *s = (core_storage){ .code = (uint8_t)(CORE_CODE_INT + i % 4) };
-    i /= 4;
-    s->bits = all_bits[i % COUNT(all_bits)];
-    i /= COUNT(all_bits);
-    s->scale = (uint8_t)(i % CORE_SCALE_COUNT);
-    i /= CORE_SCALE_COUNT;
-    s->minimum = (uint8_t)(i % CORE_SCALE_COUNT);
-    s->group = all_groups[i / CORE_SCALE_COUNT];
-    return core_storage_is_valid(s);
-}
 
 /* ---- A packer, byte by byte */
 
@@ -203,7 +184,7 @@ static void try_storages(dev_device *device, void *user)
     device->traits.info.max_alloc_bytes = SMALL;
     for (size_t i = 0; i < STORAGES; i++) {
         core_storage s;
-        if (!storage_number(i, &s) || core_storage_equal(&s, &other))
+        if (!storages_get(i, &s) || core_storage_equal(&s, &other))
             continue;
         tried++;
         /* Where a launch costs much, each storage is filled in one way: all ways have their turn. */

@@ -200,6 +200,41 @@ static void of_a_table_the_row_made_for_the_fewest_serves_unless_it_is_wrong(voi
     devices_each(try_table, NULL);
 }
 
+/* Weights that are codes: the reference is what they stand for. */
+static void try_codes(dev_device *device, void *user)
+{
+    static const core_storage storages[] = {
+        { CORE_CODE_UINT, 4, CORE_SCALE_U8_F16, CORE_SCALE_U8_F16, 0, 32 }, { CORE_CODE_INT, 6, CORE_SCALE_I8_F16, CORE_SCALE_NONE, 0, 16 },
+        { CORE_CODE_TABLE, 4, CORE_SCALE_F32, CORE_SCALE_NONE, CORE_TABLE_NF4, 64 }, { CORE_CODE_INT, 8, CORE_SCALE_F32, CORE_SCALE_NONE, 0, CORE_WHOLE_ROW },
+        { CORE_CODE_TABLE, 4, CORE_SCALE_E8M0, CORE_SCALE_NONE, CORE_TABLE_MXFP4, 32 }, { CORE_CODE_UINT, 8, CORE_SCALE_F16, CORE_SCALE_F32, 0, 128 },
+        { CORE_CODE_E4M3, 8, CORE_SCALE_F32, CORE_SCALE_NONE, 0, 128 },
+    };
+    dev_device *own = open_again(device);
+    (void)user;
+    providers_fresh_cache();
+    providers_listen();
+    for (size_t i = 0; i < 2 * COUNT(storages); i++) {
+        dev_matrix_part     part = { .storage = storages[i / 2], .panels = 2 };
+        const dev_matrix    weight = { .rows = 64, .columns = 64, .panels = 2, .parts = &part, .part_count = 1 };
+        const dev_matmul    m = providers_request(&weight, i % 2 ? 5 : 1);
+        const dev_provider *good = providers_good(own, &m);
+        bool                passed = false;
+        char                name[96];
+        assert_ok(dev_self_check(own, good, &m, &passed));
+        if (!passed)
+            fail_msg("%s, %s weights: %s", good->name, core_storage_name(&part.storage, name), providers_log);
+        assert_ok(dev_self_check(own, &wrong[i % 2 ? 3 : 0].provider, &m, &passed));
+        assert_false(passed);
+    }
+    dev_close(own);
+}
+
+static void products_with_codes_are_checked_like_others(void **state)
+{
+    (void)state;
+    devices_each(try_codes, NULL);
+}
+
 /* No memory for the check: an error that says so, and no verdict. */
 static void try_memory(dev_device *device, void *user)
 {
@@ -283,6 +318,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_dropped_and_named_with_its_worst_element),
         cmocka_unit_test(the_next_that_suits_serves_and_none_left_is_an_error),
         cmocka_unit_test(of_a_table_the_row_made_for_the_fewest_serves_unless_it_is_wrong),
+        cmocka_unit_test(products_with_codes_are_checked_like_others),
         cmocka_unit_test(without_memory_for_a_check_there_is_no_verdict),
         cmocka_unit_test(a_good_verdict_is_kept_on_disk_and_a_damaged_file_is_none),
     };
