@@ -185,9 +185,10 @@ static void missing_tensors_are_told_by_their_names(void **state)
 {
     made            m = { .file = CORE_TEXT_INIT };
     oclm_model_info info = { .struct_size = sizeof info };
+    const model_load_options options = { .dtype = OCLM_DTYPE_AUTO };
     (void)state;
     make(&m, "llama", NULL, NULL, NULL);
-    assert_int_equal(model_inspect(m.path, NULL, OCLM_DTYPE_AUTO, &info), OCLM_ERR_FORMAT);
+    assert_int_equal(model_inspect(m.path, &options, &info), OCLM_ERR_FORMAT);
     assert_non_null(strstr(oclm_last_error(), "blk.0.attn_q.weight"));
     assert_non_null(strstr(oclm_last_error(), "its metadata"));
     core_text_free(&m.file);
