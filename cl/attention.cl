@@ -4,16 +4,16 @@
 //
 // A work-item takes a tile with one key head (attention_tile.h).
 //
-//   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * GROUP][HEAD_DIM]; with TURNS then the new keys and
+//   qkv        fp32 [rows][qkv_stride]: from element 0 on the queries, [KV_HEADS * HEAD_GROUP][HEAD_DIM]; with TURNS then the new keys and
 //              values, [KV_HEADS][HEAD_DIM] each
 //   keys, values   as in kept.h
 //   table      int32 [sequences][pages_per_sequence]: position t of sequence s lies in page table[s][t / PAGE]
 //   positions, sequences   int32 [rows]
 //   tiles      uint4 [tiles]: first row, rows <= TILE_ROWS. Consecutive positions of one sequence
-//   out        fp32 [rows][out_stride]: [KV_HEADS * GROUP][HEAD_DIM]
-//   partial    fp32 [rows][KV_HEADS * GROUP][spans][HEAD_DIM + 2]: values, largest, sum
+//   out        fp32 [rows][out_stride]: [KV_HEADS * HEAD_GROUP][HEAD_DIM]
+//   partial    fp32 [rows][KV_HEADS * HEAD_GROUP][spans][HEAD_DIM + 2]: values, largest, sum
 //   window     a row sees so many positions, itself included; at most NO_WINDOW
-//   slopes, sinks   fp32 [KV_HEADS * GROUP], only with ALIBI, with SINKS
+//   slopes, sinks   fp32 [KV_HEADS * HEAD_GROUP], only with ALIBI, with SINKS
 //   cosines .. k_norm_b   as in head.h, only with TURNS
 // Kernels   attention_tile        all spans of a tile, one after another
 //           attention_tile_split  one span of a tile into `partial`: for few rows with many positions

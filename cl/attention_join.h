@@ -22,7 +22,7 @@ static inline void join_head(const __global float *const partial, const uint spa
                              const __global float *const sinks, const size_t row, const uint head, const uint lane,
                              __global float *const out, const uint out_stride)
 {
-    const uint first_span = first_seen(position, window) / SPAN, last_span = position / SPAN;
+    const uint first_span = first_seen(position, window) / KEY_SPAN, last_span = position / KEY_SPAN;
     const __global float *from = partial + ((row * HEADS + head) * spans + first_span) * (HEAD_DIM + 2);
     __global float *const to = out + row * out_stride + head * HEAD_DIM;
     float largest = from[HEAD_DIM], sum = from[HEAD_DIM + 1];

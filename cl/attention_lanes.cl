@@ -5,14 +5,14 @@
 // each PAGE-th: neighbours read neighbouring values, weights come from local memory. The largest score of a row is found by one
 // lane; softmax.h tells the order of all sums, which is that of attention.cl, so that both make the same bits.
 //
-// Arguments as for attention.cl; a tile has TILE_ROWS * GROUP rows, cut into CHUNKS blocks.
+// Arguments as for attention.cl; a tile has TILE_ROWS * HEAD_GROUP rows, cut into CHUNKS blocks.
 // A group with nothing to do, past a short tile's rows or past its positions, goes the same way and stores nothing that counts: a return
 // before a barrier, though taken by the whole group, made wrong code on PoCL 3.1.
 //
 // Kernels   attention_lanes        all spans of a tile, one after another
 //           attention_lanes_split  one span of a tile into `partial`
 // Launch    {KV_HEADS * CHUNKS * PAGE, tiles, 1 or spans that a tile may see}, local {PAGE, 1, 1}
-// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1.. -DBLOCK=1..16; BLOCK * (HEAD_DIM + 39) floats of local memory;
+// Build     -DHEAD_DIM=1.. -DHEAD_GROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1.. -DBLOCK=1..16; BLOCK * (HEAD_DIM + 39) floats of local memory;
 //           -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h) -DQUANTIZED=0|1 (kept.h)
 // Test      tests/cl/test_attention.c
 
@@ -23,8 +23,8 @@
 #ifndef HEAD_DIM
 #define HEAD_DIM 64
 #endif
-#ifndef GROUP
-#define GROUP 1
+#ifndef HEAD_GROUP
+#define HEAD_GROUP 1
 #endif
 #ifndef KV_HEADS
 #define KV_HEADS 1
@@ -36,8 +36,8 @@
 #define BLOCK 4
 #endif
 
-#define HEADS  (KV_HEADS * GROUP)
-#define CHUNKS ((TILE_ROWS * GROUP + BLOCK - 1) / BLOCK)
+#define HEADS  (KV_HEADS * HEAD_GROUP)
+#define CHUNKS ((TILE_ROWS * HEAD_GROUP + BLOCK - 1) / BLOCK)
 #define OWN    ((HEAD_DIM + PAGE - 1) / PAGE) // dimensions of a lane: lane, lane + PAGE, ...
 
 // What a group keeps in local memory.
@@ -69,12 +69,12 @@ static inline group_place place_of(const __global uint4 *const tiles, const __gl
 // Row r of the block: which row of the tile, or the last one where the block reaches over the tile's end.
 static inline uint tile_row(const group_place p, const uint r)
 {
-    return min(p.state + r, p.rows * GROUP - 1) / GROUP;
+    return min(p.state + r, p.rows * HEAD_GROUP - 1) / HEAD_GROUP;
 }
 
 static inline uint query_head(const group_place p, const uint r)
 {
-    return p.head * GROUP + min(p.state + r, p.rows * GROUP - 1) % GROUP;
+    return p.head * HEAD_GROUP + min(p.state + r, p.rows * HEAD_GROUP - 1) % HEAD_GROUP;
 }
 
 static inline void take_queries(__local group_state *const g, const group_place p, const __global float *const qkv,
@@ -163,7 +163,7 @@ static inline void walk_span(__local group_state *const g, const group_place p, 
                              const uint window, const float scale, const __global float *const slopes, float acc[BLOCK][OWN])
 {
     const uint last = p.position + p.rows - 1;
-    const uint end = min(p.position + tile_row(p, BLOCK - 1), (span + 1) * SPAN - 1) / PAGE + 1; // nothing to see from here on
+    const uint end = min(p.position + tile_row(p, BLOCK - 1), (span + 1) * KEY_SPAN - 1) / PAGE + 1; // nothing to see from here on
     float sums[BLOCK];
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
@@ -175,7 +175,7 @@ static inline void walk_span(__local group_state *const g, const group_place p, 
     if (p.lane < BLOCK)
         g->largest[p.lane] = LOWEST;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint page = max(span * (SPAN / PAGE), first_seen(p.position + tile_row(p, 0), window) / PAGE); page < end; page++) {
+    for (uint page = max(span * (KEY_SPAN / PAGE), first_seen(p.position + tile_row(p, 0), window) / PAGE); page < end; page++) {
         const size_t at = ((size_t)pages[page] * KV_HEADS + p.head) * KEPT_HEAD;
         weigh_page(g, p, keys + at, values + at, page * PAGE, window, scale, slopes, sums);
         add_values(g, p, values + at, min(last + 1 - page * PAGE, PAGE), acc);
@@ -221,8 +221,8 @@ __kernel void attention_lanes(const __global float *restrict qkv, const uint qkv
     __local group_state g;
     const group_place p = place_of(tiles, positions);
     const __global int *const pages = table + (size_t)sequences[p.first] * pages_per_sequence;
-    const uint first_span = first_seen(p.position + tile_row(p, 0), window) / SPAN;
-    const uint last_span = (p.position + tile_row(p, BLOCK - 1)) / SPAN;
+    const uint first_span = first_seen(p.position + tile_row(p, 0), window) / KEY_SPAN;
+    const uint last_span = (p.position + tile_row(p, BLOCK - 1)) / KEY_SPAN;
     take_queries(&g, p, qkv, qkv_stride, scale);
     for (uint span = first_span; span <= last_span; span++) {
         float acc[BLOCK][OWN];
@@ -230,8 +230,8 @@ __kernel void attention_lanes(const __global float *restrict qkv, const uint qkv
         join_rows(&g, p.lane, span == first_span);
 #pragma unroll
         for (uint r = 0; r < BLOCK; r++) {
-            const uint own_last = (p.position + tile_row(p, r)) / SPAN;
-            if (p.state + r >= p.rows * GROUP || own_last < span)
+            const uint own_last = (p.position + tile_row(p, r)) / KEY_SPAN;
+            if (p.state + r >= p.rows * HEAD_GROUP || own_last < span)
                 continue;
             __global float *const to = out + (size_t)(p.first + tile_row(p, r)) * out_stride + query_head(p, r) * HEAD_DIM;
             const float inverse = inverse_of(g.whole_largest[r], g.whole_sum[r], sinks, query_head(p, r));
@@ -257,7 +257,7 @@ __kernel void attention_lanes_split(const __global float *restrict qkv, const ui
 {
     __local group_state g;
     const group_place p = place_of(tiles, positions);
-    const uint span = first_seen(p.position, window) / SPAN + (uint)get_group_id(2);
+    const uint span = first_seen(p.position, window) / KEY_SPAN + (uint)get_group_id(2);
     const __global int *const pages = table + (size_t)sequences[p.first] * pages_per_sequence;
     (void)sinks; // join last
     take_queries(&g, p, qkv, qkv_stride, scale);
@@ -265,7 +265,7 @@ __kernel void attention_lanes_split(const __global float *restrict qkv, const ui
     walk_span(&g, p, keys, values, pages, span, window, scale, slopes, acc);
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
-        if (p.state + r >= p.rows * GROUP || span >= spans)
+        if (p.state + r >= p.rows * HEAD_GROUP || span >= spans)
             continue;
         const size_t row = p.first + tile_row(p, r);
         __global float *const to = partial + ((row * HEADS + query_head(p, r)) * spans + span) * (HEAD_DIM + 2);

@@ -1,6 +1,6 @@
 // attention_tile.h: attention of one tile of rows with one key head: the vector code that attention.cl and decode_layers.cl share
 //
-// A tile is up to TILE_ROWS neighbouring rows of one sequence, times the GROUP query heads that share a key head. It
+// A tile is up to TILE_ROWS neighbouring rows of one sequence, times the HEAD_GROUP query heads that share a key head. It
 // walks the pages up to the tile's last position. In a page, BLOCK of those rows at a time: their scores stay in registers while
 // the page's keys stream by (q[d] is broadcast, no sum across lanes), then as many dimensions while its values do. Between pages a
 // row's state lies in private memory, which on a CPU is the stack. softmax.h tells the order of all sums.
@@ -9,10 +9,10 @@
 // attention.cl. TURNS does rope.cl's work on the way, where every row is of another sequence: queries and keys come as the product left
 // them and become here what they are to be (head.h), the new key and value go into the cache.
 //
-// Build     -DHEAD_DIM=1.. -DGROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * GROUP is rounded up to a multiple of
+// Build     -DHEAD_DIM=1.. -DHEAD_GROUP=1.. -DKV_HEADS=1.. -DTILE_ROWS=1..; -DBLOCK=1..6: TILE_ROWS * HEAD_GROUP is rounded up to a multiple of
 //           it; -DWIDTH=8|16: floats of the device's vectors; -DTURNS=0|1, with 1
 //           TILE_ROWS=1 and what head.h is built with; -DSOFTCAP= -DALIBI= -DCHUNKED= (score.h) -DSINKS=0|1 (softmax.h)
-//           -DQUANTIZED=0|1 (kept.h). Private memory: about TILE_ROWS * GROUP * (2 * HEAD_DIM + 32) floats
+//           -DQUANTIZED=0|1 (kept.h). Private memory: about TILE_ROWS * HEAD_GROUP * (2 * HEAD_DIM + 32) floats
 #ifndef OCLM_ATTENTION_TILE_H
 #define OCLM_ATTENTION_TILE_H
 
@@ -23,8 +23,8 @@
 #ifndef HEAD_DIM
 #define HEAD_DIM 64
 #endif
-#ifndef GROUP
-#define GROUP 1
+#ifndef HEAD_GROUP
+#define HEAD_GROUP 1
 #endif
 #ifndef KV_HEADS
 #define KV_HEADS 1
@@ -43,8 +43,8 @@
 #define TURNS 0
 #endif
 
-#define HEADS   (KV_HEADS * GROUP)
-#define STATES  ((TILE_ROWS * GROUP + BLOCK - 1) / BLOCK * BLOCK) // a row of the tile times a head of the group, padded
+#define HEADS   (KV_HEADS * HEAD_GROUP)
+#define STATES  ((TILE_ROWS * HEAD_GROUP + BLOCK - 1) / BLOCK * BLOCK) // a row of the tile times a head of the group, padded
 #define WHOLE   (HEAD_DIM / COLUMNS * COLUMNS)                    // dimensions taken COLUMNS at a time; the rest singly
 
 // A block is BLOCK rows by COLUMNS columns (positions or dimensions), in 6 float16 or 12 float8.
@@ -128,7 +128,7 @@ static inline float folded(const float *const sums)
 typedef struct score_rules {
     uint window;                  // at most NO_WINDOW
     float scale;
-    const __global float *slopes; // fp32 [GROUP], of the key head's query heads; only with ALIBI
+    const __global float *slopes; // fp32 [HEAD_GROUP], of the key head's query heads; only with ALIBI
 } score_rules;
 
 // A block of rows, the first at position `at`, meets a page's keys, the first at `begin`. Leaves exp(score - largest) in `weights`
@@ -138,7 +138,7 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
 {
     const int16 place = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int seen = (int)(at + 1) - (int)begin; // row r sees the page's first seen + .. places but for those
-    const int most = seen + (int)((s + BLOCK - 1) / GROUP - s / GROUP);
+    const int most = seen + (int)((s + BLOCK - 1) / HEAD_GROUP - s / HEAD_GROUP);
     for (uint t = 0; t < PAGE && (int)t < most; t += COLUMNS)
         multiply_block(state->q + s * HEAD_DIM, HEAD_DIM, k + t, PAGE, HEAD_DIM, true, shrink, weights + t, PAGE);
     float16 low[BLOCK], high[BLOCK];
@@ -147,7 +147,7 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
     vstore8(before, 0, largest);
 #pragma unroll
     for (uint r = 0; r < BLOCK; r++) {
-        const int sees = seen + (int)((s + r) / GROUP - s / GROUP);
+        const int sees = seen + (int)((s + r) / HEAD_GROUP - s / HEAD_GROUP);
         const int window = (int)seen_by((uint)(sees - 1 + (int)begin), rules.window);
         low[r] = vload16(2 * r, weights);
         high[r] = vload16(2 * r + 1, weights);
@@ -156,7 +156,7 @@ static inline void weigh_page(tile_state *const state, const uint s, const __glo
         high[r] *= vload16(1, KEPT_SCALES(k));
 #endif
 #if SOFTCAP || ALIBI
-        const float slope = ALIBI ? rules.slopes[(s + r) % GROUP] : 0.0f;
+        const float slope = ALIBI ? rules.slopes[(s + r) % HEAD_GROUP] : 0.0f;
         low[r] = scored_f16(low[r], place + (int)begin, sees - 1 + (int)begin, slope, rules.scale);
         high[r] = scored_f16(high[r], place + (int)begin + 16, sees - 1 + (int)begin, slope, rules.scale);
 #endif
@@ -212,7 +212,7 @@ static void take_queries(tile_state *const state, const __global float *const x,
     const float growth = growth_at(tables, position);
     for (uint s = 0; s < STATES; s++) {
         head_way h;
-        take_head(&h, x, key_head * GROUP + min(s, (uint)GROUP - 1), HEADS, position, tables, tables.q_norm_w, tables.q_norm_b);
+        take_head(&h, x, key_head * HEAD_GROUP + min(s, (uint)HEAD_GROUP - 1), HEADS, position, tables, tables.q_norm_w, tables.q_norm_b);
         float *const to = state->q + s * HEAD_DIM;
         for (uint i = 0; i < HALF_ROTARY; i++) {
             const float2 turned = turned_pair(h, i);
@@ -231,8 +231,8 @@ static void take_queries(tile_state *const state, const __global float *const q,
                          const float scale)
 {
     for (uint s = 0; s < STATES; s++) {
-        const uint own = min(s, rows * GROUP - 1);
-        const __global float *const from = q + (size_t)(own / GROUP) * qkv_stride + own % GROUP * HEAD_DIM;
+        const uint own = min(s, rows * HEAD_GROUP - 1);
+        const __global float *const from = q + (size_t)(own / HEAD_GROUP) * qkv_stride + own % HEAD_GROUP * HEAD_DIM;
         for (uint d = 0; d < HEAD_DIM; d++)
             state->q[s * HEAD_DIM + d] = from[d] * scale;
     }
@@ -244,21 +244,21 @@ static void walk_span(tile_state *const state, const uint rows, const uint posit
                       const __global kept *const values, const __global int *const pages, const uint span, const score_rules rules)
 {
     const uint last = position + rows - 1;
-    const uint end = min(last / PAGE + 1, (span + 1) * (SPAN / PAGE));
+    const uint end = min(last / PAGE + 1, (span + 1) * (KEY_SPAN / PAGE));
     for (uint s = 0; s < STATES; s++)
         state->largest[s] = LOWEST;
     for (uint i = 0; i < STATES * PAGE; i++)
         state->sums[i] = 0.0f;
     for (uint i = 0; i < STATES * HEAD_DIM; i++)
         state->values[i] = 0.0f;
-    for (uint page = max(span * (SPAN / PAGE), first_seen(position, rules.window) / PAGE); page < end; page++) {
+    for (uint page = max(span * (KEY_SPAN / PAGE), first_seen(position, rules.window) / PAGE); page < end; page++) {
         const size_t at = (size_t)pages[page] * (KV_HEADS * KEPT_HEAD);
         const uint begin = page * PAGE;
         const uint count = min(last + 1 - begin, PAGE);
-        for (uint s = 0; s < rows * GROUP; s += BLOCK) {
-            const uint row = position + s / GROUP; // of the block, the first
+        for (uint s = 0; s < rows * HEAD_GROUP; s += BLOCK) {
+            const uint row = position + s / HEAD_GROUP; // of the block, the first
             float weights[BLOCK * PAGE], shrink[8];
-            if (row + (BLOCK - 1) / GROUP + 1 < begin || first_seen(row, rules.window) >= begin + PAGE)
+            if (row + (BLOCK - 1) / HEAD_GROUP + 1 < begin || first_seen(row, rules.window) >= begin + PAGE)
                 continue;
             weigh_page(state, s, keys + at, values + at, row, begin, rules, weights, shrink);
             add_values(state, s, values + at, count, weights, shrink);
@@ -297,13 +297,13 @@ static inline void begin_tile(tile_state *const state, const attention_data a, c
     }
 #else
     (void)keeps;
-    take_queries(state, row + head * (GROUP * HEAD_DIM), a.qkv_stride, rows, a.scale);
+    take_queries(state, row + head * (HEAD_GROUP * HEAD_DIM), a.qkv_stride, rows, a.scale);
 #endif
 }
 
 static inline score_rules rules_of(const attention_data a, const uint head)
 {
-    const score_rules rules = { a.window, a.scale, a.slopes + head * GROUP };
+    const score_rules rules = { a.window, a.scale, a.slopes + head * HEAD_GROUP };
     return rules;
 }
 
@@ -314,17 +314,17 @@ static inline void attend_whole(const attention_data a, const uint head, const u
     float whole_largest[STATES], whole_sum[STATES]; // of all spans so far; their values lie in `out`
     const uint position = (uint)a.positions[first];
     const __global int *const pages = a.table + (size_t)a.sequences[first] * a.pages_per_sequence;
-    __global float *const y = out + (size_t)first * out_stride + head * (GROUP * HEAD_DIM);
-    const uint first_span = first_seen(position, a.window) / SPAN, last_span = (position + rows - 1) / SPAN;
+    __global float *const y = out + (size_t)first * out_stride + head * (HEAD_GROUP * HEAD_DIM);
+    const uint first_span = first_seen(position, a.window) / KEY_SPAN, last_span = (position + rows - 1) / KEY_SPAN;
     const size_t offset = (size_t)head * KEPT_HEAD;
     begin_tile(&state, a, head, first, rows, true);
     for (uint span = first_span; span <= last_span; span++) {
         walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span, rules_of(a, head));
-        for (uint s = 0; s < rows * GROUP; s++) {
-            const uint own_last = (position + s / GROUP) / SPAN;
+        for (uint s = 0; s < rows * HEAD_GROUP; s++) {
+            const uint own_last = (position + s / HEAD_GROUP) / KEY_SPAN;
             if (own_last < span)
                 continue;
-            __global float *const to = y + (size_t)(s / GROUP) * out_stride + s % GROUP * HEAD_DIM;
+            __global float *const to = y + (size_t)(s / HEAD_GROUP) * out_stride + s % HEAD_GROUP * HEAD_DIM;
             const float sum = folded(state.sums + s * PAGE);
             if (span == first_span) {
                 whole_largest[s] = state.largest[s];
@@ -339,7 +339,7 @@ static inline void attend_whole(const attention_data a, const uint head, const u
                     to[d] = join_value(j, to[d], state.values[s * HEAD_DIM + d]);
             }
             if (own_last == span) {
-                const float inverse = inverse_of(whole_largest[s], whole_sum[s], a.sinks, head * GROUP + s % GROUP);
+                const float inverse = inverse_of(whole_largest[s], whole_sum[s], a.sinks, head * HEAD_GROUP + s % HEAD_GROUP);
                 for (uint d = 0; d < HEAD_DIM; d++)
                     to[d] = normalized(to[d], inverse);
             }
@@ -352,16 +352,16 @@ static inline void attend_span(const attention_data a, const uint head, const ui
                                const uint spans, __global float *const partial)
 {
     tile_state state;
-    const uint position = (uint)a.positions[first], span = first_seen(position, a.window) / SPAN + index;
+    const uint position = (uint)a.positions[first], span = first_seen(position, a.window) / KEY_SPAN + index;
     const __global int *const pages = a.table + (size_t)a.sequences[first] * a.pages_per_sequence;
     const size_t offset = (size_t)head * KEPT_HEAD;
-    if (position + rows - 1 < span * SPAN)
+    if (position + rows - 1 < span * KEY_SPAN)
         return;
-    begin_tile(&state, a, head, first, rows, span == position / SPAN);
+    begin_tile(&state, a, head, first, rows, span == position / KEY_SPAN);
     walk_span(&state, rows, position, a.keys + offset, a.values + offset, pages, span, rules_of(a, head));
-    for (uint s = 0; s < rows * GROUP; s++) {
-        const size_t row = first + s / GROUP;
-        __global float *const to = partial + ((row * HEADS + head * GROUP + s % GROUP) * spans + span) * (HEAD_DIM + 2);
+    for (uint s = 0; s < rows * HEAD_GROUP; s++) {
+        const size_t row = first + s / HEAD_GROUP;
+        __global float *const to = partial + ((row * HEADS + head * HEAD_GROUP + s % HEAD_GROUP) * spans + span) * (HEAD_DIM + 2);
         for (uint d = 0; d < HEAD_DIM; d++)
             to[d] = state.values[s * HEAD_DIM + d];
         to[HEAD_DIM] = state.largest[s];

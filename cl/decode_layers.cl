@@ -228,7 +228,7 @@ __attribute__((always_inline)) static inline void attend(walk *const w, const at
                           __global float *const out, const uint out_stride)
 {
 #if SPLIT
-    const uint tickets = rows * KV_HEADS * min(spans, (a.window + SPAN - 2) / SPAN + 1); // only so many does a row see
+    const uint tickets = rows * KV_HEADS * min(spans, (a.window + KEY_SPAN - 2) / KEY_SPAN + 1); // only so many does a row see
 #else
     const uint tickets = rows * KV_HEADS;
 #endif

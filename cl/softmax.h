@@ -1,6 +1,6 @@
 // softmax.h: the running softmax of attention, shared by every shape of its kernels, so that all make the same bits.
 //
-// A row's positions are cut into spans of SPAN, a span into pages of PAGE. Within a span a row keeps
+// A row's positions are cut into spans of KEY_SPAN, a span into pages of PAGE. Within a span a row keeps
 //   largest   the largest score so far (LOWEST before the first)
 //   sums      the sum of exp(score - largest), one for each place in a page
 //   values    the sum of exp(score - largest) * v, one for each dimension
@@ -18,7 +18,7 @@
 #include "math.h"
 
 #define PAGE   32u
-#define SPAN   512u
+#define KEY_SPAN   512u
 #ifndef SINKS
 #define SINKS 0
 #endif

@@ -281,6 +281,18 @@ typedef struct oclm_model_options {
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;    /* handed to progress */
     const oclm_hub_options *hub;  /* NULL: all defaults; for a model that is no folder. Read before the call returns */
+    /* Quantising while loading, as transformers' BitsAndBytesConfig: codes and scales are bitsandbytes', bit for bit, made a few rows at a
+     * time. Products multiply the codes' values; unlike bitsandbytes' 8 bits, which round the activations too, these stay float32.
+     * A model that is quantised already is refused (OCLM_ERR_ARGUMENT). What stays in `dtype`: embeddings, norms, biases, convolutions,
+     * experts (which are not nn.Linear in transformers), and the skipped modules. */
+    bool        load_in_8bit;     /* false; each row of a weight in signed bytes with a scale (LLM.int8) */
+    bool        load_in_4bit;     /* false; blocks of 64 in 4-bit codes with a scale. Both at once are OCLM_ERR_ARGUMENT */
+    const char *bnb_4bit_quant_type;       /* NULL: "fp4"; or "nf4", which loses less */
+    bool        bnb_4bit_use_double_quant; /* false; scales go through 8 bits, as in transformers; on the device they are float32 either way */
+    oclm_dtype  bnb_4bit_compute_dtype;    /* OCLM_DTYPE_AUTO; accepted and without effect: sums are float32 always */
+    const char *const *llm_int8_skip_modules; /* NULL: the head and tied weights. Else instead of these: modules that are not quantised, by
+                                                 name from its start up to a dot ("model.layers.0") or by its end ("down_proj") */
+    size_t      llm_int8_skip_module_count;
 } oclm_model_options;
 
 OCLM_API void oclm_model_options_init(oclm_model_options *options, size_t struct_size);
@@ -302,7 +314,7 @@ typedef struct oclm_model_info {
     oclm_dtype  dtype;                   /* of the weights as stored on the device; never AUTO */
     oclm_dtype  checkpoint_dtype;        /* of most weights in the checkpoint */
     uint64_t    parameters;              /* tied weights counted once */
-    uint64_t    weight_bytes;            /* on the device, in `dtype` */
+    uint64_t    weight_bytes;            /* on the device, as loaded */
     uint64_t    weight_bytes_float32;    /* on a device, if stored in that dtype */
     uint64_t    weight_bytes_float16;
     uint64_t    weight_bytes_bfloat16;
@@ -323,6 +335,9 @@ typedef struct oclm_model_info {
     uint64_t    kv_whole_bytes_per_token;/* of kv_bytes_per_token, what layers take that keep all positions; the others have a window */
     uint64_t    kv_window_bytes;         /* what those others keep at most, of one sequence however long */
     uint64_t    kv_quantized_bytes_per_token; /* kv_bytes_per_token where cache_implementation is "quantized" */
+    uint64_t    weight_bytes_8bit;       /* on a device, with load_in_8bit; 0: the model is quantised already */
+    uint64_t    weight_bytes_4bit;       /* with load_in_4bit */
+    char        weight_storage[96];      /* how most weights are stored: "float16", "4-bit nf4, 64 to a float32 scale" */
 } oclm_model_info;
 
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
@@ -533,6 +548,7 @@ OCLM_API oclm_status oclm_messages_to_json(const oclm_message *messages, size_t 
 
 #include <oclm/generate.h> /* generation: options, calls, results */
 #include <oclm/score.h>    /* log-probabilities of a text, perplexity */
+#include <oclm/quantize.h> /* weights in fewer bits, written to a file or folder */
 
 /* ---- Sessions: forward passes and logits ---------------------------------------------------------------------------- */
 

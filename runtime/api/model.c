@@ -24,7 +24,24 @@ static oclm_status read_options(const oclm_model_options *options, oclm_model_op
         return core_fail(OCLM_ERR_ARGUMENT, "dtype %d is none: OCLM_DTYPE_AUTO (0) to OCLM_DTYPE_BFLOAT16 (3)", (int)mine->dtype);
     if ((unsigned)mine->matmul > OCLM_MATMUL_BUILTIN)
         return core_fail(OCLM_ERR_ARGUMENT, "matmul %d is none: OCLM_MATMUL_AUTO (0) to OCLM_MATMUL_BUILTIN (2)", (int)mine->matmul);
+    if (mine->load_in_8bit && mine->load_in_4bit)
+        return core_fail(OCLM_ERR_ARGUMENT, "load_in_8bit and load_in_4bit are both set; choose one");
+    if (mine->bnb_4bit_quant_type && strcmp(mine->bnb_4bit_quant_type, "nf4") != 0 && strcmp(mine->bnb_4bit_quant_type, "fp4") != 0)
+        return core_fail(OCLM_ERR_ARGUMENT, "bnb_4bit_quant_type \"%s\" is none: \"fp4\" or \"nf4\"", mine->bnb_4bit_quant_type);
+    if ((unsigned)mine->bnb_4bit_compute_dtype > OCLM_DTYPE_BFLOAT16)
+        return core_fail(OCLM_ERR_ARGUMENT, "bnb_4bit_compute_dtype %d is none: OCLM_DTYPE_AUTO (0) to OCLM_DTYPE_BFLOAT16 (3)",
+                         (int)mine->bnb_4bit_compute_dtype);
     return OCLM_OK;
+}
+
+static model_load_options loading_of(const oclm_model_options *o)
+{
+    const bool nf4 = o->bnb_4bit_quant_type && strcmp(o->bnb_4bit_quant_type, "nf4") == 0;
+    return (model_load_options){ .dtype = o->dtype, .progress = o->progress, .progress_user = o->progress_user,
+                                 .quantize = o->load_in_8bit ? CKPT_QUANTIZE_INT8 : !o->load_in_4bit ? CKPT_QUANTIZE_NONE
+                                             : nf4 ? CKPT_QUANTIZE_NF4 : CKPT_QUANTIZE_FP4,
+                                 .nested = o->bnb_4bit_use_double_quant, .skip = o->llm_int8_skip_modules,
+                                 .skip_count = o->llm_int8_skip_module_count };
 }
 
 /* What can be known before a device is opened. */
@@ -54,7 +71,7 @@ static oclm_status load(const char *name, cl_context context, cl_command_queue q
     core_text   folder = CORE_TEXT_INIT;
     oclm_status status;
     oclm_model *made = core_alloc_zero(1, sizeof *made, "a model");
-    model_load_options how = { NULL, options->dtype, options->progress, options->progress_user };
+    model_load_options how = loading_of(options);
     oclm_hub_options   hub = { 0 };
     if (!made)
         return OCLM_ERR_MEMORY;
@@ -136,8 +153,9 @@ oclm_status oclm_model_inspect(const char *name, const oclm_model_options *optio
     if ((status = api_result_check(info, sizeof *info, "oclm_model_info")) != OCLM_OK ||
         (status = read_options(options, &mine)) != OCLM_OK)
         return status;
+    model_load_options how = loading_of(&mine);
     if ((status = api_find_model(name, mine.hub, MODEL_PARTS, &folder, &hub)) == OCLM_OK &&
-        (status = model_inspect(folder.data, hub.variant, mine.dtype, &found)) == OCLM_OK)
+        (how.variant = hub.variant, status = model_inspect(folder.data, &how, &found)) == OCLM_OK)
         api_result_write(&found, sizeof found, info);
     core_text_free(&folder);
     return status;

@@ -30,6 +30,10 @@ typedef struct cli_args {
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
     uint32_t    dtype, matmul, positions; /* index of the word given: oclm_dtype, oclm_matmul, POSITIONS_ */
     uint64_t    max_memory;
+    bool        load_in_8bit, load_in_4bit, bnb_4bit_use_double_quant;
+    const char *bnb_4bit_quant_type;
+    char       *llm_int8_skip_modules; /* "A,B"; once cli_model_options() has seen it, its commas are ends */
+    const char *skip_modules[CLI_MAX_WORDS];
     bool        json, jsonl, quiet, help, families;
     uint32_t    verbose;                /* how often it was given */
     bool        no_special_tokens, skip_special_tokens;
@@ -53,6 +57,8 @@ typedef struct cli_args {
     void      **kept;                   /* [kept_count] lists that cli_parse() made: cli_args_free() */
     size_t      kept_count;
     bool        show_special_tokens;
+    uint32_t    quantize_to;            /* oclm_quantize_format; 0: none was given */
+    bool        double_quant;
     int32_t     eos[OCLM_MAX_EOS_TOKENS];
 } cli_args;
 
@@ -71,9 +77,9 @@ typedef struct cli_command {
 } cli_command;
 
 enum { CMD_GENERATE = 1, CMD_LOGITS = 2, CMD_TOKENIZE = 4, CMD_DETOKENIZE = 8, CMD_DEVICES = 16, CMD_INFO = 32, CMD_BENCH = 64,
-       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_SCORE = 1024, CMD_PERPLEXITY = 2048, CMD_ANY = 4095, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
+       CMD_DOWNLOAD = 128, CMD_CACHE = 256, CMD_CHAT = 512, CMD_SCORE = 1024, CMD_PERPLEXITY = 2048, CMD_QUANTIZE = 4096, CMD_ANY = 8191, CMD_MAKING = CMD_GENERATE | CMD_CHAT,
        CMD_LOADING = CMD_MAKING | CMD_LOGITS | CMD_SCORE | CMD_PERPLEXITY | CMD_BENCH,
-       CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD };
+       CMD_MODEL = CMD_LOADING | CMD_TOKENIZE | CMD_DETOKENIZE | CMD_INFO | CMD_DOWNLOAD | CMD_QUANTIZE };
 
 extern const cli_command cli_commands[];
 extern const size_t      cli_command_count;
@@ -91,6 +97,7 @@ int cmd_bench(cli_args *args);
 int cmd_download(cli_args *args);
 int cmd_cache(cli_args *args);
 int cmd_chat(cli_args *args);
+int cmd_quantize(cli_args *args);
 
 /* ---- Options (options.c). */
 void cli_args_init(cli_args *args);
@@ -220,7 +227,7 @@ void cli_hub_options(const cli_args *args, oclm_hub_options *options);
 /* Sees to it that MODEL is on this machine: args->folder. The second call has nothing to do. */
 int cli_find_model(cli_args *args);
 /* Options that concern the model itself; `hub`: memory for a part of them. */
-void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
+void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
 /* --assistant-model, on the device that --device names. */
 int cli_load_assistant(cli_args *args, oclm_model **model);

@@ -6,13 +6,28 @@
 /* What oclm takes of a device unless told otherwise; oclm_model_options.max_device_bytes. */
 #define BUDGET_PERCENT 90u
 
-static const oclm_dtype dtypes[] = { OCLM_DTYPE_FLOAT32, OCLM_DTYPE_FLOAT16, OCLM_DTYPE_BFLOAT16 };
-#define DTYPE_COUNT (sizeof dtypes / sizeof dtypes[0])
+/* The ways in which weights may be stored. */
+typedef struct way {
+    const char *name, *key; /* for people; for --json */
+    uint64_t    bytes;
+} way;
 
-static uint64_t bytes_in(const oclm_model_info *m, oclm_dtype dtype)
+#define MOST_WAYS 6u
+
+/* Those there are of this model: one that is quantised already cannot be quantised again, but has a size as it is. */
+static size_t ways_of(const oclm_model_info *m, way ways[MOST_WAYS])
 {
-    return dtype == OCLM_DTYPE_FLOAT32 ? m->weight_bytes_float32
-           : dtype == OCLM_DTYPE_FLOAT16 ? m->weight_bytes_float16 : m->weight_bytes_bfloat16;
+    const way all[] = {
+        { "float32", "float32", m->weight_bytes_float32 },  { "float16", "float16", m->weight_bytes_float16 },
+        { "bfloat16", "bfloat16", m->weight_bytes_bfloat16 }, { "in 8 bits", "8bit", m->weight_bytes_8bit },
+        { "in 4 bits", "4bit", m->weight_bytes_4bit },        { "as it is", "as_is", m->weight_bytes_8bit > 0 ? 0 : m->weight_bytes },
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < MOST_WAYS; i++) {
+        if (all[i].bytes > 0)
+            ways[count++] = all[i];
+    }
+    return count;
 }
 
 static uint64_t budget(const oclm_device_info *d)
@@ -28,9 +43,9 @@ static uint64_t cache_bytes(const oclm_model_info *m, uint64_t positions)
 }
 
 /* Positions whose cache fits beside the weights, at most the model's; 0: not even the weights fit. */
-static uint64_t positions_that_fit(const oclm_model_info *m, const oclm_device_info *d, oclm_dtype dtype)
+static uint64_t positions_that_fit(const oclm_model_info *m, const oclm_device_info *d, uint64_t weights)
 {
-    const uint64_t weights = bytes_in(m, dtype), room = budget(d);
+    const uint64_t room = budget(d);
     uint64_t       fitting = 0, beyond = (uint64_t)m->max_position_embeddings + 1;
     while (room > weights && fitting + 1 < beyond) { /* `fitting` positions do, `beyond` do not */
         const uint64_t middle = fitting + (beyond - fitting) / 2;
@@ -62,17 +77,20 @@ static void print_shape_json(cli_json *json, const oclm_model_info *m)
 
 static void print_json(const cli_args *args, const oclm_model_info *m, const oclm_device_list *list)
 {
-    cli_json json = cli_json_begin(stdout);
+    way          ways[MOST_WAYS];
+    const size_t way_count = ways_of(m, ways);
+    cli_json     json = cli_json_begin(stdout);
     cli_json_open(&json, NULL, '{');
     cli_json_text(&json, "model", args->model);
     cli_json_text(&json, "model_type", m->model_type);
     cli_json_uint(&json, "parameters", m->parameters);
     cli_json_text(&json, "dtype", cli_dtype_name(m->dtype));
     cli_json_text(&json, "checkpoint_dtype", cli_dtype_name(m->checkpoint_dtype));
+    cli_json_text(&json, "weight_storage", m->weight_storage);
     cli_json_uint(&json, "weight_bytes", m->weight_bytes);
     cli_json_open(&json, "bytes", '{');
-    for (size_t t = 0; t < DTYPE_COUNT; t++)
-        cli_json_uint(&json, cli_dtype_name(dtypes[t]), bytes_in(m, dtypes[t]));
+    for (size_t t = 0; t < way_count; t++)
+        cli_json_uint(&json, ways[t].key, ways[t].bytes);
     cli_json_close(&json, '}');
     cli_json_uint(&json, "kv_bytes_per_token", m->kv_bytes_per_token);
     cli_json_uint(&json, "kv_whole_bytes_per_token", m->kv_whole_bytes_per_token);
@@ -89,8 +107,8 @@ static void print_json(const cli_args *args, const oclm_model_info *m, const ocl
         cli_json_text(&json, "name", d.name);
         cli_json_uint(&json, "budget_bytes", budget(&d));
         cli_json_open(&json, "positions_that_fit", '{');
-        for (size_t t = 0; t < DTYPE_COUNT; t++)
-            cli_json_uint(&json, cli_dtype_name(dtypes[t]), positions_that_fit(m, &d, dtypes[t]));
+        for (size_t t = 0; t < way_count; t++)
+            cli_json_uint(&json, ways[t].key, positions_that_fit(m, &d, ways[t].bytes));
         cli_json_close(&json, '}');
         cli_json_close(&json, '}');
     }
@@ -114,11 +132,13 @@ static const char *count_words(uint64_t count, char buffer[32])
 
 static void print_fit(const oclm_model_info *m, const oclm_device_info *d)
 {
-    char buffer[32];
+    char         buffer[32];
+    way          ways[MOST_WAYS];
+    const size_t way_count = ways_of(m, ways);
     (void)printf("  %zu  %s, %s to use: ", d->index, d->name, cli_format_bytes(budget(d), buffer));
-    for (size_t t = 0; t < DTYPE_COUNT; t++) {
-        const uint64_t positions = positions_that_fit(m, d, dtypes[t]);
-        (void)printf("%s%s ", t ? "; " : "", cli_dtype_name(dtypes[t]));
+    for (size_t t = 0; t < way_count; t++) {
+        const uint64_t positions = positions_that_fit(m, d, ways[t].bytes);
+        (void)printf("%s%s ", t ? "; " : "", ways[t].name);
         if (positions == 0)
             (void)printf("does not fit");
         else if (positions < m->max_position_embeddings)
@@ -131,9 +151,11 @@ static void print_fit(const oclm_model_info *m, const oclm_device_info *d)
 
 static void print_people(const oclm_model_info *m, const oclm_device_list *list)
 {
-    char buffer[32];
+    char         buffer[32];
+    way          ways[MOST_WAYS];
+    const size_t way_count = ways_of(m, ways);
     (void)printf("%s, %s parameters, weights in %s (%s in the checkpoint)\n", m->model_type, count_words(m->parameters, buffer),
-                 cli_dtype_name(m->dtype), cli_dtype_name(m->checkpoint_dtype));
+                 m->weight_storage, cli_dtype_name(m->checkpoint_dtype));
     (void)printf("layers %lu, hidden %lu, intermediate %lu, heads %lu of %lu (%lu for keys and values), vocabulary %lu%s\n",
                  (unsigned long)m->num_hidden_layers, (unsigned long)m->hidden_size, (unsigned long)m->intermediate_size,
                  (unsigned long)m->num_attention_heads, (unsigned long)m->head_dim, (unsigned long)m->num_key_value_heads,
@@ -141,8 +163,8 @@ static void print_people(const oclm_model_info *m, const oclm_device_list *list)
     (void)printf("positions %lu%s%s\n", (unsigned long)m->max_position_embeddings, m->rope_type ? ", rotary: " : ", learned",
                  m->rope_type ? m->rope_type : "");
     (void)fputs("on a device: ", stdout);
-    for (size_t t = 0; t < DTYPE_COUNT; t++)
-        (void)printf("%s%s %s", t ? ", " : "", cli_format_bytes(bytes_in(m, dtypes[t]), buffer), cli_dtype_name(dtypes[t]));
+    for (size_t t = 0; t < way_count; t++)
+        (void)printf("%s%s %s", t ? ", " : "", cli_format_bytes(ways[t].bytes, buffer), ways[t].name);
     (void)printf("\ncache: %s a token", cli_format_bytes(m->kv_bytes_per_token, buffer));
     (void)printf(" (%s quantized)", cli_format_bytes(m->kv_quantized_bytes_per_token, buffer));
     if (m->kv_window_bytes > 0)

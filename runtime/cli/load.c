@@ -1,4 +1,6 @@
 /* load.c: finding and loading what the command line names. */
+#include <string.h>
+
 #include "cli/cli.h"
 
 void cli_hub_options(const cli_args *args, oclm_hub_options *options)
@@ -45,13 +47,36 @@ int cli_find_model(cli_args *args)
     return result;
 }
 
-void cli_model_options(const cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
+/* Words between commas; those beyond the list's end are left out. */
+static size_t split_words(char *text, const char *words[CLI_MAX_WORDS])
+{
+    size_t count = 0;
+    while (text && count < CLI_MAX_WORDS) {
+        char *comma = strchr(text, ',');
+        if (*text && *text != ',')
+            words[count++] = text;
+        if (comma)
+            *comma++ = '\0';
+        text = comma;
+    }
+    return count;
+}
+
+void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
 {
     oclm_hub_options_init(hub, sizeof *hub);
     hub->variant = args->variant;
     oclm_model_options_init(options, sizeof *options);
     options->dtype = (oclm_dtype)args->dtype;
     options->hub = hub;
+    options->load_in_8bit = args->load_in_8bit;
+    options->load_in_4bit = args->load_in_4bit;
+    options->bnb_4bit_quant_type = args->bnb_4bit_quant_type;
+    options->bnb_4bit_use_double_quant = args->bnb_4bit_use_double_quant;
+    if (args->llm_int8_skip_modules) {
+        options->llm_int8_skip_modules = args->skip_modules;
+        options->llm_int8_skip_module_count = split_words(args->llm_int8_skip_modules, args->skip_modules);
+    }
 }
 
 static int load(const cli_args *args, const char *folder, oclm_hub_options *hub, oclm_model_options *options, oclm_model **model)

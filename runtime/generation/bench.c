@@ -176,9 +176,8 @@ static oclm_status measure_read(bench *b)
 static oclm_status measure_matmul(bench *b)
 {
     const model_architecture *a = &b->model->architecture;
-    const core_storage storage = core_storage_of(b->model->weights.dtype);
     const uint32_t rows = b->options->prompt < MODEL_CHUNK_ROWS ? b->options->prompt : MODEL_CHUNK_ROWS;
-    return dev_measure_matmul(b->model->device, &storage, rows ? rows : MODEL_CHUNK_ROWS,
+    return dev_measure_matmul(b->model->device, &b->model->weights.storage, rows ? rows : MODEL_CHUNK_ROWS,
                               a->intermediate_size, a->hidden_size, &b->result->gemm_flops_per_s);
 }
 
@@ -207,7 +206,7 @@ static void count_bytes(bench *b)
     for (uint32_t i = 0; i < b->options->decode; i++)
         cache += model_cache_read_per_token(a, b->depth + i + 1);
     result->cache_bytes_per_token = b->options->decode ? cache / b->options->decode : 0;
-    result->weight_bytes_per_token = model_weights_read_per_token(a, b->model->weights.dtype);
+    result->weight_bytes_per_token = b->model->weights.sizes.bytes - b->model->weights.sizes.unread;
     if (result->read_bytes_per_s > 0)
         result->read_fraction = (double)(result->weight_bytes_per_token + result->cache_bytes_per_token) *
                                 result->decode_tokens.median / result->read_bytes_per_s;
@@ -249,11 +248,10 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
         goto done;
     }
     gen_config_init(&greedy);
-    const core_storage  storage = core_storage_of(model->weights.dtype);
     const gen_loop_size size = { .prompts = 1, .ids = limit, .limit = limit };
     fill_prompt(b.prompt, limit, model->architecture.vocab_size);
     if ((status = measure_first_token(&b)) != OCLM_OK ||
-        (status = dev_matmul_tune(model->device, &storage)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
+        (status = dev_matmul_tune(model->device, &model->weights.storage)) != OCLM_OK || (status = measure_read(&b)) != OCLM_OK ||
         (status = gen_loop_new(model, &greedy, &size, NULL, &b.loop)) != OCLM_OK ||
         (status = measure_prefill(&b)) != OCLM_OK || (status = measure_decode(&b)) != OCLM_OK ||
         (status = measure_read(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)

@@ -7,8 +7,7 @@
 
 oclm_status gen_tune_for(const model_model *model, uint64_t ids)
 {
-    const core_storage storage = core_storage_of(model->weights.dtype);
-    return ids >= TUNED_IDS ? dev_matmul_tune(model->device, &storage) : OCLM_OK;
+    return ids >= TUNED_IDS ? dev_matmul_tune(model->device, &model->weights.storage) : OCLM_OK;
 }
 
 uint32_t gen_prefill_rows(const gen_config *config, uint64_t ids, uint32_t least)

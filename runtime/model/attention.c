@@ -126,7 +126,7 @@ static void write_options(const dev_device *device, const model_attention_shape 
                           char options[MODEL_ATTENTION_OPTIONS])
 {
     options[0] = '\0';
-    add_option(options, "-DHEAD_DIM=%u -DGROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u", shape->head_dim, group_of(shape),
+    add_option(options, "-DHEAD_DIM=%u -DHEAD_GROUP=%u -DKV_HEADS=%u -DTILE_ROWS=%u -DBLOCK=%u -DWIDTH=%u", shape->head_dim, group_of(shape),
                shape->kv_heads, tile_rows, block, dev_get_traits(device)->vector_width);
     if (shape->quantized)
         add_option(options, " -DQUANTIZED=1");

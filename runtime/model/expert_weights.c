@@ -2,21 +2,8 @@
  * own on: gate and up with alternating panels, and down. In the checkpoint they are a tensor for each expert or one of three dimensions, gate
  * and up together or apart. */
 #include <math.h>
-#include <string.h>
 
 #include "model/loader.h"
-
-uint64_t model_expert_bytes(const model_architecture *a, model_role role, core_dtype dtype)
-{
-    const uint32_t width = a->experts.width, hidden = a->hidden_size;
-    switch (role) {
-    case MODEL_EXPERTS_GATE_UP: return dev_matrix_bytes(dtype, 2 * dev_padded(width), hidden);
-    case MODEL_EXPERTS_DOWN: return dev_matrix_bytes(dtype, hidden, width);
-    case MODEL_EXPERTS_GATE_UP_BIAS: return a->experts.bias ? 2 * model_vector_bytes(width) : 0;
-    case MODEL_EXPERTS_DOWN_BIAS: return a->experts.bias ? model_vector_bytes(hidden) : 0;
-    default: return 0;
-    }
-}
 
 /* Some rows of one expert's part of a role: every `step`-th from `from` on, `count` of them. */
 typedef struct rows_of {
@@ -25,60 +12,58 @@ typedef struct rows_of {
     uint32_t   first_row, panel_step; /* where they go: as dev_matrix_source */
 } rows_of;
 
-/* Every step-th column of a matrix [lines][columns], side by side: the device packs neighbours only. */
-static oclm_status gather(const dev_matrix_source *source, const rows_of *r, uint32_t columns, void **gathered)
-{
-    const size_t size = core_dtype_size(source->dtype), lines = source->columns;
-    *gathered = core_alloc_array(lines * r->count, size, "gates and ups that alternate in the checkpoint");
-    if (*gathered == NULL)
-        return OCLM_ERR_MEMORY;
-    for (size_t line = 0; line < lines; line++)
-        for (size_t i = 0; i < r->count; i++)
-            memcpy((char *)*gathered + (line * r->count + i) * size, (const char *)source->data + (line * columns + i * r->step) * size, size);
-    return OCLM_OK;
-}
-
 static oclm_status fill(model_loader *l, uint32_t layer, const rows_of *r, dev_matrix *matrix)
 {
     const model_role_shape shape = model_role_shape_of(l->binding->architecture, r->role, layer);
     const uint32_t         rows = shape.rows / shape.pieces; /* of this expert */
     const model_bound      first = model_bound_tensor(l->binding, r->role, layer);
-    const bool             alone = first.pieces > 1, transposed = first.transposed;
+    const bool             alone = first.pieces > 1;
     const ckpt_tensor     *tensor = alone ? model_bound_piece(l->binding, r->role, layer, r->expert).tensor : first.tensor;
-    const size_t           before = (alone ? 0 : (size_t)r->expert * rows * shape.columns) + (size_t)r->from * (transposed ? 1 : shape.columns);
-    void                  *gathered = NULL;
-    oclm_status            status = OCLM_OK;
-    dev_matrix_source      source = {
-        .data = (const char *)tensor->data + before * core_dtype_size(tensor->dtype), .dtype = tensor->dtype, .rows = r->count,
-        .columns = shape.columns, .row_stride = transposed ? rows : (uint64_t)r->step * shape.columns, .transposed = transposed,
-        .first_row = r->first_row, .panel_step = r->panel_step,
-    };
+    /* Transposed, each expert's part is a matrix of its own: what lies before it are elements, not rows. */
+    ckpt_tensor            own = *tensor;
+    const size_t           before = alone || !first.transposed ? 0 : (size_t)r->expert * rows * shape.columns;
+    const model_rows       all = { .tensor = &own, .transposed = first.transposed, .all_rows = rows, .columns = shape.columns,
+                                   .from = r->from + (alone || first.transposed ? 0 : r->expert * rows), .count = r->count, .step = r->step,
+                                   .first_row = r->first_row, .panel_step = r->panel_step };
+    own.data = (const char *)tensor->data + before * core_dtype_size(tensor->dtype);
     if (r->from == 0 && (alone || r->expert == 0))
         ckpt_will_need(l->binding->checkpoint, tensor);
-    if (transposed && r->step > 1) {
-        status = gather(&source, r, rows, &gathered);
-        source.data = gathered;
-        source.row_stride = r->count;
-    }
-    if (status == OCLM_OK)
-        status = dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
-    core_free(gathered);
+    const oclm_status status = model_fill_rows(l, &all, matrix);
     /* Its last rows are taken? */
     return status == OCLM_OK && r->from + (r->count - 1) * r->step + 1 == rows && (alone || r->expert + 1 == shape.pieces)
                ? model_loaded(l, tensor) : status;
+}
+
+/* A matrix of all experts' rows, in codes where all tensors of these roles are stored alike. */
+static oclm_status new_matrix(model_loader *l, uint32_t layer, const model_role *roles, size_t count, uint32_t rows, dev_matrix *matrix)
+{
+    const model_architecture *a = l->binding->architecture;
+    const model_bound         first = model_bound_tensor(l->binding, roles[0], layer);
+    const uint32_t            columns = model_role_shape_of(a, roles[0], layer).columns;
+    dev_matrix_run            run = { model_storage_of(l->storing, l->binding, roles[0], &first), rows };
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t pieces = model_bound_tensor(l->binding, roles[i], layer).pieces;
+        for (uint32_t piece = 0; piece < pieces; piece++) {
+            const model_bound  one = model_bound_piece(l->binding, roles[i], layer, piece);
+            const core_storage storage = model_storage_of(l->storing, l->binding, roles[i], &one);
+            if (!core_storage_equal(&storage, &run.storage))
+                run.storage = core_storage_of(l->storing->dtype);
+        }
+    }
+    return model_new_matrix(l, &run, 1, columns, (double)a->experts.routing.chosen / a->experts.routing.count, first.tensor->name, matrix);
 }
 
 static oclm_status load_up(model_loader *l, uint32_t layer, model_expert_weights *x)
 {
     const model_architecture *a = l->binding->architecture;
     const uint32_t    width = a->experts.width, all = 2 * (uint32_t)dev_padded(width), experts = a->experts.routing.count;
-    const ckpt_tensor *fused = model_bound_tensor(l->binding, MODEL_EXPERTS_GATE_UP, layer).tensor;
-    const ckpt_tensor *any = fused != NULL ? fused : model_bound_tensor(l->binding, MODEL_EXPERTS_GATE, layer).tensor;
-    const uint32_t    step = fused != NULL && a->experts.gate_up_interleaved ? 2 : 1, up = fused == NULL ? 0 : step == 2 ? 1 : width;
-    oclm_status       status = dev_matrix_new(l->device, l->dtype, experts * all, a->hidden_size, any->name, &x->up);
-    for (uint32_t e = 0; e < experts && status == OCLM_OK; e++) {
-        const rows_of gates = { fused ? MODEL_EXPERTS_GATE_UP : MODEL_EXPERTS_GATE, e, 0, width, step, e * all, 2 };
-        const rows_of ups = { fused ? MODEL_EXPERTS_GATE_UP : MODEL_EXPERTS_UP, e, up, width, step, e * all + DEV_PANEL, 2 };
+    const bool        fused = model_bound_tensor(l->binding, MODEL_EXPERTS_GATE_UP, layer).tensor != NULL;
+    const uint32_t    step = fused && a->experts.gate_up_interleaved ? 2 : 1, up = !fused ? 0 : step == 2 ? 1 : width;
+    const model_role  gate_role = fused ? MODEL_EXPERTS_GATE_UP : MODEL_EXPERTS_GATE, up_role = fused ? MODEL_EXPERTS_GATE_UP : MODEL_EXPERTS_UP;
+    oclm_status       status = new_matrix(l, layer, (const model_role[]){ gate_role, up_role }, 2, experts * all, &x->up);
+    for (uint32_t e = 0; e < experts && status == OCLM_OK && !l->sizing; e++) {
+        const rows_of gates = { gate_role, e, 0, width, step, e * all, 2 };
+        const rows_of ups = { up_role, e, up, width, step, e * all + DEV_PANEL, 2 };
         if ((status = fill(l, layer, &gates, &x->up)) == OCLM_OK)
             status = fill(l, layer, &ups, &x->up);
     }
@@ -88,11 +73,10 @@ static oclm_status load_up(model_loader *l, uint32_t layer, model_expert_weights
 static oclm_status load_down(model_loader *l, uint32_t layer, model_expert_weights *x)
 {
     const model_architecture *a = l->binding->architecture;
-    const uint32_t     hidden = a->hidden_size, experts = a->experts.routing.count;
-    const ckpt_tensor *any = model_bound_tensor(l->binding, MODEL_EXPERTS_DOWN, layer).tensor;
-    oclm_status        status = dev_matrix_new(l->device, l->dtype, experts * (uint32_t)dev_padded(hidden), a->experts.width, any->name, &x->down);
-    for (uint32_t e = 0; e < experts && status == OCLM_OK; e++) {
-        const rows_of all = { MODEL_EXPERTS_DOWN, e, 0, hidden, 1, e * (uint32_t)dev_padded(hidden), 1 };
+    const uint32_t hidden = a->hidden_size, padded = (uint32_t)dev_padded(hidden), experts = a->experts.routing.count;
+    oclm_status    status = new_matrix(l, layer, (const model_role[]){ MODEL_EXPERTS_DOWN }, 1, experts * padded, &x->down);
+    for (uint32_t e = 0; e < experts && status == OCLM_OK && !l->sizing; e++) {
+        const rows_of all = { MODEL_EXPERTS_DOWN, e, 0, hidden, 1, e * padded, 1 };
         status = fill(l, layer, &all, &x->down);
     }
     return status;
@@ -106,10 +90,10 @@ static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, u
     const bool         alternate = halves > 1 && l->binding->architecture->experts.gate_up_interleaved;
     const size_t       bytes = (size_t)experts * stride * sizeof(float), elements = (size_t)experts * halves * count;
     float             *values = core_alloc_zero((size_t)experts * stride, sizeof *values, tensor->name);
-    float             *raw = core_alloc_array(elements, sizeof *raw, tensor->name);
+    float             *raw = core_alloc_zero(elements, sizeof *raw, tensor->name);
     oclm_status        status = values != NULL && raw != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
-    if (status == OCLM_OK)
-        core_dtype_to_f32(tensor->dtype, tensor->data, raw, elements);
+    if (status == OCLM_OK && !l->sizing)
+        status = model_read_floats(tensor, 0, elements, raw);
     for (size_t n = 0; n < elements && status == OCLM_OK; n++) {
         const size_t e = n / (halves * count), at = n % (halves * count);
         const size_t half = alternate ? at % 2 : at / count, i = alternate ? at / 2 : at % count;
@@ -117,6 +101,7 @@ static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, u
     }
     if (status == OCLM_OK && (status = model_new_vector(l, tensor->name, values, bytes, buffer)) == OCLM_OK)
         status = model_loaded(l, tensor);
+    l->sizes.unread += bytes - bytes / experts * l->binding->architecture->experts.routing.chosen;
     core_free(values);
     core_free(raw);
     return status;

@@ -54,6 +54,12 @@ oclm_status model_fingerprint(const model_model *model, uint8_t digest[32])
     core_sha256_init(&sha);
     add_shapes(&sha, &model->architecture);
     add_u32(&sha, (uint32_t)w->dtype);
+    for (size_t i = 0; i < w->sizes.kind_count && !core_storage_is_float(&w->storage); i++) {
+        const core_storage *s = &w->sizes.kinds[i].storage;
+        const uint32_t      words[] = { s->code, s->bits, s->scale, s->minimum, s->table, s->group };
+        for (size_t j = 0; j < COUNT(words); j++)
+            add_u32(&sha, words[j]);
+    }
     status = add_weights(&sha, model, &w->embedding);
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
         if ((status = add_weights(&sha, model, &w->layers[i].qkv)) == OCLM_OK)

@@ -273,17 +273,18 @@ static oclm_status read_llama(const reader *r)
     return find(r, "attention.sliding_window") != NULL ? put_type(r, "mistral") : OCLM_OK;
 }
 
-/* What queries are divided by is the root of a head's size, but in the largest of each generation (46 and 62 layers), where it is that of
+/* What queries are divided by is, where no key tells, the root of a head's size, but in the largest of each generation (46 and 62 layers), where it is that of
  * what is left of the width for each head. */
 static oclm_status read_gemma(const reader *r)
 {
-    double hidden = 1.0, heads = 1.0, layers = 0.0, scalar;
+    double      hidden = 1.0, heads = 1.0, layers = 0.0, scale = 0.0;
     oclm_status status;
     if ((status = get_number(r, "embedding_length", &hidden)) != OCLM_OK || (status = get_number(r, "attention.head_count", &heads)) != OCLM_OK ||
-        (status = get_number(r, "block_count", &layers)) != OCLM_OK)
+        (status = get_number(r, "block_count", &layers)) != OCLM_OK || (status = get_number(r, "attention.scale", &scale)) != OCLM_OK)
         return status;
     const bool largest = layers == (strcmp(r->architecture->name, "gemma2") == 0 ? 46.0 : 62.0);
-    scalar = largest && heads > 0.0 ? hidden / heads : core_json_member(r->config, "head_dim")->valuedouble;
+    const double scalar = scale > 0.0 ? 1.0 / (scale * scale) : largest && heads > 0.0 ? hidden / heads
+                                                             : core_json_member(r->config, "head_dim")->valuedouble;
     if (strcmp(r->architecture->name, "gemma3") == 0 && find(r, "final_logit_softcapping") == NULL &&
         (status = put(r, "final_logit_softcapping", cJSON_CreateNull())) != OCLM_OK)
         return status;

@@ -3,11 +3,15 @@
 
 #include <string.h>
 
+#include "core/memory.h"
+
 typedef model_loader loader;
 typedef model_part   part;
 
 oclm_status model_loaded(loader *l, const ckpt_tensor *tensor)
 {
+    if (l->sizing)
+        return OCLM_OK;
     ckpt_release(l->binding->checkpoint, tensor);
     l->done += tensor->bytes;
     if (l->progress != NULL && !l->progress("loading weights", l->done, l->total, l->user))
@@ -32,34 +36,135 @@ static const char *name_of(const loader *l, model_role role, uint32_t layer)
     return model_bound_tensor(l->binding, role, layer).tensor->name;
 }
 
-static oclm_status fill(loader *l, dev_matrix *matrix, const part *p, uint32_t layer)
-{
-    const model_bound       bound = model_bound_tensor(l->binding, p->role, layer);
-    const model_role_shape  shape = model_role_shape_of(l->binding->architecture, p->role, layer);
-    const size_t            skip = (size_t)p->from * (bound.transposed ? 1 : shape.columns); /* elements before the first row */
-    const dev_matrix_source source = {
-        .data = (const char *)bound.tensor->data + skip * core_dtype_size(bound.tensor->dtype), .dtype = bound.tensor->dtype,
-        .rows = p->count, .columns = shape.columns, .row_stride = bound.transposed ? shape.rows : shape.columns,
-        .transposed = bound.transposed, .first_row = p->first_row, .panel_step = p->panel_step,
-    };
-    if (p->from == 0)
-        ckpt_will_need(l->binding->checkpoint, bound.tensor);
-    return dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
-}
-
 /* The last part of a tensor was taken? */
 static bool is_last_of_tensor(const part *parts, size_t count, size_t i) { return i + 1 == count || parts[i + 1].role != parts[i].role; }
 
-oclm_status model_load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
+/* ---- Matrices */
+
+static void count_kind(model_weight_sizes *sizes, const core_storage *storage, uint64_t weights)
 {
-    const uint32_t columns = model_role_shape_of(l->binding->architecture, parts[0].role, layer).columns;
-    oclm_status    status = dev_matrix_new(l->device, l->dtype, (uint32_t)rows, columns, name_of(l, parts[0].role, layer), matrix);
-    for (size_t i = 0; i < count && status == OCLM_OK; i++) {
-        status = fill(l, matrix, &parts[i], layer);
-        if (status == OCLM_OK && is_last_of_tensor(parts, count, i))
-            status = model_loaded(l, model_bound_tensor(l->binding, parts[i].role, layer).tensor);
+    size_t i = 0;
+    while (i < sizes->kind_count && !core_storage_equal(&sizes->kinds[i].storage, storage))
+        i++;
+    if (i == MODEL_STORAGES)
+        return;
+    if (i == sizes->kind_count)
+        sizes->kinds[sizes->kind_count++].storage = *storage;
+    sizes->kinds[i].weights += weights;
+}
+
+oclm_status model_new_matrix(loader *l, const dev_matrix_run *runs, size_t count, uint32_t columns, double share, const char *name,
+                             dev_matrix *matrix)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += dev_storage_bytes(&runs[i].storage, runs[i].rows, columns);
+        if (share > 0.0)
+            count_kind(&l->sizes, &runs[i].storage, (uint64_t)runs[i].rows * columns);
+    }
+    l->sizes.bytes += bytes;
+    l->sizes.unread += bytes - (uint64_t)((double)bytes * share + 0.5);
+    return l->sizing ? OCLM_OK : dev_matrix_new_stored(l->device, runs, count, columns, name, matrix);
+}
+
+static core_storage part_storage(const loader *l, model_role role, uint32_t layer)
+{
+    const model_bound bound = model_bound_tensor(l->binding, role, layer);
+    return model_storage_of(l->storing, l->binding, role, &bound);
+}
+
+/* Gives each panel that a part touches the part's storage: a run for each. False where parts differ and share panels, or alternate. */
+static bool mark_panels(const loader *l, const part *parts, size_t count, uint32_t layer, dev_matrix_run *panels)
+{
+    for (size_t i = 0; i < count; i++) {
+        const core_storage storage = part_storage(l, parts[i].role, layer);
+        if (parts[i].panel_step != 1)
+            return false;
+        for (uint32_t p = parts[i].first_row / DEV_PANEL; p <= (parts[i].first_row + parts[i].count - 1) / DEV_PANEL; p++) {
+            if (panels[p].rows > 0 && !core_storage_equal(&panels[p].storage, &storage))
+                return false;
+            panels[p] = (dev_matrix_run){ storage, DEV_PANEL };
+        }
+    }
+    return true;
+}
+
+/* How the parts lie together: all alike, each run of panels as its part is stored, or, where neither can be, as floats. `runs` has room for
+ * one each panel, zeroed. */
+static size_t plan_runs(const loader *l, const part *parts, size_t count, uint32_t layer, uint32_t rows, dev_matrix_run *runs)
+{
+    const size_t panels = (size_t)(dev_padded(rows) / DEV_PANEL);
+    core_storage first = part_storage(l, parts[0].role, layer);
+    bool         alike = true;
+    for (size_t i = 1; i < count && alike; i++) {
+        const core_storage other = parts[i].role == parts[i - 1].role ? first : part_storage(l, parts[i].role, layer);
+        alike = core_storage_equal(&first, &other);
+    }
+    if (!alike && mark_panels(l, parts, count, layer, runs)) {
+        for (size_t p = 1; p < panels; p++) {
+            if (runs[p].rows == 0) /* padding between parts */
+                runs[p] = (dev_matrix_run){ runs[p - 1].storage, DEV_PANEL };
+        }
+        runs[panels - 1].rows = rows - (uint32_t)(panels - 1) * DEV_PANEL;
+        return panels;
+    }
+    if (!alike)
+        first = core_storage_of(l->storing->dtype);
+    runs[0] = (dev_matrix_run){ first, rows };
+    return 1;
+}
+
+/* Parts that follow one another of one tensor: those from `i` on. The tensor may be quantised while they are read. */
+static oclm_status fill_tensor(loader *l, const part *parts, size_t count, size_t i, uint32_t layer, dev_matrix *matrix)
+{
+    const model_storing   *s = l->storing;
+    const model_bound      bound = model_bound_tensor(l->binding, parts[i].role, layer);
+    const model_role_shape shape = model_role_shape_of(l->binding->architecture, parts[i].role, layer);
+    const bool             quantize = model_is_to_quantize(s, l->binding, parts[i].role, bound.tensor);
+    ckpt_quantizer         q = { .absmax = NULL };
+    oclm_status            status = OCLM_OK;
+    ckpt_will_need(l->binding->checkpoint, bound.tensor);
+    if (quantize)
+        status = ckpt_quantizer_open(bound.tensor, bound.transposed, s->quantize, s->nested, s->dtype, &q);
+    for (size_t end = i; status == OCLM_OK; end++) {
+        const part      *p = &parts[end];
+        const model_rows rows = { .tensor = quantize ? &q.tensor : bound.tensor, .transposed = bound.transposed && !quantize,
+                                  .all_rows = shape.rows, .columns = shape.columns, .from = p->from, .count = p->count, .step = 1,
+                                  .first_row = p->first_row, .panel_step = p->panel_step };
+        status = model_fill_rows(l, &rows, matrix);
+        if (is_last_of_tensor(parts, count, end))
+            break;
+    }
+    ckpt_quantizer_close(&q);
+    return status == OCLM_OK ? model_loaded(l, bound.tensor) : status;
+}
+
+/* A token's pass reads `share` of it. */
+static oclm_status load_shared(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, double share, dev_matrix *matrix)
+{
+    const uint32_t  columns = model_role_shape_of(l->binding->architecture, parts[0].role, layer).columns;
+    const char     *name = name_of(l, parts[0].role, layer);
+    dev_matrix_run *runs = core_alloc_zero((size_t)(dev_padded(rows) / DEV_PANEL), sizeof *runs, "the runs of a matrix");
+    if (runs == NULL)
+        return OCLM_ERR_MEMORY;
+    const size_t run_count = plan_runs(l, parts, count, layer, (uint32_t)rows, runs);
+    oclm_status  status = model_new_matrix(l, runs, run_count, columns, share, name, matrix);
+    core_free(runs);
+    for (size_t i = 0; i < count && status == OCLM_OK && !l->sizing; i++) {
+        if (i == 0 || parts[i].role != parts[i - 1].role)
+            status = fill_tensor(l, parts, count, i, layer, matrix);
     }
     return status;
+}
+
+oclm_status model_load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
+{
+    return load_shared(l, parts, count, layer, rows, 1.0, matrix);
+}
+
+oclm_status model_load_table(loader *l, const part *p, dev_matrix *matrix)
+{
+    return load_shared(l, p, 1, 0, p->count, 0.0, matrix);
 }
 
 oclm_status model_load_matrix(loader *l, model_role role, uint32_t layer, dev_matrix *matrix)
@@ -75,9 +180,11 @@ oclm_status model_read_elements(loader *l, const part *p, uint32_t layer, bool i
     for (uint32_t piece = 0; piece < pieces && status == OCLM_OK; piece++) {
         const ckpt_tensor *tensor = model_bound_piece(l->binding, p->role, layer, piece).tensor;
         const size_t       count = p->count / pieces;
-        core_dtype_to_f32(tensor->dtype, (const char *)tensor->data + p->from * core_dtype_size(tensor->dtype), into + piece * count,
-                          count);
-        if (is_last)
+        if (l->sizing)
+            memset(into + piece * count, 0, count * sizeof *into);
+        else
+            status = model_read_floats(tensor, p->from, count, into + piece * count);
+        if (status == OCLM_OK && is_last)
             status = model_loaded(l, tensor);
     }
     return status;
@@ -95,6 +202,9 @@ static void spread(const float *from, const part *p, float *into)
 
 oclm_status model_new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
 {
+    l->sizes.bytes += bytes;
+    if (l->sizing)
+        return OCLM_OK;
     const oclm_status status = dev_buffer_new(l->device, bytes, name, buffer);
     return status == OCLM_OK ? dev_buffer_write(dev_queue(l->device), buffer, 0, values, bytes) : status;
 }

@@ -1,5 +1,7 @@
 /* loader.h: what the files that bring weights to the device share: loader.c has most of it. Inside weights.c, weight_sizes.c,
- * expert_weights.c and mixer_weights.c. */
+ * rows.c, expert_weights.c and mixer_weights.c.
+ *
+ * What weights take is counted by the same functions that load them (`sizing`): nothing is then read or made. */
 #ifndef OCLM_MODEL_LOADER_H
 #define OCLM_MODEL_LOADER_H
 
@@ -8,10 +10,12 @@
 typedef struct model_loader {
     dev_device             *device;
     const model_binding    *binding;
-    core_dtype              dtype;
+    const model_storing    *storing;
+    bool                    sizing;
     oclm_progress_callback  progress;
     void                   *user;
     uint64_t                done, total; /* bytes of the checkpoint */
+    model_weight_sizes      sizes;       /* of what was loaded so far */
 } model_loader;
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */
@@ -27,8 +31,25 @@ typedef struct model_part {
 model_part  model_whole(const model_loader *loader, model_role role, uint32_t layer);
 model_part  model_bias_of(model_part part);
 
+/* Rows of a tensor, every step-th from `from` on, and where they go: as dev_matrix_source. */
+typedef struct model_rows {
+    const ckpt_tensor *tensor;
+    bool               transposed;
+    uint32_t           all_rows; /* of the tensor, or this expert's part of it, where it is transposed */
+    uint32_t           columns, from, count, step, first_row, panel_step;
+} model_rows;
+
+/* To a matrix (rows.c). */
+oclm_status model_fill_rows(model_loader *loader, const model_rows *rows, dev_matrix *matrix);
+/* Elements of a tensor in float32, whatever way it is stored (rows.c). */
+oclm_status model_read_floats(const ckpt_tensor *tensor, size_t from, size_t count, float *into);
+/* Makes a matrix, or counts what it takes; a token's pass reads `share` of it. */
+oclm_status model_new_matrix(model_loader *loader, const dev_matrix_run *runs, size_t count, uint32_t columns, double share, const char *name,
+                             dev_matrix *matrix);
 /* A matrix of several parts; those of a tensor come one after another. */
 oclm_status model_load_parts(model_loader *loader, const model_part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix);
+/* The same of one part, of a table from which a token's pass takes single rows. */
+oclm_status model_load_table(model_loader *loader, const model_part *part, dev_matrix *matrix);
 /* A role's matrix of one tensor, or vector in float32; nothing where the layer has none. */
 oclm_status model_load_matrix(model_loader *loader, model_role role, uint32_t layer, dev_matrix *matrix);
 oclm_status model_load_vector(model_loader *loader, model_role role, uint32_t layer, dev_buffer *buffer);
@@ -49,20 +70,17 @@ oclm_status model_read_elements(model_loader *loader, const model_part *part, ui
 
 /* What so many float32 take, rounded up to whole panels. */
 static inline uint64_t model_vector_bytes(uint64_t count) { return dev_padded(count) * sizeof(float); }
-/* Rows of the matrix of a layer's up product, gates included (weight_sizes.c). */
-uint64_t    model_up_rows(const model_architecture *architecture, uint32_t layer);
-/* OCLM_ERR_DEVICE_MEMORY where the weights do not fit: needed, available, and which dtype would (weight_sizes.c). */
-oclm_status model_weights_check_budget(dev_device *device, const model_binding *binding, core_dtype dtype);
+/* OCLM_ERR_DEVICE_MEMORY where the weights do not fit: needed, available, and which way of storing them would (weight_sizes.c). */
+oclm_status model_weights_check_budget(dev_device *device, const model_binding *binding, const model_storing *storing);
+/* All weights by a loader that is set up; `weights` has its table of layers (weights.c). */
+oclm_status model_load_all(model_loader *loader, model_weights *weights);
 
 /* Everything of a layer's experts but the shared one (expert_weights.c). */
 oclm_status model_load_experts(model_loader *loader, uint32_t layer, model_expert_weights *experts);
-/* What one expert takes of a role that all have: MODEL_EXPERTS_*. Gate and up lie in MODEL_EXPERTS_GATE_UP, whatever the checkpoint does. */
-uint64_t    model_expert_bytes(const model_architecture *architecture, model_role role, core_dtype dtype);
 void        model_experts_free(dev_device *device, model_expert_weights *experts);
 
-/* Everything of a layer without attention but its norm (mixer_weights.c), and what a role of it takes. */
+/* Everything of a layer without attention but its norm (mixer_weights.c). */
 oclm_status model_load_mixer(model_loader *loader, uint32_t index, model_layer *layer);
-uint64_t    model_mixer_bytes(const model_architecture *architecture, model_role role, uint32_t layer, core_dtype dtype);
 void        model_mixer_free(dev_device *device, model_mixer_weights *mixer);
 
 #endif

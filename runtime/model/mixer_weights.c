@@ -42,11 +42,13 @@ static oclm_status load_delta_in(model_loader *l, uint32_t i, model_layer *layer
 static oclm_status read_all(model_loader *l, model_role role, uint32_t layer, float **values)
 {
     const ckpt_tensor *tensor = model_bound_tensor(l->binding, role, layer).tensor;
-    *values = core_alloc_array((size_t)tensor->elements, sizeof **values, tensor->name);
+    *values = core_alloc_zero((size_t)tensor->elements, sizeof **values, tensor->name);
     if (*values == NULL)
         return OCLM_ERR_MEMORY;
-    core_dtype_to_f32(tensor->dtype, tensor->data, *values, (size_t)tensor->elements);
-    return model_loaded(l, tensor);
+    if (l->sizing)
+        return OCLM_OK;
+    const oclm_status status = model_read_floats(tensor, 0, (size_t)tensor->elements, *values);
+    return status == OCLM_OK ? model_loaded(l, tensor) : status;
 }
 
 static oclm_status load_conv(model_loader *l, uint32_t layer, dev_buffer *buffer)
@@ -98,18 +100,6 @@ oclm_status model_load_mixer(model_loader *l, uint32_t i, model_layer *layer)
         (status = model_load_matrix(l, MODEL_MIX_OUT, i, &layer->output)) != OCLM_OK)
         return status;
     return model_load_vector(l, MODEL_MIX_OUT_BIAS, i, &layer->output_bias);
-}
-
-uint64_t model_mixer_bytes(const model_architecture *a, model_role role, uint32_t layer, core_dtype dtype)
-{
-    const model_role_shape shape = model_role_shape_of(a, role, layer);
-    switch (role) {
-    case MODEL_MIX_QKVZ: case MODEL_MIX_BA: case MODEL_MIX_QKV: case MODEL_MIX_Z: case MODEL_MIX_B: case MODEL_MIX_A: return 0; /* in MODEL_MIX_IN */
-    case MODEL_CONV: return (uint64_t)shape.rows * shape.columns * sizeof(float);
-    case MODEL_DELTA_A_LOG: return shape.rows * sizeof(float);
-    case MODEL_MIX_IN: case MODEL_MIX_OUT: return shape.rows > 0 ? dev_matrix_bytes(dtype, shape.rows, shape.columns) : 0;
-    default: return model_vector_bytes(shape.rows);
-    }
 }
 
 void model_mixer_free(dev_device *device, model_mixer_weights *mixer)

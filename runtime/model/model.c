@@ -1,6 +1,7 @@
 /* model.c: loads a folder: config.json, then the checkpoint's headers, then the weights onto the device. */
 #include "model/forward.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -78,41 +79,68 @@ static void describe_cache(const model_architecture *a, oclm_model_info *info)
     info->kv_quantized_bytes_per_token = (model_cache_bytes(a, &page) - fixed) / MODEL_PAGE;
 }
 
-/* All but what a device would add. */
+/* The weight_* members: as `storing` says, and in every other way. */
+static oclm_status describe_weights(const model_binding *b, const model_storing *storing, oclm_model_info *info)
+{
+    const bool quantized = model_quantized_tensor(b) != NULL;
+    const struct { model_storing storing; uint64_t *bytes; bool none; } ways[] = {
+        { { .dtype = CORE_F32, .all_floats = true }, &info->weight_bytes_float32, false },
+        { { .dtype = CORE_F16, .all_floats = true }, &info->weight_bytes_float16, false },
+        { { .dtype = CORE_BF16, .all_floats = true }, &info->weight_bytes_bfloat16, false },
+        { { .dtype = storing->dtype, .quantize = CKPT_QUANTIZE_INT8 }, &info->weight_bytes_8bit, quantized },
+        { { .dtype = storing->dtype, .quantize = CKPT_QUANTIZE_NF4 }, &info->weight_bytes_4bit, quantized },
+        { *storing, &info->weight_bytes, false }, /* the last: its storage is what counts */
+    };
+    model_weight_sizes sizes = { 0 };
+    oclm_status        status = OCLM_OK;
+    char               name[sizeof info->weight_storage];
+    for (size_t i = 0; i < COUNT(ways) && status == OCLM_OK; i++) {
+        if (!ways[i].none && (status = model_weights_measure(b, &ways[i].storing, &sizes)) == OCLM_OK)
+            *ways[i].bytes = sizes.bytes;
+    }
+    const core_storage main = model_main_storage(&sizes);
+    (void)snprintf(info->weight_storage, sizeof info->weight_storage, "%s", core_storage_name(&main, name));
+    return status;
+}
+
+/* All but those, and what a device would add. */
 static void describe(const model_architecture *a, bool tied, uint64_t parameters, core_dtype dtype, core_dtype checkpoint_dtype,
                      oclm_model_info *info)
 {
-    const size_t struct_size = info->struct_size;
-    *info = (oclm_model_info){
-        .struct_size = struct_size,
-        .model_type = a->model_type,
-        .dtype = core_dtype_public(dtype),
-        .checkpoint_dtype = core_dtype_public(checkpoint_dtype),
-        .parameters = parameters,
-        .weight_bytes = model_weights_bytes(a, tied, dtype),
-        .weight_bytes_float32 = model_weights_bytes(a, tied, CORE_F32),
-        .weight_bytes_float16 = model_weights_bytes(a, tied, CORE_F16),
-        .weight_bytes_bfloat16 = model_weights_bytes(a, tied, CORE_BF16),
-        .vocab_size = a->vocab_size,
-        .hidden_size = a->hidden_size,
-        .intermediate_size = a->intermediate_size,
-        .num_hidden_layers = a->layers,
-        .num_attention_heads = a->heads,
-        .num_key_value_heads = a->kv_heads,
-        .head_dim = a->head_dim,
-        .max_position_embeddings = a->max_position_embeddings,
-        .tie_word_embeddings = tied,
-        .rope_type = a->position == MODEL_POSITION_ROPE ? model_rope_type_name(a->ropes[0].type) : NULL,
-    };
+    info->model_type = a->model_type;
+    info->dtype = core_dtype_public(dtype);
+    info->checkpoint_dtype = core_dtype_public(checkpoint_dtype);
+    info->parameters = parameters;
+    info->vocab_size = a->vocab_size;
+    info->hidden_size = a->hidden_size;
+    info->intermediate_size = a->intermediate_size;
+    info->num_hidden_layers = a->layers;
+    info->num_attention_heads = a->heads;
+    info->num_key_value_heads = a->kv_heads;
+    info->head_dim = a->head_dim;
+    info->max_position_embeddings = a->max_position_embeddings;
+    info->tie_word_embeddings = tied;
+    info->rope_type = a->position == MODEL_POSITION_ROPE ? model_rope_type_name(a->ropes[0].type) : NULL;
     describe_cache(a, info);
 }
 
-oclm_status model_inspect(const char *folder, const char *variant, oclm_dtype dtype, oclm_model_info *info)
+/* How the caller wants the weights, of this folder. */
+static model_storing storing_of(const opened *o, const model_load_options *options)
+{
+    return (model_storing){ .dtype = storage_of(o, options->dtype), .quantize = options->quantize, .nested = options->nested,
+                            .skip = options->skip, .skip_count = options->skip_count };
+}
+
+oclm_status model_inspect(const char *folder, const model_load_options *options, oclm_model_info *info)
 {
     opened      o;
-    oclm_status status = open_folder(folder, variant, &o);
+    oclm_status status = open_folder(folder, options->variant, &o);
     if (status == OCLM_OK) {
-        describe(&o.architecture, o.binding.tied, o.binding.parameters, storage_of(&o, dtype), main_dtype(o.checkpoint), info);
+        const model_storing storing = storing_of(&o, options);
+        *info = (oclm_model_info){ .struct_size = info->struct_size };
+        if ((status = model_storing_check(&storing, &o.binding)) == OCLM_OK)
+            status = describe_weights(&o.binding, &storing, info);
+        describe(&o.architecture, o.binding.tied, o.binding.parameters, storing.dtype, main_dtype(o.checkpoint), info);
         info->model_type = o.family->model_type; /* outlives this call */
     }
     ckpt_close(o.checkpoint);
@@ -127,8 +155,9 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
     if (status == OCLM_OK) {
         model->architecture = o.architecture;
         model->checkpoint_dtype = main_dtype(o.checkpoint);
-        status = model_weights_load(model->device, &o.binding, storage_of(&o, options->dtype), options->progress,
-                                    options->progress_user, &model->weights);
+        const model_storing storing = storing_of(&o, options);
+        if ((status = describe_weights(&o.binding, &storing, &model->sizes)) == OCLM_OK)
+            status = model_weights_load(model->device, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
     }
     if (status == OCLM_OK)
         core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
@@ -171,6 +200,9 @@ void model_get_info(const model_model *model, oclm_model_info *info)
 {
     const oclm_device_info *device = &dev_get_traits(model->device)->info;
     const bool              tied = model->weights.head.part_count == 0;
+    const size_t            struct_size = info->struct_size;
+    *info = model->sizes;
+    info->struct_size = struct_size;
     describe(&model->architecture, tied, model->weights.parameters, model->weights.dtype, model->checkpoint_dtype, info);
     info->device_name = device->name;
     info->device_index = device->index;

@@ -91,6 +91,13 @@ static oclm_status load_latent(loader *l, uint32_t i, model_layer *layer)
     return model_load_matrix(l, MODEL_KV_B, i, &layer->latent_kv);
 }
 
+/* Rows of the matrix of a layer's up product, gates included. */
+static uint64_t up_rows(const model_architecture *a, uint32_t layer)
+{
+    const uint32_t inner = model_inner_width(a, layer);
+    return a->mlp_gated ? 2 * dev_padded(inner) : inner;
+}
+
 static oclm_status load_up(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
@@ -99,7 +106,7 @@ static oclm_status load_up(loader *l, uint32_t i, model_layer *layer)
     part           plain[] = { model_whole(l, MODEL_UP, i) };
     part           gated[] = { { fused ? MODEL_GATE_UP : MODEL_GATE, 0, inner, 0, 2 },
                                { fused ? MODEL_GATE_UP : MODEL_UP, fused ? inner : 0, inner, DEV_PANEL, 2 } };
-    return model_load_fused(l, a->mlp_gated ? gated : plain, a->mlp_gated ? COUNT(gated) : COUNT(plain), i, model_up_rows(a, i), a->mlp_bias, &layer->up,
+    return model_load_fused(l, a->mlp_gated ? gated : plain, a->mlp_gated ? COUNT(gated) : COUNT(plain), i, up_rows(a, i), a->mlp_bias, &layer->up,
                       &layer->up_bias);
 }
 
@@ -200,7 +207,8 @@ static oclm_status load_inputs(loader *l, model_weights *w)
     oclm_status               status = parts != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++)
         parts[i] = (part){ MODEL_INPUT_IN, i * size, size, i * padded, 1 };
-    if (status == OCLM_OK && (status = model_load_matrix(l, MODEL_INPUT_EMBEDDING, 0, &w->input_embedding)) == OCLM_OK &&
+    const part table = model_whole(l, MODEL_INPUT_EMBEDDING, 0);
+    if (status == OCLM_OK && (status = model_load_table(l, &table, &w->input_embedding)) == OCLM_OK &&
         (status = model_load_parts(l, parts, a->layers, 0, (uint64_t)a->layers * padded, &w->input_in)) == OCLM_OK)
         status = model_load_scaled_norm(l, &norm, MODEL_INPUT_IN_NORM, (float)sqrt(0.5), 0, &w->input_in_norm);
     core_free(parts);
@@ -210,12 +218,14 @@ static oclm_status load_inputs(loader *l, model_weights *w)
 static oclm_status load_embedding(loader *l, model_weights *w)
 {
     const model_architecture *a = l->binding->architecture;
+    const part  table = model_whole(l, MODEL_EMBEDDING, 0);
     const part  positions = { MODEL_POSITIONS, a->position_offset, a->max_position_embeddings, 0, 1 };
     oclm_status status;
-    if ((status = model_load_matrix(l, MODEL_EMBEDDING, 0, &w->embedding)) != OCLM_OK ||
+    if ((status = l->binding->tied ? model_load_parts(l, &table, 1, 0, table.count, &w->embedding)
+                                    : model_load_table(l, &table, &w->embedding)) != OCLM_OK ||
         (model_has_projections(a) && (status = model_load_matrix(l, MODEL_PROJECT_IN, 0, &w->project_in)) != OCLM_OK) ||
         (a->position == MODEL_POSITION_LEARNED &&
-         (status = model_load_parts(l, &positions, 1, 0, positions.count, &w->positions)) != OCLM_OK) ||
+         (status = model_load_table(l, &positions, &w->positions)) != OCLM_OK) ||
         (a->layer_input.size > 0 && (status = load_inputs(l, w)) != OCLM_OK))
         return status;
     return model_load_norm(l, &a->norm, MODEL_EMBEDDING_NORM, true, 0, &w->embedding_norm);
@@ -232,7 +242,7 @@ static oclm_status load_head(loader *l, model_weights *w)
     return model_load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias);
 }
 
-static oclm_status load_all(loader *l, model_weights *w)
+oclm_status model_load_all(loader *l, model_weights *w)
 {
     oclm_status status = load_embedding(l, w);
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
@@ -244,22 +254,26 @@ static oclm_status load_all(loader *l, model_weights *w)
     return status == OCLM_OK ? load_head(l, w) : status;
 }
 
-oclm_status model_weights_load(dev_device *device, const model_binding *binding, core_dtype dtype, oclm_progress_callback progress,
+oclm_status model_weights_load(dev_device *device, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
                                void *user, model_weights *weights)
 {
-    loader      l = { .device = device, .binding = binding, .dtype = dtype, .progress = progress, .user = user };
+    loader      l = { .device = device, .binding = binding, .storing = storing, .progress = progress, .user = user };
     oclm_status status;
     memset(weights, 0, sizeof *weights);
-    if ((status = model_weights_check_budget(device, binding, dtype)) != OCLM_OK)
+    if ((status = model_storing_check(storing, binding)) != OCLM_OK ||
+        (status = model_weights_check_budget(device, binding, storing)) != OCLM_OK)
         return status;
     l.total = binding->bytes;
-    weights->dtype = dtype;
+    weights->dtype = storing->dtype;
     weights->parameters = binding->parameters;
     weights->layers = core_alloc_zero(binding->architecture->layers, sizeof *weights->layers, "the table of layers");
     if (weights->layers == NULL)
         return OCLM_ERR_MEMORY;
     weights->layer_count = binding->architecture->layers;
-    if ((status = load_all(&l, weights)) != OCLM_OK)
+    status = model_load_all(&l, weights);
+    weights->sizes = l.sizes;
+    weights->storage = model_main_storage(&l.sizes);
+    if (status != OCLM_OK)
         model_weights_free(device, weights);
     return status;
 }

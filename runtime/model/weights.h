@@ -2,7 +2,7 @@
 #ifndef OCLM_MODEL_WEIGHTS_H
 #define OCLM_MODEL_WEIGHTS_H
 
-#include "model/binding.h"
+#include "model/storing.h"
 
 /* Of a layer with experts; each begins with a panel of its own. */
 typedef struct model_expert_weights {
@@ -51,8 +51,20 @@ typedef struct model_layer {
     float      scalar;     /* 1 where there is none */
 } model_layer;
 
+#define MODEL_STORAGES 16u
+
+/* What weights take, and how they are stored. */
+typedef struct model_weight_sizes {
+    uint64_t bytes;  /* on the device, matrices' padding and float32 vectors included */
+    uint64_t unread; /* of them, those that a decoded token does not read: tables of rows, experts that it does not choose */
+    struct { core_storage storage; uint64_t weights; } kinds[MODEL_STORAGES]; /* of matrices, with how many weights */
+    size_t   kind_count;
+} model_weight_sizes;
+
 typedef struct model_weights {
-    core_dtype   dtype;
+    core_dtype   dtype;   /* of what is not in codes */
+    core_storage storage; /* of most weights of matrices, but for the embedding's */
+    model_weight_sizes sizes;
     dev_matrix   embedding; /* [vocab][hidden], or [vocab][embedding_size] between projections */
     dev_matrix   positions; /* [positions][hidden] of a learned table */
     dev_matrix   project_in, project_out; /* [hidden][embedding_size], [embedding_size][hidden] */
@@ -68,15 +80,15 @@ typedef struct model_weights {
     uint64_t     parameters;
 } model_weights;
 
-/* Bytes on the device in a storage type, matrices' padding and float32 vectors included. */
-uint64_t    model_weights_bytes(const model_architecture *architecture, bool tied, core_dtype dtype);
+/* What the weights of a binding would take, to the byte, without reading or making any. OCLM_ERR_MEMORY. */
+oclm_status model_weights_measure(const model_binding *binding, const model_storing *storing, model_weight_sizes *sizes);
+/* How most of them are stored. */
+core_storage model_main_storage(const model_weight_sizes *sizes);
 /* Loads all that model_bind() found: one tensor at a time, each released from resident memory once it is on the device.
  * Before the first allocation the whole is compared with the device's budget: OCLM_ERR_DEVICE_MEMORY says needed,
- * available, and which dtype would fit. */
-oclm_status model_weights_load(dev_device *device, const model_binding *binding, core_dtype dtype, oclm_progress_callback progress,
+ * available, and which way of storing them would fit. Errors of model_storing_check(). */
+oclm_status model_weights_load(dev_device *device, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
                                void *user, model_weights *weights);
 void        model_weights_free(dev_device *device, model_weights *weights);
-/* Bytes that one decoded token reads of the weights: everything but the embedding and position tables, plus the head. */
-uint64_t    model_weights_read_per_token(const model_architecture *architecture, core_dtype dtype);
 
 #endif

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/map.h"
+#include "core/platform.h"
 #include "tokenizer/byte_vocab.h"
 #include "tokenizer/pipeline.h"
 
@@ -80,4 +82,104 @@ oclm_status tok_gguf_pre_add(const tok_gguf_pre *pre, tok_tokenizer *tokenizer, 
                                pre->digits ? "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": true}"
                                            : "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}",
                                origin);
+}
+
+/* ---- The other way: the name of what a tokenizer.json says */
+
+typedef struct cutting {
+    const char *patterns[3]; /* of Splits, in order; they live as the tree */
+    size_t      count;
+    bool        digits;
+} cutting;
+
+static void find_cutting(const cJSON *step, cutting *found)
+{
+    const cJSON *type = core_json_member(step, "type"), *each;
+    if (!cJSON_IsString(type))
+        return;
+    if (strcmp(type->valuestring, "Digits") == 0)
+        found->digits = true;
+    if (strcmp(type->valuestring, "Split") == 0) {
+        const cJSON *pattern = core_json_member(core_json_member(step, "pattern"), "Regex");
+        if (found->count < COUNT(found->patterns))
+            found->patterns[found->count] = cJSON_IsString(pattern) ? pattern->valuestring : "";
+        found->count++;
+    }
+    cJSON_ArrayForEach(each, core_json_member(step, "pretokenizers"))
+        find_cutting(each, found);
+}
+
+static bool cuts_so(const tok_gguf_pre *rule, const cutting *found)
+{
+    size_t count = 0;
+    while (count < COUNT(rule->patterns) && rule->patterns[count] != NULL)
+        count++;
+    if (rule == &rules[0] && found->count == 0 && !found->digits)
+        return true; /* ByteLevel's own pattern is GPT-2's */
+    if (rule->digits != found->digits || count != found->count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rule->patterns[i], found->patterns[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The first name of a rule: "qwen2" of " qwen2 ". */
+static oclm_status first_name(const tok_gguf_pre *rule, core_text *name)
+{
+    const char *begin = rule == &rules[0] ? "gpt-2 " : rule->names + 1;
+    return core_text_add(name, begin, (size_t)(strchr(begin, ' ') - begin));
+}
+
+static oclm_status read_section(core_json_reader *reader, const char *key, size_t length, void *user)
+{
+    core_json_kind kind;
+    oclm_status    status;
+    if (!core_is_word(key, length, "pre_tokenizer"))
+        return core_json_skip(reader);
+    if ((status = core_json_peek(reader, &kind)) != OCLM_OK) /* moves to the value */
+        return status;
+    const char *begin = reader->p;
+    cJSON     **tree = user;
+    cJSON_Delete(*tree);
+    *tree = NULL;
+    return (status = core_json_skip(reader)) != OCLM_OK ? status : core_json_parse(begin, (size_t)(reader->p - begin), reader->origin, tree);
+}
+
+static oclm_status read_cutting(const char *path, cJSON **tree)
+{
+    core_map         map = CORE_MAP_INIT;
+    core_json_reader reader;
+    oclm_status      status = core_map_open(&map, path);
+    if (status != OCLM_OK)
+        return status;
+    core_json_reader_init(&reader, (const char *)map.data, map.size, path);
+    status = core_json_read_object(&reader, read_section, tree);
+    core_json_reader_deinit(&reader);
+    core_map_close(&map);
+    return status;
+}
+
+oclm_status tok_gguf_pre_name(const char *folder, core_text *name)
+{
+    core_text   path = CORE_TEXT_INIT;
+    cJSON      *tree = NULL;
+    cutting     found = { { NULL, NULL, NULL }, 0, false };
+    oclm_status status = core_path_join(&path, folder, "tokenizer.json");
+    if (status == OCLM_OK && core_path_is_file(path.data))
+        status = read_cutting(path.data, &tree);
+    if (status == OCLM_OK) {
+        const tok_gguf_pre *rule = NULL;
+        find_cutting(tree, &found);
+        for (size_t i = 0; i < COUNT(rules) && rule == NULL; i++)
+            rule = cuts_so(&rules[i], &found) ? &rules[i] : NULL;
+        if (rule == NULL)
+            core_log(OCLM_LOG_WARNING, "%s: how it cuts text has no name in GGUF files that oclm knows: \"default\" is written, with which other "
+                     "programs may cut otherwise", path.data);
+        status = rule != NULL ? first_name(rule, name) : core_text_add_string(name, "default");
+    }
+    cJSON_Delete(tree);
+    core_text_free(&path);
+    return status;
 }

@@ -18,5 +18,7 @@ typedef struct tok_gguf_pre {
 oclm_status tok_gguf_pre_find(const core_gguf *file, const tok_gguf_pre **pre);
 /* Adds its normaliser and its pre-tokenizers. */
 oclm_status tok_gguf_pre_add(const tok_gguf_pre *pre, tok_tokenizer *tokenizer, const char *origin);
+/* The name for how the tokenizer.json of a folder cuts text; "gpt-2" where there is none, "default", with a warning, for a way that has no name. */
+oclm_status tok_gguf_pre_name(const char *folder, core_text *name);
 
 #endif

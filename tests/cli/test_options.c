@@ -56,6 +56,8 @@ static void every_option_fills_its_member(void **state)
     assert_string_equal(args.device, "0:1");
     assert_int_equal(args.dtype, OCLM_DTYPE_BFLOAT16);
     assert_true(args.no_special_tokens);
+    assert_true(parse("generate", (const char *const[]){ "M", "--gguf-file", "m.Q4_K_M.gguf", NULL }, &args));
+    assert_string_equal(args.gguf_file, "m.Q4_K_M.gguf");
     assert_true(parse("generate", (const char *const[]){ "M", "--matmul", "builtin", "--input-ids", "-", "--json", NULL }, &args));
     assert_int_equal(args.matmul, OCLM_MATMUL_BUILTIN);
     assert_string_equal(args.input_ids, "-");

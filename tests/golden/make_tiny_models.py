@@ -111,7 +111,7 @@ def lively(model, seed):
     for name, weight in sorted(model.state_dict().items()):
         if "norm" in name or ".ln_" in name:
             value = normal(weight.shape, 0.3) + (1.0 if name.endswith("weight") else 0.0)
-        elif name.endswith("bias"):
+        elif name.endswith("bias") or weight.dim() == 1:
             value = normal(weight.shape, 0.3)
         elif "wte" in name or "embed_tokens" in name:
             value = normal(weight.shape, 0.25 if model.config.tie_word_embeddings else 0.7)     # tied and larger, a token would follow itself

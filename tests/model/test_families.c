@@ -1,6 +1,7 @@
 /* test_families.c: a tiny model of a family (golden/families, made with transformers; weights from a seed), on every device, against float64:
  * logits within 3 times torch float32's own error, greedy ids, and the same bits however a prompt is cut, what runs beside it and how a layer is launched.
- * usage: model_test_families FOLDER    the name of a folder of golden/families; ctest runs each as families/FOLDER */
+ * usage: model_test_families FOLDER [FILE]    the name of a folder of golden/families; ctest runs each as families/FOLDER. With a FILE it is that
+ *                                             which is loaded: the same model as a GGUF file (golden/gguf), run as gguf/FOLDER */
 #include <math.h>
 
 #include "model/models.h"
@@ -14,6 +15,7 @@ typedef struct family_model {
     const char  *name;
     const cJSON *golden;
     folder       files;
+    const char  *path;   /* what is loaded: the folder, or a file */
     double       largest;
 } family_model;
 
@@ -137,7 +139,7 @@ static void check_prompt(run *r, model_state *stepping, const cJSON *prompt)
 
 static void check_device(const place *where, void *user)
 {
-    model_model *model = models_load(tested.files.path, where, OCLM_DTYPE_AUTO);
+    model_model *model = models_load(tested.path, where, OCLM_DTYPE_AUTO);
     model_state *state = models_state(model, 1, MAX_PROMPT, MAX_PROMPT), *stepping = models_state(model, 1, MAX_PROMPT, MAX_PROMPT);
     run          runs[TOGETHER];
     uint32_t     count = 0;
@@ -170,13 +172,14 @@ static void the_model_agrees_with_float64(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(the_model_agrees_with_float64) };
-    tested.name = count == 2 ? arguments[1] : "llama";
+    tested.name = count >= 2 ? arguments[1] : "llama";
     cJSON *golden = seeded_read(tested.name, "golden.json"), *config = seeded_read(tested.name, "config.json");
     char  *text = cJSON_PrintUnformatted(config);
     if (golden == NULL || text == NULL)
         return 1;
     tested.golden = golden;
     seeded_folder(&tested.files, text, golden);
+    tested.path = count == 3 ? arguments[2] : tested.files.path;
     const int failures = cmocka_run_group_tests_name(tested.name, tests, NULL, NULL);
     folder_free(&tested.files);
     cJSON_free(text);

@@ -25,7 +25,7 @@ static void info_on_device(const place *where, void *user)
     oclm_model_info before = { .struct_size = sizeof before }, after = { .struct_size = sizeof after };
     (void)user;
     folder_new_llama(&f, CORE_BF16);
-    assert_ok(model_inspect(f.path, NULL, OCLM_DTYPE_FLOAT16, &before));
+    assert_ok(model_inspect(f.path, &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT16 }, &before));
     assert_string_equal(before.model_type, "llama");
     assert_int_equal(before.dtype, OCLM_DTYPE_FLOAT16);
     assert_int_equal(before.checkpoint_dtype, OCLM_DTYPE_BFLOAT16);
@@ -69,7 +69,7 @@ static void windows_are_told_of(void **state)
     char *text = cJSON_PrintUnformatted(config);
     assert_non_null(text);
     seeded_folder(&f, text, golden);
-    assert_ok(model_inspect(f.path, NULL, OCLM_DTYPE_AUTO, &info));
+    assert_ok(model_inspect(f.path, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &info));
     assert_int_equal(info.max_position_embeddings, 4000);
     assert_int_equal(info.kv_bytes_per_token, 6 * info.kv_whole_bytes_per_token);
     assert_int_equal(info.kv_window_bytes, 5 * info.kv_whole_bytes_per_token * 32 * ((7 + MODEL_CHUNK_ROWS + 62) / 32));
@@ -89,7 +89,7 @@ static void gpt2_has_no_rope_type(void **state)
 {
     oclm_model_info info = { .struct_size = sizeof info };
     (void)state;
-    assert_ok(model_inspect(OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", NULL, OCLM_DTYPE_AUTO, &info));
+    assert_ok(model_inspect(OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &info));
     assert_null(info.rope_type);
     assert_true(info.tie_word_embeddings);
 }
@@ -115,7 +115,7 @@ static void auto_means_config_then_checkpoint(void **state)
         folder_new(&f, config);
         folder_add_llama(&f, dtypes[i].in_file, NULL);
         folder_finish(&f);
-        assert_ok(model_inspect(f.path, NULL, dtypes[i].wish, &info));
+        assert_ok(model_inspect(f.path, &(model_load_options){ .dtype = dtypes[i].wish }, &info));
         if (info.dtype != dtypes[i].want)
             fail_msg("config \"%s\", file %s, wish %d: %d, want %d", dtypes[i].in_config, core_dtype_name(dtypes[i].in_file),
                      (int)dtypes[i].wish, (int)info.dtype, (int)dtypes[i].want);

@@ -36,8 +36,8 @@ static void sizes_on_device(const place *where, void *user)
         assert_ok(model_load(llama.path, device, &(model_load_options){ .dtype = dtypes[i].wish }, &model));
         assert_int_equal(model->weights.dtype, dtypes[i].stored);
         assert_int_equal(model->weights.parameters, FOLDER_LLAMA_PARAMETERS);
-        assert_int_equal(dev_memory_used(device) - before,
-                         model_weights_bytes(&model->architecture, false, dtypes[i].stored) + dev_matrix_staging_bytes(device));
+        assert_int_equal(dev_memory_used(device) - before, model->sizes.weight_bytes + dev_matrix_staging_bytes(device));
+        assert_int_equal(model->weights.sizes.bytes, model->sizes.weight_bytes);
         model_free(model);
     }
 }
@@ -232,8 +232,11 @@ static void odd_on_device(const place *where, void *user)
         if (model_bind(&family, &a, checkpoint, &binding) != OCLM_OK)
             fail_msg("%s: %s", odd->label, oclm_last_error());
         assert_int_equal(binding.parameters * sizeof(float), f.data.length);
-        assert_ok(model_weights_load(device, &binding, CORE_F32, NULL, NULL, &weights));
-        assert_int_equal(dev_memory_used(device) - before, model_weights_bytes(&a, false, CORE_F32) + dev_matrix_staging_bytes(device));
+        const model_storing storing = { .dtype = CORE_F32 };
+        model_weight_sizes  sizes;
+        assert_ok(model_weights_measure(&binding, &storing, &sizes));
+        assert_ok(model_weights_load(device, &binding, &storing, NULL, NULL, &weights));
+        assert_int_equal(dev_memory_used(device) - before, sizes.bytes + dev_matrix_staging_bytes(device));
         check_fused(device, odd, &weights.layers[0]);
         check_vectors(device, &weights);
         model_weights_free(device, &weights);
@@ -253,15 +256,13 @@ static void tensors_fused_in_any_way_and_vectors_in_pieces_are_put_in_order(void
 
 static void budgets_on_device(const place *where, void *user)
 {
-    const model_family *family;
-    model_architecture  a;
-    oclm_dtype          dtype;
-    model_model        *model = NULL;
+    oclm_model_info info = { .struct_size = sizeof info };
+    model_model    *model = NULL;
     (void)user;
-    assert_ok(model_config_read(llama.path, &family, &a, &dtype));
+    assert_ok(model_inspect(llama.path, &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &info));
     dev_device *device = models_open(where, 0);
     const uint64_t staging = dev_matrix_staging_bytes(device);
-    const uint64_t full = model_weights_bytes(&a, false, CORE_F32) + staging, half = model_weights_bytes(&a, false, CORE_F16) + staging;
+    const uint64_t full = info.weight_bytes + staging, half = info.weight_bytes_float16 + staging;
     dev_close(device);
     assert_true(half < full);
     assert_status(model_load(llama.path, models_open(where, full - 1),
@@ -271,6 +272,9 @@ static void budgets_on_device(const place *where, void *user)
     assert_non_null(strstr(oclm_last_error(), "as float16"));
     assert_status(model_load(llama.path, models_open(where, half - 1),
                              &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
+                  OCLM_ERR_DEVICE_MEMORY);
+    assert_non_null(strstr(oclm_last_error(), "load_in_8bit"));
+    assert_status(model_load(llama.path, models_open(where, staging + 1000), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
                   OCLM_ERR_DEVICE_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "more memory"));
     assert_ok(
@@ -364,11 +368,21 @@ static void a_tied_head_is_read_once_and_the_embedding_not(void **state)
     const model_family *family;
     model_architecture  a;
     oclm_dtype          dtype;
+    ckpt_checkpoint    *checkpoint = NULL;
+    model_binding       binding;
+    model_weight_sizes  apart, tied;
+    const model_storing storing = { .dtype = CORE_F32 };
     (void)state;
     assert_ok(model_config_read(llama.path, &family, &a, &dtype));
-    const uint64_t read = model_weights_read_per_token(&a, CORE_F32);
-    assert_int_equal(model_weights_bytes(&a, false, CORE_F32) - read, dev_matrix_bytes(CORE_F32, 70, 36)); /* the embedding */
-    assert_int_equal(model_weights_bytes(&a, true, CORE_F32), read);
+    assert_ok(ckpt_open(llama.path, NULL, &checkpoint));
+    assert_ok(model_bind(family, &a, checkpoint, &binding));
+    assert_ok(model_weights_measure(&binding, &storing, &apart));
+    binding.tied = true;
+    assert_ok(model_weights_measure(&binding, &storing, &tied));
+    ckpt_close(checkpoint);
+    assert_int_equal(apart.unread, dev_matrix_bytes(CORE_F32, 70, 36)); /* the embedding */
+    assert_int_equal(tied.unread, 0);
+    assert_int_equal(tied.bytes, apart.bytes - apart.unread);
 }
 
 int main(void)

@@ -1,0 +1,166 @@
+/* rows.c: rows of a tensor to a matrix on the device. Plain numbers go as they lie in the file. What is quantised is read in slabs of a few
+ * MiB, as codes where the matrix holds codes and as values where it holds floats: there is never a float copy of a model. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "model/loader.h"
+
+#define SLAB_ELEMENTS (1u << 20)
+
+/* Every step-th column of a matrix [columns][all_rows], side by side: the device packs neighbours only. */
+static oclm_status gather(const model_rows *r, const char *data, void **gathered)
+{
+    const size_t size = core_dtype_size(r->tensor->dtype), lines = r->columns;
+    *gathered = core_alloc_array(lines * r->count, size, "gates and ups that alternate in the checkpoint");
+    if (*gathered == NULL)
+        return OCLM_ERR_MEMORY;
+    for (size_t line = 0; line < lines; line++)
+        for (size_t i = 0; i < r->count; i++)
+            memcpy((char *)*gathered + (line * r->count + i) * size, data + (line * r->all_rows + i * r->step) * size, size);
+    return OCLM_OK;
+}
+
+static oclm_status fill_plain(model_loader *l, const model_rows *r, dev_matrix *matrix)
+{
+    const size_t      before = r->transposed ? r->from : (size_t)r->from * r->columns;
+    const char       *data = (const char *)r->tensor->data + before * core_dtype_size(r->tensor->dtype);
+    void             *gathered = NULL;
+    oclm_status       status = OCLM_OK;
+    dev_matrix_source source = {
+        .data = data, .dtype = r->tensor->dtype, .rows = r->count, .columns = r->columns,
+        .row_stride = r->transposed ? r->all_rows : (uint64_t)r->step * r->columns, .transposed = r->transposed,
+        .first_row = r->first_row, .panel_step = r->panel_step,
+    };
+    if (r->transposed && r->step > 1) {
+        status = gather(r, data, &gathered);
+        source.data = gathered;
+        source.row_stride = r->count;
+    }
+    if (status == OCLM_OK)
+        status = dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
+    core_free(gathered);
+    return status;
+}
+
+/* ---- Quantised ones */
+
+/* Memory for a slab: `rows` of the tensor, every step-th of which counts. */
+typedef struct slab {
+    const ckpt_quantized *quantized;
+    uint32_t              rows, columns, step;
+    core_codes            codes;  /* with read */
+    float                *values; /* where the matrix holds floats */
+} slab;
+
+static void keep_each(void *all, size_t row_bytes, size_t count, size_t step)
+{
+    for (size_t i = 1; i < count && all != NULL && step > 1; i++)
+        memmove((char *)all + i * row_bytes, (char *)all + i * step * row_bytes, row_bytes);
+}
+
+static void keep_codes(const slab *s, size_t count)
+{
+    const core_storage *storage = &s->quantized->storage;
+    const size_t        groups = (size_t)core_storage_groups(storage, s->columns), super = (size_t)core_storage_super_groups(s->columns);
+    keep_each(s->codes.codes, s->columns, count, s->step);
+    keep_each(s->codes.scales, groups * core_scale_size((core_scale)storage->scale), count, s->step);
+    keep_each(s->codes.minima, groups * core_scale_size((core_scale)storage->minimum), count, s->step);
+    keep_each(s->codes.super_scales, super * sizeof(uint16_t), count, s->step);
+    keep_each(s->codes.super_minima, super * sizeof(uint16_t), count, s->step);
+}
+
+/* `count` rows that count, from the tensor's row `first` on; the last one's neighbours need not be there. */
+static oclm_status read_slab(const slab *s, const ckpt_tensor *tensor, uint64_t first, uint32_t count)
+{
+    const uint64_t rows = (uint64_t)(count - 1) * s->step + 1;
+    oclm_status    status;
+    if (s->quantized->read == NULL) {
+        if ((status = s->quantized->read_values(tensor, first, rows, s->values)) == OCLM_OK)
+            keep_each(s->values, s->columns * sizeof(float), count, s->step);
+        return status;
+    }
+    if ((status = s->quantized->read(tensor, first, rows, &s->codes)) != OCLM_OK)
+        return status;
+    keep_codes(s, count);
+    if (s->values != NULL)
+        core_codes_values(&s->quantized->storage, &s->codes, count, s->columns, s->values);
+    return OCLM_OK;
+}
+
+static oclm_status send_slab(model_loader *l, const slab *s, uint32_t count, uint32_t first_row, uint32_t panel_step, dev_matrix *matrix)
+{
+    const dev_matrix_source floats = { .data = s->values, .dtype = CORE_F32, .rows = count, .columns = s->columns, .first_row = first_row,
+                                       .panel_step = panel_step };
+    const dev_codes_source  codes = { .codes = &s->codes, .rows = count, .columns = s->columns, .first_row = first_row,
+                                      .panel_step = panel_step };
+    return s->values != NULL ? dev_matrix_fill(l->device, dev_queue(l->device), matrix, &floats)
+                             : dev_matrix_fill_codes(l->device, dev_queue(l->device), matrix, &codes);
+}
+
+static bool holds_floats(const dev_matrix *matrix, uint32_t row)
+{
+    for (uint32_t i = 1; i < matrix->part_count; i++) {
+        if (row / DEV_PANEL < matrix->parts[i].first_panel)
+            return core_storage_is_float(&matrix->parts[i - 1].storage);
+    }
+    return core_storage_is_float(&matrix->parts[matrix->part_count - 1].storage);
+}
+
+static oclm_status fill_quantized(model_loader *l, const model_rows *r, dev_matrix *matrix)
+{
+    const uint32_t fitting = SLAB_ELEMENTS / r->columns / r->step / DEV_PANEL * DEV_PANEL, most = fitting > DEV_PANEL ? fitting : DEV_PANEL;
+    slab           s = { .quantized = r->tensor->quantized, .columns = r->columns, .step = r->step };
+    oclm_status    status = OCLM_OK;
+    s.rows = (most < r->count ? most : r->count) * r->step;
+    if (holds_floats(matrix, r->first_row) &&
+        (s.values = core_alloc_array((size_t)s.rows * s.columns, sizeof *s.values, r->tensor->name)) == NULL)
+        return OCLM_ERR_MEMORY;
+    if (s.quantized->read != NULL)
+        status = core_codes_new(&s.quantized->storage, s.rows, s.columns, &s.codes);
+    for (uint32_t done = 0, count; done < r->count && status == OCLM_OK; done += count) {
+        /* The first slab ends with a panel, and so do all that follow. */
+        const uint32_t room = done == 0 ? most - r->first_row % DEV_PANEL : most;
+        count = r->count - done < room ? r->count - done : room;
+        status = read_slab(&s, r->tensor, r->from + (uint64_t)done * r->step, count);
+        if (status == OCLM_OK)
+            status = send_slab(l, &s, count, r->first_row + done * r->panel_step, r->panel_step, matrix);
+    }
+    core_codes_free(&s.codes);
+    core_free(s.values);
+    return status;
+}
+
+oclm_status model_fill_rows(model_loader *l, const model_rows *rows, dev_matrix *matrix)
+{
+    return rows->tensor->quantized != NULL ? fill_quantized(l, rows, matrix) : fill_plain(l, rows, matrix);
+}
+
+/* ---- To the host */
+
+/* Whole rows around the elements are read, and those asked for kept. */
+static oclm_status read_quantized(const ckpt_tensor *tensor, size_t from, size_t count, float *into)
+{
+    const ckpt_quantized *q = tensor->quantized;
+    const size_t columns = tensor->dims > 0 ? (size_t)tensor->shape[tensor->dims - 1] : 1;
+    const size_t first = from / columns, rows = (from + count + columns - 1) / columns - first;
+    core_codes   codes = { 0 };
+    float       *values = core_alloc_array(rows * columns, sizeof *values, tensor->name);
+    oclm_status  status = values == NULL ? OCLM_ERR_MEMORY : q->read != NULL ? core_codes_new(&q->storage, rows, columns, &codes) : OCLM_OK;
+    if (status == OCLM_OK)
+        status = q->read != NULL ? q->read(tensor, first, rows, &codes) : q->read_values(tensor, first, rows, values);
+    if (status == OCLM_OK && q->read != NULL)
+        core_codes_values(&q->storage, &codes, rows, columns, values);
+    if (status == OCLM_OK)
+        memcpy(into, values + (from - first * columns), count * sizeof *into);
+    core_codes_free(&codes);
+    core_free(values);
+    return status;
+}
+
+oclm_status model_read_floats(const ckpt_tensor *tensor, size_t from, size_t count, float *into)
+{
+    if (tensor->quantized != NULL)
+        return count > 0 ? read_quantized(tensor, from, count, into) : OCLM_OK;
+    core_dtype_to_f32(tensor->dtype, (const char *)tensor->data + from * core_dtype_size(tensor->dtype), into, count);
+    return OCLM_OK;
+}
