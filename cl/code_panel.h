@@ -47,7 +47,10 @@
 #define TABLE TABLE_NF4
 #endif
 
-#define SPAN        (GROUP == 0 || GROUP > 64 ? 64 : GROUP) // inputs whose products are summed before the scale comes in
+#define CODE_SPAN   (GROUP == 0 || GROUP > 64 ? 64 : GROUP) // inputs whose products are summed before the scale comes in
+#ifndef SPAN // attention has spans too (decode_layers.cl)
+#define SPAN CODE_SPAN
+#endif
 #define SUPER_GROUP 256
 
 #define LOW_BITS  (BITS == 8 ? 8 : BITS >= 4 ? 4 : 2)

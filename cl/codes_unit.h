@@ -218,7 +218,7 @@ static inline void add_span(vec *const total, const X_SPACE float *const *const 
         sum[i] = 0.0f;
 #if PREFETCH
 #pragma unroll
-    for (uint i = 0; i < SPAN * 4 * LOW_BITS; i += 64)
+    for (uint i = 0; i < CODE_SPAN * 4 * LOW_BITS; i += 64)
         PREFETCH_LINE(r.low + (size_t)first * (4 * LOW_BITS) + PREFETCH + i);
 #endif
     for (uint k = 0; k < count; k++) {
@@ -262,8 +262,8 @@ static inline void product(vec *const total, const X_SPACE float *const *const x
     for (uint i = 0; i < ROWS * VECTORS; i++)
         total[i] = 0.0f;
 #pragma unroll 1
-    for (uint k = 0; k < columns; k += SPAN) // the last span by the same code: that compiles in half the time
-        add_span(total, x, r, k, min((uint)SPAN, columns - k));
+    for (uint k = 0; k < columns; k += CODE_SPAN) // the last span by the same code: that compiles in half the time
+        add_span(total, x, r, k, min((uint)CODE_SPAN, columns - k));
 }
 
 #endif
