@@ -55,9 +55,13 @@ static inline stored_vec load_stored(const lane_weights w, const size_t away, co
     const __global stored *const low = w.low + away + k * (4 * LOW_BITS);
     stored_vec v;
     v.x = *(const __global uint *)low;
-    v.y = LOW_BITS == 8 && QUADS == 2 ? *(const __global uint *)(low + 16)
-          : HIGH_BITS                 ? *(const __global uint *)(w.high + away + k * (4 * HIGH_BITS))
-                                      : 0;
+    v.y = 0;
+    if (HIGH_BITS)
+        v.y = *(const __global uint *)(w.high + away + k * (4 * HIGH_BITS));
+#if QUADS == 2
+    else if (LOW_BITS == 8)
+        v.y = *(const __global uint *)(low + 16);
+#endif
     return v;
 }
 
