@@ -81,20 +81,18 @@ static inline void take_x(__local float *x, const __global float *const *rows, c
 }
 
 // sum += UNROLL columns from number `first` of x and w on, all of which are read before the first is used.
-static inline void add_columns(vec *sum, const __local float *x, const lane_weights *w, const uint first, const uint lane, const __local float *table)
+static inline void add_columns(vec *sum, const __local float *x, const lane_weights w, const size_t panel_size, const uint first, const uint lane,
+                               const __local float *table)
 {
     stored_vec column[GATES * UNROLL];
-    lane_weights from[GATES];
+    const lane_weights from = later(w, first);
     (void)lane; // of codes alone
     (void)table;
-#pragma unroll
-    for (uint g = 0; g < GATES; g++)
-        from[g] = later(w[g], first);
 #pragma unroll
     for (uint k = 0; k < UNROLL; k++)
 #pragma unroll
         for (uint g = 0; g < GATES; g++)
-            column[g * UNROLL + k] = load_stored(from[g], k);
+            column[g * UNROLL + k] = load_stored(from, g * panel_size, k);
 #pragma unroll
     for (uint k = 0; k < UNROLL; k += 4)
 #pragma unroll
@@ -112,19 +110,20 @@ static inline void add_columns(vec *sum, const __local float *x, const lane_weig
 }
 
 // The sum of a chunk of `count` inputs, from x and w on.
-static inline void add_chunk(vec *sum, const __local float *x, const lane_weights *w, const uint count, const uint lane, const __local float *table)
+static inline void add_chunk(vec *sum, const __local float *x, const lane_weights w, const size_t panel_size, const uint count, const uint lane,
+                             const __local float *table)
 {
     uint k = 0;
 #pragma unroll 1
     for (; k + UNROLL <= count; k += UNROLL)
-        add_columns(sum, x, w, k, lane, table);
+        add_columns(sum, x, w, panel_size, k, lane, table);
 #pragma unroll 1
     for (; k < count; k++)
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
 #pragma unroll
             for (uint g = 0; g < GATES; g++) {
-                const stored_vec b = load_stored(later(w[g], k), 0);
+                const stored_vec b = load_stored(later(w, k), g * panel_size, 0);
                 sum[g * ROWS + r] = MUL_ADD((vec)(x[r * X_ROW + k]), WIDEN(b, lane, table), sum[g * ROWS + r]);
             }
 }
@@ -132,30 +131,19 @@ static inline void add_chunk(vec *sum, const __local float *x, const lane_weight
 #if STORAGE == STORAGE_CODES
 #define NUMBERS (MINIMUM ? 2 : 1) // scales, and minima
 
-// A lane's scales and minima of its chunk.
-static inline void load_numbers(number4 *n, const __global stored *w, const uint columns, const uint k, const uint lane)
+// A lane's scales and minima of its chunk go to numbers[scale or minimum][gate][slice][output].
+static inline void take_numbers(__local float *numbers, const __global stored *w, const uint columns, const uint k, const uint slice, const uint lane)
 {
 #pragma unroll
     for (uint g = 0; g < GATES; g++)
 #pragma unroll
         for (uint q = 0; q < QUADS; q++) {
-            n[(g * QUADS + q) * NUMBERS] = LOAD_SCALE4(w + g * PANEL_SIZE(columns), columns, k, lane + 16 * q);
+            __local float *const to = numbers + (g * SLICES + slice) * PANEL + lane + 16 * q;
+            const __global stored *const of = w + g * PANEL_SIZE(columns);
+            *(__local float4 *)to = number4_value(LOAD_SCALE4(of, columns, k, lane + 16 * q), SCALE);
             if (MINIMUM)
-                n[(g * QUADS + q) * NUMBERS + NUMBERS - 1] = LOAD_MINIMUM4(w + g * PANEL_SIZE(columns), columns, k, lane + 16 * q);
+                *(__local float4 *)(to + GATES * SLICES * PANEL) = number4_value(LOAD_MINIMUM4(of, columns, k, lane + 16 * q), MINIMUM);
         }
-}
-
-// They go to numbers[scale or minimum][gate][slice][output].
-static inline void put_numbers(__local float *numbers, const number4 *n, const uint slice, const uint lane)
-{
-#pragma unroll
-    for (uint g = 0; g < GATES; g++)
-#pragma unroll
-        for (uint q = 0; q < QUADS; q++)
-#pragma unroll
-            for (uint i = 0; i < NUMBERS; i++)
-                *(__local float4 *)(numbers + ((i * GATES + g) * SLICES + slice) * PANEL + lane + 16 * q) =
-                    number4_value(n[(g * QUADS + q) * NUMBERS + i], i ? MINIMUM : SCALE);
 }
 
 #if MINIMUM
@@ -215,7 +203,6 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
     __local float shared[SHARED] __attribute__((aligned(32))); // x, and between its pieces the chunks' sums
 #if STORAGE == STORAGE_CODES
     __local float numbers[NUMBERS * GATES * SLICES * PANEL] __attribute__((aligned(16)));
-    number4 loaded[NUMBERS * GATES * QUADS];
 #else
     const __local float *const numbers = 0;
 #endif
@@ -233,7 +220,6 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
     const uint first_row = EXPERTS ? 0 : (uint)get_group_id(0) * ROWS, panel = (uint)get_group_id(1);
     const size_t panel_size = PANEL_SIZE(columns);
     const __global float *row[ROWS];
-    lane_weights from[GATES];
     float2 of[ROWS];
     float total[OWN * GATES];
 #if EXPERTS
@@ -266,9 +252,7 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
     for (uint i = 0; i < OWN * GATES; i++)
         total[i] = 0.0f;
     w += panel * GATES * panel_size;
-#pragma unroll
-    for (uint g = 0; g < GATES; g++)
-        from[g] = weights_of_lane(w + g * panel_size, columns, lane);
+    const lane_weights from = weights_of_lane(w, columns, lane);
 #if STORAGE == STORAGE_CODES && CODE == CODE_TABLE
     put_table(table);
 #endif
@@ -280,20 +264,12 @@ void matmul_lanes(__global float *restrict y, const ulong y_offset, const uint y
         for (uint i = 0; i < GATES * ROWS; i++)
             sum[i] = 0.0f;
 #if STORAGE == STORAGE_CODES
-        load_numbers(loaded, w, columns, begin + min(first, count - 1), lane);
+        take_numbers(numbers, w, columns, begin + min(first, count - 1), slice, lane);
 #endif
         take_x(shared, row, of, norm_w, norm_b, begin, count);
-#if STORAGE == STORAGE_CODES
-        put_numbers(numbers, loaded, slice, lane);
-#endif
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (first < count) {
-            lane_weights at[GATES];
-#pragma unroll
-            for (uint g = 0; g < GATES; g++)
-                at[g] = later(from[g], begin + first);
-            add_chunk(sum, shared + slice * STRIDE, at, min(count - first, (uint)CHUNK), lane, table);
-        }
+        if (first < count)
+            add_chunk(sum, shared + slice * STRIDE, later(from, begin + first), panel_size, min(count - first, (uint)CHUNK), lane, table);
 #if STORAGE == STORAGE_CODES && MINIMUM
         put_x_sums(x_sums, shared, count);
 #endif

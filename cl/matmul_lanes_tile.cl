@@ -132,7 +132,7 @@ static inline void fetch(load *l, const __global float *x, const lane_weights w,
         lane_weights at;
         at.low = w.low + l->w_at[j];
         at.high = w.high + l->high_at[j];
-        l->w[j] = load_stored(at, 0);
+        l->w[j] = load_stored(at, 0, 0);
 #else
         l->w[j] = *(const __global stored_vec *)((const __global char *)w + l->w_at[j]);
 #endif
@@ -158,8 +158,8 @@ static inline void put_numbers(const load *l, __local float *scales, __local flo
 }
 
 #if MINIMUM
-// A row's inputs into the eight sums of a span, by one lane for each row; what they join to when the span ends.
-static inline void add_x(float *p, __local float *x_sums, const __local float *xs, const bool begins, const bool ends)
+// A row's inputs into the eight sums of a span, by one lane for each row; and what they join to so far.
+static inline void add_x(float *p, __local float *x_sums, const __local float *xs, const bool begins)
 {
     const uint row = (uint)get_local_id(0);
     if (row < TILE_ROWS) {
@@ -169,8 +169,7 @@ static inline void add_x(float *p, __local float *x_sums, const __local float *x
 #pragma unroll
         for (uint k = 0; k < DEPTH; k++)
             p[k % 8] += xs[k * X_STEP + row];
-        if (ends)
-            x_sums[row] = join_of_span(p);
+        x_sums[row] = join_of_span(p);
     }
 }
 #endif
@@ -334,12 +333,11 @@ void matmul_lanes_tile(__global float *restrict y, const ulong y_offset, const u
             fetch_numbers(&l, w, columns, k + DEPTH);
 #endif
         }
-        multiply(sum, xs + own_row, ws + own_col);
 #if STORAGE == STORAGE_CODES && MINIMUM
-        add_x(p, x_sums, xs, k % CHUNK == 0, ends);
-        if (ends)
-            barrier(CLK_LOCAL_MEM_FENCE);
+        add_x(p, x_sums, xs, k % CHUNK == 0);
+        barrier(CLK_LOCAL_MEM_FENCE);
 #endif
+        multiply(sum, xs + own_row, ws + own_col);
         if (ends) {
 #if STORAGE == STORAGE_CODES
             scale_sums(total, sum, scales + own_col, minima + own_col, x_sums + own_row);

@@ -29,9 +29,11 @@
 #if BITS == 1
 #define BYTE_OF(r)  ((r) / 8)
 #define PLACE_OF(r) ((r) % 8)
+#define ROW_OF(i, q) (8 * (i) + (q)) // whose bits are the q-th of byte i
 #else
 #define BYTE_OF(r)  ((r) % PLANE)
 #define PLACE_OF(r) ((r) / PLANE * BITS)
+#define ROW_OF(i, q) ((i) + (q) * PLANE)
 #endif
 #define CODE_BITS(code) ((uint)(code) >> SHIFT & ((1u << BITS) - 1u))
 
@@ -60,6 +62,23 @@ static inline share share_of(const uint rows, const uint first_row, const uint p
     return s;
 }
 
+#if BLOCK % 16 == 0
+// BLOCK columns of a whole panel. A row is read once, and from end to end: rows may lie so far apart that few of them fit into a cache together.
+static inline void pack_block(__global uchar *restrict to, const __global uchar *restrict from, const uint count)
+{
+    for (uint i = 0; i < PLANE; i++)
+        for (uint k = 0; k < BLOCK; k += 16) {
+            uchar16 bits = 0;
+            uchar   one[16];
+            for (uint q = 0; q < 8 / BITS; q++)
+                bits |= (vload16(0, from + (ulong)ROW_OF(i, q) * count + k) >> (uchar)SHIFT & (uchar)((1u << BITS) - 1u)) << (uchar)(q * BITS);
+            vstore16(bits, 0, one);
+            for (uint j = 0; j < 16; j++)
+                to[(k + j) * PLANE + i] = one[j];
+        }
+}
+#endif
+
 __kernel void pack_plane(__global uchar *restrict to, const ulong panel_bytes, const ulong begin, const __global uchar *restrict from,
                          const ulong from_offset, const uint count, const uint rows, const uint first_row, const uint panel_step,
                          const int panel_shift)
@@ -68,12 +87,17 @@ __kernel void pack_plane(__global uchar *restrict to, const ulong panel_bytes, c
     const uint  first = (uint)get_global_id(0) * BLOCK, end = min(first + BLOCK, count);
     from += from_offset + (ulong)s.row * count;
     to += s.panel * panel_bytes + begin;
+#if BLOCK % 16 == 0
+    if (s.count == PANEL && end == first + BLOCK) {
+        pack_block(to + (ulong)first * PLANE, from + first, count);
+        return;
+    }
+#endif
     for (uint k = first; k < end && s.count == PANEL; k++)
         for (uint i = 0; i < PLANE; i++) {
             uint bits = 0;
             for (uint q = 0; q < 8 / BITS; q++) {
-                const uint r = BITS == 1 ? 8 * i + q : i + q * PLANE;
-                bits |= CODE_BITS(from[(ulong)r * count + k]) << q * BITS;
+                bits |= CODE_BITS(from[(ulong)ROW_OF(i, q) * count + k]) << q * BITS;
             }
             to[(ulong)k * PLANE + i] = (uchar)bits;
         }
@@ -93,7 +117,7 @@ __kernel void pack_numbers(__global uchar *restrict to, const ulong panel_bytes,
     const uint             first = (uint)get_global_id(0) * BLOCK, end = min(first + BLOCK, count);
     __global number *const region = (__global number *)(to + s.panel * panel_bytes + begin) + s.skip;
     from += from_offset + (ulong)s.row * count;
-    for (uint g = first; g < end; g++)
-        for (uint r = 0; r < s.count; r++)
+    for (uint r = 0; r < s.count; r++)
+        for (uint g = first; g < end; g++)
             region[(ulong)g * PANEL + r] = from[(ulong)r * count + g];
 }

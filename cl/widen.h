@@ -6,7 +6,7 @@
 //   later(w, count)    that many columns further on
 //   stored_vec         a column as it was loaded. What lies at a multiple of its size is one load that way, while a vload, which may
 //                      stand anywhere, is a load for each element on some GPUs
-//   load_stored(w, k)  column k from w on
+//   load_stored(w, away, k)  column k from w on, of the panel that lies so many elements further on
 //   WIDEN(v, lane, table)  that as floats
 //   put_vec(to, lane, v)   writes them where they belong among the 32 of a column in local memory
 //
@@ -72,7 +72,11 @@ static inline lane_weights weights_of_lane(const __global stored *panel, const u
 }
 
 static inline lane_weights later(const lane_weights w, const uint count) { return w + (size_t)count * 32; }
-static inline stored_vec load_stored(const lane_weights w, const uint k) { return *(const __global stored_vec *)(w + k * 32); }
+static inline stored_vec load_stored(const lane_weights w, const size_t away, const uint k)
+{
+    return *(const __global stored_vec *)(w + away + k * 32);
+}
+
 static inline void put_vec(__local float *to, const uint lane, const vec v) { *(__local vec *)(to + lane) = v; }
 
 #endif

@@ -19,13 +19,11 @@
 #define QUADS (VEC / 4)
 #define LANE_OUTPUT(number) ((number) * 4) // and with VEC 8 also 16 further on
 
-#define LOW_WORDS (LOW_BITS == 8 ? QUADS : 1) // of a lane
-
 DEFINE_WIDEN_HALF(4)
 
-typedef struct stored_vec {
-    uint low[LOW_WORDS], high;
-} stored_vec;
+// A word of the first plane, and one of the second; 8 bits, which have no second, and VEC 8: the words of both quads. No struct: in arrays
+// of structs Mesa 22.3's rusticl gets lost.
+typedef uint2 stored_vec;
 
 typedef struct lane_weights {
     const __global stored *low, *high;
@@ -43,20 +41,23 @@ static inline lane_weights weights_of_lane(const __global stored *panel, const u
     return w;
 }
 
-static inline lane_weights later(lane_weights w, const uint count)
+// Not by changing `w` in place: it is a copy, but Mesa 22.3's rusticl changes the caller's.
+static inline lane_weights later(const lane_weights w, const uint count)
 {
-    w.low += (size_t)count * (4 * LOW_BITS);
-    w.high += (size_t)count * (4 * HIGH_BITS);
-    return w;
+    lane_weights after;
+    after.low = w.low + (size_t)count * (4 * LOW_BITS);
+    after.high = w.high + (size_t)count * (4 * HIGH_BITS);
+    return after;
 }
 
-static inline stored_vec load_stored(const lane_weights w, const uint k)
+static inline stored_vec load_stored(const lane_weights w, const size_t away, const uint k)
 {
+    const __global stored *const low = w.low + away + k * (4 * LOW_BITS);
     stored_vec v;
-#pragma unroll
-    for (uint i = 0; i < LOW_WORDS; i++)
-        v.low[i] = *(const __global uint *)(w.low + k * (4 * LOW_BITS) + i * 16);
-    v.high = HIGH_BITS ? *(const __global uint *)(w.high + k * (4 * HIGH_BITS)) : 0;
+    v.x = *(const __global uint *)low;
+    v.y = LOW_BITS == 8 && QUADS == 2 ? *(const __global uint *)(low + 16)
+          : HIGH_BITS                 ? *(const __global uint *)(w.high + away + k * (4 * HIGH_BITS))
+                                      : 0;
     return v;
 }
 
@@ -93,9 +94,9 @@ static inline float4 widen_quad(const uint codes, const __local float *table)
 static inline vec widen_codes(const stored_vec v, const uint lane, const __local float *table)
 {
 #if QUADS == 2
-    return (vec)(widen_quad(quad_codes(v.low[0], v.high, lane), table), widen_quad(quad_codes(v.low[LOW_WORDS - 1], v.high, lane + 16), table));
+    return (vec)(widen_quad(quad_codes(v.x, v.y, lane), table), widen_quad(quad_codes(LOW_BITS == 8 ? v.y : v.x, v.y, lane + 16), table));
 #else
-    return widen_quad(quad_codes(v.low[0], v.high, lane), table);
+    return widen_quad(quad_codes(v.x, v.y, lane), table);
 #endif
 }
 #define WIDEN(v, lane, table) widen_codes(v, lane, table)
@@ -122,41 +123,33 @@ static inline void put_table(__local float *table)
 
 // ---- Scales and minima
 
-typedef struct number4 {
-    uint4   word; // float32
-    ushort4 half_word; // float16, or what bytes are multiplied by
-    uchar4  byte;
-} number4;
+// Bits of a float32 or float16, a byte, or a byte above the float16 that it is multiplied by. A plain vector: in arrays of structs of vectors
+// Mesa 22.3's rusticl gets lost.
+typedef uint4 number4;
 
-// `at`, `super_at`: where the regions begin. What a kind has no use for is not loaded.
+// `at`, `super_at`: where the regions begin.
 static inline number4 load_number4(const __global stored *panel, const uint k, const uint out, const uint kind, const uint at, const uint super_at)
 {
     const __global stored *const from = panel + at + (GROUP_OF(k) * 32 + out) * SCALE_BYTES(kind);
-    number4 n;
-    n.word = 0;
-    n.half_word = 0;
-    n.byte = 0;
     if (kind == SCALE_F32)
-        n.word = *(const __global uint4 *)from;
-    else if (kind == SCALE_F16)
-        n.half_word = *(const __global ushort4 *)from;
-    else
-        n.byte = *(const __global uchar4 *)from;
-    if (SCALE_HAS_LEVELS(kind))
-        n.half_word = *(const __global ushort4 *)(panel + super_at + (k / SUPER_GROUP * 32 + out) * 2);
-    return n;
+        return *(const __global uint4 *)from;
+    if (kind == SCALE_F16)
+        return convert_uint4(*(const __global ushort4 *)from);
+    const uint4 bytes = convert_uint4(*(const __global uchar4 *)from);
+    if (!SCALE_HAS_LEVELS(kind))
+        return bytes;
+    return bytes << 16 | convert_uint4(*(const __global ushort4 *)(panel + super_at + (k / SUPER_GROUP * 32 + out) * 2));
 }
 
 static inline float4 number4_value(const number4 n, const uint kind)
 {
-    const uint4 byte = convert_uint4(n.byte);
     if (kind == SCALE_F32)
-        return as_float4(n.word);
+        return as_float4(n);
     if (kind == SCALE_F16)
-        return widen_half4(n.half_word);
+        return widen_half4(convert_ushort4(n));
     if (kind == SCALE_E8M0)
-        return as_float4(byte == 0u ? (uint4)(0x00400000u) : byte << 23);
-    return (kind == SCALE_I8_F16 ? convert_float4(as_char4(n.byte)) : convert_float4(n.byte)) * widen_half4(n.half_word);
+        return as_float4(n == 0u ? (uint4)(0x00400000u) : n << 23);
+    return (kind == SCALE_I8_F16 ? convert_float4(as_int4(n << 8) >> 24) : convert_float4(n >> 16)) * widen_half4(convert_ushort4(n & 0xffffu));
 }
 
 #define LOAD_SCALE4(panel, columns, k, out)   load_number4(panel, k, out, SCALE, SCALES_AT(columns), SUPER_SCALES_AT(columns))

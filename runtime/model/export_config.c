@@ -148,9 +148,21 @@ static void put_gemma(config *c)
         put_u32(c, "attention.sliding_window", window);
 }
 
+/* The format has no word for the activation: programs take each architecture's own. */
+static oclm_status check_activation(const config *c, const model_export *plan)
+{
+    const cJSON *given = core_json_member(c->tree, "hidden_act");
+    if (plan->kind->norms_plus_one || !cJSON_IsString(given) || strcmp(given->valuestring, "silu") == 0)
+        return OCLM_OK;
+    return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"hidden_act\" is \"%s\"; in a GGUF file models of this kind have silu: quantise to nf4, fp4 or int8 instead",
+                     c->origin, given->valuestring);
+}
+
 static oclm_status put_llama(config *c, model_export *plan)
 {
     const uint32_t width = needed(c, "hidden_size"), heads = needed(c, "num_attention_heads");
+    if (c->status == OCLM_OK)
+        c->status = check_activation(c, plan);
     if (c->status != OCLM_OK)
         return c->status;
     const uint32_t head = whole(c, "head_dim", width / heads);

@@ -111,7 +111,7 @@ static void try_provider(dev_device *device, const dev_provider *provider, const
 static bool takes(const dev_device *device, size_t i, size_t storage)
 {
     const dev_provider *p = &dev_tile_providers[i];
-    const bool          in_turn = (i + storage) % (devices_is_slow(device) ? 11 : 6) == 0;
+    const bool          in_turn = (i + storage) % (devices_is_slow(device) ? 24 : 12) == 0;
     return p->most_rows == 1 && !devices_is_slow(device) ? (p->vec == 16) == (storage % 3 == 0) : in_turn;
 }
 

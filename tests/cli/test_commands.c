@@ -56,6 +56,7 @@ static const command_case for_people[] = {
     { "help of detokenize", "detokenize --help", 0, "--skip-special-tokens", NULL },
     { "help of devices", "devices -h", 0, "oclm devices: |--json", NULL },
     { "help of info", "info -h", 0, "--dtype auto|float32", NULL },
+    { "help of quantize", "quantize --help", 0, "oclm quantize MODEL OUT: |-t, --to nf4", NULL },
     { "help of bench", "bench --help", 0, "-p, --prompt N|-n, --new N|-r, --repetitions N", NULL },
 };
 

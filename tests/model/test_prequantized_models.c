@@ -13,7 +13,7 @@
 
 static const char *const names[] = {
     "llama-nf4", "gpt_oss-mxfp4", /* these two on slow devices as well */
-    "llama-fp4-40", "gpt2-nf4", "llama-int8", "llama-gptq", "llama-awq", "llama-compressed", "llama-fp8",
+    "llama-fp4-40", "gpt2-nf4", "llama-gptq", "llama-awq", "llama-compressed", "llama-fp8", "llama-int8",
 };
 #define NAMES_ON_SLOW_DEVICES 2
 
