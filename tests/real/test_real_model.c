@@ -1,6 +1,6 @@
 /* test_real_model.c: SmolLM2-135M-Instruct through the public API, against what transformers answers (golden/smollm2).
  *
- * $OCLM_REAL_MODELS is a folder that holds hf-float32 and hf-bfloat16 (tests/real/get_smollm2.sh makes them).
+ * $OCLM_REAL_MODELS is a folder that holds hf-float32 and hf-bfloat16 and the GGUF file they were made from (tests/real/get_smollm2.sh).
  * The golden answers are those of the float32 weights; the largest logit error may be twice that of torch's own float32. */
 #include <math.h>
 #include <setjmp.h>
@@ -174,6 +174,13 @@ static float *logits_of(const char *name, oclm_dtype dtype, const int32_t *ids, 
     return logits;
 }
 
+/* The file that those weights were made from, its blocks as they are. */
+static void the_gguf_file_itself_gives_the_reference_s_answers(void **state)
+{
+    (void)state;
+    check_model("SmolLM2-135M-Instruct.Q4_1.gguf", OCLM_DTYPE_AUTO, 2.0);
+}
+
 static void weights_are_the_same_numbers_in_every_storage_type_that_holds_them(void **state)
 {
     (void)state;
@@ -207,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_become_the_reference_s_ids),
         cmocka_unit_test(float32_weights_give_the_reference_s_answers),
+        cmocka_unit_test(the_gguf_file_itself_gives_the_reference_s_answers),
         cmocka_unit_test(weights_are_the_same_numbers_in_every_storage_type_that_holds_them),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
