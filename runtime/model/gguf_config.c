@@ -371,12 +371,13 @@ static oclm_status find_architecture(const core_gguf *file, const gguf_architect
     for (size_t i = 0; i < COUNT(architectures); i++) {
         if (strlen(architectures[i].name) == length && memcmp(architectures[i].name, name, length) == 0) {
             *found = &architectures[i];
+            core_text_free(&known);
             return OCLM_OK;
         }
         (void)core_text_printf(&known, "%s%s", i > 0 ? ", " : "", architectures[i].name);
     }
     status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not supported in GGUF files; supported are %s. The model's repository of "
-                       "safetensors files may be (oclm families lists the model types)", file->origin, length < 60 ? (int)length : 60, name,
+                       "safetensors files may be (oclm info --families lists the model types)", file->origin, length < 60 ? (int)length : 60, name,
                        known.data != NULL ? known.data : "");
     core_text_free(&known);
     return status;
