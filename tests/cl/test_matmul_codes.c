@@ -1,111 +1,9 @@
 /* Products by weights that are codes, by the kernels for cores that run vector code, on every device: of every code, scale and minimum, the bits
  * of the one order of summation (code_rows.h) whatever the shape of the tile, and right against the reference decoder's values in double. */
-#include "cl/code_rows.h"
-#include "device/device_internal.h"
-#include "device/provider.h"
+#include "cl/code_scene.h"
 
 /* Rows end within a tile and columns within a span, some by less than a vector. */
-static const struct {
-    uint32_t rows, n, k;
-} sizes[] = { { 1, 70, 1107 }, { 1, 33, 5 }, { 3, 40, 530 }, { 13, 64, 145 }, { 1, 64, 320 } };
-
-typedef struct scene {
-    const char         *label;
-    const core_storage *s;
-    uint32_t            rows, n, k, padded, outputs, y_stride;
-    bool                gated, adds;
-    float              *x, *bias, *before;
-    code_parts          parts;
-    dev_matrix          matrix;
-    dev_buffer          x_buffer, bias_buffer;
-} scene;
-
-/* Gated, added to what was there, with a bias: which of them, neighbours take in turns. */
-static scene make_scene(dev_device *device, size_t storage, size_t size)
-{
-    scene c = { .label = code_storages[storage].label, .s = &code_storages[storage].s, .rows = sizes[size].rows, .n = sizes[size].n,
-                .k = sizes[size].k, .gated = (storage + size) % 3 == 0, .adds = (storage + size) % 3 == 1 };
-    c.padded = (uint32_t)dev_padded(c.n);
-    c.outputs = c.padded;
-    if (c.gated)
-        c.n = c.padded *= 2;
-    c.y_stride = c.outputs + 5;
-    core_codes codes = new_codes(storage + 1, c.s, c.n, c.k);
-    c.x = new_numbers(storage + 100, (size_t)c.rows * c.k);
-    c.bias = new_numbers(storage + 200, c.padded);
-    c.before = new_numbers(storage + 300, (size_t)c.rows * c.outputs);
-    c.parts = new_code_parts(c.s, &codes, c.n, c.k);
-    c.matrix = new_code_matrix(device, c.s, &codes, c.n, c.k);
-    c.x_buffer = new_rows(device, c.x, c.rows, c.k, c.k + 3, 2);
-    c.bias_buffer = new_rows(device, c.bias, 1, c.padded, c.padded, 0);
-    core_codes_free(&codes);
-    return c;
-}
-
-static void free_scene(dev_device *device, scene *c)
-{
-    core_free(c->x);
-    core_free(c->bias);
-    core_free(c->before);
-    free_code_parts(&c->parts);
-    dev_matrix_free(device, &c->matrix);
-    dev_buffer_free(device, &c->x_buffer);
-    dev_buffer_free(device, &c->bias_buffer);
-}
-
-/* A row of W, 0 past the last, by one of x, and its bias. */
-static float want_sum(const scene *c, uint32_t r, uint32_t output, bool once)
-{
-    const float *x = c->x + (size_t)r * c->k;
-    double       error;
-    if (output >= c->n)
-        return c->bias[output];
-    const float  sum = multiply_codes(c->s, &c->parts, output, x, c->k, once);
-    const double exact = exact_product(&c->parts, output, x, c->k, &error);
-    if (!(fabs(sum - exact) <= error))
-        fail_msg("%s: row %u, output %u: %.9g, exactly %.9g within %.3g", c->label, r, output, (double)sum, exact, error);
-    return sum + c->bias[output];
-}
-
-/* All of y. Gated: relu of a panel times the next one; added: half of it. */
-static float *expect(const scene *c, bool once)
-{
-    float *y = core_alloc_array((size_t)c->rows * c->outputs, sizeof *y, "outputs");
-    assert_non_null(y);
-    for (uint32_t r = 0; r < c->rows; r++)
-        for (uint32_t i = 0; i < c->outputs; i++) {
-            const size_t   at = (size_t)r * c->outputs + i;
-            const uint32_t row = c->gated ? i / DEV_PANEL * 2 * DEV_PANEL + i % DEV_PANEL : i;
-            const float    sum = want_sum(c, r, row, once);
-            y[at] = c->gated ? (sum > 0 ? sum : 0) * want_sum(c, r, row + DEV_PANEL, once) : c->adds ? mul_add_as(once, 0.5f, sum, c->before[at]) : sum;
-        }
-    return y;
-}
-
-static void try_provider(dev_device *device, const dev_provider *provider, const scene *c, const float *want)
-{
-    dev_buffer       y = c->adds ? new_rows(device, c->before, c->rows, c->outputs, c->y_stride, 7)
-                                 : new_nan_buffer(device, 7 + (size_t)c->rows * c->y_stride);
-    dev_work        *work = NULL;
-    const dev_matmul m = { .weight = &c->matrix, .x = &c->x_buffer, .x_offset = 2, .x_stride = c->k + 3, .y = &y, .y_offset = 7,
-                           .y_stride = c->y_stride, .rows = c->rows, .bias = &c->bias_buffer, .add_scale = 0.5f,
-                           .epilogue = c->gated ? DEV_GATED : c->adds ? DEV_ADD : DEV_STORE,
-                           .activation = c->gated ? DEV_ACT_RELU : DEV_ACT_NONE, .siblings = { DEV_NORM_NONE, true, DEV_ACT_RELU } };
-    assert_ok(dev_work_new(device, &work));
-    if (provider->add(provider, work, &m) != OCLM_OK)
-        fail_msg("%s: %s: %s", c->label, provider->name, oclm_last_error());
-    run_work(device, work);
-    dev_work_free(work);
-    float *got = read_floats(device, &y);
-    for (size_t i = 0; i < y.bytes / sizeof *got; i++) {
-        const size_t r = i < 7 ? 0 : (i - 7) / c->y_stride, output = i < 7 ? c->outputs : (i - 7) % c->y_stride;
-        if (output >= c->outputs ? !isnan(got[i]) : got[i] != want[r * c->outputs + output])
-            fail_msg("%s: %s: %u x %u by %u rows, row %zu, output %zu: %.9g, want %.9g", c->label, provider->name, c->n, c->k, c->rows, r, output,
-                     (double)got[i], output < c->outputs ? (double)want[r * c->outputs + output] : (double)NAN);
-    }
-    core_free(got);
-    dev_buffer_free(device, &y);
-}
+static const code_size sizes[] = { { 1, 70, 1107 }, { 1, 33, 5 }, { 3, 40, 530 }, { 13, 64, 145 }, { 1, 64, 320 } };
 
 /* Compiling takes most of the time: each storage has one of the two tiles of one row, and some have one of the others. */
 static bool takes(const dev_device *device, size_t i, size_t storage)
@@ -115,6 +13,12 @@ static bool takes(const dev_device *device, size_t i, size_t storage)
     return p->most_rows == 1 && !devices_is_slow(device) ? (p->vec == 16) == (storage % 3 == 0) : in_turn;
 }
 
+/* Gated, added to what was there: which of them, neighbours take in turns. */
+static code_epilogue epilogue_of(size_t storage, size_t size)
+{
+    return (code_epilogue){ .gated = (storage + size) % 3 == 0, .adds = (storage + size) % 3 == 1, .biased = true };
+}
+
 static void try_all(dev_device *device, void *user)
 {
     double     seconds;
@@ -122,19 +26,19 @@ static void try_all(dev_device *device, void *user)
     (void)user;
     for (size_t storage = 0; storage < COUNT(code_storages); storage++)
         for (size_t size = 0; size < COUNT(sizes); size++) {
-            float *want = NULL;
-            scene  c = { 0 };
+            float     *want = NULL;
+            code_scene c = { 0 };
             for (size_t i = 0; i < dev_tile_provider_count; i++) {
                 if (!takes(device, i, storage))
                     continue;
                 if (!want) {
-                    c = make_scene(device, storage, size);
-                    want = expect(&c, once);
+                    c = new_code_scene(device, storage, &sizes[size], epilogue_of(storage, size));
+                    want = code_scene_expect(&c, once);
                 }
-                try_provider(device, &dev_tile_providers[i], &c, want);
+                code_scene_try(device, &dev_tile_providers[i], &c, want);
             }
             if (want)
-                free_scene(device, &c);
+                free_code_scene(device, &c);
             core_free(want);
         }
 }

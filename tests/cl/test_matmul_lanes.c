@@ -1,7 +1,7 @@
 /* Products by the kernels for lanes, each of them on every device, lanes or not: the same bits as by the kernel for vectors, and right
  * against the same in double. */
+#include "cl/lanes_providers.h"
 #include "cl/product_scene.h"
-#include "device/provider.h"
 
 /* What a program is built for. Every kernel is tried with a pair of these, neighbours with different pairs: building programs takes most of the
  * time, and the kernels are one text that treats norm, gate and storage each by itself. erf() and tanh() are left out: they are the
@@ -144,9 +144,7 @@ static void try_sizes(dev_device *device, void *user)
             for (size_t size = 0; size < COUNT(sizes); size++)
                 if (!sizes[size].large || !devices_is_slow(device))
                     tried += try_size(device, flavour, half, size);
-    print_message("      %zu products\n", tried);
-    if (tried == 0 && dev_get_traits(device)->max_group >= 256)
-        fail_msg("no kernel for lanes took any product");
+    expect_lanes_tried(device, tried);
 }
 
 static void products_by_lanes_have_the_bits_of_those_by_vectors(void **state)
@@ -158,17 +156,7 @@ static void products_by_lanes_have_the_bits_of_those_by_vectors(void **state)
 static void count_suiting(dev_device *device, void *user)
 {
     (void)user;
-    const dev_traits *traits = dev_get_traits(device);
-    for (uint32_t rows = 1; rows <= 130; rows++) {
-        dev_matrix_part  part = { .storage = core_storage_of(CORE_F32), .panels = 1 };
-        const dev_matrix weight = { .rows = 32, .columns = 1, .panels = 1, .parts = &part, .part_count = 1 };
-        const dev_matmul m = { .weight = &weight, .rows = rows };
-        bool             any = false;
-        for (size_t i = 0; i < dev_lanes_provider_count; i++)
-            any |= dev_lanes_providers[i].suits(&dev_lanes_providers[i], device, &m);
-        if (any != (traits->lanes_in_items && traits->max_group >= 32))
-            fail_msg("%u rows: %s kernel for lanes suits", rows, any ? "a" : "no");
-    }
+    expect_lanes_suit(device, core_storage_of(CORE_F32), 1);
 }
 
 static void kernels_for_lanes_suit_devices_of_lanes_alone_and_all_numbers_of_rows(void **state)

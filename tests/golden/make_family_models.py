@@ -25,23 +25,12 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from family_specs import MODELS
+from noise import noise
 from reference import Reference, VERSIONS
 
 HERE = Path(__file__).resolve().parent
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 SHORT, NEW_IDS, BEAM_IDS = 6, 24, 10
-
-
-def noise(seed, name, count):
-    """Values in [-1, 1), multiples of 2^-23: a hash of the text "seed/name" (FNV-1a) and of the place (murmur3's finaliser)."""
-    start = 2166136261
-    for byte in f"{seed}/{name}".encode():
-        start = (start ^ byte) * 16777619 % 2**32
-    x = numpy.uint32(start) + numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9)
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        x = (x ^ (x >> numpy.uint32(shift))) * numpy.uint32(factor)
-    x ^= x >> numpy.uint32(16)
-    return (x >> numpy.uint32(8)).astype(numpy.float32) / numpy.float32(2**23) - numpy.float32(1)
 
 
 def lively(name, initial, spec, config):

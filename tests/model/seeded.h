@@ -1,4 +1,4 @@
-/* seeded.h: model folders whose weights come from a seed, as tests/golden/make_family_models.py makes them: bit by bit the same in float32. */
+/* seeded.h: model folders whose weights come from a seed, as tests/golden/noise.py and make_family_models.py make them: bit by bit the same in float32. */
 #ifndef OCLM_TESTS_MODEL_SEEDED_H
 #define OCLM_TESTS_MODEL_SEEDED_H
 
