@@ -224,13 +224,7 @@ static inline void add_span(vec *const total, const X_SPACE float *const *const 
     for (uint k = 0; k < count; k++) {
         vec b[VECTORS];
         code_column(b, r, first + k);
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++) {
-            const float a = x[i][first + k];
-#pragma unroll
-            for (uint j = 0; j < VECTORS; j++)
-                sum[i * VECTORS + j] = MUL_ADD((vec)(a), b[j], sum[i * VECTORS + j]);
-        }
+        add_column(sum, x, first + k, b);
     }
 #pragma unroll
     for (uint j = 0; j < VECTORS; j++) {

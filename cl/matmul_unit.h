@@ -38,6 +38,18 @@
 
 typedef VECTOR(float, VEC) vec;
 
+// sum += x[.][k] * b, a column of weights.
+static inline void add_column(vec *const sum, const X_SPACE float *const *const x, const uint k, const vec *const b)
+{
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++) {
+        const float a = x[i][k];
+#pragma unroll
+        for (uint j = 0; j < VECTORS; j++)
+            sum[i * VECTORS + j] = MUL_ADD((vec)(a), b[j], sum[i * VECTORS + j]);
+    }
+}
+
 #if STORAGE == STORAGE_CODES
 #include "codes_unit.h"
 #else
@@ -95,13 +107,7 @@ static inline void add_chunk(vec *total, const X_SPACE float *const *x, const ui
             PREFETCH_LINE((const __global char *)(w + k * PANEL) + PREFETCH + j);
 #endif
         load_weights(b, w + k * PANEL);
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++) {
-            const float a = x[i][first + k];
-#pragma unroll
-            for (uint j = 0; j < VECTORS; j++)
-                sum[i * VECTORS + j] = MUL_ADD((vec)(a), b[j], sum[i * VECTORS + j]);
-        }
+        add_column(sum, x, first + k, b);
     }
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)

@@ -367,20 +367,18 @@ done:
     return status;
 }
 
-/* The folder that holds `path`, opened, and the name in it. */
+/* As a folder's path, `path` may end in slashes. */
 static oclm_status open_parent(const char *path, core_dir **parent, core_text *name)
 {
-    size_t length = strlen(path);
+    core_text bare = CORE_TEXT_INIT;
+    size_t    length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
-    size_t slash = length;
-    while (slash > 0 && path[slash - 1] != '/')
-        slash--;
-    char             *folder = slash == 0 ? core_copy_string(".", "a path") : core_copy_part(path, slash, "a path");
-    const oclm_status status = folder == NULL ? OCLM_ERR_MEMORY : core_text_add(name, path + slash, length - slash);
-    const oclm_status opened = status == OCLM_OK ? core_dir_open(folder, false, parent) : status;
-    core_free(folder);
-    return opened;
+    oclm_status status = core_text_add(&bare, path, length);
+    if (status == OCLM_OK)
+        status = core_dir_open_parent(bare.data, parent, name);
+    core_text_free(&bare);
+    return status;
 }
 
 oclm_status ckpt_bnb_write(const ckpt_checkpoint *checkpoint, const char *folder, const char *out, const ckpt_bnb_options *options)

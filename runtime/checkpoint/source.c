@@ -5,6 +5,7 @@
  * most 11 bits, as float16 and bfloat16 do, since all three products are then float32 numbers. With float32 scales the code itself becomes
  * code - zero, which takes a bit more. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "checkpoint/quantized.h"
@@ -20,14 +21,6 @@ int32_t ckpt_int32(const ckpt_tensor *tensor, uint64_t at)
     return value;
 }
 
-static float power_of_two(uint8_t e)
-{
-    const uint32_t bits = e == 0 ? 0x00400000u : e == 255 ? 0x7fc00000u : (uint32_t)e << 23;
-    float          value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 float ckpt_number(const ckpt_tensor *tensor, uint64_t at)
 {
     const char *const data = tensor->data;
@@ -37,7 +30,7 @@ float ckpt_number(const ckpt_tensor *tensor, uint64_t at)
     case CORE_F32: memcpy(&value, data + at * sizeof value, sizeof value); return value;
     case CORE_F16: memcpy(&half, data + at * sizeof half, sizeof half); return core_f16_to_f32(half);
     case CORE_BF16: memcpy(&half, data + at * sizeof half, sizeof half); return core_bf16_to_f32(half);
-    default: return power_of_two(((const uint8_t *)data)[at]);
+    default: return core_e8m0_to_f32(((const uint8_t *)data)[at]);
     }
 }
 
@@ -196,8 +189,6 @@ static void put_scale(const core_storage *storage, const core_codes *codes, size
     }
 }
 
-static bool is_finite(float x) { return x - x == 0.0f; }
-
 static uint64_t group_of(const ckpt_source *s, uint64_t k)
 {
     return s->group_of != NULL ? (uint64_t)ckpt_int32(s->group_of, k) : k / s->group;
@@ -214,7 +205,7 @@ static oclm_status read_scales(const ckpt_tensor *tensor, uint64_t row, uint64_t
         const uint64_t here = s->storage.group == CORE_WHOLE_ROW ? 0 : group_of(s, (uint64_t)g * s->storage.group);
         if (here != last) {
             scale = s->scale(s, row, here);
-            if (!is_finite(scale))
+            if (!isfinite(scale))
                 return fail_not_a_number(tensor, "scale", row);
             minimum = s->zero != NULL && !s->takes_zero ? -((float)s->zero(s, row, here) * scale) : 0.0f;
             last = here;
@@ -279,7 +270,7 @@ static oclm_status integer_values(const ckpt_tensor *tensor, uint64_t row, const
             scale = s->scale(s, row, here);
             zero = s->zero != NULL ? (int32_t)s->zero(s, row, here) : (int32_t)s->shift;
             last = here;
-            if (!is_finite(scale))
+            if (!isfinite(scale))
                 return fail_not_a_number(tensor, "scale", row);
         }
         values[k] = scale * (float)((int32_t)codes[k] - zero);

@@ -28,6 +28,8 @@ oclm_status core_path_resolve(const char *path, core_text *out);
 
 /* Opens a folder; its own path may go through links. `make`: also makes what is missing. */
 oclm_status core_dir_open(const char *path, bool make, core_dir **dir);
+/* The folder that holds `path`, opened, and the name of `path` in it (output.c): "" where the path ends in a slash, and then no folder. */
+oclm_status core_dir_open_parent(const char *path, core_dir **parent, core_text *name);
 /* Opens `relative` ("a/b", "" for the folder itself) below `dir`, never through a link: OCLM_ERR_IO tells where one stands. */
 oclm_status core_dir_enter(const core_dir *dir, const char *relative, bool make, core_dir **below);
 void        core_dir_close(core_dir *dir); /* accepts NULL */

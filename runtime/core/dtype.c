@@ -110,6 +110,11 @@ float core_bf16_to_f32(uint16_t bits)
     return from_bits((uint32_t)bits << 16);
 }
 
+float core_e8m0_to_f32(uint8_t exponent)
+{
+    return from_bits(exponent == 0 ? 0x00400000u : (uint32_t)exponent << 23);
+}
+
 /* `value` >> `shift`, rounded to nearest, ties to even; 1 <= shift <= 24. */
 static uint32_t shift_and_round(uint32_t value, uint32_t shift)
 {

@@ -20,6 +20,7 @@ oclm_dtype  core_dtype_public(core_dtype dtype);                   /* AUTO for a
 /* Bit-exact conversions, round to nearest even. */
 float    core_f16_to_f32(uint16_t half);
 float    core_bf16_to_f32(uint16_t bits);
+float    core_e8m0_to_f32(uint8_t exponent); /* 2^(exponent - 127); 255, which stands for NaN, becomes infinite */
 uint16_t core_f32_to_f16(float value);
 uint16_t core_f32_to_bf16(float value);
 /* Any of F32, F16, BF16 to float32. */

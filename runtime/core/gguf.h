@@ -43,7 +43,7 @@ oclm_status core_gguf_get_string(const core_gguf *file, const char *key, const c
 /* Arrays: *value is NULL where there is none. */
 oclm_status core_gguf_get_array(const core_gguf *file, const char *key, core_gguf_type type, const core_gguf_value **value);
 
-/* Item `index` of an array of numbers, or a single number (0). */
+/* Item `index` of an array of numbers, or a single number (0); as a float, any number. */
 int64_t core_gguf_int(const core_gguf_value *value, uint64_t index);
 double  core_gguf_float(const core_gguf_value *value, uint64_t index);
 /* Strings follow one another: start with *at = value->data, call it value->count times. */

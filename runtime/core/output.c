@@ -10,7 +10,7 @@
 struct core_output {
     core_dir   *folder;
     core_file  *file;
-    char       *name;        /* in the end */
+    core_text   name;        /* in the end */
     core_text   beside;      /* until then */
     bool        there;       /* under that name */
 };
@@ -18,21 +18,26 @@ struct core_output {
 static void free_output(core_output *output)
 {
     core_dir_close(output->folder);
-    core_free(output->name);
+    core_text_free(&output->name);
     core_text_free(&output->beside);
     core_free(output);
 }
 
-static oclm_status open_folder(core_output *output, const char *path)
+oclm_status core_dir_open_parent(const char *path, core_dir **parent, core_text *name)
 {
     const char *slash = strrchr(path, '/');
     char       *folder = slash == NULL ? core_copy_string(".", "a path") : core_copy_part(path, slash == path ? 1 : (size_t)(slash - path), "a path");
-    oclm_status status = OCLM_ERR_MEMORY;
-    if (folder != NULL && (output->name = core_copy_string(slash == NULL ? path : slash + 1, "a file's name")) != NULL)
-        status = output->name[0] != '\0' ? core_dir_open(folder, false, &output->folder)
-                                         : core_fail(OCLM_ERR_ARGUMENT, "\"%s\" names no file to write", path);
+    oclm_status status = folder == NULL ? OCLM_ERR_MEMORY : core_text_add_string(name, slash == NULL ? path : slash + 1);
+    if (status == OCLM_OK && name->length > 0)
+        status = core_dir_open(folder, false, parent);
     core_free(folder);
     return status;
+}
+
+static oclm_status open_folder(core_output *output, const char *path)
+{
+    const oclm_status status = core_dir_open_parent(path, &output->folder, &output->name);
+    return status == OCLM_OK && output->folder == NULL ? core_fail(OCLM_ERR_ARGUMENT, "\"%s\" names no file to write", path) : status;
 }
 
 oclm_status core_output_begin(const char *path, core_output **output)
@@ -45,7 +50,7 @@ oclm_status core_output_begin(const char *path, core_output **output)
         return OCLM_ERR_MEMORY;
     core_random(&number, sizeof number);
     if ((status = open_folder(made, path)) == OCLM_OK &&
-        (status = core_text_printf(&made->beside, ".%s.%08x.tmp", made->name, (unsigned)number)) == OCLM_OK)
+        (status = core_text_printf(&made->beside, ".%s.%08x.tmp", made->name.data, (unsigned)number)) == OCLM_OK)
         status = core_file_create(made->folder, made->beside.data, &made->file);
     if (status != OCLM_OK) {
         free_output(made);
@@ -68,7 +73,7 @@ oclm_status core_output_end(core_output *output)
     output->file = NULL;
     if (status == OCLM_OK)
         status = closed;
-    if (status == OCLM_OK && (status = core_dir_rename(output->folder, output->beside.data, output->folder, output->name)) == OCLM_OK) {
+    if (status == OCLM_OK && (status = core_dir_rename(output->folder, output->beside.data, output->folder, output->name.data)) == OCLM_OK) {
         output->there = false;
         core_dir_sync(output->folder);
     }

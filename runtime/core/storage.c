@@ -110,20 +110,14 @@ void core_codes_free(core_codes *codes)
 
 static float number_of(core_scale kind, const void *values, const uint16_t *super, size_t at, size_t super_at)
 {
-    uint32_t bits;
     switch (kind) {
     case CORE_SCALE_F32: return ((const float *)values)[at];
     case CORE_SCALE_F16: return core_f16_to_f32(((const uint16_t *)values)[at]);
-    case CORE_SCALE_E8M0:
-        bits = ((const uint8_t *)values)[at] == 0 ? 0x00400000u : (uint32_t)((const uint8_t *)values)[at] << 23;
-        break;
+    case CORE_SCALE_E8M0: return core_e8m0_to_f32(((const uint8_t *)values)[at]);
     case CORE_SCALE_I8_F16: return core_f16_to_f32(super[super_at]) * (float)((const int8_t *)values)[at];
     case CORE_SCALE_U8_F16: return core_f16_to_f32(super[super_at]) * (float)((const uint8_t *)values)[at];
     default: return 0.0f;
     }
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
 }
 
 static float e4m3(uint8_t code)

@@ -89,19 +89,14 @@ static const core_gguf_value *find(const reader *r, const char *key)
 
 static bool is_float(const core_gguf_value *value) { return value->type == CORE_GGUF_F32 || value->type == CORE_GGUF_F64; }
 
-static double number_of(const core_gguf_value *value, uint64_t index)
-{
-    return is_float(value) ? core_gguf_float(value, index) : (double)core_gguf_int(value, index);
-}
-
 /* A number; of a list, what all layers have that have any. */
 static oclm_status read_number(const reader *r, const char *key, const core_gguf_value *value, double *number)
 {
     if (value->type == CORE_GGUF_STRING || value->type == CORE_GGUF_ARRAY || value->count == 0)
         return core_fail(OCLM_ERR_FORMAT, "%s: \"%s.%s\" must be a number", r->origin, r->architecture->name, key);
-    *number = number_of(value, 0);
+    *number = core_gguf_float(value, 0);
     for (uint64_t i = 1; i < value->count; i++) {
-        const double next = number_of(value, i);
+        const double next = core_gguf_float(value, i);
         if (*number != 0.0 && next != 0.0 && next != *number)
             return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"%s.%s\" is %g for one layer and %g for another; layers that differ in it are not "
                              "supported in this architecture", r->origin, r->architecture->name, key, *number, next);
@@ -234,7 +229,7 @@ static oclm_status read_pattern(const reader *r)
     if (value == NULL || value->type == CORE_GGUF_STRING || is_float(value))
         return OCLM_OK;
     if (!value->array)
-        return put_number(r, "sliding_window_pattern", number_of(value, 0));
+        return put_number(r, "sliding_window_pattern", core_gguf_float(value, 0));
     cJSON *list = cJSON_CreateArray();
     for (uint64_t i = 0; i < value->count && i < MODEL_MAX_LAYERS && list != NULL; i++)
         cJSON_AddItemToArray(list, cJSON_CreateString(core_gguf_int(value, i) != 0 ? "sliding_attention" : "full_attention"));
@@ -357,30 +352,36 @@ static oclm_status read_own(const reader *r)
 
 /* ---- All of it */
 
+static oclm_status refuse_architecture(const core_gguf *file, const char *name, size_t length)
+{
+    core_text known = CORE_TEXT_INIT;
+    for (size_t i = 0; i < COUNT(architectures); i++)
+        (void)core_text_printf(&known, "%s%s", i > 0 ? ", " : "", architectures[i].name);
+    const oclm_status status =
+        core_fail(OCLM_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not supported in GGUF files; supported are %s. The model's repository of "
+                  "safetensors files may be (oclm info --families lists the model types)", file->origin, length < 60 ? (int)length : 60, name,
+                  known.data != NULL ? known.data : "");
+    core_text_free(&known);
+    return status;
+}
+
 static oclm_status find_architecture(const core_gguf *file, const gguf_architecture **found)
 {
-    const char *name = NULL;
-    size_t      length = 0;
-    core_text   known = CORE_TEXT_INIT;
-    oclm_status status = core_gguf_get_string(file, "general.architecture", &name, &length);
+    const char       *name = NULL;
+    size_t            length = 0;
+    const oclm_status status = core_gguf_get_string(file, "general.architecture", &name, &length);
     *found = NULL;
     if (status != OCLM_OK)
         return status;
     if (name == NULL)
         return core_fail(OCLM_ERR_FORMAT, "%s: \"general.architecture\" is missing in its metadata, so nothing tells which model it is", file->origin);
     for (size_t i = 0; i < COUNT(architectures); i++) {
-        if (strlen(architectures[i].name) == length && memcmp(architectures[i].name, name, length) == 0) {
+        if (core_is_word(name, length, architectures[i].name)) {
             *found = &architectures[i];
-            core_text_free(&known);
             return OCLM_OK;
         }
-        (void)core_text_printf(&known, "%s%s", i > 0 ? ", " : "", architectures[i].name);
     }
-    status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not supported in GGUF files; supported are %s. The model's repository of "
-                       "safetensors files may be (oclm info --families lists the model types)", file->origin, length < 60 ? (int)length : 60, name,
-                       known.data != NULL ? known.data : "");
-    core_text_free(&known);
-    return status;
+    return refuse_architecture(file, name, length);
 }
 
 static oclm_status make(const reader *r)
@@ -393,13 +394,14 @@ static oclm_status make(const reader *r)
     return model_gguf_rope(r->checkpoint, r->architecture->name, r->config);
 }
 
-oclm_status model_gguf_config(const ckpt_checkpoint *checkpoint, cJSON **config)
+static oclm_status config_of(const ckpt_checkpoint *checkpoint, const gguf_architecture **architecture, cJSON **config)
 {
     reader      r = { .checkpoint = checkpoint, .file = ckpt_gguf(checkpoint), .origin = ckpt_gguf(checkpoint)->origin };
     oclm_status status;
     *config = NULL;
-    if ((status = find_architecture(r.file, &r.architecture)) != OCLM_OK)
+    if ((status = find_architecture(r.file, architecture)) != OCLM_OK)
         return status;
+    r.architecture = *architecture;
     if (r.architecture->with != NULL)
         status = core_json_parse(r.architecture->with, strlen(r.architecture->with), r.origin, &r.config);
     else if ((r.config = cJSON_CreateObject()) == NULL)
@@ -409,6 +411,12 @@ oclm_status model_gguf_config(const ckpt_checkpoint *checkpoint, cJSON **config)
     else
         cJSON_Delete(r.config);
     return status;
+}
+
+oclm_status model_gguf_config(const ckpt_checkpoint *checkpoint, cJSON **config)
+{
+    const gguf_architecture *architecture;
+    return config_of(checkpoint, &architecture, config);
 }
 
 bool model_is_gguf(const char *path) { return core_path_is_file(path) && core_name_matches("*.gguf", path); }
@@ -444,7 +452,7 @@ oclm_status model_gguf_read(const ckpt_checkpoint *checkpoint, const model_famil
     cJSON                   *config = NULL;
     oclm_status              status;
     *family = NULL;
-    if ((status = find_architecture(ckpt_gguf(checkpoint), &found)) == OCLM_OK && (status = model_gguf_config(checkpoint, &config)) == OCLM_OK &&
+    if ((status = config_of(checkpoint, &found, &config)) == OCLM_OK &&
         (status = model_config_tree(config, ckpt_gguf(checkpoint)->origin, family, architecture, dtype)) == OCLM_OK)
         undo_conversion(found->turned, architecture);
     cJSON_Delete(config);

@@ -36,8 +36,7 @@ static oclm_status find_number(const reader *r, const char *key, bool *there, do
         return OCLM_OK;
     if (value->array || value->type == CORE_GGUF_STRING)
         return core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a number", r->file->origin, name);
-    const bool whole = value->type != CORE_GGUF_F32 && value->type != CORE_GGUF_F64;
-    *number = whole ? (double)core_gguf_int(value, 0) : core_gguf_float(value, 0);
+    *number = core_gguf_float(value, 0);
     return OCLM_OK;
 }
 
@@ -73,10 +72,10 @@ static oclm_status read_type(const reader *r)
     size_t      length = 0;
     snprintf(key, sizeof key, "%s.rope.scaling.type", r->architecture);
     oclm_status status = core_gguf_get_string(r->file, key, &type, &length);
-    if (status != OCLM_OK || type == NULL || (length == 4 && memcmp(type, "none", 4) == 0))
+    if (status != OCLM_OK || type == NULL || core_is_word(type, length, "none"))
         return status;
     for (size_t i = 0; i < COUNT(known); i++) {
-        if (strlen(known[i]) == length && memcmp(known[i], type, length) == 0)
+        if (core_is_word(type, length, known[i]))
             return (status = set_type(r, known[i])) == OCLM_OK && i == 1 ? read_yarn(r) : status;
     }
     return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"%s\" is \"%.*s\"; supported are none, linear, yarn, longrope", r->file->origin, key,
