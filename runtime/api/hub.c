@@ -106,8 +106,8 @@ static oclm_status find(const char *name, const oclm_hub_options *mine, core_tex
         return core_fail(OCLM_ERR_NOT_FOUND, "%s is a file, and none of GGUF (.gguf); give the folder that holds config.json, model.safetensors and "
                          "tokenizer.json", name);
     if (looks_like_path(name))
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder; give a folder with config.json, model.safetensors and tokenizer.json, or the name of a "
-                         "model on the hub: NAME or OWNER/NAME", name);
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: no such folder or file; give a folder with config.json, model.safetensors and tokenizer.json, a .gguf "
+                         "file, or the name of a model on the hub: NAME or OWNER/NAME", name);
     static const hub_weight_reader reader = { name_weights, ckpt_shard_files };
     return hub_get(name, mine, &reader, folder);
 }
