@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         return 2;
     }
     check(dev_open(&(dev_open_options){ 0 }, &device));
-    check(model_load(argv[1], device, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model));
+    check(model_load(argv[1], &device, 1, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model));
     for (size_t i = 0; i < count; i++)
         prepare(model, &kinds[i], single);
     check(dev_measure_read(device, READ_BYTES, &rate));
