@@ -16,6 +16,8 @@ typedef struct model_loader {
     void                   *user;
     uint64_t                done, total; /* bytes of the checkpoint */
     model_weight_sizes      sizes;       /* of what was loaded so far */
+    uint64_t               *unit_bytes;  /* [MODEL_UNIT_LAYERS + layers]: of them, what each unit of placement takes; NULL: not wanted */
+    uint64_t                unit_begin;
 } model_loader;
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */

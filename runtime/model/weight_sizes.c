@@ -5,15 +5,20 @@
 #include "core/memory.h"
 #include "model/loader.h"
 
-oclm_status model_weights_measure(const model_binding *b, const model_storing *storing, model_weight_sizes *sizes)
+oclm_status model_weights_measure_units(const model_binding *b, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes)
 {
-    model_loader  l = { .binding = b, .storing = storing, .sizing = true };
+    model_loader  l = { .binding = b, .storing = storing, .sizing = true, .unit_bytes = unit_bytes };
     model_weights weights = { .layer_count = b->architecture->layers };
     weights.layers = core_alloc_zero(weights.layer_count, sizeof *weights.layers, "the table of layers");
     const oclm_status status = weights.layers != NULL ? model_load_all(&l, &weights) : OCLM_ERR_MEMORY;
     core_free(weights.layers);
     *sizes = l.sizes;
     return status;
+}
+
+oclm_status model_weights_measure(const model_binding *b, const model_storing *storing, model_weight_sizes *sizes)
+{
+    return model_weights_measure_units(b, storing, NULL, sizes);
 }
 
 core_storage model_main_storage(const model_weight_sizes *sizes)

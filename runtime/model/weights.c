@@ -242,16 +242,29 @@ static oclm_status load_head(loader *l, model_weights *w)
     return model_load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias);
 }
 
+/* A unit of placement ends: what was counted since the one before it is its own. */
+static void note_unit(loader *l, uint32_t unit)
+{
+    if (l->unit_bytes != NULL)
+        l->unit_bytes[unit] = l->sizes.bytes - l->unit_begin;
+    l->unit_begin = l->sizes.bytes;
+}
+
 oclm_status model_load_all(loader *l, model_weights *w)
 {
     oclm_status status = load_embedding(l, w);
+    note_unit(l, MODEL_UNIT_EMBEDDING);
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
         if ((status = load_mixing(l, i, &w->layers[i])) == OCLM_OK)
             status = load_mlp(l, i, &w->layers[i]);
         if (status == OCLM_OK)
             status = load_input(l, i, &w->layers[i]);
+        note_unit(l, MODEL_UNIT_LAYERS + i);
     }
-    return status == OCLM_OK ? load_head(l, w) : status;
+    if (status == OCLM_OK)
+        status = load_head(l, w);
+    note_unit(l, MODEL_UNIT_HEAD);
+    return status;
 }
 
 oclm_status model_weights_load(dev_device *device, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
