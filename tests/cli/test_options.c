@@ -29,8 +29,8 @@ static void nothing_given_is_unset(void **state)
     assert_true(isnan(args.generate.temperature) && isnan(args.generate.top_p));
     assert_int_equal(args.generate.seed, 0);
     assert_true(args.generate.skip_special_tokens);
-    assert_int_equal(args.dtype, OCLM_DTYPE_AUTO);
-    assert_int_equal(args.max_memory, 0);
+    assert_int_equal(args.loading.dtype, OCLM_DTYPE_AUTO);
+    assert_int_equal(args.loading.max_memory, 0);
     assert_false(args.json || args.quiet || args.help || args.verbose);
     assert_int_equal(args.bench_prompt, 512);
     assert_int_equal(args.bench_decode, 64);
@@ -53,13 +53,13 @@ static void every_option_fills_its_member(void **state)
     assert_int_equal(args.generate.num_beams, 3);
     assert_false(args.generate.skip_special_tokens);
     assert_true(parse("generate", (const char *const[]){ "M", "T", "--device", "0:1", "--dtype", "bfloat16", "--no-special-tokens", NULL }, &args));
-    assert_string_equal(args.device, "0:1");
-    assert_int_equal(args.dtype, OCLM_DTYPE_BFLOAT16);
+    assert_string_equal(args.loading.device, "0:1");
+    assert_int_equal(args.loading.dtype, OCLM_DTYPE_BFLOAT16);
     assert_true(args.no_special_tokens);
     assert_true(parse("generate", (const char *const[]){ "M", "--gguf-file", "m.Q4_K_M.gguf", NULL }, &args));
     assert_string_equal(args.gguf_file, "m.Q4_K_M.gguf");
     assert_true(parse("generate", (const char *const[]){ "M", "--matmul", "builtin", "--input-ids", "-", "--json", NULL }, &args));
-    assert_int_equal(args.matmul, OCLM_MATMUL_BUILTIN);
+    assert_int_equal(args.loading.matmul, OCLM_MATMUL_BUILTIN);
     assert_string_equal(args.input_ids, "-");
     assert_true(args.json);
     assert_true(parse("logits", (const char *const[]){ "M", "T", "--positions", "last", "--npy", "F", NULL }, &args));
@@ -214,8 +214,8 @@ static void sizes_are_read_with_their_units(void **state)
         capture_begin(&c);
         good = parse("generate", (const char *const[]){ "M", option, NULL }, &args);
         capture_end(&c);
-        if (good != (sizes[i].want > 0) || (good && args.max_memory != sizes[i].want))
-            fail_msg("\"%s\": %llu, want %llu", sizes[i].text, (unsigned long long)args.max_memory, (unsigned long long)sizes[i].want);
+        if (good != (sizes[i].want > 0) || (good && args.loading.max_memory != sizes[i].want))
+            fail_msg("\"%s\": %llu, want %llu", sizes[i].text, (unsigned long long)args.loading.max_memory, (unsigned long long)sizes[i].want);
         if (!good)
             assert_non_null(strstr(c.text, "4GiB")); /* shows what is right */
     }
