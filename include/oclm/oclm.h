@@ -305,8 +305,8 @@ OCLM_API void oclm_model_options_init(oclm_model_options *options, size_t struct
 /* Loads a model from a folder laid out as on the Hugging Face Hub, or from the hub: config.json, model.safetensors or
  * model.safetensors.index.json with its shards, generation_config.json if there is one.
  * Errors: those of oclm_hub_download(); OCLM_ERR_NOT_FOUND (which file), OCLM_ERR_FORMAT (which tensor, what is wrong), OCLM_ERR_UNSUPPORTED (model_type;
- *         what is supported), OCLM_ERR_NO_DEVICE, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY (needed, available, which dtype
- *         fits), OCLM_ERR_MEMORY, OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED.
+ *         what is supported), OCLM_ERR_NO_DEVICE, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY (needed, available, and what
+ *         would fit: fewer bits, a shorter context, offload), OCLM_ERR_MEMORY, OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED.
  * Threads: the model may be used from several threads once this returns.  Since 0.1. */
 OCLM_API oclm_status oclm_model_load(const char *name, const oclm_model_options *options, oclm_model **model);
 

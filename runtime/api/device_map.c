@@ -37,25 +37,21 @@ static const char words[] = "\"auto\", \"balanced\", \"balanced_low_0\", \"seque
 /* "-1": transformers' own special case, and everybody's idea of the processor. */
 static bool is_negative(const char *spec) { return spec[0] == '-' && isdigit((unsigned char)spec[1]); }
 
-static oclm_status fail_negative(const char *option, const char *value)
-{
-    return core_fail(OCLM_ERR_ARGUMENT, "%s: device %s: devices count from 0 on (oclm devices lists them); the host's memory is \"cpu\"", option, value);
-}
-
-static oclm_status find_device(const reading *r, const char *option, const char *spec, size_t *index)
+/* `where`: the option, and its part, for messages. */
+static oclm_status find_device(const reading *r, const char *where, const char *spec, size_t *index)
 {
     if (!*spec)
-        return core_fail(OCLM_ERR_ARGUMENT, "%s: a device's name is empty; give an index, \"platform:device\", part of a name, \"cpu\" or \"disk\"", option);
+        return core_fail(OCLM_ERR_ARGUMENT, "%s: a device's name is empty; give an index, \"platform:device\", part of a name, \"cpu\" or \"disk\"", where);
     if (is_negative(spec))
-        return fail_negative(option, spec);
+        return core_fail(OCLM_ERR_ARGUMENT, "%s: device %.40s: devices count from 0 on (oclm devices lists them); the host's memory is \"cpu\"", where, spec);
     const oclm_status status = dev_list_choose(r->list, spec, index);
-    return status == OCLM_OK ? OCLM_OK : core_fail_in(status, "%s", option);
+    return status == OCLM_OK ? OCLM_OK : core_fail_in(status, "%s", where);
 }
 
-static oclm_status read_target(const reading *r, const char *spec, target *t)
+static oclm_status read_target(const reading *r, const char *where, const char *spec, target *t)
 {
     *t = (target){ strcmp(spec, "cpu") == 0 ? MODEL_ON_CPU : strcmp(spec, "disk") == 0 ? MODEL_ON_DISK : MODEL_ON_DEVICE, 0 };
-    return t->kind == MODEL_ON_DEVICE ? find_device(r, "device_map", spec, &t->index) : OCLM_OK;
+    return t->kind == MODEL_ON_DEVICE ? find_device(r, where, spec, &t->index) : OCLM_OK;
 }
 
 /* ---- device_map */
@@ -73,12 +69,17 @@ static oclm_status make_entries(reading *r, size_t count)
 
 static oclm_status read_whole(reading *r, const char *spec)
 {
+    char        where[240];
     oclm_status status = make_entries(r, 1);
-    if (status == OCLM_OK && !(r->map->modules[0] = core_copy_string("", "a device map")))
-        status = OCLM_ERR_MEMORY;
-    if (status == OCLM_OK && (status = read_target(r, spec, &r->targets[0])) == OCLM_ERR_NO_DEVICE)
-        status = core_fail_in(status, "\"%.60s\" is none of %s, nor is it JSON", spec, words);
-    return status;
+    if (status != OCLM_OK)
+        return status;
+    if (!(r->map->modules[0] = core_copy_string("", "a device map")))
+        return OCLM_ERR_MEMORY;
+    if (is_negative(spec))
+        (void)snprintf(where, sizeof where, "device_map");
+    else
+        (void)snprintf(where, sizeof where, "device_map is \"%.60s\", which is none of %s and no JSON", spec, words);
+    return read_target(r, where, spec, &r->targets[0]);
 }
 
 static bool is_repeated(const cJSON *item, const cJSON *first)
@@ -91,20 +92,18 @@ static bool is_repeated(const cJSON *item, const cJSON *first)
 
 static oclm_status read_entry(reading *r, size_t at, const cJSON *item)
 {
-    char number[16];
+    char where[120], number[16];
+    (void)snprintf(where, sizeof where, "device_map: \"%.80s\"", item->string);
     if (!(r->map->modules[at] = core_copy_string(item->string, "a device map")))
         return OCLM_ERR_MEMORY;
-    if (cJSON_IsString(item)) {
-        const oclm_status status = read_target(r, item->valuestring, &r->targets[at]);
-        return status == OCLM_OK ? OCLM_OK : core_fail_in(status, "\"%.80s\"", item->string);
-    }
+    if (cJSON_IsString(item))
+        return read_target(r, where, item->valuestring, &r->targets[at]);
     if (!core_json_is_whole(item, INT32_MIN, INT32_MAX)) {
         (void)core_json_wrong(item, item->string, "device_map", "the index of a device, or \"cpu\", \"disk\", \"platform:device\" or part of a device's name");
         return OCLM_ERR_ARGUMENT;
     }
     (void)snprintf(number, sizeof number, "%.0f", item->valuedouble);
-    const oclm_status status = read_target(r, number, &r->targets[at]);
-    return status == OCLM_OK ? OCLM_OK : core_fail_in(status, "\"%.80s\"", item->string);
+    return read_target(r, where, number, &r->targets[at]);
 }
 
 /* A JSON object of an option. */
@@ -117,8 +116,8 @@ static oclm_status read_object(const char *option, const char *text, const char 
     oclm_status status = core_json_parse(text, length, option, tree);
     if (status == OCLM_OK && (!cJSON_IsObject(*tree) || !(*tree)->child))
         status = core_fail(OCLM_ERR_ARGUMENT, "%s: \"%.60s\" is %s; give one as %s", option, text, cJSON_IsObject(*tree) ? "an empty object" : "no JSON object", like);
-    else if (status == OCLM_ERR_FORMAT)
-        status = core_fail_in(OCLM_ERR_ARGUMENT, "not JSON such as %s", like);
+    else if (status == OCLM_ERR_FORMAT) /* what is wrong, but not the way out, which is a file's */
+        status = core_fail(OCLM_ERR_ARGUMENT, "%.*s; give JSON such as %s", (int)strcspn(oclm_last_error(), ";"), oclm_last_error(), like);
     for (const cJSON *item = status == OCLM_OK ? (*tree)->child : NULL; item; item = item->next)
         if (is_repeated(item, (*tree)->child))
             return core_fail(OCLM_ERR_ARGUMENT, "%s: \"%.80s\" stands there twice; keep one", option, item->string);

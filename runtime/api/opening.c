@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "core/log.h"
 #include "device/profile.h"
+#include "api/tmp_missing.h"
 
 /* One device, as ever. */
 static oclm_status open_one(api_opening *opening)

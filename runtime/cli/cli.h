@@ -222,6 +222,11 @@ void cli_json_number(cli_json *json, const char *key, double value); /* 9 signif
 void cli_json_bool(cli_json *json, const char *key, bool value);
 void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t count);
 
+/* ---- Where a model's parts go (plan.c): a table; an object. */
+void cli_print_plan(const oclm_plan *plan);
+void cli_json_plan(cli_json *json, const char *key, const oclm_plan *plan);
+void cli_json_devices(cli_json *json, const oclm_model *model); /* "devices": the names of those that have a part of it */
+
 /* ---- Ctrl-C (interrupt.c): once begun, the first asks to stop, the second ends the process. */
 void cli_interrupt_begin(void);
 void cli_interrupt_reset(void); /* the next Ctrl-C is the first one again */

@@ -76,6 +76,34 @@ static void every_option_fills_its_member(void **state)
     assert_true(args.help);
 }
 
+static void options_of_loading_are_the_model_s_or_the_assistant_s(void **state)
+{
+    static const char json[] = "{\"0\": \"1GiB\"}";
+    cli_args args;
+    (void)state;
+    assert_true(parse("generate", (const char *const[]){ "M", "--device-map", "auto", "--offload-folder=F", "--context-length", "77", NULL }, &args));
+    assert_string_equal(args.loading.device_map, "auto");
+    assert_string_equal(args.loading.offload_folder, "F");
+    assert_int_equal(args.loading.context_length, 77);
+    assert_true(args.loading.max_memory == 0 && !args.loading.max_memory_map && !args.assistant_loading.device_map);
+    assert_true(parse("info", (const char *const[]){ "M", "--device_map={\"\": 0}", "--max-memory", json, NULL }, &args));
+    assert_string_equal(args.loading.max_memory_map, json);
+    assert_int_equal(args.loading.max_memory, 0);
+    assert_true(parse("bench", (const char *const[]){ "M", "--max-memory", json, "--max-memory=5KB", NULL }, &args)); /* the last one counts */
+    assert_true(args.loading.max_memory == 5000 && !args.loading.max_memory_map);
+    assert_true(parse("chat", (const char *const[]){ "M", "--assistant-model=A", "--assistant-load-in-4bit", "--assistant_bnb_4bit_quant_type=nf4", NULL }, &args));
+    assert_true(args.assistant_loading.load_in_4bit && !args.loading.load_in_4bit && !args.loading.bnb_4bit_quant_type);
+    assert_string_equal(args.assistant_loading.bnb_4bit_quant_type, "nf4");
+    assert_true(parse("generate", (const char *const[]){ "M", "--assistant-device", "1", "--assistant-dtype=float16", "--dtype=float32", NULL }, &args));
+    assert_string_equal(args.assistant_loading.device, "1");
+    assert_true(args.assistant_loading.dtype == OCLM_DTYPE_FLOAT16 && args.loading.dtype == OCLM_DTYPE_FLOAT32 && !args.loading.device);
+    assert_true(parse("generate", (const char *const[]){ "M", "--assistant-max-memory", json, "--assistant-context-length=9", "--assistant-device-map=cpu", NULL }, &args));
+    assert_string_equal(args.assistant_loading.max_memory_map, json);
+    assert_true(args.assistant_loading.context_length == 9 && args.loading.context_length == 0 && !args.loading.max_memory_map);
+    assert_true(parse("score", (const char *const[]){ "M", "T", "--top-logprobs=5", NULL }, &args));
+    assert_int_equal(args.top_logprobs, 5);
+}
+
 static void every_option_of_generation_fills_its_member(void **state)
 {
     cli_args                     args;
@@ -312,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_is_unset),
         cmocka_unit_test(every_option_fills_its_member),
+        cmocka_unit_test(options_of_loading_are_the_model_s_or_the_assistant_s),
         cmocka_unit_test(every_option_of_generation_fills_its_member),
         cmocka_unit_test(lists_are_read_from_words_json_and_files),
         cmocka_unit_test(wrong_lists_are_told_with_their_option),
