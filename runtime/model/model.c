@@ -1,4 +1,4 @@
-/* model.c: loads a folder: config.json, then the checkpoint's headers, then the weights onto the device. */
+/* model.c: loads a folder onto the device, or tells what there is in it. */
 #include "model/forward.h"
 
 #include <stdio.h>
@@ -6,49 +6,7 @@
 
 #include "core/log.h"
 #include "core/platform.h"
-#include "model/gguf.h"
-
-/* What is known of a folder before any weight is read. */
-typedef struct opened {
-    const model_family *family;
-    model_architecture  architecture;
-    oclm_dtype          config_dtype;
-    ckpt_checkpoint    *checkpoint;
-    model_binding       binding;
-    model_gguf_names    gguf; /* the family's, where the checkpoint is a GGUF file */
-} opened;
-
-static oclm_status open_gguf(const char *path, opened *o)
-{
-    oclm_status status;
-    if ((status = ckpt_open_gguf(path, &o->checkpoint)) != OCLM_OK ||
-        (status = model_gguf_read(o->checkpoint, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK)
-        return status;
-    model_gguf_family(o->family, o->checkpoint, &o->gguf);
-    return model_bind(&o->gguf.family, &o->architecture, o->checkpoint, &o->binding);
-}
-
-static oclm_status open_folder(const char *folder, const char *variant, opened *o)
-{
-    oclm_status status;
-    memset(o, 0, sizeof *o);
-    if (model_is_gguf(folder))
-        return open_gguf(folder, o);
-    if ((status = model_config_read(folder, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK ||
-        (status = ckpt_open(folder, variant, &o->checkpoint)) != OCLM_OK)
-        return status;
-    return model_bind(o->family, &o->architecture, o->checkpoint, &o->binding);
-}
-
-/* What weights are stored in: the caller's wish, else what config.json says, else what the checkpoint holds. */
-static core_dtype storage_of(const opened *o, oclm_dtype wish)
-{
-    if (wish == OCLM_DTYPE_AUTO)
-        wish = o->config_dtype;
-    if (wish == OCLM_DTYPE_AUTO)
-        wish = core_dtype_public(ckpt_dtype(o->checkpoint));
-    return wish == OCLM_DTYPE_FLOAT16 ? CORE_F16 : wish == OCLM_DTYPE_BFLOAT16 ? CORE_BF16 : CORE_F32;
-}
+#include "model/opened.h"
 
 /* The type of most weights. */
 static core_dtype main_dtype(const ckpt_checkpoint *checkpoint)
@@ -75,7 +33,7 @@ static void describe_cache(const model_architecture *a, oclm_model_info *info)
     info->kv_window_bytes = model_cache_ring_bytes(a, &one);
     info->kv_whole_bytes_per_token = info->kv_bytes_per_token - (held > 0 ? info->kv_window_bytes / held : 0);
     const model_cache_shape page = { .sequences = 1, .positions = MODEL_PAGE, .quantized = true };
-    const uint64_t          fixed = model_recurrent_bytes(a, 1) + sizeof(int32_t); /* with the page's entry in its table */
+    const uint64_t          fixed = model_recurrent_bytes(a, 1, NULL) + sizeof(int32_t); /* with the page's entry in its table */
     info->kv_quantized_bytes_per_token = (model_cache_bytes(a, &page) - fixed) / MODEL_PAGE;
 }
 
@@ -124,58 +82,91 @@ static void describe(const model_architecture *a, bool tied, uint64_t parameters
     describe_cache(a, info);
 }
 
-/* How the caller wants the weights, of this folder. */
-static model_storing storing_of(const opened *o, const model_load_options *options)
-{
-    return (model_storing){ .dtype = storage_of(o, options->dtype), .quantize = options->quantize, .nested = options->nested,
-                            .skip = options->skip, .skip_count = options->skip_count };
-}
-
 oclm_status model_inspect(const char *folder, const model_load_options *options, oclm_model_info *info)
 {
-    opened      o;
-    oclm_status status = open_folder(folder, options->variant, &o);
+    model_opened o;
+    oclm_status  status = model_open(folder, options->variant, &o);
     if (status == OCLM_OK) {
-        const model_storing storing = storing_of(&o, options);
+        const model_storing storing = model_opened_storing(&o, options);
         *info = (oclm_model_info){ .struct_size = info->struct_size };
         if ((status = model_storing_check(&storing, &o.binding)) == OCLM_OK)
             status = describe_weights(&o.binding, &storing, info);
         describe(&o.architecture, o.binding.tied, o.binding.parameters, storing.dtype, main_dtype(o.checkpoint), info);
         info->model_type = o.family->model_type; /* outlives this call */
     }
-    ckpt_close(o.checkpoint);
+    model_opened_close(&o);
     return status;
+}
+
+/* Takes the places over, as far as they are followed: a head that is the embedding is where that is. Sets the main device. */
+static oclm_status place(model_model *model, const model_placement *wanted, bool tied)
+{
+    model_placement *own = &model->placement;
+    const uint32_t   layers = model->architecture.layers;
+    own->layers = core_alloc_zero(layers, sizeof *own->layers, "the places of layers");
+    if (own->layers == NULL)
+        return OCLM_ERR_MEMORY;
+    own->device_count = model->device_count;
+    own->layer_count = layers;
+    if (wanted != NULL && wanted->layer_count != layers)
+        return core_fail(OCLM_ERR_INTERNAL, "a placement is of %u layers, the model has %u", wanted->layer_count, layers);
+    for (uint32_t unit = 0; wanted != NULL && unit < MODEL_UNIT_LAYERS + layers; unit++) {
+        if (model_place_of(wanted, unit).device >= model->device_count)
+            return core_fail(OCLM_ERR_INTERNAL, "a placement names device %u of %u", model_place_of(wanted, unit).device, model->device_count);
+    }
+    if (wanted != NULL) {
+        own->embedding = wanted->embedding;
+        own->head = tied ? wanted->embedding : wanted->head;
+        memcpy(own->layers, wanted->layers, layers * sizeof *own->layers);
+    }
+    model->main_index = own->head.device;
+    model->device = model->devices[model->main_index];
+    return OCLM_OK;
 }
 
 static oclm_status load_into(const char *folder, const model_load_options *options, model_model *model)
 {
-    opened       o;
+    model_opened o;
     const double start = core_seconds();
-    oclm_status  status = open_folder(folder, options->variant, &o);
+    oclm_status  status = model_open(folder, options->variant, &o);
     if (status == OCLM_OK) {
         model->architecture = o.architecture;
         model->checkpoint_dtype = main_dtype(o.checkpoint);
-        const model_storing storing = storing_of(&o, options);
-        if ((status = describe_weights(&o.binding, &storing, &model->sizes)) == OCLM_OK)
-            status = model_weights_load(model->device, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
+        const model_storing storing = model_opened_storing(&o, options);
+        if ((status = place(model, options->placement, o.binding.tied)) == OCLM_OK)
+            status = describe_weights(&o.binding, &storing, &model->sizes);
+        const model_sites sites = model_sites_of(model);
+        if (status == OCLM_OK)
+            status = model_weights_load(&sites, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
     }
     if (status == OCLM_OK)
         core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
                  dev_get_traits(model->device)->info.name);
-    ckpt_close(o.checkpoint);
+    model_opened_close(&o);
     return status;
 }
 
-oclm_status model_load(const char *folder, dev_device *device, const model_load_options *options, model_model **model)
+model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement }; }
+
+static void close_all(dev_device *const *devices, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        dev_close(devices[i]);
+}
+
+oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *options, model_model **model)
 {
     oclm_status  status = OCLM_ERR_MEMORY;
     model_model *made = core_alloc_zero(1, sizeof *made, "a model");
     *model = NULL;
-    if (made == NULL) {
-        dev_close(device);
+    if (made == NULL || (made->devices = core_alloc_array(count, sizeof *made->devices, "the devices of a model")) == NULL) {
+        close_all(devices, count);
+        core_free(made);
         return status;
     }
-    made->device = device;
+    memcpy(made->devices, devices, count * sizeof(dev_device *));
+    made->device_count = count;
+    made->device = devices[0];
     if ((made->folder = core_copy_string(folder, "the name of a model's folder")) != NULL)
         status = load_into(folder, options, made);
     if (status != OCLM_OK) {
@@ -190,8 +181,11 @@ void model_free(model_model *model)
 {
     if (model == NULL)
         return;
-    model_weights_free(model->device, &model->weights);
-    dev_close(model->device);
+    const model_sites sites = model_sites_of(model);
+    model_weights_free(&sites, &model->weights);
+    close_all(model->devices, model->device_count);
+    core_free(model->devices);
+    core_free(model->placement.layers);
     core_free(model->folder);
     core_free(model);
 }
@@ -206,5 +200,7 @@ void model_get_info(const model_model *model, oclm_model_info *info)
     describe(&model->architecture, tied, model->weights.parameters, model->weights.dtype, model->checkpoint_dtype, info);
     info->device_name = device->name;
     info->device_index = device->index;
-    info->device_bytes = dev_memory_used(model->device);
+    info->device_bytes = 0;
+    for (uint32_t i = 0; i < model->device_count; i++)
+        info->device_bytes += dev_memory_used(model->devices[i]);
 }
