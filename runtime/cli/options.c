@@ -75,7 +75,7 @@ static const option options[] = {
     { "max-matching-ngram-size", 0, U32, "N", CMD_MAKING, GEN(max_matching_ngram_size), 1, "prompt lookup: the last N tokens, or fewer (default 2)" },
     { "assistant-model", 0, TEXT, "MODEL", CMD_MAKING, AT(assistant_model), 0, "a small model with the same vocabulary that guesses ahead" },
     { "assistant-OPTION", 0, HINT, "VALUE", CMD_MAKING, 0, 0,
-      "assistant: how it is loaded, as --assistant-load-in-4bit: any option from --dtype to --context-length below, for it alone" },
+      "assistant: how it is loaded: any option below from --dtype to --context-length, as --assistant-load-in-4bit" },
     { "num-assistant-tokens", 0, U32, "N", CMD_MAKING, GEN(num_assistant_tokens), 1, "assistant: guesses at once (default 20)" },
     { "num-assistant-tokens-schedule", 0, ENUM, "constant|heuristic|heuristic_transient", CMD_MAKING, GEN(num_assistant_tokens_schedule), 0,
       "assistant: more guesses after all were right, fewer after a wrong one" },
