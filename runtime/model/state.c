@@ -372,7 +372,7 @@ void model_state_free(model_state *s)
         &s->partial, &s->selected, &s->branch, &s->table_rows, &s->mixed,
     };
     if (s->queue != NULL)
-        (void)clFinish(s->queue); /* nothing may run on memory that counts as free */
+        (void)dev_finish(s->queue); /* nothing may run on memory that counts as free */
     model_passes_free(s);
     for (size_t i = 0; i < COUNT(buffers); i++)
         dev_buffer_free(device, buffers[i]);
