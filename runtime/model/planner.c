@@ -62,6 +62,19 @@ static uint64_t visiting(const planner *p, uint64_t *most)
     return rows + (count < p->slots ? count : p->slots) * largest;
 }
 
+/* A layer that reads the cache of one on another site has a copy of it, and a second one on the way: for the first such layer of the site. */
+static uint64_t copied_cache(const planner *p, uint32_t unit)
+{
+    const uint32_t of = p->f->reads != NULL ? p->f->reads[unit] : unit, site = computes(p, unit);
+    if (computes(p, of) == site)
+        return 0;
+    for (uint32_t other = MODEL_UNIT_LAYERS; other < unit; other++) {
+        if (p->f->reads[other] == of && computes(p, other) == site)
+            return 0;
+    }
+    return 2 * p->f->cache[of];
+}
+
 /* Sums up all units. Budgets may be exceeded: `left` is then 0. */
 static void share_out(planner *p)
 {
@@ -71,7 +84,7 @@ static void share_out(planner *p)
     p->disk_share = (model_share){ .budget = UINT64_MAX };
     for (uint32_t unit = 0; unit < f->tree->unit_count; unit++) {
         model_share *share = &p->shares[computes(p, unit)];
-        share->cache += f->cache[unit];
+        share->cache += f->cache[unit] + copied_cache(p, unit);
         share->weights += lives_there(p, unit) ? f->units[unit].bytes : f->units[unit].vectors;
         if (!lives_there(p, unit))
             (p->where[unit] == MODEL_HOST ? &p->host_share : &p->disk_share)->weights += matrices_of(p, unit);

@@ -387,6 +387,31 @@ static void maps_that_do_not_fit_tell_of_what(void **state)
     model_tree_free(&s->tree);
 }
 
+/* A map may part layers that read one cache: each device then has its copy, and what is on the way. */
+static void parted_caches_are_counted(void **state)
+{
+    static const model_map_entry entries[] = { ENTRY("", MODEL_ON_DEVICE, 0), ENTRY("model.layers.1", MODEL_ON_DEVICE, 1) };
+    uint32_t                     reads[MAX_UNITS], short_of;
+    (void)state;
+    scene *s = new_scene("tiny/llama", false);
+    for (uint32_t unit = 0; unit < MAX_UNITS; unit++)
+        reads[unit] = unit;
+    reads[MODEL_UNIT_LAYERS + 1] = MODEL_UNIT_LAYERS;
+    s->cache[MODEL_UNIT_LAYERS + 1] = 0;
+    weigh(s);
+    add_site(s, 1000);
+    add_site(s, 1000);
+    s->f.reads = reads;
+    s->f.kind = MODEL_MAP_GIVEN;
+    s->f.entries = entries;
+    s->f.entry_count = COUNT(entries);
+    model_placement p = plan(s, &short_of);
+    assert_int_equal(p.devices[0].cache, (s->a.layers - 1) * 2 * MIB);
+    assert_int_equal(p.devices[1].cache, 2 * 2 * MIB);
+    model_placement_free(&p);
+    model_tree_free(&s->tree);
+}
+
 /* ---- Failing memory */
 
 typedef struct attempt {
@@ -430,6 +455,7 @@ int main(void)
         cmocka_unit_test(reasons_name_the_parts),
         cmocka_unit_test(maps_mean_what_they_say),
         cmocka_unit_test(maps_that_do_not_fit_tell_of_what),
+        cmocka_unit_test(parted_caches_are_counted),
         cmocka_unit_test(failing_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
