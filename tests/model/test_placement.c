@@ -142,6 +142,7 @@ static void randomise(scene *s)
     for (uint32_t unit = 0; unit < s->tree.unit_count; unit++) {
         s->units[unit].bytes = 1 + draw(40) * MIB / 4;
         s->units[unit].vectors = draw(2) * (s->units[unit].bytes / 50);
+        s->units[unit].matrices = draw(10);
         s->cache[unit] = unit < MODEL_UNIT_LAYERS ? 0 : draw(8) * MIB / 4;
     }
     weigh(s);
@@ -170,7 +171,7 @@ static void check_sums(const scene *s, const model_placement *p, bool fits)
         cache[place.device] += s->cache[unit];
         weights[place.device] += place.kind == MODEL_ON_DEVICE ? s->units[unit].bytes : s->units[unit].vectors;
         if (place.kind != MODEL_ON_DEVICE)
-            out[place.kind == MODEL_ON_DISK] += s->units[unit].bytes - s->units[unit].vectors;
+            out[place.kind == MODEL_ON_DISK] += s->units[unit].bytes - s->units[unit].vectors + s->units[unit].matrices * (uint64_t)4096; /* pages */
     }
     for (uint32_t i = 0; i < s->f.site_count; i++) {
         const model_share *share = &p->devices[i];
