@@ -16,7 +16,8 @@
 
 /* Layers alike, but for their weights and caches. */
 typedef struct plan {
-    model_state          *state;
+    const model_state    *state;
+    uint32_t              begin, end; /* the layers meant */
     model_layer_products  products;  /* of the first */
     model_attention       attention; /* likewise */
     dev_tile              tile;
@@ -69,9 +70,8 @@ static oclm_status suits(const plan *p, uint32_t layer, dev_tile *tile, bool *go
 
 static oclm_status check_layers(plan *p, bool *good)
 {
-    const uint32_t count = p->state->model->weights.layer_count;
-    oclm_status    status = suits(p, 0, &p->tile, good);
-    for (uint32_t i = 1; i < count && *good && status == OCLM_OK; i++) {
+    oclm_status status = suits(p, p->begin, &p->tile, good);
+    for (uint32_t i = p->begin + 1; i < p->end && *good && status == OCLM_OK; i++) {
         dev_tile tile;
         status = suits(p, i, &tile, good);
         *good = *good && strcmp(tile.options, p->tile.options) == 0;
@@ -167,7 +167,7 @@ static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_
 /* Layers from `first` on; where there are fewer left than a launch takes, the last fills the arguments up. */
 static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_shape *shape, uint32_t first)
 {
-    const uint32_t    left = p->state->model->weights.layer_count - first, layers = left < p->launch_layers ? left : p->launch_layers;
+    const uint32_t    left = p->end - first, layers = left < p->launch_layers ? left : p->launch_layers;
     const dev_buffer *progress;
     dev_arg           args[COMMON_ARGS + MOST_LAYERS * MOST_LAYER_ARGS];
     oclm_status       status = dev_work_counters(work, PROGRESS_BYTES, &progress);
@@ -183,11 +183,11 @@ static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_sh
 
 /* Does the kernel know all that attention does here? It has one way of turning, by up to two tables. Finds a layer that is turned, if
  * any is. */
-static bool suits_attention(const model_state *state, uint32_t *turned)
+static bool suits_attention(const plan *p, uint32_t *turned)
 {
-    const model_architecture *a = &state->model->architecture;
+    const model_architecture *a = &p->state->model->architecture;
     const model_rope         *rope = NULL;
-    for (uint32_t i = 0; i < a->layers; i++) {
+    for (uint32_t i = p->begin; i < p->end; i++) {
         const model_rope *own = model_rope_of(a, i);
         if (own == NULL)
             continue;
@@ -200,10 +200,10 @@ static bool suits_attention(const model_state *state, uint32_t *turned)
     return !a->attention_scale_by_layer && !a->qk_norm_shape.has_bias;
 }
 
-static bool all_turned(const model_architecture *a)
+static bool all_turned(const plan *p)
 {
-    for (uint32_t i = 0; i < a->layers; i++) {
-        if (model_rope_of(a, i) == NULL)
+    for (uint32_t i = p->begin; i < p->end; i++) {
+        if (model_rope_of(&p->state->model->architecture, i) == NULL)
             return false;
     }
     return true;
@@ -233,26 +233,26 @@ static bool suits_form(const model_architecture *a)
            a->layer_input.size == 0 && !a->layer_scalar;
 }
 
-oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added)
+oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t begin, uint32_t end, bool *added)
 {
     dev_device  *device = state->device;
-    plan         p = { .state = state, .cores = dev_get_traits(device)->info.compute_units, .options = CORE_TEXT_INIT };
+    plan         p = { .state = state, .begin = begin, .end = end, .cores = dev_get_traits(device)->info.compute_units, .options = CORE_TEXT_INIT };
     oclm_status  status = OCLM_OK;
-    uint32_t     turned = 0;
+    uint32_t     turned = begin;
     *added = false;
     const model_architecture *m = &state->model->architecture;
-    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || !suits_form(m) ||
+    if (state->step_by_step || !shape->single_rows || !suits_attention(&p, &turned) || !suits_form(m) ||
         m->norm.kind == DEV_NORM_NONE || !dev_orders_groups(device))
         return OCLM_OK;
-    p.products = model_pass_products(state, shape->rows, 0);
+    p.products = model_pass_products(state, shape->rows, begin);
     p.attention = model_pass_attention(state, shape, turned);
-    p.may_stand = p.attention.shape.rotary_dims > 0 && !all_turned(&state->model->architecture);
+    p.may_stand = p.attention.shape.rotary_dims > 0 && !all_turned(&p);
     p.spans = model_attention_spans(shape->rows, shape->length_bound);
     if ((status = check_layers(&p, added)) != OCLM_OK || !*added)
         return status;
     plan_launches(&p);
     status = write_options(&p);
-    for (uint32_t first = 0; first < state->model->weights.layer_count && status == OCLM_OK; first += p.launch_layers)
+    for (uint32_t first = begin; first < end && status == OCLM_OK; first += p.launch_layers)
         status = add_launch(&p, work, shape, first);
     core_text_free(&p.options);
     return status;

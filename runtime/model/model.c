@@ -153,7 +153,8 @@ static oclm_status place(model_model *model, const model_placement *wanted, bool
     model_placement *own = &model->placement;
     const uint32_t   layers = model->architecture.layers;
     own->layers = core_alloc_zero(layers, sizeof *own->layers, "the places of layers");
-    if (own->layers == NULL)
+    model->holds = core_alloc_zero((size_t)model->device_count * layers, sizeof *model->holds, "the layers of devices");
+    if (own->layers == NULL || model->holds == NULL)
         return OCLM_ERR_MEMORY;
     own->device_count = model->device_count;
     own->layer_count = layers;
@@ -167,6 +168,10 @@ static oclm_status place(model_model *model, const model_placement *wanted, bool
         own->embedding = wanted->embedding;
         own->head = tied ? wanted->embedding : wanted->head;
         memcpy(own->layers, wanted->layers, layers * sizeof *own->layers);
+    }
+    for (uint32_t i = 0; i < layers; i++) {
+        bool *holds = model->holds + (size_t)own->layers[i].device * layers;
+        holds[i] = holds[model_cache_layer(&model->architecture, i)] = true;
     }
     model->main_index = own->head.device;
     model->device = model->devices[model->main_index];
@@ -193,6 +198,15 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
                  dev_get_traits(model->device)->info.name);
     ckpt_close(o.checkpoint);
     return status;
+}
+
+bool model_uses_device(const model_model *model, uint32_t device)
+{
+    const model_placement *p = &model->placement;
+    bool                   uses = p->embedding.device == device || p->head.device == device;
+    for (uint32_t i = 0; i < p->layer_count && !uses; i++)
+        uses = p->layers[i].device == device;
+    return uses;
 }
 
 model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement }; }
@@ -235,6 +249,7 @@ void model_free(model_model *model)
     close_all(model->devices, model->device_count);
     core_free(model->devices);
     core_free(model->placement.layers);
+    core_free(model->holds);
     core_free(model->folder);
     core_free(model);
 }
