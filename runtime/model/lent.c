@@ -8,7 +8,7 @@
 
 bool model_borrows(const model_model *model, uint32_t device, uint32_t layer)
 {
-    return model_holds(model, device)[layer] && model->placement.layers[layer].device != device;
+    return model->holds != NULL && model_holds(model, device)[layer] && model->placement.layers[layer].device != device;
 }
 
 /* Of a row of a layer: keys and values. */

@@ -70,9 +70,9 @@ static size_t embedding_scratch(const model_model *model, dev_device *device, ui
 {
     const model_weights *w = &model->weights;
     size_t               most = 0;
-    if (w->project_in.part_count > 0)
+    if (model_has_projections(&model->architecture))
         most = dev_matmul_scratch(device, &w->project_in, rows, DEV_NORM_NONE, DEV_STORE);
-    return w->input_in.part_count > 0 ? larger(most, dev_matmul_scratch(device, &w->input_in, rows, DEV_NORM_NONE, DEV_STORE)) : most;
+    return model->architecture.layer_input.size > 0 ? larger(most, dev_matmul_scratch(device, &w->input_in, rows, DEV_NORM_NONE, DEV_STORE)) : most;
 }
 
 static size_t head_scratch(const model_model *model, dev_device *device, uint32_t rows)
@@ -351,7 +351,7 @@ static oclm_status add_layer(const model_state *state, dev_work *work, const mod
 static oclm_status add_layers(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t begin, uint32_t end)
 {
     bool        added = false;
-    oclm_status status = model_layers_add(state, work, shape, begin, end, &added);
+    oclm_status status = model_layers_add(state, work, shape, begin, end - begin, &added);
     for (uint32_t i = begin; i < end && status == OCLM_OK && !added; i++)
         status = add_layer(state, work, shape, i);
     return status;
