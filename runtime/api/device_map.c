@@ -205,20 +205,22 @@ static oclm_status read_max_memory(reading *r, const char *text)
 
 /* ---- Which devices */
 
-/* Those for computed maps: named by max_memory, or all but renderers on the processor, which only take its time. Of several devices on the
- * processor the first, for they all have the same memory. */
-static void open_all(reading *r)
+/* Those for computed maps: named by max_memory, or all that are worth it. Where max_memory names none, the best computes for the host. */
+static oclm_status open_all(reading *r)
 {
-    bool processor = false, any = false;
-    for (size_t i = 0; i < r->list->count; i++) {
-        const oclm_device_info *info = &r->list->entries[i].info;
-        const bool              on_processor = info->type == OCLM_DEVICE_CPU;
-        r->open[i] = r->limited ? r->limits[i] != MODEL_UNLISTED && r->limits[i] > 0 : !info->unusable && !info->software && !(on_processor && processor);
-        processor |= on_processor && !info->unusable;
-        any |= r->open[i];
-    }
-    for (size_t i = 0; i < r->list->count && !any && r->limit_count == 0; i++) /* renderers alone, or nothing but "cpu" is named */
-        any = r->open[i] = !r->list->entries[i].info.unusable;
+    size_t *indexes, count;
+    bool    any = false;
+    for (size_t i = 0; i < r->list->count; i++)
+        any |= r->open[i] = r->limits[i] != MODEL_UNLISTED && r->limits[i] > 0;
+    if (any)
+        return OCLM_OK;
+    if (!(indexes = core_alloc_array(r->list->count, sizeof *indexes, "a list of devices")))
+        return OCLM_ERR_MEMORY;
+    count = dev_list_several(r->list, indexes);
+    for (size_t i = 0; i < (r->limited && count > 0 ? 1 : count); i++)
+        r->open[indexes[i]] = true;
+    core_free(indexes);
+    return count > 0 ? OCLM_OK : dev_list_choose(r->list, NULL, &count); /* which says what to install */
 }
 
 /* Those of a given map; and where all is on the host or on disk, the one that computes. */
@@ -337,9 +339,8 @@ oclm_status api_device_map_read(const dev_list *list, const oclm_model_options *
     if (status == OCLM_OK && !map->given)
         status = arrange_one(&r);
     else if (status == OCLM_OK && (status = read_device_map(&r, text)) == OCLM_OK) {
-        if (map->plan.kind != MODEL_MAP_GIVEN)
-            open_all(&r);
-        if (map->plan.kind != MODEL_MAP_GIVEN || (status = open_named(&r)) == OCLM_OK)
+        status = map->plan.kind == MODEL_MAP_GIVEN ? open_named(&r) : open_all(&r);
+        if (status == OCLM_OK)
             status = arrange(&r);
     }
     core_free(r.targets);

@@ -7,7 +7,6 @@
 #include "api/api.h"
 #include "core/log.h"
 #include "device/profile.h"
-#include "api/tmp_missing.h"
 
 /* One device, as ever. */
 static oclm_status open_one(api_opening *opening)
@@ -126,17 +125,31 @@ oclm_status api_opening_plan(api_opening *opening, const char *folder, const mod
     return OCLM_OK;
 }
 
-/* The weights did not fit on the one device: what would fit is worth its headers read again. The message stays where that is not known. */
+/* Each way that fits, with its bytes. */
+static oclm_status list_choices(const model_placement *placement, core_text *text)
+{
+    oclm_status status = OCLM_OK;
+    size_t      told = 0;
+    char        bytes[32];
+    for (size_t i = 0; i < placement->choice_count && status == OCLM_OK; i++)
+        if (placement->choices[i].fits)
+            status = core_text_printf(text, "%s %s, with %s", told++ == 0 ? "; what fits:" : ";", placement->choices[i].words,
+                                      core_format_bytes(placement->choices[i].bytes, bytes));
+    return status;
+}
+
+/* The weights did not fit on the one device: what would fit is worth its headers read again. Where that is not known, the message stays. */
 static oclm_status tell_choices(api_opening *opening, const char *folder, const model_load_options *how)
 {
-    char      *message = core_copy_string(oclm_last_error(), "a message");
-    oclm_plan *plan = NULL;
-    if (message && open_one(opening) == OCLM_OK && api_plan_make(folder, opening->devices, 1, how, NULL, &plan) == OCLM_OK && plan->problem)
-        (void)core_fail(OCLM_ERR_DEVICE_MEMORY, "%s", plan->problem);
-    else if (message)
-        (void)core_fail(OCLM_ERR_DEVICE_MEMORY, "%s", message);
+    core_text   text = CORE_TEXT_INIT;
+    oclm_plan  *plan = NULL;
+    const bool  kept = core_text_add_string(&text, oclm_last_error()) == OCLM_OK;
+    if (kept && open_one(opening) == OCLM_OK && api_plan_make(folder, opening->devices, 1, how, NULL, &plan) == OCLM_OK)
+        (void)list_choices(&plan->placement, &text);
+    if (kept)
+        (void)core_fail(OCLM_ERR_DEVICE_MEMORY, "%s", text.data);
     oclm_plan_free(plan);
-    core_free(message);
+    core_text_free(&text);
     return OCLM_ERR_DEVICE_MEMORY;
 }
 

@@ -142,13 +142,21 @@ static oclm_status put_part(void *user, const model_state *part, const dev_buffe
     return status;
 }
 
+/* "float16", or "4-bit nf4, 64 to a float32 scale and float16": codes count even where an embedding has more weights. */
 static void name_storage(const model_model *model, char storage[STORAGE])
 {
-    const model_weights *w = &model->weights;
-    char                 codes[96];
+    const model_weight_sizes *sizes = &model->weights.sizes;
+    const char               *dtype = core_dtype_long_name(core_dtype_public(model->weights.dtype));
+    size_t                    most = SIZE_MAX;
+    char                      codes[96];
     memset(storage, 0, STORAGE); /* nothing of the stack goes into the file */
-    (void)snprintf(storage, STORAGE, "%s%s%s", core_storage_name(&w->storage, codes), core_storage_is_float(&w->storage) ? "" : " and ",
-                   core_storage_is_float(&w->storage) ? "" : core_dtype_long_name(core_dtype_public(w->dtype)));
+    for (size_t i = 0; i < sizes->kind_count; i++)
+        if (!core_storage_is_float(&sizes->kinds[i].storage) && (most == SIZE_MAX || sizes->kinds[i].weights > sizes->kinds[most].weights))
+            most = i;
+    if (most == SIZE_MAX)
+        (void)snprintf(storage, STORAGE, "%s", dtype);
+    else
+        (void)snprintf(storage, STORAGE, "%s and %s", core_storage_name(&sizes->kinds[most].storage, codes), dtype);
 }
 
 static oclm_status make_header(const oclm_session *session, const model_snapshot *snapshot, header *h)

@@ -1,12 +1,15 @@
 /* likeliest.c: a heap of the best so far, the worst of them on top, so that most logits cost one comparison. */
 #include "generation/likeliest.h"
 
+#include <math.h>
+
 /* Does entry a come behind entry b? NaN comes last. */
 static bool is_worse(float a, int32_t a_id, float b, int32_t b_id)
 {
-    if (a != b)
-        return a < b || (a != a && b == b);
-    return a_id > b_id;
+    const bool a_is_none = isnan(a), b_is_none = isnan(b);
+    if (a_is_none != b_is_none)
+        return a_is_none;
+    return a < b || (!(a > b) && a_id > b_id);
 }
 
 static void swap(int32_t *ids, float *values, uint32_t a, uint32_t b)

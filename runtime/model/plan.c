@@ -12,7 +12,7 @@
 #include "model/sketch.h"
 
 #define DEFAULT_CONTEXT 4096u
-#define LEAST_CONTEXT 64u /* that is proposed */
+#define LEAST_CONTEXT 32u /* that is proposed */
 #define CHOSEN_BYTES ((uint64_t)64 << 10) /* of small buffers that choosing tokens takes: rings, counters, lists */
 
 /* A model to plan for, in one way of storing it. */

@@ -82,9 +82,9 @@ static void share_out(planner *p)
         share->budget = f->sites[i].budget;
         if (p->host_share.weights + p->disk_share.weights > 0 && i == p->visited)
             share->visiting = visiting(p, &passing);
-        if (share->weights + share->cache + share->visiting > 0) { /* loading comes before cache and slots are there */
-            const uint64_t later = share->visiting + share->cache, sooner = passing + f->sites[i].staging;
-            share->workspace = larger(f->sites[i].workspace, sooner > later ? sooner - later : 0);
+        if (share->weights + share->cache + share->visiting > 0) { /* units pass through before cache and slots are there */
+            const uint64_t later = share->visiting + share->cache;
+            share->workspace = larger(f->sites[i].workspace, passing > later ? passing - later : 0) + f->sites[i].staging;
         }
         share->used = share->weights + share->visiting + share->cache + share->workspace;
         share->left = share->budget > share->used ? share->budget - share->used : 0;
@@ -148,7 +148,7 @@ static void set_limits(planner *p)
     const model_plan_facts *f = p->f;
     p->limit_count = 0;
     for (uint32_t i = 0; i < f->site_count; i++) {
-        const uint64_t kept = larger(f->sites[i].workspace, f->sites[i].staging);
+        const uint64_t kept = f->sites[i].workspace + f->sites[i].staging;
         if (f->sites[i].listed)
             p->limits[p->limit_count++] = (model_limit){ i, f->sites[i].budget > kept ? f->sites[i].budget - kept : 0 };
     }
@@ -201,7 +201,7 @@ static void limit_host(planner *p)
     if (limit == NULL)
         return;
     const model_plan_site *own = &p->f->sites[p->host];
-    const uint64_t         kept = larger(own->workspace, own->staging), room = own->budget > kept ? own->budget - kept : 0;
+    const uint64_t         kept = own->workspace + own->staging, room = own->budget > kept ? own->budget - kept : 0;
     limit->bytes = room < limit->bytes ? room : limit->bytes;
 }
 
@@ -228,7 +228,7 @@ static oclm_status fill_all(planner *p, uint32_t *short_of)
     oclm_status             status = used != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
     *short_of = 0;
     for (uint32_t i = 0; i < f->site_count && status == OCLM_OK; i++)
-        used[i] = f->sites[i].listed && f->sites[i].budget > f->sites[i].workspace;
+        used[i] = f->sites[i].listed && f->sites[i].budget > f->sites[i].workspace + f->sites[i].staging;
     for (p->slots = MAX_SLOTS; p->slots > 0 && status == OCLM_OK && *short_of != MODEL_NOWHERE; p->slots--)
         status = fill_with_slots(p, used, short_of);
     core_free(used);

@@ -19,7 +19,7 @@ typedef struct model_plan_site {
     bool        is_host;       /* computes on the host's processor */
     bool        shares_memory; /* with the host: nothing is copied to visit it */
     uint64_t    workspace;     /* of a pass over the whole model, without a cache */
-    uint64_t    staging;       /* what loading wants besides, before there is a cache or a workspace */
+    uint64_t    staging;       /* what loading takes besides, and keeps */
     model_rates rates;
 } model_plan_site;
 

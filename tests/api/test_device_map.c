@@ -154,7 +154,7 @@ static const struct { const char *label, *map, *memory, *device; uint64_t most; 
     { "JSON cut short", "{\"model\": 0", NULL, NULL, 0, ARG, "device_map: byte 11: the text ends" },
     { "an open brace", "{", NULL, NULL, 0, ARG, "give JSON such as {\"model\": 0" },
     { "Python's quotes", "{'model': 0}", NULL, NULL, 0, ARG, "device_map: byte 1" },
-    { "more behind", "{\"model\": 0} x", NULL, NULL, 0, ARG, "more text follows" },
+    { "more behind", "{\"model\": 0} x", NULL, NULL, 0, ARG, "device_map: byte 13" },
     { "a list", "[0, 1]", NULL, NULL, 0, ARG, "no JSON object" },
     { "an empty map", "{}", NULL, NULL, 0, ARG, "an empty object" },
     { "a name twice", "{\"model\": 0, \"lm_head\": 1, \"model\": 1}", NULL, NULL, 0, ARG, "\"model\" stands there twice" },

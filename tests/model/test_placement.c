@@ -88,9 +88,9 @@ static void expect_map(const char *label, scene *s, const char *want)
 static void budgets_count_cache_and_workspace(void **state)
 {
     (void)state;
-    scene         *s = new_scene("tiny/llama", false); /* two layers: 40 + 2 * 10 + 41 of weights, 4 of cache, 5 of workspace: 110 */
+    scene         *s = new_scene("tiny/llama", false); /* 40 + layers * 10 + 41 of weights, 2 of cache each, 5 + 3 of workspace */
     const uint32_t layers = s->a.layers;
-    const uint64_t whole = 40 + 41 + layers * 12 + 5;
+    const uint64_t whole = 40 + 41 + layers * 12 + 8;
     s->f.kind = MODEL_MAP_SEQUENTIAL;
     add_site(s, whole);
     expect_map("a budget that is just enough", s, "{\"\": 0}");
