@@ -80,7 +80,7 @@ static oclm_status measure_workspace(const planning *p, dev_device *device, uint
         uint64_t cache = 0;
         for (uint32_t unit = 0; unit < p->tree.unit_count; unit++)
             cache += p->cache[unit];
-        const uint64_t state = model_state_bytes(sketch, &options), logits = dev_padded(p->opened.architecture.vocab_size) * sizeof(float);
+        const uint64_t state = model_state_bytes(sketch, 0, &options), logits = dev_padded(p->opened.architecture.vocab_size) * sizeof(float);
         *bytes = (state > cache ? state - cache : 0) + DEV_SELF_CHECK_BYTES + 2 * logits + 2 * p->context * sizeof(int32_t) + CHOSEN_BYTES;
     }
     model_sketch_free(sketch);
