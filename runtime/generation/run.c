@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/platform.h"
+#include "model/watch.h"
 
 #define FIRST_CAPACITY 64u /* new ids */
 
@@ -230,13 +231,27 @@ static oclm_finish_reason why_ended(const gen_run *run, uint32_t sequence)
     return s->count == gen_run_most_new(run) ? OCLM_FINISH_LENGTH : OCLM_FINISH_NONE;
 }
 
+/* No id could be chosen for a sequence. What was read until then is read once more, to tell where numbers stop being numbers. */
+static oclm_status fail_choice(const gen_run *run, const gen_sequence *s)
+{
+    const uint32_t index = (uint32_t)(s - run->sequences), each = run->sequence_count / run->prompt_count;
+    const uint32_t prompt = run->prompts[index / each].count, count = prompt + s->count;
+    model_watch    found = { MODEL_WATCH_NOTHING, NULL };
+    char           where[320];
+    if (count > 0 && model_watch_ids(run->model, s->history + run->config.prompt_length - prompt, count, &found) != OCLM_OK)
+        found.where = MODEL_WATCH_NOTHING; /* no memory for it: the message does without */
+    model_watch_text(&found, where);
+    return core_fail(OCLM_ERR_UNSUPPORTED, "new token %u cannot be drawn: the logits hold NaN or infinity%s%s; the weights may be broken, the "
+                     "temperature (%g) too small, or dtype float32 needed", s->count + 1, where[0] ? ", which appear first in " : "", where,
+                     run->config.temperature);
+}
+
 static oclm_status add_id(gen_run *run, gen_sequence *s, int32_t id)
 {
     const uint32_t most = gen_run_most_new(run);
     oclm_status    status = OCLM_OK;
     if (id < 0)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "new token %u cannot be drawn: the logits hold NaN or infinity; the weights may be broken, the "
-                         "temperature (%g) too small, or dtype float32 needed", s->count + 1, run->config.temperature);
+        return fail_choice(run, s);
     if (s->count == s->capacity)
         status = make_room(run, s, s->capacity < most / 2 ? 2 * s->capacity : most);
     if (status == OCLM_OK)

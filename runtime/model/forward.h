@@ -67,6 +67,7 @@ typedef struct model_state {
     struct model_pass *passes;       /* recorded passes of model_forward(), by shape, the latest first */
     uint32_t           tile_rows;    /* rows of an attention tile where a piece has many */
     uint32_t           expected_prompt;
+    struct model_watch *watch;       /* NULL; else what looks behind each layer (watch.h): the main device's part has it */
     bool               step_by_step; /* for tests: each step of a layer is a launch, where several could share one */
     int32_t           *host_ids, *host_positions, *host_sequences, *host_logit_rows; /* what is about to be sent, [max_rows] */
     uint32_t          *host_tiles;   /* [max_rows][4] */

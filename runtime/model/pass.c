@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "model/lent.h"
+#include "model/watch.h"
 
 static const dev_matrix *head_of(const model_weights *weights)
 {
@@ -492,8 +493,13 @@ static oclm_status record_layers(recording *r, uint32_t first, uint32_t *end)
     oclm_status        status = go_to(r, device, &part, &work);
     for (*end = first + 1; *end < model->weights.layer_count && model->placement.layers[*end].device == device;)
         ++*end;
-    if (status == OCLM_OK)
+    model_watch *const watch = r->writer->state->watch;
+    if (status == OCLM_OK && watch == NULL)
         status = add_layers(part, work, r->shape, first, *end);
+    for (uint32_t i = first; i < *end && status == OCLM_OK && watch != NULL; i++) {
+        if ((status = add_layers(part, work, r->shape, i, i + 1)) == OCLM_OK)
+            status = model_watch_add(watch, part, work, r->shape->rows, i);
+    }
     for (uint32_t i = first; i < *end && status == OCLM_OK; i++)
         status = model_lent_add(r->writer, part, r->shape->rows, i);
     return status;
@@ -507,8 +513,9 @@ oclm_status model_pass_record(model_relay_writer *writer, const model_pass_shape
     dev_work          *work;
     oclm_status        status = shape->decoding ? tell_others(&r) : OCLM_OK;
     if (status == OCLM_OK && (status = go_to(&r, model->placement.embedding.device, &part, &work)) == OCLM_OK &&
-        (status = add_embedding(part, work, shape->rows)) == OCLM_OK)
-        status = send_inputs(&r, part);
+        (status = add_embedding(part, work, shape->rows)) == OCLM_OK && (status = send_inputs(&r, part)) == OCLM_OK &&
+        writer->state->watch != NULL)
+        status = model_watch_add(writer->state->watch, part, work, shape->rows, MODEL_WATCH_EMBEDDING);
     for (uint32_t i = 0, end; i < model->weights.layer_count && status == OCLM_OK; i = end)
         status = record_layers(&r, i, &end);
     if (status == OCLM_OK && shape->logit_rows > 0 && (status = go_to(&r, model->main_index, &part, &work)) == OCLM_OK)

@@ -10,14 +10,17 @@ static const struct { const char *label; uint32_t rows, vocab; bool large; } siz
     { "Llama 2", 3, 32000, true }, { "SmolLM2", 1, 49152, true },          { "Gemma", 2, 262144, true },
 };
 
-/* The first of the largest; not a number is larger than all. */
-static uint32_t first_of_largest(const float *x, uint32_t count)
+/* The first of the largest; -1: where one is not a number, there is none. */
+static int32_t first_of_largest(const float *x, uint32_t count)
 {
     uint32_t best = 0;
-    for (uint32_t i = 1; i < count && !isnan(x[best]); i++)
-        if (x[i] > x[best] || isnan(x[i]))
+    for (uint32_t i = 0; i < count; i++) {
+        if (isnan(x[i]))
+            return -1;
+        if (x[i] > x[best])
             best = i;
-    return best;
+    }
+    return (int32_t)best;
 }
 
 /* Logits with what is awkward: the maximum twice, zeros of both signs, infinities, not a number. */
@@ -58,9 +61,9 @@ static void try_greedy(dev_device *device, void *user)
             choose(&b, x, vocab);
             int32_t *ids = read_ints(device, &b.ids);
             for (uint32_t r = 0; r < rows; r++) {
-                const uint32_t want = first_of_largest(x + (size_t)r * vocab, vocab);
-                if (ids[r] != (int32_t)want)
-                    fail_msg("%s, kind %u, row %u: %d, want %u", sizes[i].label, kind, r, ids[r], want);
+                const int32_t want = first_of_largest(x + (size_t)r * vocab, vocab);
+                if (ids[r] != want)
+                    fail_msg("%s, kind %u, row %u: %d, want %d", sizes[i].label, kind, r, ids[r], want);
             }
             core_free(ids);
         }
