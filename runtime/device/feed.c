@@ -4,51 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/device_internal.h"
-#include "device/feed_store.h"
+#include "device/feed_internal.h"
 
-#define MOST_SLOTS   3u
-#define MOST_REGIONS 32u /* buffers of a unit */
-#define MOST_READERS 8u  /* queues that read what a slot holds, before one is waited for */
-#define NO_UNIT      UINT32_MAX
+#define NONE UINT32_MAX
 
-typedef struct unit {
-    dev_region   regions[MOST_REGIONS];
-    dev_buffer  *views[MOST_REGIONS];    /* the caller's */
-    cl_mem       in_place[MOST_REGIONS]; /* NULL: visits a slot */
-    uint32_t     buffers[MOST_REGIONS];  /* of the slot */
-    uint32_t     count, slot;
-    bool         ends;
-} unit;
-
-/* An in-order queue that reads a slot, up to `done`. */
-typedef struct reader {
-    cl_command_queue queue;
-    cl_event         done;
-} reader;
-
-typedef struct slot {
-    dev_buffer buffers[MOST_REGIONS];
-    uint32_t   unit; /* whose bytes are there, or on their way */
-    cl_event   copied;
-    reader     readers[MOST_READERS];
-    uint32_t   reader_count;
-} slot;
-
-struct dev_feed {
-    dev_device      *device;
-    dev_store       *store;
-    dev_host_budget *budget;
-    uint64_t         slot_bytes;
-    bool             in_place;
-    unit           **units;
-    uint32_t         unit_count;
-    slot             slots[MOST_SLOTS];
-    uint32_t         slot_count;
-    cl_command_queue queue; /* of copies */
-    core_mutex      *lock;  /* guards slots, and `copied` */
-    uint64_t         copied, host_bytes, file_bytes;
-};
+typedef dev_kept_unit unit;
+typedef dev_feed_slot slot;
 
 /* ---- Taking */
 
@@ -81,12 +42,12 @@ static void untake(dev_feed *feed, unit *u)
         dev_store_untake(feed->store, &u->regions[i]);
 }
 
-static oclm_status take_regions(dev_feed *feed, dev_feed_place place, dev_buffer *const *buffers, size_t count, const char *what, unit *u)
+static oclm_status take_regions(dev_feed *feed, const dev_feed_unit *from, unit *u)
 {
     oclm_status status = OCLM_OK;
-    for (size_t i = 0; i < count && status == OCLM_OK; i++) {
-        u->views[i] = buffers[i];
-        if ((status = dev_store_take(feed->store, dev_queue(feed->device), place, buffers[i], what, &u->regions[i])) == OCLM_OK)
+    for (size_t i = 0; i < from->count && status == OCLM_OK; i++) {
+        u->views[i] = from->buffers[i];
+        if ((status = dev_store_take(feed->store, dev_queue(feed->device), from->place, from->buffers[i], from->what, &u->regions[i])) == OCLM_OK)
             u->count++;
     }
     if (status != OCLM_OK)
@@ -94,12 +55,22 @@ static oclm_status take_regions(dev_feed *feed, dev_feed_place place, dev_buffer
     return status;
 }
 
-oclm_status dev_feed_take(dev_feed *feed, dev_feed_place place, dev_buffer *const *buffers, size_t count, bool ends, const char *what)
+/* Of panels of which rows are read, so many visit at once. */
+static void want_rows(dev_feed *feed, const dev_feed_unit *from)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < from->count; i++)
+        most = from->buffers[i]->bytes > most ? from->buffers[i]->bytes : most;
+    const size_t bytes = from->panel_bytes < most / DEV_FEED_ROW_PANELS ? from->panel_bytes * DEV_FEED_ROW_PANELS : most;
+    feed->rows_bytes = from->panel_bytes > 0 && bytes > feed->rows_bytes ? bytes : feed->rows_bytes;
+}
+
+oclm_status dev_feed_take(dev_feed *feed, const dev_feed_unit *from)
 {
     oclm_status status;
-    if (count == 0 || count > MOST_REGIONS || feed->slot_count > 0)
-        return core_fail(OCLM_ERR_INTERNAL, "%s: a unit of %zu buffers, at most %u, for a feed of %u slots", what, count, MOST_REGIONS,
-                         feed->slot_count);
+    if (from->count == 0 || from->count > DEV_FEED_REGIONS || feed->slot_count > 0)
+        return core_fail(OCLM_ERR_INTERNAL, "%s: a unit of %zu buffers, at most %u, for a feed of %u slots", from->what, from->count,
+                         DEV_FEED_REGIONS, feed->slot_count);
     unit **grown = core_realloc_array(feed->units, (size_t)feed->unit_count + 1, sizeof *grown, "the units of a feed");
     if (grown == NULL)
         return OCLM_ERR_MEMORY;
@@ -107,34 +78,37 @@ oclm_status dev_feed_take(dev_feed *feed, dev_feed_place place, dev_buffer *cons
     unit *u = core_alloc_zero(1, sizeof *u, "a unit of a feed");
     if (u == NULL)
         return OCLM_ERR_MEMORY;
-    if ((status = take_regions(feed, place, buffers, count, what, u)) != OCLM_OK) {
+    if ((status = take_regions(feed, from, u)) != OCLM_OK) {
         core_free(u);
         return status;
     }
-    u->ends = ends;
+    u->ends = from->ends;
+    u->use = from->use;
+    want_rows(feed, from);
     feed->units[feed->unit_count++] = u;
-    for (size_t i = 0; i < count; i++) {
-        *(place == DEV_FEED_HOST ? &feed->host_bytes : &feed->file_bytes) += buffers[i]->bytes;
-        dev_buffer_free(feed->device, buffers[i]);
+    for (size_t i = 0; i < from->count; i++) {
+        *(from->place == DEV_FEED_HOST ? &feed->host_bytes : &feed->file_bytes) += from->buffers[i]->bytes;
+        dev_buffer_free(feed->device, from->buffers[i]);
     }
     return OCLM_OK;
 }
 
 /* ---- Slots */
 
-/* Gives each unit a slot that the unit before it has not, nor the first one where a pass may end, as far as there are enough. */
-static void assign_slots(dev_feed *feed, uint32_t slots)
+/* Gives the units of one use a slot each that the unit before it has not, nor the first one where a pass may end, as far as there are enough. */
+static void assign_slots(dev_feed *feed, dev_feed_use use, uint32_t slots, uint32_t *first, uint32_t *before)
 {
-    uint32_t before = NO_UNIT;
     for (uint32_t i = 0; i < feed->unit_count; i++) {
-        unit      *u = feed->units[i];
-        const bool avoid_first = i > 0 && (u->ends || i + 1 == feed->unit_count);
-        uint32_t   chosen = 0;
-        while (chosen < slots && (chosen == before || (avoid_first && chosen == feed->units[0]->slot)))
+        unit    *u = feed->units[i];
+        uint32_t chosen = 0;
+        if (u->use != use)
+            continue;
+        while (chosen < slots && (chosen == *before || (u->ends && chosen == *first)))
             chosen++;
         if (chosen == slots)
-            chosen = before == NO_UNIT ? 0 : (before + 1) % slots;
-        u->slot = before = chosen;
+            chosen = *before == NONE ? 0 : (*before + 1) % slots;
+        u->slot = *before = chosen;
+        *first = *first == NONE ? chosen : *first;
     }
 }
 
@@ -145,51 +119,75 @@ static int larger_first(const void *a, const void *b)
 }
 
 /* Buffers of a slot hold regions by their size: the largest of each unit in the first, and so on. Adds up what the slots need. */
-static uint64_t plan_buffers(dev_feed *feed, uint32_t slots, size_t sizes[MOST_SLOTS][MOST_REGIONS])
+static uint64_t plan_buffers(dev_feed *feed, uint32_t slots, size_t sizes[DEV_FEED_SLOTS][DEV_FEED_REGIONS])
 {
     uint64_t sum = 0;
-    memset(sizes, 0, MOST_SLOTS * sizeof *sizes);
-    assign_slots(feed, slots);
+    uint32_t first = NONE, before = NONE;
+    memset(sizes, 0, DEV_FEED_SLOTS * sizeof *sizes);
+    assign_slots(feed, DEV_FEED_IN_TURN, slots, &first, &before);
+    assign_slots(feed, DEV_FEED_LAST, slots, &first, &before);
     for (uint32_t i = 0; i < feed->unit_count; i++) {
         unit    *u = feed->units[i];
-        uint64_t order[MOST_REGIONS]; /* the size, and in the low bits which */
+        if (u->use == DEV_FEED_ROWS)
+            continue;
+        uint64_t order[DEV_FEED_REGIONS]; /* the size, and in the low bits which */
         for (uint32_t r = 0; r < u->count; r++)
-            order[r] = (uint64_t)u->regions[r].bytes * MOST_REGIONS + r;
+            order[r] = (uint64_t)u->regions[r].bytes * DEV_FEED_REGIONS + r;
         qsort(order, u->count, sizeof *order, larger_first);
         for (uint32_t r = 0; r < u->count; r++) {
-            const uint32_t region = (uint32_t)(order[r] % MOST_REGIONS);
+            const uint32_t region = (uint32_t)(order[r] % DEV_FEED_REGIONS);
             size_t        *size = &sizes[u->slot][r];
             u->buffers[region] = r;
             *size = u->regions[region].bytes > *size ? u->regions[region].bytes : *size;
         }
     }
-    for (uint32_t s = 0; s < MOST_SLOTS; s++) {
-        for (uint32_t r = 0; r < MOST_REGIONS; r++)
+    for (uint32_t s = 0; s < DEV_FEED_SLOTS; s++) {
+        for (uint32_t r = 0; r < DEV_FEED_REGIONS; r++)
             sum += sizes[s][r];
     }
     return sum;
 }
 
+static uint32_t units_in_slots(const dev_feed *feed)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < feed->unit_count; i++)
+        count += feed->units[i]->use != DEV_FEED_ROWS;
+    return count;
+}
+
+/* The caller's buffers become those of the slot. A table of rows has none. */
+static void fill_in_views(dev_feed *feed)
+{
+    for (uint32_t i = 0; i < feed->unit_count; i++) {
+        unit *u = feed->units[i];
+        for (uint32_t r = 0; r < u->count && u->use != DEV_FEED_ROWS; r++)
+            *u->views[r] = (dev_buffer){ feed->slots[u->slot].buffers[u->buffers[r]].memory, u->regions[r].bytes };
+    }
+}
+
 static oclm_status make_slots(dev_feed *feed)
 {
-    size_t         sizes[MOST_SLOTS][MOST_REGIONS];
-    const uint64_t left = dev_memory_left(feed->device);
-    const uint64_t most = feed->slot_bytes > 0 && feed->slot_bytes < left ? feed->slot_bytes : left;
-    uint32_t       slots = MOST_SLOTS < feed->unit_count ? MOST_SLOTS : feed->unit_count;
+    size_t         sizes[DEV_FEED_SLOTS][DEV_FEED_REGIONS];
+    const uint64_t left = dev_memory_left(feed->device), all = feed->slot_bytes > 0 && feed->slot_bytes < left ? feed->slot_bytes : left;
+    const uint64_t most = all > feed->rows_bytes ? all - feed->rows_bytes : 0;
+    const uint32_t units = units_in_slots(feed);
+    uint32_t       slots = DEV_FEED_SLOTS < units ? DEV_FEED_SLOTS : units;
     oclm_status    status = OCLM_OK;
-    while (plan_buffers(feed, slots, sizes) > most && slots > 1)
+    if (feed->rows_bytes > 0)
+        status = dev_buffer_new(feed->device, feed->rows_bytes, "rows of an offloaded table", &feed->rows.buffers[0]);
+    while (slots > 1 && plan_buffers(feed, slots, sizes) > most)
         slots--;
+    if (slots <= 1)
+        (void)plan_buffers(feed, 1, sizes);
     for (uint32_t s = 0; s < slots; s++) {
-        feed->slots[s].unit = NO_UNIT;
-        for (uint32_t r = 0; r < MOST_REGIONS && sizes[s][r] > 0 && status == OCLM_OK; r++)
+        feed->slots[s].unit = DEV_NO_UNIT;
+        for (uint32_t r = 0; r < DEV_FEED_REGIONS && sizes[s][r] > 0 && status == OCLM_OK; r++)
             status = dev_buffer_new(feed->device, sizes[s][r], "a slot for offloaded weights", &feed->slots[s].buffers[r]);
         feed->slot_count = sizes[s][0] > 0 ? s + 1 : feed->slot_count;
     }
-    for (uint32_t i = 0; i < feed->unit_count && status == OCLM_OK; i++) {
-        unit *u = feed->units[i];
-        for (uint32_t r = 0; r < u->count; r++)
-            *u->views[r] = (dev_buffer){ feed->slots[u->slot].buffers[u->buffers[r]].memory, u->regions[r].bytes };
-    }
+    if (status == OCLM_OK)
+        fill_in_views(feed);
     return status;
 }
 
@@ -226,7 +224,7 @@ static void free_slot(dev_feed *feed, slot *s)
     forget_readers(s);
     if (s->copied != NULL)
         clReleaseEvent(s->copied);
-    for (uint32_t r = 0; r < MOST_REGIONS; r++)
+    for (uint32_t r = 0; r < DEV_FEED_REGIONS; r++)
         dev_buffer_free(feed->device, &s->buffers[r]);
 }
 
@@ -249,8 +247,9 @@ void dev_feed_free(dev_feed *feed)
         (void)dev_finish(feed->queue);
         clReleaseCommandQueue(feed->queue);
     }
-    for (uint32_t s = 0; s < MOST_SLOTS; s++)
+    for (uint32_t s = 0; s < DEV_FEED_SLOTS; s++)
         free_slot(feed, &feed->slots[s]);
+    free_slot(feed, &feed->rows);
     for (uint32_t i = 0; i < feed->unit_count; i++)
         free_unit(feed, feed->units[i]);
     core_free(feed->units);
@@ -264,7 +263,7 @@ void dev_feed_free(dev_feed *feed)
 /* Copies a unit to its slot, behind all that reads what is there. */
 static cl_int copy(dev_feed *feed, const unit *u, slot *s)
 {
-    cl_event waits[MOST_READERS];
+    cl_event waits[DEV_FEED_READERS];
     cl_int   error = CL_SUCCESS;
     for (uint32_t i = 0; i < s->reader_count; i++)
         waits[i] = s->readers[i].done;
@@ -288,7 +287,7 @@ static oclm_status fetch(dev_feed *feed, uint32_t index)
     if (s->copied != NULL)
         clReleaseEvent(s->copied);
     s->copied = NULL;
-    s->unit = NO_UNIT;
+    s->unit = DEV_NO_UNIT;
     const cl_int error = copy(feed, u, s);
     if (error != CL_SUCCESS) {
         (void)clFinish(feed->queue); /* what was enqueued reads the store */
@@ -299,14 +298,13 @@ static oclm_status fetch(dev_feed *feed, uint32_t index)
     return OCLM_OK;
 }
 
-/* Remembers until when a queue reads a slot; takes the event over. */
-static oclm_status note_reader(slot *s, cl_command_queue queue, cl_event done)
+oclm_status dev_feed_note_reader(slot *s, cl_command_queue queue, cl_event done)
 {
     uint32_t i = 0;
     cl_int   error = CL_SUCCESS;
     while (i < s->reader_count && s->readers[i].queue != queue)
         i++;
-    if (i == MOST_READERS) { /* the one that was first is likely done */
+    if (i == DEV_FEED_READERS) { /* the one that was first is likely done */
         error = clWaitForEvents(1, &s->readers[0].done);
         i = 0;
     }
@@ -314,7 +312,7 @@ static oclm_status note_reader(slot *s, cl_command_queue queue, cl_event done)
         clReleaseEvent(s->readers[i].done);
     else
         s->reader_count++;
-    s->readers[i] = (reader){ queue, done };
+    s->readers[i] = (dev_feed_reader){ queue, done };
     return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for who reads offloaded weights");
 }
 
@@ -340,7 +338,7 @@ static oclm_status compute(const visit *v, cl_command_queue queue, slot *s)
         return dev_cl_fail(error, "waiting for offloaded weights");
     const oclm_status status = dev_work_enqueue(v->work, queue, &done);
     if (status == OCLM_OK)
-        return note_reader(s, queue, done);
+        return dev_feed_note_reader(s, queue, done);
     (void)clFinish(queue); /* some of it may read the slot */
     return status;
 }

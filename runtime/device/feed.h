@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 
 #include "device/launch.h"
+#include "device/matrix.h"
 
 /* Host memory that is counted, as a device's own is. Zeroed but for `most`; shared between threads. */
 typedef struct dev_host_budget {
@@ -43,18 +44,37 @@ oclm_status dev_feed_new(dev_device *device, const dev_feed_options *options, de
 /* The buffers of dev_feed_take() become empty. Lists that read its units are not enqueued any more and done. Accepts NULL. */
 void        dev_feed_free(dev_feed *feed);
 
-/* Takes `count` filled buffers of the device as the next unit: their contents are read back and their memory freed. The structs stay where
- * they are until the feed is freed; dev_feed_open() fills them in. `what` names the unit in messages ("layer 3"). `ends`: a pass may end here:
- * what follows then is unit 0.
+typedef enum dev_feed_use {
+    DEV_FEED_IN_TURN, /* units are read in the order in which they are taken */
+    DEV_FEED_LAST,    /* a table that is read behind all others */
+    DEV_FEED_ROWS     /* never read whole: only dev_feed_rows_add() */
+} dev_feed_use;
+
+typedef struct dev_feed_unit {
+    dev_feed_place     place;
+    dev_feed_use       use;
+    dev_buffer *const *buffers; /* filled, of the device. The structs stay where they are until the feed is freed */
+    size_t             count;
+    bool               ends;        /* a pass may end here: what follows then is the first unit */
+    size_t             panel_bytes; /* of a matrix of which rows are asked for, the most; 0: of none */
+    const char        *what;        /* for messages: "layer 3" */
+} dev_feed_unit;
+
+/* Takes the next unit: its contents are read back and its device memory freed, until dev_feed_open() fills the buffers in.
  * Errors: OCLM_ERR_MEMORY (the host's budget: needed, available), OCLM_ERR_IO (the folder, its free space), OCLM_ERR_DEVICE. The buffers of
  * this unit are then as they were. */
-oclm_status dev_feed_take(dev_feed *feed, dev_feed_place place, dev_buffer *const *buffers, size_t count, bool ends, const char *what);
+oclm_status dev_feed_take(dev_feed *feed, const dev_feed_unit *unit);
 /* Makes the slots. Errors: OCLM_ERR_DEVICE_MEMORY where not even one slot fits. */
 oclm_status dev_feed_open(dev_feed *feed);
 
 /* A list for launches that read the buffers of a unit: of its own, played in its place in `work`, or `work` itself where nothing is copied.
  * `next`: the unit that is read after it in this pass; of the last, the first of the next pass. */
 oclm_status dev_feed_add(dev_work *work, dev_feed *feed, uint32_t unit, uint32_t next, dev_work **inner);
+
+/* Records dev_rows_add() of a matrix whose buffers are a unit's. Where nothing is in place, panels of the rows that ids name visit the device:
+ * ids are read back for that, so the list's caller waits for all that the queue holds before, events of others included. */
+oclm_status dev_feed_rows_add(dev_work *work, dev_feed *feed, uint32_t unit, const dev_matrix *matrix, const dev_buffer *ids, uint32_t count,
+                              float scale, bool add, const dev_buffer *y, uint32_t y_stride);
 
 uint32_t    dev_feed_units(const dev_feed *feed);
 uint32_t    dev_feed_slots(const dev_feed *feed); /* 0: used in place */

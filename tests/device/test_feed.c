@@ -50,7 +50,8 @@ static oclm_status take(desk *d, uint32_t unit, dev_feed_place place)
         }
         core_free(data);
     }
-    return status == OCLM_OK ? dev_feed_take(d->feed, place, views, REGIONS, unit + 2 == d->units, "a test's unit") : status;
+    const dev_feed_unit taken = { .place = place, .buffers = views, .count = REGIONS, .ends = unit + 2 >= d->units, .what = "a test's unit" };
+    return status == OCLM_OK ? dev_feed_take(d->feed, &taken) : status;
 }
 
 /* Leaves nothing behind where it fails. */
@@ -277,6 +278,96 @@ static void two_threads_share_the_slots(void **state)
     devices_each(threads_on_device, NULL);
 }
 
+/* ---- Rows of a table */
+
+enum { TABLE_ROWS = 70 * DEV_PANEL - 5, COLUMNS = 48, ASKED = 200 };
+
+static float table_value(uint32_t row, uint32_t column) { return (float)((row * 37 + column * 11) % 1009) / 64.0f - 5.0f; }
+
+static void fill_table(dev_device *device, dev_matrix *table)
+{
+    float *values = core_alloc_array((size_t)TABLE_ROWS * COLUMNS, sizeof *values, "a test's table");
+    assert_non_null(values);
+    for (uint32_t i = 0; i < TABLE_ROWS * COLUMNS; i++)
+        values[i] = table_value(i / COLUMNS, i % COLUMNS);
+    assert_ok(dev_matrix_new(device, CORE_F32, TABLE_ROWS, COLUMNS, "a test's table", table));
+    const dev_matrix_source source = { .data = values, .dtype = CORE_F32, .rows = TABLE_ROWS, .columns = COLUMNS, .panel_step = 1 };
+    assert_ok(dev_matrix_fill(device, dev_queue(device), table, &source));
+    core_free(values);
+}
+
+/* Ids of few panels, of more than fit at once, and outside the table. */
+static void choose_ids(uint32_t round, int32_t ids[ASKED])
+{
+    for (uint32_t i = 0; i < ASKED; i++)
+        ids[i] = (int32_t)(round == 0 ? i % 40 : i * 389 % TABLE_ROWS);
+    ids[7] = -1;
+    ids[11] = TABLE_ROWS;
+}
+
+static void check_rows(const float *y, const int32_t *ids)
+{
+    for (uint32_t i = 0; i < ASKED; i++) {
+        const uint32_t row = ids[i] >= 0 && ids[i] < TABLE_ROWS ? (uint32_t)ids[i] : 0;
+        for (uint32_t k = 0; k < COLUMNS; k++)
+            if (y[i * COLUMNS + k] != 2.0f * table_value(row, k))
+                fail_msg("column %u of row %u (id %d): %g, want %g", k, i, (int)ids[i], (double)y[i * COLUMNS + k],
+                         (double)(2.0f * table_value(row, k)));
+    }
+}
+
+static void rows_on_device(dev_device *device, void *user)
+{
+    static const float zeros[ASKED * COLUMNS];
+    static float       got[ASKED * COLUMNS];
+    const uint64_t     before = dev_memory_used(device);
+    (void)user;
+    for (size_t p = 0; p < 4; p++) {
+        dev_host_budget        budget = { .most = 1 << 20 };
+        const dev_feed_options options = { .budget = &budget, .folder = folder, .copies = places[p].copies };
+        dev_feed              *feed = NULL;
+        dev_matrix             table;
+        dev_work              *work = NULL;
+        dev_buffer             ids_buffer, y;
+        int32_t                ids[ASKED];
+        fill_table(device, &table);
+        dev_buffer *const   buffers[] = { &table.parts[0].buffer };
+        const dev_feed_unit taken = { .place = places[p].even, .use = DEV_FEED_ROWS, .buffers = buffers, .count = 1,
+                                      .panel_bytes = (size_t)dev_panel_of(dev_matrix_storage(&table), COLUMNS).bytes, .what = "a test's table" };
+        assert_int_equal(table.part_count, 1);
+        assert_ok(dev_feed_new(device, &options, &feed));
+        assert_ok(dev_feed_take(feed, &taken));
+        assert_ok(dev_feed_open(feed));
+        assert_ok(dev_buffer_new(device, sizeof ids, "a test's ids", &ids_buffer));
+        assert_ok(dev_buffer_new(device, sizeof got, "a test's rows", &y));
+        assert_ok(dev_work_new(device, &work));
+        assert_ok(dev_feed_rows_add(work, feed, 0, &table, &ids_buffer, ASKED, 2.0f, false, &y, COLUMNS));
+        assert_ok(dev_feed_rows_add(work, feed, 0, &table, &ids_buffer, ASKED, 2.0f, true, &y, COLUMNS));
+        for (uint32_t round = 0; round < 2; round++) {
+            choose_ids(round, ids);
+            assert_ok(dev_buffer_write(dev_queue(device), &ids_buffer, 0, ids, sizeof ids));
+            assert_ok(dev_buffer_write(dev_queue(device), &y, 0, zeros, sizeof zeros));
+            assert_ok(dev_work_enqueue(work, dev_queue(device), NULL));
+            assert_ok(dev_buffer_read(dev_queue(device), &y, 0, got, sizeof got));
+            for (uint32_t i = 0; i < ASKED * COLUMNS; i++)
+                got[i] /= 2.0f; /* stored, then added once more */
+            check_rows(got, ids);
+        }
+        dev_work_free(work);
+        dev_buffer_free(device, &ids_buffer);
+        dev_buffer_free(device, &y);
+        dev_feed_free(feed);
+        dev_matrix_free(device, &table);
+    }
+    assert_true(dev_memory_used(device) - before <= dev_matrix_staging_bytes(device));
+}
+
+static void rows_of_a_table_come_one_by_one(void **state)
+{
+    (void)state;
+    devices_each(rows_on_device, NULL);
+}
+
 /* ---- What does not fit */
 
 static void refusals_on_device(dev_device *device, void *user)
@@ -342,7 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(every_unit_is_there_when_it_is_read), IN_SCRATCH(slots_take_no_more_than_they_may),
-        IN_SCRATCH(units_with_slots_of_their_own_are_copied_once), IN_SCRATCH(two_threads_share_the_slots),
+        IN_SCRATCH(units_with_slots_of_their_own_are_copied_once), IN_SCRATCH(two_threads_share_the_slots), IN_SCRATCH(rows_of_a_table_come_one_by_one),
         IN_SCRATCH(what_does_not_fit_is_refused_with_its_reason), IN_SCRATCH(every_request_of_memory_may_fail),
     };
     return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
