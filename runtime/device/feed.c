@@ -387,6 +387,18 @@ oclm_status dev_feed_add(dev_work *work, dev_feed *feed, uint32_t index, uint32_
     return status;
 }
 
+const void *dev_feed_memory(const dev_feed *feed, const dev_buffer *buffer)
+{
+    for (uint32_t i = 0; i < feed->unit_count; i++) {
+        const unit *u = feed->units[i];
+        for (uint32_t r = 0; r < u->count; r++) {
+            if (u->views[r] == buffer)
+                return dev_store_memory(feed->store, &u->regions[r]);
+        }
+    }
+    return NULL;
+}
+
 uint32_t dev_feed_units(const dev_feed *feed) { return feed->unit_count; }
 uint32_t dev_feed_slots(const dev_feed *feed) { return feed->slot_count; }
 uint64_t dev_feed_host_bytes(const dev_feed *feed) { return feed->host_bytes; }
