@@ -79,7 +79,7 @@ static oclm_status load(const char *name, cl_context context, cl_command_queue q
     how.variant = hub.variant;
     if (status != OCLM_OK || (status = read_folder(folder.data, &made->defaults)) != OCLM_OK ||
         (status = open_device(options, context, queue, &device)) != OCLM_OK ||
-        (status = model_load(folder.data, device, &how, &made->inside)) != OCLM_OK)
+        (status = model_load(folder.data, &device, 1, &how, &made->inside)) != OCLM_OK)
         oclm_model_free(made); /* model_load() closes the device */
     else
         *model = made;

@@ -69,7 +69,7 @@ void oclm_session_free(oclm_session *session)
     if (!session)
         return;
     if (session->state)
-        (void)dev_finish(session->state->queue);
+        (void)model_finish(session->state);
     model_state_free(session->state);
     core_free(session->pieces);
     core_free(session->ids);
@@ -83,9 +83,9 @@ size_t oclm_session_length(const oclm_session *session)
 
 static void cut_back(oclm_session *session, uint32_t length)
 {
-    (void)dev_finish(session->state->queue); /* nothing may still write to pages that are given back */
+    (void)model_finish(session->state); /* nothing may still write to pages that are given back */
     for (uint32_t s = 0; s < session->batch; s++)
-        model_cache_truncate(&session->state->cache, s, length);
+        model_truncate(session->state, s, length);
     session->length = length;
     if (session->known > length)
         session->known = length;
@@ -183,7 +183,7 @@ static void make_pieces(oclm_session *session, const input *in, size_t done, siz
 oclm_status api_session_read_again(oclm_session *session, uint32_t length)
 {
     oclm_status status = OCLM_OK;
-    model_cache_truncate(&session->state->cache, 0, 0);
+    model_truncate(session->state, 0, 0);
     model_state_expect(session->state, length);
     for (uint32_t done = 0, rows; done < length && status == OCLM_OK; done += rows) {
         rows = length - done < session->state->max_rows ? length - done : session->state->max_rows;

@@ -173,9 +173,9 @@ static void free_choice(assisted *a)
 static void settle(const assisted *a)
 {
     gen_place     *place = a->run->place;
-    const uint32_t length = a->state->cache.lengths[0];
+    const uint32_t length = model_length(a->state, 0);
     place->held = a->run->failed ? a->held : smaller(length, a->count - 1);
-    model_cache_truncate(&a->state->cache, 0, place->held);
+    model_truncate(a->state, 0, place->held);
 }
 
 static void end(gen_run *run)
@@ -184,7 +184,7 @@ static void end(gen_run *run)
     if (!a)
         return;
     if (a->state) {
-        (void)dev_finish(a->state->queue);
+        (void)model_finish(a->state);
         if (a->borrowed)
             settle(a);
         free_choice(a);
@@ -231,7 +231,7 @@ static oclm_status guess(assisted *a, uint32_t *count)
 static oclm_status read_text(assisted *a, bool *cancelled)
 {
     const gen_hooks   silent = { .cancel = a->run->hooks.cancel };
-    const gen_reading reading = { .ids = a->text, .first = a->state->cache.lengths[0], .count = a->count - 1, .more = 1 };
+    const gen_reading reading = { .ids = a->text, .first = model_length(a->state, 0), .count = a->count - 1, .more = 1 };
     const uint32_t    ids = reading.count - reading.first;
     oclm_status       status = gen_tune_for(a->run->model, ids);
     *cancelled = false;
@@ -347,9 +347,9 @@ static void count_round(assisted *a, uint32_t guesses, uint32_t kept, uint32_t t
 /* The state goes back to where it can go on: to the ids that are right, or, where it cannot or would turn differently, to nothing. */
 static void go_back(assisted *a)
 {
-    model_cache_truncate(&a->state->cache, 0, a->count - 1);
-    if (a->count > a->turning || !model_can_go_on(a->state, 0, a->state->cache.lengths[0]))
-        model_cache_truncate(&a->state->cache, 0, 0);
+    model_truncate(a->state, 0, a->count - 1);
+    if (a->count > a->turning || !model_can_go_on(a->state, 0, model_length(a->state, 0)))
+        model_truncate(a->state, 0, 0);
     if (a->count > a->turning)
         a->turning = UINT32_MAX;
 }

@@ -93,7 +93,7 @@ static oclm_status record(gen_beam_search *s)
         (status = gen_beams_add_choice(&s->beams, s->choice, &s->state->logits)) == OCLM_OK &&
         (status = gen_beams_add_step(&s->beams, s->first, &rows, false)) == OCLM_OK &&
         (status = gen_beams_add_step(&s->beams, s->step, &rows, true)) == OCLM_OK)
-        status = model_reorder_add(&s->state->cache, s->reorder, &reorder);
+        status = model_record_reorder(s->state, s->reorder, &reorder);
     return status;
 }
 
@@ -199,7 +199,7 @@ static oclm_status turn(gen_beam_search *s)
         lay_out(s, notes, r, ids + (size_t)r * s->width, &texts[r]);
         model_decode_end(s->state, r, 0);
     }
-    model_reorder_end(&s->state->cache);
+    model_reordered(s->state);
     if (status == OCLM_OK)
         status = read_texts(s, texts, s->pass_rows, 1, &silent, &cancelled);
     s->turning = UINT32_MAX;
@@ -373,7 +373,7 @@ static oclm_status run_ahead(gen_beam_search *s, gen_beams_control *control)
         if (!control->stopped && (status = check_fault(s, control)) == OCLM_OK && s->enqueued < s->beams.new_limit)
             status = force(s, gen_run_interrupted(s->run));
     }
-    (void)dev_finish(s->state->queue); /* what is in flight writes here */
+    (void)model_finish(s->state); /* what is in flight writes here */
     for (; a.flying > 0; a.flying--, a.oldest = (a.oldest + 1) % GEN_IN_FLIGHT)
         clReleaseEvent(a.flight[a.oldest].ready);
     return status;
@@ -454,7 +454,7 @@ static void end(gen_run *run)
     if (s == NULL)
         return;
     if (s->state != NULL)
-        (void)dev_finish(s->state->queue);
+        (void)model_finish(s->state);
     dev_work *const works[] = { s->stages[0], s->stages[1], s->stages[2], s->choice, s->first, s->step, s->reorder, s->pass };
     for (size_t i = 0; i < COUNT(works); i++)
         dev_work_free(works[i]);

@@ -60,7 +60,7 @@ static oclm_status prefill(bench *b, uint32_t count)
     const gen_prompt prompt = { b->prompt, count };
     bool             cancelled;
     oclm_status      status;
-    model_cache_truncate(&b->loop->state->cache, 0, 0);
+    model_truncate(b->loop->state, 0, 0);
     if ((status = gen_loop_prefill(b->loop, &prompt, 0, &silent, &cancelled)) != OCLM_OK)
         return status;
     return gen_loop_drain(b->loop);

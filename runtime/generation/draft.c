@@ -75,7 +75,7 @@ void gen_draft_free(gen_draft *draft)
         return;
     if (draft->state) {
         dev_device *device = draft->state->model->device;
-        (void)dev_finish(draft->state->queue);
+        (void)model_finish(draft->state);
         dev_work_free(draft->step);
         dev_work_free(draft->choose);
         gen_choice_deinit(&draft->choice);
@@ -109,7 +109,7 @@ static oclm_status read_text(gen_draft *draft, const int32_t *text, uint32_t cou
     oclm_status  status = OCLM_OK;
     model_decode_end(state, 0, first);
     if (!model_can_go_on(state, 0, first))
-        model_cache_truncate(&state->cache, 0, first = 0);
+        model_truncate(state, 0, first = 0);
     done = first;
     draft->made = 0;
     draft->from = done;
@@ -202,6 +202,6 @@ oclm_status gen_draft_guess(gen_draft *draft, const int32_t *text, uint32_t coun
         next += batch;
     }
     if (status != OCLM_OK)
-        (void)dev_finish(state->queue);
+        (void)model_finish(state);
     return status;
 }

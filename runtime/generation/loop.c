@@ -123,7 +123,7 @@ void gen_loop_free(gen_loop *loop)
 
 oclm_status gen_loop_drain(gen_loop *loop)
 {
-    return dev_finish(loop->state->queue);
+    return model_finish(loop->state);
 }
 
 /* Sends the ids of `steps` steps, from number `first` on, to the host: in two parts where they pass the end of the ring. */

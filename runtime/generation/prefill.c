@@ -83,7 +83,7 @@ static oclm_status run_passes(prefill *p, model_logits wanted, const gen_hooks *
 {
     oclm_status status = OCLM_OK;
     while (p->done < p->total && status == OCLM_OK) {
-        if (p->done > 0 && (status = dev_finish(p->state->queue)) != OCLM_OK)
+        if (p->done > 0 && (status = model_finish(p->state)) != OCLM_OK)
             break;
         if (hooks->cancel != NULL && *hooks->cancel) {
             *cancelled = true;
@@ -130,7 +130,7 @@ static oclm_status share_pages(model_state *state, uint32_t sequences, uint32_t 
     oclm_status status = OCLM_OK;
     for (uint32_t s = 0; s < sequences && status == OCLM_OK; s++) {
         if (s % each > 0)
-            status = model_cache_fork(&state->cache, state->queue, s - s % each, s);
+            status = model_fork(state, s - s % each, s);
     }
     return status;
 }
@@ -151,7 +151,7 @@ oclm_status gen_read_texts(model_state *state, const gen_prompt *texts, uint32_t
     if (status == OCLM_OK && !*cancelled && (status = spread_logits(state, &kept, count, each)) == OCLM_OK)
         status = share_pages(state, count * each, each);
     if (kept.memory != NULL) {
-        const oclm_status finished = dev_finish(state->queue); /* nothing may still read from it */
+        const oclm_status finished = model_finish(state); /* nothing may still read from it */
         status = status == OCLM_OK ? finished : status;
         dev_buffer_free(state->model->device, &kept);
     }

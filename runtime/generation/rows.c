@@ -302,7 +302,7 @@ static oclm_status next(gen_run *run, bool *more)
 static void settle(const rows *r)
 {
     gen_place     *place = r->run->place;
-    const uint32_t count = r->run->sequences[0].count, length = place->state->cache.lengths[0];
+    const uint32_t count = r->run->sequences[0].count, length = model_length(place->state, 0);
     if (r->run->failed)
         place->held = r->held;
     else if (r->read)

@@ -18,7 +18,7 @@ uint32_t gen_run_most_new(const gen_run *run) { return run->config.limit - run->
 uint32_t gen_place_go_on(gen_place *place)
 {
     if (!model_can_go_on(place->state, 0, place->held)) {
-        model_cache_truncate(&place->state->cache, 0, 0);
+        model_truncate(place->state, 0, 0);
         place->held = 0;
     }
     return place->held;

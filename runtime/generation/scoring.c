@@ -56,7 +56,7 @@ void gen_scoring_free(gen_scoring *scoring)
         return;
     if (scoring->state) {
         dev_device *device = scoring->state->model->device;
-        (void)dev_finish(scoring->state->queue);
+        (void)model_finish(scoring->state);
         dev_work_free(scoring->work);
         dev_buffer_free(device, &scoring->targets);
         dev_buffer_free(device, &scoring->parts);
@@ -124,8 +124,8 @@ oclm_status gen_scoring_run(gen_scoring *scoring, const int32_t *ids, uint32_t f
     const uint32_t begin = first - 1, end = count - 1; /* rows whose logits count; the last id is read for nobody */
     oclm_status    status = tell(progress, 0);
     assert(first >= 1 && first < count && count <= state->max_positions);
-    (void)dev_finish(state->queue);
-    model_cache_truncate(&state->cache, 0, 0);
+    (void)model_finish(state);
+    model_truncate(state, 0, 0);
     model_state_expect(state, count);
     for (uint32_t done = 0, rows; done < end && status == OCLM_OK; done += rows) {
         const bool     counts = done >= begin;

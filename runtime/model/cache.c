@@ -12,7 +12,7 @@
 static size_t page_bytes(const model_architecture *a, const model_cache_shape *shape, uint32_t layer)
 {
     const size_t dims = model_head_dim(a, layer), head = shape->quantized ? dims + sizeof(float) : dims * sizeof(float); /* of a position */
-    return model_keeps_keys(a, layer) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * head : 0;
+    return model_keeps_keys(a, layer) && (shape->holds == NULL || shape->holds[layer]) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * head : 0;
 }
 
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)
@@ -39,7 +39,7 @@ uint64_t model_cache_bytes(const model_architecture *a, const model_cache_shape 
 {
     const uint64_t table = (uint64_t)shape->sequences * PAGES_OF(shape->positions) * sizeof(int32_t);
     return (model_ring_pages(a, shape) > 0 ? 2 : 1) * table + bytes_of(a, shape, false) + bytes_of(a, shape, true) +
-           model_recurrent_bytes(a, shape->sequences);
+           model_recurrent_bytes(a, shape->sequences, shape->holds);
 }
 
 /* ---- Making and freeing */
@@ -121,7 +121,7 @@ oclm_status model_cache_new(dev_device *device, const model_architecture *a, con
     cache->quantized = shape->quantized;
     if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, shape, cache)) != OCLM_OK ||
         (status = model_ring_new(device, a, shape, &cache->ring)) != OCLM_OK ||
-        (status = model_recurrent_new(device, a, shape->sequences, &cache->recurrent)) != OCLM_OK)
+        (status = model_recurrent_new(device, a, shape->sequences, shape->holds, &cache->recurrent)) != OCLM_OK)
         model_cache_free(device, cache);
     return status;
 }

@@ -34,14 +34,15 @@ static void add_shapes(core_sha256 *sha, const model_architecture *a)
     }
 }
 
-static oclm_status add_weights(core_sha256 *sha, const model_model *model, const dev_matrix *matrix)
+static oclm_status add_weights(core_sha256 *sha, const model_model *model, uint32_t unit, const dev_matrix *matrix)
 {
     uint8_t bytes[SAMPLE];
     if (matrix->part_count == 0)
         return OCLM_OK;
+    const model_sites sites = model_sites_of(model);
     const dev_buffer *buffer = &matrix->parts[0].buffer;
     const size_t      count = buffer->bytes < SAMPLE ? buffer->bytes : SAMPLE;
-    const oclm_status status = dev_buffer_read(dev_queue(model->device), buffer, 0, bytes, count);
+    const oclm_status status = dev_buffer_read(dev_queue(model_site(&sites, unit)), buffer, 0, bytes, count);
     core_sha256_add(sha, bytes, status == OCLM_OK ? count : 0);
     return status;
 }
@@ -60,10 +61,10 @@ oclm_status model_fingerprint(const model_model *model, uint8_t digest[32])
         for (size_t j = 0; j < COUNT(words); j++)
             add_u32(&sha, words[j]);
     }
-    status = add_weights(&sha, model, &w->embedding);
+    status = add_weights(&sha, model, MODEL_UNIT_EMBEDDING, &w->embedding);
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
-        if ((status = add_weights(&sha, model, &w->layers[i].qkv)) == OCLM_OK)
-            status = add_weights(&sha, model, &w->layers[i].down);
+        if ((status = add_weights(&sha, model, MODEL_UNIT_LAYERS + i, &w->layers[i].qkv)) == OCLM_OK)
+            status = add_weights(&sha, model, MODEL_UNIT_LAYERS + i, &w->layers[i].down);
     }
     core_sha256_end(&sha, digest);
     return status;

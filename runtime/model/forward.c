@@ -59,7 +59,7 @@ static struct model_pass *take_pass(model_state *state, const model_pass_shape *
 static oclm_status record_pass(model_state *state, const model_pass_shape *shape, struct model_pass **out)
 {
     struct model_pass *pass = core_alloc_zero(1, sizeof *pass, "a recorded pass");
-    oclm_status        status = pass != NULL ? dev_work_new(state->model->device, &pass->work) : OCLM_ERR_MEMORY;
+    oclm_status        status = pass != NULL ? dev_work_new(state->device, &pass->work) : OCLM_ERR_MEMORY;
     if (status == OCLM_OK) {
         pass->shape = *shape;
         status = model_pass_record(state, pass->work, shape);
@@ -95,11 +95,6 @@ static oclm_status check_ids(const model_state *state, const model_piece *piece)
                              piece->first + i, vocab_size - 1);
     }
     return OCLM_OK;
-}
-
-bool model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length)
-{
-    return model_cache_can_go_on(&state->cache, sequence, length);
 }
 
 /* That all layers can go on from the length of a sequence. */

@@ -6,6 +6,7 @@
 #define OCLM_MODEL_FORWARD_H
 
 #include "model/attention.h"
+#include "model/cache_reorder.h"
 #include "model/experts.h"
 #include "model/latent.h"
 #include "model/layer_input.h"
@@ -28,8 +29,14 @@ typedef struct model_state_options {
                                  a quarter */
 } model_state_options;
 
+/* What one device holds for a state. Callers have that of the model's main device; where a model is spread over several, it knows the others,
+ * and what is done with a state is done with all: by the functions below, never to its cache alone. */
 typedef struct model_state {
     const model_model *model;
+    dev_device        *device;       /* this part's */
+    uint32_t           device_index; /* of model->devices */
+    struct model_state **others;     /* [other_count]: of the other devices that compute something; only the main device's has them */
+    uint32_t           other_count;
     cl_command_queue   queue;
     model_cache        cache;
     uint32_t           max_rows, max_logit_rows, max_positions;
@@ -68,6 +75,18 @@ uint64_t    model_state_bytes(const model_model *model, const model_state_option
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
 
+/* ---- Sequences, on all devices of a state */
+
+/* Positions that a sequence holds. */
+static inline uint32_t model_length(const model_state *state, uint32_t sequence) { return state->cache.lengths[sequence]; }
+/* As model_cache_truncate() and model_cache_fork(). */
+void        model_truncate(model_state *state, uint32_t sequence, uint32_t length);
+oclm_status model_fork(model_state *state, uint32_t from, uint32_t to);
+/* As model_reorder_add() and model_reorder_end(). `work` is the main device's. */
+oclm_status model_record_reorder(model_state *state, dev_work *work, const model_reorder *reorder);
+void        model_reordered(model_state *state);
+/* Waits for everything that any device was given. */
+oclm_status model_finish(const model_state *state);
 /* Can a sequence go on from `length` positions of those it holds? Layers without attention cannot go back, and layers with a window not far
  * (ring.h): where the answer is no, everything is to be read again, from 0 on. */
 bool        model_can_go_on(const model_state *state, uint32_t sequence, uint32_t length);

@@ -59,7 +59,7 @@ static oclm_status suits(const plan *p, uint32_t layer, dev_tile *tile, bool *go
     *good = true;
     for (size_t i = 0; i < COUNT(all) && *good && status == OCLM_OK; i++) {
         dev_tile other;
-        status = dev_matmul_tile(p->state->model->device, all[i], &other, good);
+        status = dev_matmul_tile(p->state->device, all[i], &other, good);
         if (*good && i == 0)
             *tile = other;
         *good = *good && status == OCLM_OK && strcmp(tile->options, other.options) == 0;
@@ -78,14 +78,14 @@ static oclm_status check_layers(plan *p, bool *good)
     }
     /* Half of local memory is left to the driver. */
     if (status == OCLM_OK && *good)
-        *good = local_bytes(p) <= dev_get_traits(p->state->model->device)->info.local_mem_bytes / 2;
+        *good = local_bytes(p) <= dev_get_traits(p->state->device)->info.local_mem_bytes / 2;
     return status;
 }
 
 static oclm_status write_options(plan *p)
 {
     const model_layer_products *l = &p->products;
-    const dev_device           *device = p->state->model->device;
+    const dev_device           *device = p->state->device;
     const model_architecture   *a = &p->state->model->architecture;
     char                        attention[MODEL_ATTENTION_OPTIONS];
     model_attention_row_options(device, &p->attention.shape, attention);
@@ -235,7 +235,7 @@ static bool suits_form(const model_architecture *a)
 
 oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added)
 {
-    dev_device  *device = state->model->device;
+    dev_device  *device = state->device;
     plan         p = { .state = state, .cores = dev_get_traits(device)->info.compute_units, .options = CORE_TEXT_INIT };
     oclm_status  status = OCLM_OK;
     uint32_t     turned = 0;

@@ -8,7 +8,8 @@
 #include "model/weights.h"
 
 typedef struct model_loader {
-    dev_device             *device;
+    const model_sites      *sites;       /* NULL while sizing */
+    dev_device             *device;      /* of the unit that is being loaded */
     const model_binding    *binding;
     const model_storing    *storing;
     bool                    sizing;
@@ -16,6 +17,8 @@ typedef struct model_loader {
     void                   *user;
     uint64_t                done, total; /* bytes of the checkpoint */
     model_weight_sizes      sizes;       /* of what was loaded so far */
+    uint64_t               *unit_bytes;  /* [MODEL_UNIT_LAYERS + layers]: of them, what each unit of placement takes; NULL: not wanted */
+    uint64_t                unit_begin;
 } model_loader;
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */
@@ -71,7 +74,7 @@ oclm_status model_read_elements(model_loader *loader, const model_part *part, ui
 /* What so many float32 take, rounded up to whole panels. */
 static inline uint64_t model_vector_bytes(uint64_t count) { return dev_padded(count) * sizeof(float); }
 /* OCLM_ERR_DEVICE_MEMORY where the weights do not fit: needed, available, and which way of storing them would (weight_sizes.c). */
-oclm_status model_weights_check_budget(dev_device *device, const model_binding *binding, const model_storing *storing);
+oclm_status model_weights_check_budget(const model_sites *sites, const model_binding *binding, const model_storing *storing);
 /* All weights by a loader that is set up; `weights` has its table of layers (weights.c). */
 oclm_status model_load_all(model_loader *loader, model_weights *weights);
 

@@ -75,7 +75,7 @@ static void describe_cache(const model_architecture *a, oclm_model_info *info)
     info->kv_window_bytes = model_cache_ring_bytes(a, &one);
     info->kv_whole_bytes_per_token = info->kv_bytes_per_token - (held > 0 ? info->kv_window_bytes / held : 0);
     const model_cache_shape page = { .sequences = 1, .positions = MODEL_PAGE, .quantized = true };
-    const uint64_t          fixed = model_recurrent_bytes(a, 1) + sizeof(int32_t); /* with the page's entry in its table */
+    const uint64_t          fixed = model_recurrent_bytes(a, 1, NULL) + sizeof(int32_t); /* with the page's entry in its table */
     info->kv_quantized_bytes_per_token = (model_cache_bytes(a, &page) - fixed) / MODEL_PAGE;
 }
 
@@ -147,6 +147,32 @@ oclm_status model_inspect(const char *folder, const model_load_options *options,
     return status;
 }
 
+/* Takes the places over, as far as they are followed: a head that is the embedding is where that is. Sets the main device. */
+static oclm_status place(model_model *model, const model_placement *wanted, bool tied)
+{
+    model_placement *own = &model->placement;
+    const uint32_t   layers = model->architecture.layers;
+    own->layers = core_alloc_zero(layers, sizeof *own->layers, "the places of layers");
+    if (own->layers == NULL)
+        return OCLM_ERR_MEMORY;
+    own->device_count = model->device_count;
+    own->layer_count = layers;
+    if (wanted != NULL && wanted->layer_count != layers)
+        return core_fail(OCLM_ERR_INTERNAL, "a placement is of %u layers, the model has %u", wanted->layer_count, layers);
+    for (uint32_t unit = 0; wanted != NULL && unit < MODEL_UNIT_LAYERS + layers; unit++) {
+        if (model_place_of(wanted, unit).device >= model->device_count)
+            return core_fail(OCLM_ERR_INTERNAL, "a placement names device %u of %u", model_place_of(wanted, unit).device, model->device_count);
+    }
+    if (wanted != NULL) {
+        own->embedding = wanted->embedding;
+        own->head = tied ? wanted->embedding : wanted->head;
+        memcpy(own->layers, wanted->layers, layers * sizeof *own->layers);
+    }
+    model->main_index = own->head.device;
+    model->device = model->devices[model->main_index];
+    return OCLM_OK;
+}
+
 static oclm_status load_into(const char *folder, const model_load_options *options, model_model *model)
 {
     opened       o;
@@ -156,8 +182,11 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
         model->architecture = o.architecture;
         model->checkpoint_dtype = main_dtype(o.checkpoint);
         const model_storing storing = storing_of(&o, options);
-        if ((status = describe_weights(&o.binding, &storing, &model->sizes)) == OCLM_OK)
-            status = model_weights_load(model->device, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
+        if ((status = place(model, options->placement, o.binding.tied)) == OCLM_OK)
+            status = describe_weights(&o.binding, &storing, &model->sizes);
+        const model_sites sites = model_sites_of(model);
+        if (status == OCLM_OK)
+            status = model_weights_load(&sites, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
     }
     if (status == OCLM_OK)
         core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
@@ -166,16 +195,27 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
     return status;
 }
 
-oclm_status model_load(const char *folder, dev_device *device, const model_load_options *options, model_model **model)
+model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement }; }
+
+static void close_all(dev_device *const *devices, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        dev_close(devices[i]);
+}
+
+oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *options, model_model **model)
 {
     oclm_status  status = OCLM_ERR_MEMORY;
     model_model *made = core_alloc_zero(1, sizeof *made, "a model");
     *model = NULL;
-    if (made == NULL) {
-        dev_close(device);
+    if (made == NULL || (made->devices = core_alloc_array(count, sizeof *made->devices, "the devices of a model")) == NULL) {
+        close_all(devices, count);
+        core_free(made);
         return status;
     }
-    made->device = device;
+    memcpy(made->devices, devices, count * sizeof(dev_device *));
+    made->device_count = count;
+    made->device = devices[0];
     if ((made->folder = core_copy_string(folder, "the name of a model's folder")) != NULL)
         status = load_into(folder, options, made);
     if (status != OCLM_OK) {
@@ -190,8 +230,11 @@ void model_free(model_model *model)
 {
     if (model == NULL)
         return;
-    model_weights_free(model->device, &model->weights);
-    dev_close(model->device);
+    const model_sites sites = model_sites_of(model);
+    model_weights_free(&sites, &model->weights);
+    close_all(model->devices, model->device_count);
+    core_free(model->devices);
+    core_free(model->placement.layers);
     core_free(model->folder);
     core_free(model);
 }
@@ -206,5 +249,7 @@ void model_get_info(const model_model *model, oclm_model_info *info)
     describe(&model->architecture, tied, model->weights.parameters, model->weights.dtype, model->checkpoint_dtype, info);
     info->device_name = device->name;
     info->device_index = device->index;
-    info->device_bytes = dev_memory_used(model->device);
+    info->device_bytes = 0;
+    for (uint32_t i = 0; i < model->device_count; i++)
+        info->device_bytes += dev_memory_used(model->devices[i]);
 }

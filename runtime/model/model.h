@@ -1,11 +1,14 @@
-/* model.h: a loaded model: immutable, shared between threads. */
+/* model.h: a loaded model, on one device or spread over several: immutable, shared between threads. */
 #ifndef OCLM_MODEL_MODEL_H
 #define OCLM_MODEL_MODEL_H
 
 #include "model/weights.h"
 
 typedef struct model_model {
-    dev_device         *device;
+    dev_device         *device;  /* the main one: it has the head, and ids are chosen there */
+    dev_device        **devices; /* [device_count], the main one among them */
+    uint32_t            device_count, main_index;
+    model_placement     placement; /* embedding, head and layers alone */
     model_architecture  architecture;
     model_weights       weights;
     core_dtype          checkpoint_dtype;
@@ -22,13 +25,16 @@ typedef struct model_load_options {
 
     const char *variant; /* of the weight files; NULL: none */
     oclm_dtype  dtype;
+    const model_placement *placement; /* which device has what; NULL: the first has all */
+    const char *offload_folder;       /* for what is MODEL_ON_DISK; NULL: none */
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;
 } model_load_options;
 
-/* Takes the device over: it is closed with the model, also where this fails. */
-oclm_status model_load(const char *folder, dev_device *device, const model_load_options *options, model_model **model);
+/* Takes `count` devices over: they are closed with the model, also where this fails. */
+oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *options, model_model **model);
 void        model_free(model_model *model);
+model_sites model_sites_of(const model_model *model);
 /* Without loading: architecture, types and sizes, from config.json and the checkpoint's headers. `info` is filled but for the
  * device's members; strings are static. */
 oclm_status model_inspect(const char *folder, const model_load_options *options, oclm_model_info *info);

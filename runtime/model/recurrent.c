@@ -5,14 +5,18 @@
 
 #include "model/binding.h"
 
-bool model_has_mixers(const model_architecture *a)
+static bool is_held(const bool *holds, uint32_t layer) { return holds == NULL || holds[layer]; }
+
+static bool holds_mixers(const model_architecture *a, const bool *holds)
 {
     for (uint32_t i = 0; i < a->layers; i++) {
-        if (a->layer[i].mixer != MODEL_MIXER_ATTENTION)
+        if (is_held(holds, i) && a->layer[i].mixer != MODEL_MIXER_ATTENTION)
             return true;
     }
     return false;
 }
+
+bool model_has_mixers(const model_architecture *a) { return holds_mixers(a, NULL); }
 
 /* ---- Sizes: each factor is at most 2^20, products are bounded by model_check_mixers() */
 
@@ -28,24 +32,24 @@ static size_t memory_bytes(const model_architecture *a, uint32_t layer)
     return a->layer[layer].mixer == MODEL_MIXER_DELTA_NET ? (size_t)d->value_heads * d->key_dim * d->value_dim * sizeof(float) : 0;
 }
 
-uint64_t model_recurrent_bytes(const model_architecture *a, uint32_t sequences)
+uint64_t model_recurrent_bytes(const model_architecture *a, uint32_t sequences, const bool *holds)
 {
     uint64_t bytes = 0;
-    if (!model_has_mixers(a))
+    if (!holds_mixers(a, holds))
         return 0;
     for (uint32_t i = 0; i < a->layers; i++)
-        bytes += (uint64_t)tail_bytes(a, i) + memory_bytes(a, i);
+        bytes += is_held(holds, i) ? (uint64_t)tail_bytes(a, i) + memory_bytes(a, i) : 0;
     return sequences * (bytes + sizeof(int32_t));
 }
 
 /* ---- Making and freeing */
 
-static oclm_status make_buffers(dev_device *device, const model_architecture *a, uint32_t sequences, model_recurrent *r)
+static oclm_status make_buffers(dev_device *device, const model_architecture *a, uint32_t sequences, const bool *holds, model_recurrent *r)
 {
     oclm_status status = dev_buffer_new(device, sequences * sizeof(int32_t), "the positions of sequences", &r->reached);
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
-        r->tail_bytes[i] = tail_bytes(a, i);
-        r->memory_bytes[i] = memory_bytes(a, i);
+        r->tail_bytes[i] = is_held(holds, i) ? tail_bytes(a, i) : 0;
+        r->memory_bytes[i] = is_held(holds, i) ? memory_bytes(a, i) : 0;
         if (r->tail_bytes[i] > 0)
             status = dev_buffer_new(device, sequences * r->tail_bytes[i], "the last inputs of a layer's convolution", &r->tails[i]);
         if (r->memory_bytes[i] > 0 && status == OCLM_OK)
@@ -54,11 +58,11 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
     return status;
 }
 
-oclm_status model_recurrent_new(dev_device *device, const model_architecture *a, uint32_t sequences, model_recurrent *r)
+oclm_status model_recurrent_new(dev_device *device, const model_architecture *a, uint32_t sequences, const bool *holds, model_recurrent *r)
 {
     oclm_status status = OCLM_ERR_MEMORY;
     memset(r, 0, sizeof *r);
-    if (!model_has_mixers(a))
+    if (!holds_mixers(a, holds))
         return OCLM_OK;
     r->layer_count = a->layers;
     r->tails = core_alloc_zero(a->layers, sizeof *r->tails, "the table of convolutions' inputs");
@@ -67,7 +71,7 @@ oclm_status model_recurrent_new(dev_device *device, const model_architecture *a,
     r->memory_bytes = core_alloc_zero(a->layers, sizeof *r->memory_bytes, "the sizes of memories");
     r->lengths = core_alloc_zero(sequences, sizeof *r->lengths, "the lengths of memories");
     if (r->tails && r->memories && r->tail_bytes && r->memory_bytes && r->lengths)
-        status = make_buffers(device, a, sequences, r);
+        status = make_buffers(device, a, sequences, holds, r);
     if (status != OCLM_OK)
         model_recurrent_free(device, r);
     return status;

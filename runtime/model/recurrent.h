@@ -15,7 +15,7 @@
 #define MODEL_LENGTH_MOVES (UINT32_MAX - 1)  /* a decoding loop may be running */
 
 typedef struct model_recurrent {
-    uint32_t    layer_count;        /* of the model; 0: all its layers are attention, and what follows is empty */
+    uint32_t    layer_count;        /* of the model; 0: all layers that are held are attention, and what follows is empty */
     dev_buffer *tails, *memories;   /* [layer_count]; empty where a layer has none */
     size_t     *tail_bytes, *memory_bytes; /* of one sequence, [layer_count] */
     dev_buffer  reached;            /* int32 [sequences]: the position that comes next, written by each pass */
@@ -23,8 +23,10 @@ typedef struct model_recurrent {
 } model_recurrent;
 
 bool        model_has_mixers(const model_architecture *architecture); /* Is any layer not attention? */
-uint64_t    model_recurrent_bytes(const model_architecture *architecture, uint32_t sequences);
-oclm_status model_recurrent_new(dev_device *device, const model_architecture *architecture, uint32_t sequences, model_recurrent *recurrent);
+/* `holds`: [layers]: which of them are held; NULL: all. */
+uint64_t    model_recurrent_bytes(const model_architecture *architecture, uint32_t sequences, const bool *holds);
+oclm_status model_recurrent_new(dev_device *device, const model_architecture *architecture, uint32_t sequences, const bool *holds,
+                                model_recurrent *recurrent);
 void        model_recurrent_free(dev_device *device, model_recurrent *recurrent);
 /* Can a sequence go on from `length` positions? */
 bool        model_recurrent_is_at(const model_recurrent *recurrent, uint32_t sequence, uint32_t length);

@@ -21,6 +21,8 @@ typedef struct model_cache_shape {
     uint32_t rows;                 /* of one pass, at most */
     bool     quantized;            /* keys and values as 8-bit integers (cl/kept.h) */
     bool     whole_windows;        /* no rings: layers with a window keep everything, in pages of the one table */
+    const bool *holds;             /* [layers]: those whose keys, values and states it has; NULL: all. Pages and rings are counted alike
+                                      whatever this says, so that caches of one model go in step */
 } model_cache_shape;
 
 typedef struct model_ring {

@@ -288,7 +288,7 @@ static oclm_status make_buffers(model_state *s, const plan *p)
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < COUNT(wanted) && status == OCLM_OK; i++)
         if (wanted[i].bytes > 0)
-            status = dev_buffer_new_zero(s->model->device, s->queue, (size_t)wanted[i].bytes, wanted[i].what, wanted[i].buffer);
+            status = dev_buffer_new_zero(s->device, s->queue, (size_t)wanted[i].bytes, wanted[i].what, wanted[i].buffer);
     return status;
 }
 
@@ -320,11 +320,11 @@ static oclm_status fill_state(model_state *s, const model_state_options *o, cons
     s->scratch_floats = (size_t)p->scratch_floats;
     s->tile_rows = tile_rows(s->model);
     if ((status = make_host_rows(s)) != OCLM_OK ||
-        (status = dev_queue_new(s->model->device, &s->queue)) != OCLM_OK ||
-        (status = model_cache_new(s->model->device, a, &cache, &s->cache)) != OCLM_OK ||
-        (status = model_expert_state_new(s->model->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
-        (status = model_latent_state_new(s->model->device, a, o->max_rows, &s->latent)) != OCLM_OK ||
-        (status = model_layer_input_new(s->model->device, a, o->max_rows, &s->inputs)) != OCLM_OK ||
+        (status = dev_queue_new(s->device, &s->queue)) != OCLM_OK ||
+        (status = model_cache_new(s->device, a, &cache, &s->cache)) != OCLM_OK ||
+        (status = model_expert_state_new(s->device, a, o->max_rows, &s->experts)) != OCLM_OK ||
+        (status = model_latent_state_new(s->device, a, o->max_rows, &s->latent)) != OCLM_OK ||
+        (status = model_layer_input_new(s->device, a, o->max_rows, &s->inputs)) != OCLM_OK ||
         (status = make_buffers(s, p)) != OCLM_OK)
         return status;
     return (status = fill_numbers(s)) == OCLM_OK ? model_state_turn(s, 0) : status;
@@ -349,6 +349,8 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
     if (made == NULL)
         return OCLM_ERR_MEMORY;
     made->model = model;
+    made->device = model->device;
+    made->device_index = model->main_index;
     if ((status = fill_state(made, &o, &p)) != OCLM_OK) {
         model_state_free(made);
         return status;
@@ -363,7 +365,7 @@ void model_state_free(model_state *s)
 {
     if (s == NULL)
         return;
-    dev_device *device = s->model->device;
+    dev_device *device = s->device;
     dev_buffer *const buffers[] = {
         &s->ids, &s->positions, &s->sequences, &s->tiles, &s->logit_rows, &s->logits, &s->cos_table[0], &s->sin_table[0],
         &s->cos_table[1], &s->sin_table[1], &s->slopes, &s->growth, &s->hidden, &s->qkv, &s->attention_out, &s->mlp, &s->scratch,

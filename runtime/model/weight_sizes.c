@@ -1,19 +1,25 @@
 /* weight_sizes.c: what weights take on the device before any of them is loaded, counted by the functions that load them; and whether that
  * fits. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/memory.h"
 #include "model/loader.h"
 
-oclm_status model_weights_measure(const model_binding *b, const model_storing *storing, model_weight_sizes *sizes)
+oclm_status model_weights_measure_units(const model_binding *b, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes)
 {
-    model_loader  l = { .binding = b, .storing = storing, .sizing = true };
+    model_loader  l = { .binding = b, .storing = storing, .sizing = true, .unit_bytes = unit_bytes };
     model_weights weights = { .layer_count = b->architecture->layers };
     weights.layers = core_alloc_zero(weights.layer_count, sizeof *weights.layers, "the table of layers");
     const oclm_status status = weights.layers != NULL ? model_load_all(&l, &weights) : OCLM_ERR_MEMORY;
     core_free(weights.layers);
     *sizes = l.sizes;
     return status;
+}
+
+oclm_status model_weights_measure(const model_binding *b, const model_storing *storing, model_weight_sizes *sizes)
+{
+    return model_weights_measure_units(b, storing, NULL, sizes);
 }
 
 core_storage model_main_storage(const model_weight_sizes *sizes)
@@ -31,18 +37,49 @@ static const struct { const char *words; core_dtype dtype; ckpt_quantize_kind qu
     { "in 4 bits (load_in_4bit, --load-in-4bit) they need %s, which fits", CORE_F16, CKPT_QUANTIZE_NF4 },
 };
 
-static oclm_status find_way_out(const model_binding *b, uint64_t staging, uint64_t available, char *text, size_t size, bool *found)
+/* What each device is asked for: [device_count], zeroed. */
+static oclm_status measure_devices(const model_sites *sites, const model_binding *b, const model_storing *storing, uint64_t *bytes,
+                                   model_weight_sizes *sizes)
+{
+    const size_t units = (size_t)MODEL_UNIT_LAYERS + b->architecture->layers;
+    uint64_t    *unit_bytes = core_alloc_zero(units, sizeof *unit_bytes, "the sizes of layers");
+    oclm_status  status = unit_bytes != NULL ? model_weights_measure_units(b, storing, unit_bytes, sizes) : OCLM_ERR_MEMORY;
+    memset(bytes, 0, sites->device_count * sizeof *bytes);
+    for (uint32_t unit = 0; unit < units && status == OCLM_OK; unit++)
+        bytes[sites->placement != NULL ? model_place_of(sites->placement, unit).device : 0] += unit_bytes[unit];
+    core_free(unit_bytes);
+    return status;
+}
+
+/* With what loading wants for a while. */
+static uint64_t needed_on(const model_sites *sites, uint32_t device, uint64_t bytes)
+{
+    return bytes > 0 ? bytes + dev_matrix_staging_bytes(sites->devices[device]) : 0;
+}
+
+/* The first device that has not enough; device_count: all have. */
+static uint32_t first_short(const model_sites *sites, const uint64_t *bytes)
+{
+    uint32_t i = 0;
+    while (i < sites->device_count && needed_on(sites, i, bytes[i]) <= dev_memory_left(sites->devices[i]))
+        i++;
+    return i;
+}
+
+/* `device`: the one of which is told what it would need. `bytes`: room for device_count. */
+static oclm_status find_way_out(const model_sites *sites, const model_binding *b, uint32_t device, uint64_t *bytes, char *text, size_t size,
+                                bool *found)
 {
     const bool  quantized = model_quantized_tensor(b) != NULL;
     oclm_status status = OCLM_OK;
     for (size_t i = 0; i < COUNT(ways_out) && status == OCLM_OK && !*found; i++) {
         const model_storing storing = { .dtype = ways_out[i].dtype, .quantize = ways_out[i].quantize };
         model_weight_sizes  sizes;
-        char                bytes[32];
+        char                needed[32];
         if (quantized && storing.quantize != CKPT_QUANTIZE_NONE)
             break;
-        if ((status = model_weights_measure(b, &storing, &sizes)) == OCLM_OK && sizes.bytes + staging <= available) {
-            snprintf(text, size, ways_out[i].words, core_format_bytes(sizes.bytes + staging, bytes));
+        if ((status = measure_devices(sites, b, &storing, bytes, &sizes)) == OCLM_OK && first_short(sites, bytes) == sites->device_count) {
+            snprintf(text, size, ways_out[i].words, core_format_bytes(needed_on(sites, device, bytes[device]), needed));
             *found = true;
         }
     }
@@ -56,22 +93,36 @@ static const char *name_of(const model_weight_sizes *sizes, char into[96])
     return core_storage_name(&storage, into);
 }
 
-oclm_status model_weights_check_budget(dev_device *device, const model_binding *b, const model_storing *storing)
+/* `bytes`: what each device would need. */
+static oclm_status check_devices(const model_sites *sites, const model_binding *b, const model_weight_sizes *sizes, uint64_t *bytes)
 {
-    const uint64_t     available = dev_memory_left(device), staging = dev_matrix_staging_bytes(device);
-    const dev_traits  *traits = dev_get_traits(device);
-    const bool         told = traits->budget_bytes < traits->info.global_mem_bytes / 100 * 89; /* not the default of 90 % */
-    char               needed_text[32], staging_text[32], available_text[32], way_out[200], name[96];
-    model_weight_sizes sizes;
-    bool               found = false;
-    oclm_status        status = model_weights_measure(b, storing, &sizes);
-    const uint64_t     needed = sizes.bytes + staging;
-    if (status != OCLM_OK || needed <= available || (status = find_way_out(b, staging, available, way_out, sizeof way_out, &found)) != OCLM_OK)
+    const uint32_t short_one = first_short(sites, bytes);
+    if (short_one == sites->device_count)
+        return OCLM_OK;
+    dev_device       *device = sites->devices[short_one];
+    const uint64_t    available = dev_memory_left(device), staging = dev_matrix_staging_bytes(device), needed = bytes[short_one] + staging;
+    const dev_traits *traits = dev_get_traits(device);
+    const bool        told = traits->budget_bytes < traits->info.global_mem_bytes / 100 * 89; /* not the default of 90 % */
+    char              needed_text[32], staging_text[32], available_text[32], way_out[200], name[96];
+    bool              found = false;
+    const oclm_status status = find_way_out(sites, b, short_one, bytes, way_out, sizeof way_out, &found);
+    if (status != OCLM_OK)
         return status;
     if (!found)
         snprintf(way_out, sizeof way_out, "no dtype makes them fit, nor do fewer bits; %schoose a device with more memory%s (oclm info tells which)",
                  told ? "allow more (max_device_bytes, --max-memory) or " : "", traits->info.host_unified ? "" : ", such as the CPU");
     return core_fail(OCLM_ERR_DEVICE_MEMORY, "device \"%s\": the weights in %s need %s (%s of it to load through), available are %s; %s",
-                     traits->info.name, name_of(&sizes, name), core_format_bytes(needed, needed_text),
+                     traits->info.name, name_of(sizes, name), core_format_bytes(needed, needed_text),
                      core_format_bytes(staging, staging_text), core_format_bytes(available, available_text), way_out);
+}
+
+oclm_status model_weights_check_budget(const model_sites *sites, const model_binding *b, const model_storing *storing)
+{
+    model_weight_sizes sizes;
+    uint64_t          *bytes = core_alloc_array(sites->device_count, sizeof *bytes, "the sizes of weights");
+    oclm_status        status = bytes != NULL ? measure_devices(sites, b, storing, bytes, &sizes) : OCLM_ERR_MEMORY;
+    if (status == OCLM_OK)
+        status = check_devices(sites, b, &sizes, bytes);
+    core_free(bytes);
+    return status;
 }

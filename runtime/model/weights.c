@@ -242,26 +242,54 @@ static oclm_status load_head(loader *l, model_weights *w)
     return model_load_vector(l, MODEL_HEAD_BIAS, 0, &w->head_bias);
 }
 
-oclm_status model_load_all(loader *l, model_weights *w)
+/* A unit of placement begins: what comes goes to its device. */
+static void begin_unit(loader *l, uint32_t unit)
 {
-    oclm_status status = load_embedding(l, w);
-    for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++) {
-        if ((status = load_mixing(l, i, &w->layers[i])) == OCLM_OK)
-            status = load_mlp(l, i, &w->layers[i]);
-        if (status == OCLM_OK)
-            status = load_input(l, i, &w->layers[i]);
-    }
-    return status == OCLM_OK ? load_head(l, w) : status;
+    if (!l->sizing)
+        l->device = model_site(l->sites, unit);
 }
 
-oclm_status model_weights_load(dev_device *device, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
+/* A unit of placement ends: what was counted since the one before it is its own. */
+static void note_unit(loader *l, uint32_t unit)
+{
+    if (l->unit_bytes != NULL)
+        l->unit_bytes[unit] = l->sizes.bytes - l->unit_begin;
+    l->unit_begin = l->sizes.bytes;
+}
+
+static oclm_status load_layer(loader *l, uint32_t i, model_layer *layer)
+{
+    oclm_status status;
+    begin_unit(l, MODEL_UNIT_LAYERS + i);
+    if ((status = load_mixing(l, i, layer)) != OCLM_OK || (status = load_mlp(l, i, layer)) != OCLM_OK ||
+        (status = load_input(l, i, layer)) != OCLM_OK)
+        return status;
+    note_unit(l, MODEL_UNIT_LAYERS + i);
+    return OCLM_OK;
+}
+
+oclm_status model_load_all(loader *l, model_weights *w)
+{
+    begin_unit(l, MODEL_UNIT_EMBEDDING);
+    oclm_status status = load_embedding(l, w);
+    note_unit(l, MODEL_UNIT_EMBEDDING);
+    for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++)
+        status = load_layer(l, i, &w->layers[i]);
+    begin_unit(l, MODEL_UNIT_HEAD);
+    if (status == OCLM_OK)
+        status = load_head(l, w);
+    note_unit(l, MODEL_UNIT_HEAD);
+    return status;
+}
+
+oclm_status model_weights_load(const model_sites *sites, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
                                void *user, model_weights *weights)
 {
-    loader      l = { .device = device, .binding = binding, .storing = storing, .progress = progress, .user = user };
+    loader      l = { .sites = sites, .binding = binding, .storing = storing, .progress = progress, .user = user };
     oclm_status status;
     memset(weights, 0, sizeof *weights);
     if ((status = model_storing_check(storing, binding)) != OCLM_OK ||
-        (status = model_weights_check_budget(device, binding, storing)) != OCLM_OK)
+        (status = model_weights_check_budget(sites, binding, storing)) != OCLM_OK)
         return status;
     l.total = binding->bytes;
     weights->dtype = storing->dtype;
@@ -274,7 +302,7 @@ oclm_status model_weights_load(dev_device *device, const model_binding *binding,
     weights->sizes = l.sizes;
     weights->storage = model_main_storage(&l.sizes);
     if (status != OCLM_OK)
-        model_weights_free(device, weights);
+        model_weights_free(sites, weights);
     return status;
 }
 
@@ -302,18 +330,22 @@ static void free_layer(dev_device *device, model_layer *layer)
         dev_buffer_free(device, buffers[i]);
 }
 
-void model_weights_free(dev_device *device, model_weights *weights)
+void model_weights_free(const model_sites *sites, model_weights *weights)
 {
-    dev_matrix *const matrices[] = { &weights->embedding, &weights->positions, &weights->project_in, &weights->project_out,
-                                     &weights->head, &weights->input_embedding, &weights->input_in };
+    dev_matrix *const first[] = { &weights->embedding, &weights->positions, &weights->project_in, &weights->input_embedding,
+                                  &weights->input_in };
+    dev_matrix *const last[] = { &weights->project_out, &weights->head };
+    dev_device *const begin = model_site(sites, MODEL_UNIT_EMBEDDING), *const end = model_site(sites, MODEL_UNIT_HEAD);
     for (uint32_t i = 0; i < weights->layer_count; i++)
-        free_layer(device, &weights->layers[i]);
+        free_layer(model_site(sites, MODEL_UNIT_LAYERS + i), &weights->layers[i]);
     core_free(weights->layers);
-    for (size_t i = 0; i < COUNT(matrices); i++)
-        dev_matrix_free(device, matrices[i]);
-    free_norm(device, &weights->input_in_norm);
-    free_norm(device, &weights->embedding_norm);
-    free_norm(device, &weights->final_norm);
-    dev_buffer_free(device, &weights->head_bias);
+    for (size_t i = 0; i < COUNT(first); i++)
+        dev_matrix_free(begin, first[i]);
+    for (size_t i = 0; i < COUNT(last); i++)
+        dev_matrix_free(end, last[i]);
+    free_norm(begin, &weights->input_in_norm);
+    free_norm(begin, &weights->embedding_norm);
+    free_norm(end, &weights->final_norm);
+    dev_buffer_free(end, &weights->head_bias);
     memset(weights, 0, sizeof *weights);
 }

@@ -2,6 +2,7 @@
 #ifndef OCLM_MODEL_WEIGHTS_H
 #define OCLM_MODEL_WEIGHTS_H
 
+#include "model/placement.h"
 #include "model/storing.h"
 
 /* Of a layer with experts; each begins with a panel of its own. */
@@ -51,6 +52,27 @@ typedef struct model_layer {
     float      scalar;     /* 1 where there is none */
 } model_layer;
 
+/* Units of placement: layers follow one after another. */
+enum { MODEL_UNIT_EMBEDDING, MODEL_UNIT_HEAD, MODEL_UNIT_LAYERS };
+
+/* On which devices weights lie. */
+typedef struct model_sites {
+    dev_device *const     *devices;
+    uint32_t               device_count;
+    const model_placement *placement; /* NULL: all on the first */
+} model_sites;
+
+static inline model_place model_place_of(const model_placement *placement, uint32_t unit)
+{
+    return unit == MODEL_UNIT_EMBEDDING ? placement->embedding
+           : unit == MODEL_UNIT_HEAD    ? placement->head : placement->layers[unit - MODEL_UNIT_LAYERS];
+}
+
+static inline dev_device *model_site(const model_sites *sites, uint32_t unit)
+{
+    return sites->devices[sites->placement != NULL ? model_place_of(sites->placement, unit).device : 0];
+}
+
 #define MODEL_STORAGES 16u
 
 /* What weights take, and how they are stored. */
@@ -82,13 +104,15 @@ typedef struct model_weights {
 
 /* What the weights of a binding would take, to the byte, without reading or making any. OCLM_ERR_MEMORY. */
 oclm_status model_weights_measure(const model_binding *binding, const model_storing *storing, model_weight_sizes *sizes);
+/* The same, and what each unit of placement takes: `unit_bytes` [MODEL_UNIT_LAYERS + layers]. */
+oclm_status model_weights_measure_units(const model_binding *binding, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes);
 /* How most of them are stored. */
 core_storage model_main_storage(const model_weight_sizes *sizes);
-/* Loads all that model_bind() found: one tensor at a time, each released from resident memory once it is on the device.
- * Before the first allocation the whole is compared with the device's budget: OCLM_ERR_DEVICE_MEMORY says needed,
+/* Loads all that model_bind() found: one tensor at a time, each released from resident memory once it is on its device.
+ * Before the first allocation what each device gets is compared with its budget: OCLM_ERR_DEVICE_MEMORY says needed,
  * available, and which way of storing them would fit. Errors of model_storing_check(). */
-oclm_status model_weights_load(dev_device *device, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
+oclm_status model_weights_load(const model_sites *sites, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
                                void *user, model_weights *weights);
-void        model_weights_free(dev_device *device, model_weights *weights);
+void        model_weights_free(const model_sites *sites, model_weights *weights);
 
 #endif

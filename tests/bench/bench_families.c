@@ -190,7 +190,7 @@ static speed measure(const cJSON *config)
     write_config(folder, config);
     write_weights(folder, family, &a);
     check(dev_open(&(dev_open_options){ 0 }, &device));
-    const oclm_status loaded = model_load(folder, device, &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model);
+    const oclm_status loaded = model_load(folder, &device, 1, &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model);
     remove_folder(folder);
     check(loaded);
     check(gen_bench(model, &options, &result));

@@ -61,10 +61,16 @@ static inline dev_device *models_open(const place *where, uint64_t budget_bytes)
     return device;
 }
 
+/* On one device, which is taken over. */
+static inline oclm_status models_load_on(const char *path, dev_device *device, const model_load_options *options, model_model **model)
+{
+    return model_load(path, &device, 1, options, model);
+}
+
 static inline model_model *models_load(const char *path, const place *where, oclm_dtype dtype)
 {
     model_model *model = NULL;
-    if (model_load(path, models_open(where, 0), &(model_load_options){ .dtype = dtype }, &model) != OCLM_OK)
+    if (models_load_on(path, models_open(where, 0), &(model_load_options){ .dtype = dtype }, &model) != OCLM_OK)
         fail_msg("%s: %s", path, oclm_last_error());
     return model;
 }

@@ -132,7 +132,7 @@ static void refuse_broken(const place *where, void *user)
         folder       f;
         model_model *model = NULL;
         make_model(&f, &broken[i].form);
-        const oclm_status status = model_load(f.path, models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model);
+        const oclm_status status = models_load_on(f.path, models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model);
         if (status != OCLM_ERR_FORMAT)
             fail_msg("%s: %s", broken[i].label, oclm_status_name(status));
         for (size_t j = 0; j < COUNT(broken[i].says); j++)

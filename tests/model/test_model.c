@@ -130,10 +130,10 @@ static void failure_on_device(const place *where, void *user)
     (void)user;
     const size_t live = core_memory_live();
     assert_status(
-        model_load("/nonexistent", models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model),
+        models_load_on("/nonexistent", models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model),
         OCLM_ERR_NOT_FOUND);
     folder_new(&f, FOLDER_LLAMA_CONFIG);
-    assert_status(model_load(f.path, models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model),
+    assert_status(models_load_on(f.path, models_open(where, 0), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model),
                   OCLM_ERR_NOT_FOUND);
     assert_null(model);
     folder_free(&f);

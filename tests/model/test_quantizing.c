@@ -144,7 +144,7 @@ static void logits_on_device(const place *where, void *user)
             dev_device    *device = models_open(where, 0);
             const uint64_t before = dev_memory_used(device);
             const model_load_options options = { .dtype = OCLM_DTYPE_FLOAT32, .quantize = ways[i].kind, .nested = ways[i].nested };
-            if (model_load(path, device, &options, &model) != OCLM_OK)
+            if (models_load_on(path, device, &options, &model) != OCLM_OK)
                 fail_msg("%s: %s", label, oclm_last_error());
             if (dev_memory_used(device) - before != model->sizes.weight_bytes + dev_matrix_staging_bytes(device))
                 fail_msg("%s: takes %llu bytes, not %llu", label, (unsigned long long)(dev_memory_used(device) - before),

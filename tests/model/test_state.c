@@ -99,7 +99,7 @@ static void budget_on_device(const place *where, void *user)
     (void)user;
     model_free(model);
     assert_ok(
-        model_load(llama.path, models_open(where, budget), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model));
+        models_load_on(llama.path, models_open(where, budget), &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model));
     assert_status(model_state_new(model, &large, &state), OCLM_ERR_DEVICE_MEMORY);
     const char *about = strstr(oclm_last_error(), "about ");
     assert_non_null(about);

@@ -33,7 +33,7 @@ static void sizes_on_device(const place *where, void *user)
         dev_device    *device = models_open(where, 0);
         const uint64_t before = dev_memory_used(device);
         model_model   *model = NULL;
-        assert_ok(model_load(llama.path, device, &(model_load_options){ .dtype = dtypes[i].wish }, &model));
+        assert_ok(models_load_on(llama.path, device, &(model_load_options){ .dtype = dtypes[i].wish }, &model));
         assert_int_equal(model->weights.dtype, dtypes[i].stored);
         assert_int_equal(model->weights.parameters, FOLDER_LLAMA_PARAMETERS);
         assert_int_equal(dev_memory_used(device) - before, model->sizes.weight_bytes + dev_matrix_staging_bytes(device));
@@ -235,11 +235,12 @@ static void odd_on_device(const place *where, void *user)
         const model_storing storing = { .dtype = CORE_F32 };
         model_weight_sizes  sizes;
         assert_ok(model_weights_measure(&binding, &storing, &sizes));
-        assert_ok(model_weights_load(device, &binding, &storing, NULL, NULL, &weights));
+        const model_sites sites = { .devices = &device, .device_count = 1 };
+        assert_ok(model_weights_load(&sites, &binding, &storing, NULL, NULL, &weights));
         assert_int_equal(dev_memory_used(device) - before, sizes.bytes + dev_matrix_staging_bytes(device));
         check_fused(device, odd, &weights.layers[0]);
         check_vectors(device, &weights);
-        model_weights_free(device, &weights);
+        model_weights_free(&sites, &weights);
         ckpt_close(checkpoint);
         dev_close(device);
         folder_free(&f);
@@ -265,20 +266,20 @@ static void budgets_on_device(const place *where, void *user)
     const uint64_t full = info.weight_bytes + staging, half = info.weight_bytes_float16 + staging;
     dev_close(device);
     assert_true(half < full);
-    assert_status(model_load(llama.path, models_open(where, full - 1),
+    assert_status(models_load_on(llama.path, models_open(where, full - 1),
                              &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
                   OCLM_ERR_DEVICE_MEMORY);
     assert_null(model);
     assert_non_null(strstr(oclm_last_error(), "as float16"));
-    assert_status(model_load(llama.path, models_open(where, half - 1),
+    assert_status(models_load_on(llama.path, models_open(where, half - 1),
                              &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
                   OCLM_ERR_DEVICE_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "load_in_8bit"));
-    assert_status(model_load(llama.path, models_open(where, staging + 1000), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
+    assert_status(models_load_on(llama.path, models_open(where, staging + 1000), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model),
                   OCLM_ERR_DEVICE_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "more memory"));
     assert_ok(
-        model_load(llama.path, models_open(where, full), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model));
+        models_load_on(llama.path, models_open(where, full), &(model_load_options){ .dtype = OCLM_DTYPE_FLOAT32 }, &model));
     model_free(model);
 }
 
@@ -310,7 +311,7 @@ static void progress_on_device(const place *where, void *user)
     watch        w = { 0 };
     model_model *model = NULL;
     (void)user;
-    assert_ok(model_load(
+    assert_ok(models_load_on(
         llama.path, models_open(where, 0),
         &(model_load_options){ .dtype = OCLM_DTYPE_AUTO, .progress = watch_progress, .progress_user = &w }, &model));
     model_free(model);
@@ -320,7 +321,7 @@ static void progress_on_device(const place *where, void *user)
     for (size_t stop_at = 1; stop_at <= calls; stop_at += where->slow ? 10 : 1) {
         const size_t live = core_memory_live();
         w = (watch){ .stop_at = stop_at };
-        assert_status(model_load(llama.path, models_open(where, 0),
+        assert_status(models_load_on(llama.path, models_open(where, 0),
                                  &(model_load_options){
                                      .dtype = OCLM_DTYPE_AUTO, .progress = watch_progress, .progress_user = &w },
                                  &model),
@@ -346,7 +347,7 @@ static void failures_on_device(const place *where, void *user)
         const size_t live = core_memory_live();
         dev_device  *device = models_open(where, 0);
         core_memory_fail_at(n, true);
-        status = model_load(llama.path, device, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model);
+        status = models_load_on(llama.path, device, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model);
         core_memory_fail_at(0, false);
         assert_true(status == OCLM_OK || status == OCLM_ERR_MEMORY);
         model_free(model);
