@@ -203,6 +203,7 @@ static void spread(const float *from, const part *p, float *into)
 oclm_status model_new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
 {
     l->sizes.bytes += bytes;
+    l->vectors += bytes;
     if (l->sizing)
         return OCLM_OK;
     const oclm_status status = dev_buffer_new(l->device, bytes, name, buffer);

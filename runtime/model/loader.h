@@ -5,7 +5,7 @@
 #ifndef OCLM_MODEL_LOADER_H
 #define OCLM_MODEL_LOADER_H
 
-#include "model/weights.h"
+#include "model/offload.h"
 
 typedef struct model_loader {
     const model_sites      *sites;       /* NULL while sizing */
@@ -18,7 +18,8 @@ typedef struct model_loader {
     uint64_t                done, total; /* bytes of the checkpoint */
     model_weight_sizes      sizes;       /* of what was loaded so far */
     uint64_t               *unit_bytes;  /* [MODEL_UNIT_LAYERS + layers]: of them, what each unit of placement takes; NULL: not wanted */
-    uint64_t                unit_begin;
+    uint64_t               *unit_vectors; /* likewise: of those bytes, what vectors take; NULL: not wanted */
+    uint64_t                unit_begin, vectors;
 } model_loader;
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/platform.h"
 #include "model/gguf.h"
+#include "model/offload.h"
 
 /* What is known of a folder before any weight is read. */
 typedef struct opened {
@@ -184,7 +185,10 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
         const model_storing storing = storing_of(&o, options);
         if ((status = place(model, options->placement, o.binding.tied)) == OCLM_OK)
             status = describe_weights(&o.binding, &storing, &model->sizes);
-        const model_sites sites = model_sites_of(model);
+        const model_offload_options offload = { .host_bytes = options->host_bytes, .folder = options->offload_folder,
+                                                .copies = options->offload_copies };
+        model_sites sites = model_sites_of(model);
+        sites.offload = &offload;
         if (status == OCLM_OK)
             status = model_weights_load(&sites, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
     }
@@ -195,7 +199,7 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
     return status;
 }
 
-model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement }; }
+model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement, NULL }; }
 
 static void close_all(dev_device *const *devices, uint32_t count)
 {

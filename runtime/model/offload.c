@@ -51,7 +51,7 @@ static oclm_status make_feeds(model_offload *o, const model_offload_options *opt
     oclm_status status = OCLM_OK;
     for (uint32_t unit = 0; unit < MODEL_UNIT_LAYERS + o->layers && status == OCLM_OK; unit++) {
         const uint32_t         device = device_of(o, unit);
-        const dev_feed_options feed = { .budget = &o->budget, .folder = folder, .copies = options->copies };
+        const dev_feed_options feed = { .budget = &o->budget, .folder = folder, .copies = options != NULL && options->copies };
         if (is_offloaded(&o->sites, unit) && o->feeds[device] == NULL)
             status = dev_feed_new(o->sites.devices[device], &feed, &o->feeds[device]);
     }
@@ -71,14 +71,14 @@ oclm_status model_offload_new(const model_sites *sites, uint32_t layers, bool ti
         (o->units = core_alloc_array((size_t)MODEL_KEPT_LAYERS + layers, sizeof *o->units, "the units of feeds")) == NULL)
         status = OCLM_ERR_MEMORY;
     if (status == OCLM_OK) {
-        o->sites = *sites;
+        o->sites = (model_sites){ sites->devices, sites->device_count, sites->placement, NULL };
         o->layers = layers;
         o->tied = tied;
-        o->budget.most = options->host_bytes > 0 ? options->host_bytes : core_host_memory_available() / 10 * 9;
+        o->budget.most = options != NULL && options->host_bytes > 0 ? options->host_bytes : core_host_memory_available() / 10 * 9;
         for (uint32_t i = 0; i < MODEL_KEPT_LAYERS + layers; i++)
             o->units[i] = MODEL_STAYS;
         if (has_any(sites, layers, MODEL_ON_DISK))
-            status = find_folder(options->folder, &folder);
+            status = find_folder(options != NULL ? options->folder : NULL, &folder);
     }
     if (status == OCLM_OK)
         status = make_feeds(o, options, folder.data);
@@ -204,16 +204,19 @@ static uint32_t step(const model_offload *o, uint32_t kept, bool logits)
     return logits ? (uint32_t)MODEL_UNIT_HEAD : (uint32_t)MODEL_KEPT_PRODUCTS;
 }
 
-bool model_offload_visits(const model_offload *o, uint32_t kept) { return o != NULL && o->units[source_of(o, kept)] != MODEL_STAYS; }
+/* Is it a unit of a feed? */
+static bool is_kept(const model_offload *o, uint32_t kept) { return o != NULL && o->units[source_of(o, kept)] != MODEL_STAYS; }
+
+bool model_offload_visits(const model_offload *o, uint32_t kept) { return is_kept(o, kept) && dev_feed_slots(feed_of(o, kept)) > 0; }
 
 oclm_status model_offload_begin(const model_offload *o, dev_work *work, uint32_t kept, bool logits, dev_work **inner)
 {
     *inner = work;
-    if (!model_offload_visits(o, kept))
+    if (!is_kept(o, kept))
         return OCLM_OK;
     dev_feed *const feed = feed_of(o, kept);
     uint32_t        next = step(o, kept, logits);
-    while (next != kept && !(model_offload_visits(o, next) && feed_of(o, next) == feed))
+    while (next != kept && !(is_kept(o, next) && feed_of(o, next) == feed))
         next = step(o, next, logits);
     return dev_feed_add(work, feed, o->units[source_of(o, kept)], o->units[source_of(o, next)], inner);
 }

@@ -31,6 +31,7 @@ typedef struct model_offload_options {
 } model_offload_options;
 
 /* `*offload` is NULL where the placement has all on devices. `tied`: the embedding serves as head. */
+/* `options` NULL: all as usual. */
 oclm_status model_offload_new(const model_sites *sites, uint32_t layers, bool tied, const model_offload_options *options,
                               model_offload **offload);
 /* Before the weights are freed, for their matrices' buffers are emptied. Accepts NULL. */

@@ -60,6 +60,7 @@ typedef struct model_sites {
     dev_device *const     *devices;
     uint32_t               device_count;
     const model_placement *placement; /* NULL: all on the first */
+    const struct model_offload_options *offload; /* for loading what is not on a device (offload.h); NULL: as usual */
 } model_sites;
 
 static inline model_place model_place_of(const model_placement *placement, uint32_t unit)
@@ -100,12 +101,16 @@ typedef struct model_weights {
     model_layer *layers;
     uint32_t     layer_count;
     uint64_t     parameters;
+    struct model_offload *offload; /* matrices that only visit their device; NULL: all stay there */
 } model_weights;
 
 /* What the weights of a binding would take, to the byte, without reading or making any. OCLM_ERR_MEMORY. */
 oclm_status model_weights_measure(const model_binding *binding, const model_storing *storing, model_weight_sizes *sizes);
 /* The same, and what each unit of placement takes: `unit_bytes` [MODEL_UNIT_LAYERS + layers]. */
 oclm_status model_weights_measure_units(const model_binding *binding, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes);
+/* The same, and what of that vectors take, which stay on the device whatever the place of the unit. */
+oclm_status model_weights_measure_vectors(const model_binding *binding, const model_storing *storing, uint64_t *unit_bytes, uint64_t *unit_vectors,
+                                          model_weight_sizes *sizes);
 /* How most of them are stored. */
 core_storage model_main_storage(const model_weight_sizes *sizes);
 /* Loads all that model_bind() found: one tensor at a time, each released from resident memory once it is on its device.
