@@ -1,5 +1,7 @@
 /* test_offload.c: weights in host memory and on disk, which visit the device, give the bits of weights that stay: whole models and some layers of
  * them, copied through slots and used in place, prompts in chunks, several sequences, decoding loops. And what is counted is kept to. */
+#include <inttypes.h>
+
 #include "core/scratch.h"
 #include "model/folders.h"
 #include "model/models.h"
@@ -40,11 +42,12 @@ static const struct plan { const char *label; char embedding, head; const char *
     { "layers on the host, copied", 'd', 'd', "c", true },
     { "some layers here, some there, copied", 'd', 'f', "dcdf", true },
     { "an embedding on the host, copied", 'c', 'd', "d", true },
-    { "one layer of three, and the head, copied", 'd', 'c', "ddf", true },
+    { "one layer of three, and the head, copied", 'd', 'c', "dfd", true },
 };
 
 static folder deep;
 static char   scratch[SCRATCH_PATH];
+static size_t fail_at; /* while loading; 0: nothing fails */
 
 static int make_deep(void **state)
 {
@@ -93,7 +96,9 @@ static oclm_status load(const struct scene *scene, const struct plan *plan, cons
     if (family)
         seeded_family(&made, scene->folder);
     const char       *path = family ? made.path : scene->folder != NULL ? scene->folder : deep.path;
+    core_memory_fail_at(fail_at, false);
     const oclm_status status = model_load(path, &device, 1, &options, model);
+    core_memory_fail_at(0, false);
     if (family)
         folder_free(&made);
     core_free(places);
@@ -180,6 +185,19 @@ static void run(const model_model *model, bool step_by_step, float *logits)
     model_state_free(state);
 }
 
+/* Something lives where the plan says, and visits where it does not lie. */
+static void check_copies(const model_model *model, const struct plan *plan)
+{
+    const model_offload *offload = model->weights.offload;
+    assert_non_null(offload);
+    assert_true(model_offload_host_bytes(offload) + model_offload_file_bytes(offload) > 0);
+    assert_true(offload->budget.used >= model_offload_host_bytes(offload));
+    if (plan->copies)
+        assert_true(dev_feed_copied(offload->feeds[0]) > 0);
+    else if (dev_get_traits(model->device)->info.host_unified && !dev_get_traits(model->device)->info.software)
+        assert_int_equal(dev_feed_copied(offload->feeds[0]), 0);
+}
+
 static void check_plan(const struct scene *scene, const struct plan *plan, const place *where, const model_model *whole, const float *want)
 {
     const size_t count = logits_count(whole);
@@ -195,6 +213,7 @@ static void check_plan(const struct scene *scene, const struct plan *plan, const
                 fail_msg("%s, %s: logit %zu of row %zu is %g, want %g", scene->label, plan->label, i % whole->architecture.vocab_size,
                          i / whole->architecture.vocab_size, (double)got[i], (double)want[i]);
     }
+    check_copies(model, plan);
     core_free(got);
     model_free(model);
 }
@@ -222,8 +241,88 @@ static void offloaded_weights_give_the_bits_of_weights_that_stay(void **state)
     models_each_device(scenes_on_device, NULL);
 }
 
+/* ---- Budgets */
+
+/* What loading takes of a device at most, and what stays there, without what it loads through. */
+static void measure(const struct scene *scene, const struct plan *plan, const place *where, uint32_t layers, uint64_t *peak, uint64_t *used)
+{
+    model_model *model = NULL;
+    if (load(scene, plan, where, 0, 0, layers, &model) != OCLM_OK)
+        fail_msg("%s, %s: %s", scene->label, plan != NULL ? plan->label : "whole", oclm_last_error());
+    *peak = dev_memory_peak(model->device) - dev_matrix_staging_bytes(model->device);
+    *used = dev_memory_used(model->device) - dev_matrix_staging_bytes(model->device);
+    model_free(model);
+}
+
+static void budgets_on_device(const place *where, void *user)
+{
+    const struct scene *scene = &scenes[3];
+    model_model        *model = load_whole(scene, where);
+    const uint64_t      staging = dev_matrix_staging_bytes(model->device);
+    const uint32_t      layers = model->architecture.layers;
+    uint64_t            whole_peak, whole, peak, used;
+    (void)user;
+    model_free(model);
+    measure(scene, NULL, where, layers, &whole_peak, &whole);
+    measure(scene, &plans[0], where, layers, &peak, &used);
+    if (peak >= whole / 2 || used > peak)
+        fail_msg("of %" PRIu64 " bytes there are still %" PRIu64 " on the device, at most %" PRIu64, whole, used, peak);
+    /* With no more than that it loads, and goes no further. */
+    if (load(scene, &plans[0], where, peak + staging, 0, layers, &model) != OCLM_OK)
+        fail_msg("%s", oclm_last_error());
+    const uint64_t host = model->weights.offload->budget.used;
+    assert_true(dev_memory_peak(model->device) <= peak + staging);
+    assert_true(host >= whole / 2 && host == model->weights.offload->budget.peak);
+    model_free(model);
+    /* With less it says so, before or while loading, and leaves nothing behind. */
+    assert_status(load(scene, &plans[0], where, peak / 3 + staging, 0, layers, &model), OCLM_ERR_DEVICE_MEMORY);
+    assert_status(load(scene, &plans[0], where, 0, host - 1, layers, &model), OCLM_ERR_MEMORY);
+    assert_non_null(strstr(oclm_last_error(), "max_memory"));
+    if (load(scene, &plans[0], where, 0, host, layers, &model) != OCLM_OK)
+        fail_msg("%s", oclm_last_error());
+    model_free(model);
+}
+
+static void budgets_are_kept_to(void **state)
+{
+    (void)state;
+    models_each_device(budgets_on_device, NULL);
+}
+
+static void failures_on_device(const place *where, void *user)
+{
+    (void)user;
+    if (where->slow)
+        return;
+    for (size_t k = 0; k < 4; k++) {
+        const size_t live = core_memory_live();
+        bool         done = false;
+        for (size_t n = 1; !done; n += n / 8 + 1) { /* all of the first ones, fewer and fewer of the later ones */
+            model_model *model = NULL;
+            fail_at = n;
+            const oclm_status status = load(&scenes[2], &plans[k], where, 0, 0, 2, &model);
+            fail_at = 0;
+            done = status == OCLM_OK;
+            if (status != OCLM_OK && status != OCLM_ERR_MEMORY)
+                fail_msg("request %zu fails: %s: %s", n, oclm_status_name(status), oclm_last_error());
+            model_free(model);
+            assert_int_equal(core_memory_live(), live);
+        }
+    }
+}
+
+static void a_request_that_fails_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    models_each_device(failures_on_device, NULL);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(offloaded_weights_give_the_bits_of_weights_that_stay) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offloaded_weights_give_the_bits_of_weights_that_stay),
+        cmocka_unit_test(budgets_are_kept_to),
+        cmocka_unit_test(a_request_that_fails_leaves_nothing_behind),
+    };
     return cmocka_run_group_tests_name("offload", tests, make_deep, remove_deep);
 }
