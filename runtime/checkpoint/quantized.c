@@ -258,6 +258,13 @@ static oclm_status replace(ckpt_checkpoint *checkpoint, const cJSON *config, con
     return status;
 }
 
+oclm_status ckpt_quantized_tree(ckpt_checkpoint *checkpoint, const cJSON *config, const char *origin)
+{
+    const cJSON *const inner = core_json_member(core_json_member(config, "text_config"), "quantization_config");
+    const cJSON *const quantization = inner != NULL ? inner : core_json_member(config, "quantization_config");
+    return quantization != NULL ? replace(checkpoint, quantization, origin) : OCLM_OK;
+}
+
 /* A config.json that is absent or broken says nothing: whoever needs it tells what is wrong with it. */
 oclm_status ckpt_quantized_open(ckpt_checkpoint *checkpoint, const char *folder)
 {
@@ -265,10 +272,7 @@ oclm_status ckpt_quantized_open(ckpt_checkpoint *checkpoint, const char *folder)
     cJSON      *config = NULL;
     oclm_status status = core_path_join(&path, folder, "config.json");
     if (status == OCLM_OK && core_path_is_file(path.data) && core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &config) == OCLM_OK) {
-        const cJSON *inner = core_json_member(core_json_member(config, "text_config"), "quantization_config");
-        const cJSON *quantization = inner != NULL ? inner : core_json_member(config, "quantization_config");
-        if (quantization != NULL)
-            status = replace(checkpoint, quantization, path.data);
+        status = ckpt_quantized_tree(checkpoint, config, path.data);
         cJSON_Delete(config);
     }
     core_text_free(&path);

@@ -77,6 +77,8 @@ extern const ckpt_method ckpt_bnb, ckpt_gptq, ckpt_awq, ckpt_compressed, ckpt_fp
  * Errors: OCLM_ERR_FORMAT (the tensor: a part missing, of a wrong shape or type; the configuration), OCLM_ERR_UNSUPPORTED (the method, scheme
  *         or option, and what is supported), OCLM_ERR_MEMORY. */
 oclm_status ckpt_quantized_open(ckpt_checkpoint *checkpoint, const char *folder);
+/* The same for a config.json that is read already; `origin` is its name for messages. */
+oclm_status ckpt_quantized_tree(ckpt_checkpoint *checkpoint, const cJSON *config, const char *origin);
 
 /* ---- For methods */
 

@@ -386,10 +386,12 @@ static oclm_status list_cached(repository *repo, choice *c)
 
 static oclm_status get_matching(repository *repo)
 {
+    const char *const asked = repo->options->include_count == 1 ? repo->options->include[0] : NULL; /* of several, each may be the wrong one */
     choice      c = { repo->options, { NULL, 0, 0 } };
     oclm_status status = repo->settings.offline ? list_cached(repo, &c) : hub_list_files(&repo->shared, repo->revision, repo->commit, choose, &c);
     if (status == OCLM_OK && c.names.count == 0)
-        status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no file that matches; %s/%s/tree/%s lists its files", repo->shared.id, repo->revision,
+        status = core_fail(OCLM_ERR_NOT_FOUND, "%s (revision %s) has no file that matches%s%s%s; %s/%s/tree/%s lists its files", repo->shared.id,
+                           repo->revision, asked != NULL ? " \"" : "", asked != NULL ? asked : "", asked != NULL ? "\"" : "",
                            repo->settings.endpoint, repo->shared.id, repo->revision);
     if (status == OCLM_OK)
         status = get_all(repo, &c.names);

@@ -1,4 +1,4 @@
-/* model.c: loads a folder: config.json, then the checkpoint's headers, then the weights onto the device. */
+/* model.c: loads a folder onto the device, or tells what there is in it. */
 #include "model/forward.h"
 
 #include <stdio.h>
@@ -6,50 +6,8 @@
 
 #include "core/log.h"
 #include "core/platform.h"
-#include "model/gguf.h"
 #include "model/offload.h"
-
-/* What is known of a folder before any weight is read. */
-typedef struct opened {
-    const model_family *family;
-    model_architecture  architecture;
-    oclm_dtype          config_dtype;
-    ckpt_checkpoint    *checkpoint;
-    model_binding       binding;
-    model_gguf_names    gguf; /* the family's, where the checkpoint is a GGUF file */
-} opened;
-
-static oclm_status open_gguf(const char *path, opened *o)
-{
-    oclm_status status;
-    if ((status = ckpt_open_gguf(path, &o->checkpoint)) != OCLM_OK ||
-        (status = model_gguf_read(o->checkpoint, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK)
-        return status;
-    model_gguf_family(o->family, o->checkpoint, &o->gguf);
-    return model_bind(&o->gguf.family, &o->architecture, o->checkpoint, &o->binding);
-}
-
-static oclm_status open_folder(const char *folder, const char *variant, opened *o)
-{
-    oclm_status status;
-    memset(o, 0, sizeof *o);
-    if (model_is_gguf(folder))
-        return open_gguf(folder, o);
-    if ((status = model_config_read(folder, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK ||
-        (status = ckpt_open(folder, variant, &o->checkpoint)) != OCLM_OK)
-        return status;
-    return model_bind(o->family, &o->architecture, o->checkpoint, &o->binding);
-}
-
-/* What weights are stored in: the caller's wish, else what config.json says, else what the checkpoint holds. */
-static core_dtype storage_of(const opened *o, oclm_dtype wish)
-{
-    if (wish == OCLM_DTYPE_AUTO)
-        wish = o->config_dtype;
-    if (wish == OCLM_DTYPE_AUTO)
-        wish = core_dtype_public(ckpt_dtype(o->checkpoint));
-    return wish == OCLM_DTYPE_FLOAT16 ? CORE_F16 : wish == OCLM_DTYPE_BFLOAT16 ? CORE_BF16 : CORE_F32;
-}
+#include "model/opened.h"
 
 /* The type of most weights. */
 static core_dtype main_dtype(const ckpt_checkpoint *checkpoint)
@@ -125,26 +83,19 @@ static void describe(const model_architecture *a, bool tied, uint64_t parameters
     describe_cache(a, info);
 }
 
-/* How the caller wants the weights, of this folder. */
-static model_storing storing_of(const opened *o, const model_load_options *options)
-{
-    return (model_storing){ .dtype = storage_of(o, options->dtype), .quantize = options->quantize, .nested = options->nested,
-                            .skip = options->skip, .skip_count = options->skip_count };
-}
-
 oclm_status model_inspect(const char *folder, const model_load_options *options, oclm_model_info *info)
 {
-    opened      o;
-    oclm_status status = open_folder(folder, options->variant, &o);
+    model_opened o;
+    oclm_status  status = model_open(folder, options->variant, &o);
     if (status == OCLM_OK) {
-        const model_storing storing = storing_of(&o, options);
+        const model_storing storing = model_opened_storing(&o, options);
         *info = (oclm_model_info){ .struct_size = info->struct_size };
         if ((status = model_storing_check(&storing, &o.binding)) == OCLM_OK)
             status = describe_weights(&o.binding, &storing, info);
         describe(&o.architecture, o.binding.tied, o.binding.parameters, storing.dtype, main_dtype(o.checkpoint), info);
         info->model_type = o.family->model_type; /* outlives this call */
     }
-    ckpt_close(o.checkpoint);
+    model_opened_close(&o);
     return status;
 }
 
@@ -176,13 +127,13 @@ static oclm_status place(model_model *model, const model_placement *wanted, bool
 
 static oclm_status load_into(const char *folder, const model_load_options *options, model_model *model)
 {
-    opened       o;
+    model_opened o;
     const double start = core_seconds();
-    oclm_status  status = open_folder(folder, options->variant, &o);
+    oclm_status  status = model_open(folder, options->variant, &o);
     if (status == OCLM_OK) {
         model->architecture = o.architecture;
         model->checkpoint_dtype = main_dtype(o.checkpoint);
-        const model_storing storing = storing_of(&o, options);
+        const model_storing storing = model_opened_storing(&o, options);
         if ((status = place(model, options->placement, o.binding.tied)) == OCLM_OK)
             status = describe_weights(&o.binding, &storing, &model->sizes);
         const model_offload_options offload = { .host_bytes = options->host_bytes, .folder = options->offload_folder,
@@ -195,7 +146,7 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
     if (status == OCLM_OK)
         core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
                  dev_get_traits(model->device)->info.name);
-    ckpt_close(o.checkpoint);
+    model_opened_close(&o);
     return status;
 }
 

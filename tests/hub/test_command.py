@@ -69,6 +69,45 @@ class Command(HubCase):
         for subfolder in ("../x", "/x", "a//b", "."):
             self.assertEqual(self.oclm("download", "o/m", "--subfolder", subfolder).status, USAGE, subfolder)
 
+    @slow
+    def test_a_gguf_file_is_all_that_is_fetched(self):
+        """A model with its tokenizer in one file, beside others that no one asked for; the second time the hub is not needed."""
+        gguf = os.path.join(self.scratch, "stories.Q8_0.gguf")
+        made = self.oclm("quantize", STORIES, gguf, "--to", "q8_0")
+        self.assertEqual(made.status, DONE, made.err)
+        files = {"README.md": b"#", "config.json": b"{}", "stories.Q8_0.gguf": Content(gguf), "stories.Q4_0.gguf": noise(5000)}
+        for model, subfolder in (("o/g", ""), ("o/deep", "quants/8")):
+            prefix = subfolder + "/" if subfolder else ""
+            commit = self.hub.repo(model, {prefix + path: data for path, data in files.items()}).refs["main"]
+            where = ("--gguf-file", "stories.Q8_0.gguf", *(("--subfolder", subfolder) if subfolder else ()))
+            words = ("generate", model, "Once upon a time", *where, "--max-new-tokens", "8")
+            first = self.oclm(*words, timeout=300)
+            self.assertEqual(first.status, DONE, first.err)
+            self.assertEqual(first.out, self.oclm("generate", gguf, *words[2:3], *words[-2:], timeout=300).out)
+            self.assertEqual(os.listdir(os.path.dirname(self.pointer(prefix + "stories.Q8_0.gguf", commit, model))), ["stories.Q8_0.gguf"])
+            self.assertEqual(len(self.hub.requests(listener="cdn", method="GET")), 1)
+            self.hub.forget()
+            second = self.oclm(*words, "--offline", timeout=300)
+            self.assertEqual((second.status, second.out), (DONE, first.out), second.err)
+            self.assertEqual(self.asked(), [])
+
+    def test_all_parts_of_a_gguf_file_are_fetched(self):
+        parts = {f"m.Q4_K_M-0000{i}-of-00003.gguf": noise(3000 + i) for i in (1, 2, 3)}
+        commit = self.model.commit({**MODEL, **parts, "m.Q8_0-00001-of-00002.gguf": noise(100), "m.Q4_K_M.gguf": noise(200)})
+        told = self.download("--gguf-file", "m.Q4_K_M-00001-of-00003.gguf").out.strip()
+        self.assertEqual(sorted(os.listdir(os.path.dirname(self.pointer("x", commit)))), sorted(parts))
+        for path, data in parts.items():
+            self.assert_cached(path, data, commit=commit)
+        self.assertTrue(os.path.samefile(told, self.pointer("m.Q4_K_M-00001-of-00003.gguf", commit)), told)
+        self.assert_no_residue()
+
+    def test_a_gguf_file_that_is_not_there(self):
+        self.refused("--gguf-file", "m.Q8_0.gguf", says="m.Q8_0.gguf")
+        self.refused("--gguf-file", "../m.gguf", says="../m.gguf")
+        for name in ("config.json", "m.gguf/"):
+            self.assertEqual(self.oclm("download", "o/m", "--gguf-file", name).status, USAGE, name)
+        self.assertEqual(self.hub.requests("*gguf*", method="GET"), [])
+
     def test_json_is_one_object(self):
         told = json.loads(self.download("--json").out)
         self.assertEqual((told["model"], told["commit"]), ("o/m", self.commit))
