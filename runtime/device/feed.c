@@ -169,8 +169,8 @@ static void fill_in_views(dev_feed *feed)
 static oclm_status make_slots(dev_feed *feed)
 {
     size_t         sizes[DEV_FEED_SLOTS][DEV_FEED_REGIONS];
-    const uint64_t left = dev_memory_left(feed->device), all = feed->slot_bytes > 0 && feed->slot_bytes < left ? feed->slot_bytes : left;
-    const uint64_t most = all > feed->rows_bytes ? all - feed->rows_bytes : 0;
+    const uint64_t left = dev_memory_left(feed->device), all = feed->slot_bytes > 0 ? feed->slot_bytes : left / 2;
+    const uint64_t most = all > feed->rows_bytes ? all - feed->rows_bytes : 0; /* one slot is made whatever this says */
     const uint32_t units = units_in_slots(feed);
     uint32_t       slots = DEV_FEED_SLOTS < units ? DEV_FEED_SLOTS : units;
     oclm_status    status = OCLM_OK;

@@ -34,7 +34,7 @@ typedef enum dev_feed_place { DEV_FEED_HOST, DEV_FEED_FILE } dev_feed_place;
 typedef struct dev_feed_options {
     dev_host_budget *budget; /* of units in host memory; outlives the feed */
     const char      *folder; /* for the file; must be there */
-    uint64_t         slot_bytes; /* the most that slots may take of the device's memory; 0: what is left of it */
+    uint64_t         slot_bytes; /* the most that slots may take of the device's memory, but for the first; 0: half of what is left */
     bool             copies; /* for tests: slots and copies also where the device could use the host's memory in place */
 } dev_feed_options;
 

@@ -106,12 +106,12 @@ static oclm_status add_block(dev_store *store, size_t bytes, const char *what)
 static oclm_status take_memory(dev_store *store, size_t bytes, const char *what, unsigned char **memory)
 {
     const size_t size = aligned(bytes);
-    oclm_status  status = reserve(store->budget, size, what);
+    oclm_status  status = reserve(store->budget, bytes, what);
     if (status != OCLM_OK)
         return status;
     const block *last = store->block_count > 0 ? &store->blocks[store->block_count - 1] : NULL;
     if ((last == NULL || last->bytes - last->used < size) && (status = add_block(store, size, what)) != OCLM_OK) {
-        unreserve(store->budget, size);
+        unreserve(store->budget, bytes);
         return status;
     }
     block *b = &store->blocks[store->block_count - 1];
@@ -124,7 +124,7 @@ static oclm_status take_to_memory(dev_store *store, cl_command_queue queue, cons
 {
     oclm_status status = take_memory(store, buffer->bytes, what, &region->memory);
     if (status == OCLM_OK && (status = dev_buffer_read(queue, buffer, 0, region->memory, buffer->bytes)) != OCLM_OK) {
-        unreserve(store->budget, aligned(buffer->bytes));
+        unreserve(store->budget, buffer->bytes);
         store->blocks[store->block_count - 1].used -= aligned(buffer->bytes);
     }
     return status;
@@ -238,7 +238,7 @@ oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_pl
 void dev_store_untake(dev_store *store, const dev_region *region)
 {
     if (!region->in_file)
-        unreserve(store->budget, aligned(region->bytes));
+        unreserve(store->budget, region->bytes);
 }
 
 oclm_status dev_store_map(dev_store *store)

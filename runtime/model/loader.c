@@ -64,7 +64,9 @@ oclm_status model_new_matrix(loader *l, const dev_matrix_run *runs, size_t count
     }
     l->sizes.bytes += bytes;
     l->sizes.unread += bytes - (uint64_t)((double)bytes * share + 0.5);
-    return l->sizing ? OCLM_OK : dev_matrix_new_stored(l->device, runs, count, columns, name, matrix);
+    if (l->sizing)
+        return l->device != NULL ? dev_matrix_outline(l->device, runs, count, columns, name, matrix) : OCLM_OK;
+    return dev_matrix_new_stored(l->device, runs, count, columns, name, matrix);
 }
 
 static core_storage part_storage(const loader *l, model_role role, uint32_t layer)

@@ -137,7 +137,7 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
         if ((status = place(model, options->placement, o.binding.tied)) == OCLM_OK)
             status = describe_weights(&o.binding, &storing, &model->sizes);
         const model_offload_options offload = { .host_bytes = options->host_bytes, .folder = options->offload_folder,
-                                                .copies = options->offload_copies };
+                                                .planned = options->placement, .copies = options->offload_copies };
         model_sites sites = model_sites_of(model);
         sites.offload = &offload;
         if (status == OCLM_OK)

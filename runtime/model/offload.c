@@ -46,12 +46,25 @@ static bool has_any(const model_sites *sites, uint32_t layers, model_place_kind 
     return false;
 }
 
+static uint64_t host_limit(const model_offload_options *options)
+{
+    if (options != NULL && options->host_bytes > 0)
+        return options->host_bytes;
+    if (options != NULL && options->planned != NULL && options->planned->host.budget > 0)
+        return options->planned->host.budget;
+    return core_host_memory_available() / 10 * 9;
+}
+
+/* `options` may be NULL. */
 static oclm_status make_feeds(model_offload *o, const model_offload_options *options, const char *folder)
 {
+    const model_share *planned = options != NULL && options->planned != NULL ? options->planned->devices : NULL;
     oclm_status status = OCLM_OK;
     for (uint32_t unit = 0; unit < MODEL_UNIT_LAYERS + o->layers && status == OCLM_OK; unit++) {
         const uint32_t         device = device_of(o, unit);
-        const dev_feed_options feed = { .budget = &o->budget, .folder = folder, .copies = options != NULL && options->copies };
+        const dev_feed_options feed = { .budget = &o->budget, .folder = folder,
+                                        .slot_bytes = planned != NULL ? planned[device].visiting : 0,
+                                        .copies = options != NULL && options->copies };
         if (is_offloaded(&o->sites, unit) && o->feeds[device] == NULL)
             status = dev_feed_new(o->sites.devices[device], &feed, &o->feeds[device]);
     }
@@ -74,7 +87,7 @@ oclm_status model_offload_new(const model_sites *sites, uint32_t layers, bool ti
         o->sites = (model_sites){ sites->devices, sites->device_count, sites->placement, NULL };
         o->layers = layers;
         o->tied = tied;
-        o->budget.most = options != NULL && options->host_bytes > 0 ? options->host_bytes : core_host_memory_available() / 10 * 9;
+        o->budget.most = host_limit(options);
         for (uint32_t i = 0; i < MODEL_KEPT_LAYERS + layers; i++)
             o->units[i] = MODEL_STAYS;
         if (has_any(sites, layers, MODEL_ON_DISK))

@@ -25,8 +25,9 @@ typedef struct model_offload {
 } model_offload;
 
 typedef struct model_offload_options {
-    uint64_t    host_bytes; /* the most of the host's memory; 0: 90 % of what is free */
+    uint64_t    host_bytes; /* the most of the host's memory; 0: as planned, or 90 % of what is free */
     const char *folder;     /* for the file, made where it is missing; NULL: "offload" in the user's cache folder */
+    const model_placement *planned; /* its shares say what slots may take, and the host, where host_bytes does not; NULL: as usual */
     bool        copies;     /* for tests: as dev_feed_options */
 } model_offload_options;
 

@@ -342,7 +342,7 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
 static oclm_status add_layers(model_state *state, dev_work *work, const model_pass_shape *shape)
 {
     bool        added = false;
-    oclm_status status = model_layers_add(state, work, shape, &added);
+    oclm_status status = model_layers_add(state, work, shape, 0, state->model->weights.layer_count, &added);
     for (uint32_t i = 0; i < state->model->weights.layer_count && status == OCLM_OK && !added; i++)
         status = add_layer(state, work, shape, i);
     return status;

@@ -34,9 +34,9 @@ typedef struct model_layer_products {
 model_layer_products model_pass_products(const model_state *state, uint32_t rows, uint32_t layer);
 model_attention      model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer);
 
-/* Adds all layers in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the shape of the pass allow
- * that: `added` says so (layers.c). */
-oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
+/* Adds `count` layers from `first` on in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
+ * shape of the pass allow that: `added` says so (layers.c). */
+oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added);
 
 /* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
 oclm_status model_latent_add_before(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);

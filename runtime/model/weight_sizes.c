@@ -6,21 +6,15 @@
 #include "core/memory.h"
 #include "model/loader.h"
 
-oclm_status model_weights_measure_vectors(const model_binding *b, const model_storing *storing, uint64_t *unit_bytes, uint64_t *unit_vectors,
-                                          model_weight_sizes *sizes)
+oclm_status model_weights_measure_units(const model_binding *b, const model_storing *storing, model_unit_size *units, model_weight_sizes *sizes)
 {
-    model_loader  l = { .binding = b, .storing = storing, .sizing = true, .unit_bytes = unit_bytes, .unit_vectors = unit_vectors };
+    model_loader  l = { .binding = b, .storing = storing, .sizing = true, .units = units };
     model_weights weights = { .layer_count = b->architecture->layers };
     weights.layers = core_alloc_zero(weights.layer_count, sizeof *weights.layers, "the table of layers");
     const oclm_status status = weights.layers != NULL ? model_load_all(&l, &weights) : OCLM_ERR_MEMORY;
     core_free(weights.layers);
     *sizes = l.sizes;
     return status;
-}
-
-oclm_status model_weights_measure_units(const model_binding *b, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes)
-{
-    return model_weights_measure_vectors(b, storing, unit_bytes, NULL, sizes);
 }
 
 oclm_status model_weights_measure(const model_binding *b, const model_storing *storing, model_weight_sizes *sizes)
@@ -45,15 +39,15 @@ static const struct { const char *words; core_dtype dtype; ckpt_quantize_kind qu
 
 /* Adds what a unit asks of its device. What does not stay there passes through it while loading, and visits it afterwards, one unit at a time at
  * least: `most_visiting` [device_count] is the largest so far. */
-static void add_unit(const model_sites *sites, uint32_t unit, uint64_t all, uint64_t vectors, uint64_t *bytes, uint64_t *most_visiting)
+static void add_unit(const model_sites *sites, uint32_t unit, const model_unit_size *size, uint64_t *bytes, uint64_t *most_visiting)
 {
     const model_place place = sites->placement != NULL ? model_place_of(sites->placement, unit) : (model_place){ MODEL_ON_DEVICE, 0 };
     uint64_t *const   most = &most_visiting[place.device];
     if (place.kind == MODEL_ON_DEVICE) {
-        bytes[place.device] += all;
+        bytes[place.device] += size->bytes;
     } else {
-        const uint64_t matrices = all - vectors, more = matrices > *most ? matrices - *most : 0;
-        bytes[place.device] += vectors + more;
+        const uint64_t matrices = size->bytes - size->vectors, more = matrices > *most ? matrices - *most : 0;
+        bytes[place.device] += size->vectors + more;
         *most += more;
     }
 }
@@ -62,14 +56,15 @@ static void add_unit(const model_sites *sites, uint32_t unit, uint64_t all, uint
 static oclm_status measure_devices(const model_sites *sites, const model_binding *b, const model_storing *storing, uint64_t *bytes,
                                    model_weight_sizes *sizes)
 {
-    const size_t units = (size_t)MODEL_UNIT_LAYERS + b->architecture->layers;
-    uint64_t    *unit_bytes = core_alloc_zero(2 * units + sites->device_count, sizeof *unit_bytes, "the sizes of layers");
-    uint64_t    *vectors = unit_bytes + units, *most_visiting = vectors + units;
-    oclm_status  status = unit_bytes != NULL ? model_weights_measure_vectors(b, storing, unit_bytes, vectors, sizes) : OCLM_ERR_MEMORY;
+    const size_t     count = (size_t)MODEL_UNIT_LAYERS + b->architecture->layers;
+    model_unit_size *units = core_alloc_zero(count, sizeof *units, "the sizes of layers");
+    uint64_t        *most_visiting = core_alloc_zero(sites->device_count, sizeof *most_visiting, "the sizes of layers that visit");
+    oclm_status      status = units != NULL && most_visiting != NULL ? model_weights_measure_units(b, storing, units, sizes) : OCLM_ERR_MEMORY;
     memset(bytes, 0, sites->device_count * sizeof *bytes);
-    for (uint32_t unit = 0; unit < units && status == OCLM_OK; unit++)
-        add_unit(sites, unit, unit_bytes[unit], vectors[unit], bytes, most_visiting);
-    core_free(unit_bytes);
+    for (uint32_t unit = 0; unit < count && status == OCLM_OK; unit++)
+        add_unit(sites, unit, &units[unit], bytes, most_visiting);
+    core_free(units);
+    core_free(most_visiting);
     return status;
 }
 

@@ -252,12 +252,9 @@ static void begin_unit(loader *l, uint32_t unit)
 /* A unit of placement ends: what was counted since the one before it is its own. */
 static void note_unit(loader *l, uint32_t unit)
 {
-    if (l->unit_bytes != NULL)
-        l->unit_bytes[unit] = l->sizes.bytes - l->unit_begin;
-    if (l->unit_vectors != NULL)
-        l->unit_vectors[unit] = l->vectors;
-    l->unit_begin = l->sizes.bytes;
-    l->vectors = 0;
+    if (l->units != NULL)
+        l->units[unit] = (model_unit_size){ l->sizes.bytes - l->unit_begin.bytes, l->vectors - l->unit_begin.vectors };
+    l->unit_begin = (model_unit_size){ l->sizes.bytes, l->vectors };
 }
 
 /* It may live elsewhere. */
