@@ -18,7 +18,7 @@
 
 /* Layers alike, but for their weights and caches. */
 typedef struct plan {
-    model_state          *state;
+    const model_state    *state;
     uint32_t              first, count;
     model_layer_products  products;  /* of the first */
     model_attention       attention; /* of the first that turns, if any does */
@@ -271,7 +271,7 @@ static oclm_status add_launches(const plan *p, dev_work *work, const model_pass_
     return status;
 }
 
-oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added)
+oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added)
 {
     dev_device  *device = state->device;
     plan         p = { .state = state, .first = first, .count = count, .cores = dev_get_traits(device)->info.compute_units,
