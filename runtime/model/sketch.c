@@ -32,7 +32,7 @@ void model_sketch_free(model_model *s)
 {
     if (s == NULL)
         return;
-    const model_sites sites = { s->devices, 1, NULL };
+    const model_sites sites = { .devices = s->devices, .device_count = 1 };
     if (s->devices != NULL && s->weights.layers != NULL)
         model_weights_free(&sites, &s->weights);
     core_free(s->weights.layers);
