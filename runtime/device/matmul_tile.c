@@ -21,7 +21,7 @@ static bool has_blocks(const dev_provider *self, const core_storage *storage)
 static uint32_t prefetch(const dev_provider *self, const dev_matmul *m, const core_storage *storage)
 {
     if (has_blocks(self, storage))
-        return 1;
+        return 2; /* chunks: by the next one memory has not answered yet */
     return storage->bits < 32 && (m->rows == 1 || (m->rows <= self->rows && core_storage_is_float(storage))) ? 2048u : 0u;
 }
 

@@ -22,8 +22,10 @@ static oclm_status add(const recording *r, const char *kernel, uint32_t width, s
 {
     char options[48];
     snprintf(options, sizeof options, "-DGROUP=%u -DWIDTH=%u", r->reorder->group, width);
-    const dev_launch launch = { .source = "cache_reorder", .kernel = kernel, .options = options, .dims = 3,
-                                .global = { columns, r->reorder->groups, layers }, .args = args, .arg_count = (cl_uint)count };
+    dev_launch launch = { .source = "cache_reorder", .kernel = kernel, .options = options, .dims = 3,
+                          .global = { columns, r->reorder->groups, layers }, .args = args, .arg_count = (cl_uint)count };
+    if (width == ON_CORES) /* few items, each with much to do, for all cores */
+        launch.local[0] = launch.local[1] = launch.local[2] = 1;
     return dev_work_add(r->work, &launch);
 }
 

@@ -9,7 +9,7 @@ typedef struct step {
     dev_work          *work;   /* NULL: something is sent: */
     const model_state *from;
     dev_link          *link;
-    const dev_buffer  *source, *target;
+    dev_buffer         source, target; /* copies: who records may keep theirs on the stack */
     size_t             bytes;
 } step;
 
@@ -46,7 +46,7 @@ static oclm_status play(cl_command_queue queue, void *payload)
         const step            *s = &relay->steps[i];
         const cl_command_queue to = queue_of(relay, queue, s->part);
         status = s->work != NULL ? dev_work_enqueue(s->work, to, NULL)
-                                 : dev_link_send(s->link, queue_of(relay, queue, s->from), s->source, 0, to, s->target, 0, s->bytes);
+                                 : dev_link_send(s->link, queue_of(relay, queue, s->from), &s->source, 0, to, &s->target, 0, s->bytes);
     }
     return status;
 }
@@ -147,7 +147,7 @@ oclm_status model_relay_send(model_relay_writer *w, const model_state *from, con
     oclm_status status;
     if ((status = model_link(w->state, from, to, &link)) != OCLM_OK || (status = next_step(w, &s)) != OCLM_OK)
         return status;
-    *s = (step){ .part = to, .from = from, .link = link, .source = source, .target = target, .bytes = bytes };
+    *s = (step){ .part = to, .from = from, .link = link, .source = *source, .target = *target, .bytes = bytes };
     return OCLM_OK;
 }
 
