@@ -163,12 +163,81 @@ static inline vec code_vector(const code_rows r, const uint k, const uint j, con
 }
 #endif
 
+// 32 codes of a table at once: each of the four bytes of the floats is looked up for all of them (vpshufb: 16 entries, where vpermps has 8 and
+// takes twice as long), and the bytes are interleaved within halves of vectors, which leaves the rows in an order of their own: 4 j .. 4 j + 3
+// and 16 above them in the j-th vector. Sums stay so until the product's end. nf4, one row: 2.3 times as fast (AVX2).
+#if CODE == CODE_TABLE && COLS == 32 && VEC == 8 && defined(__AVX2__) && defined(__has_builtin) && !defined(__SPIR32__) && !defined(__SPIR64__)
+#if __has_builtin(__builtin_ia32_pshufb256) && __has_builtin(__builtin_shufflevector)
+#define BY_BYTES 1
+#endif
+#endif
+#ifndef BY_BYTES
+#define BY_BYTES 0
+#endif
+
+#if BY_BYTES
+typedef char bytes32 __attribute__((vector_size(32)));
+typedef char bytes64 __attribute__((vector_size(64)));
+typedef short shorts16 __attribute__((vector_size(32)));
+
+// Byte n of each value of the table, twice.
+#define TABLE_BYTES(t, n)                                                                                                          \
+    __builtin_shufflevector(t, t, n, n + 4, n + 8, n + 12, n + 16, n + 20, n + 24, n + 28, n + 32, n + 36, n + 40, n + 44, n + 48, n + 52,  \
+                            n + 56, n + 60, n, n + 4, n + 8, n + 12, n + 16, n + 20, n + 24, n + 28, n + 32, n + 36, n + 40, n + 44, n + 48, \
+                            n + 52, n + 56, n + 60)
+#define LOW_BYTES(a, b)                                                                                                            \
+    __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, \
+                            54, 23, 55)
+#define HIGH_BYTES(a, b)                                                                                                           \
+    __builtin_shufflevector(a, b, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29,   \
+                            61, 30, 62, 31, 63)
+#define LOW_SHORTS(a, b)  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 8, 24, 9, 25, 10, 26, 11, 27)
+#define HIGH_SHORTS(a, b) __builtin_shufflevector(a, b, 4, 20, 5, 21, 6, 22, 7, 23, 12, 28, 13, 29, 14, 30, 15, 31)
+
+static inline void code_column(vec *const b, const code_rows r, const uint k)
+{
+    const bytes64 table = __builtin_astype((float16)(CODE_TABLE_VALUES), bytes64);
+    const ulong2 column = vload2(0, (const __global ulong *)(r.low + (size_t)k * 16));
+    const ulong4 codes = (ulong4)(column, column) >> (ulong4)(0, 0, 4, 4) & (ulong4)(0x0f0f0f0f0f0f0f0ful);
+    const bytes32 i = __builtin_astype(codes, bytes32);
+    const bytes32 b0 = __builtin_ia32_pshufb256(TABLE_BYTES(table, 0), i), b1 = __builtin_ia32_pshufb256(TABLE_BYTES(table, 1), i);
+    const bytes32 b2 = __builtin_ia32_pshufb256(TABLE_BYTES(table, 2), i), b3 = __builtin_ia32_pshufb256(TABLE_BYTES(table, 3), i);
+    const shorts16 low_10 = __builtin_astype(LOW_BYTES(b0, b1), shorts16), high_10 = __builtin_astype(HIGH_BYTES(b0, b1), shorts16);
+    const shorts16 low_32 = __builtin_astype(LOW_BYTES(b2, b3), shorts16), high_32 = __builtin_astype(HIGH_BYTES(b2, b3), shorts16);
+    b[0] = __builtin_astype(LOW_SHORTS(low_10, low_32), float8);
+    b[1] = __builtin_astype(HIGH_SHORTS(low_10, low_32), float8);
+    b[2] = __builtin_astype(LOW_SHORTS(high_10, high_32), float8);
+    b[3] = __builtin_astype(HIGH_SHORTS(high_10, high_32), float8);
+}
+
+// From the rows' order to that of the sums, and back.
+static inline void order_as_sums(vec *const v)
+{
+    const vec a = v[0], b = v[1], c = v[2], d = v[3];
+    v[0] = (vec)(a.lo, c.lo);
+    v[1] = (vec)(a.hi, c.hi);
+    v[2] = (vec)(b.lo, d.lo);
+    v[3] = (vec)(b.hi, d.hi);
+}
+static inline void order_as_rows(vec *const v)
+{
+    const vec a = v[0], b = v[1], c = v[2], d = v[3];
+    v[0] = (vec)(a.lo, b.lo);
+    v[1] = (vec)(c.lo, d.lo);
+    v[2] = (vec)(a.hi, b.hi);
+    v[3] = (vec)(c.hi, d.hi);
+}
+#else
+#define order_as_sums(v) ((void)(v))
+#define order_as_rows(v) ((void)(v))
+
 static inline void code_column(vec *const b, const code_rows r, const uint k)
 {
 #pragma unroll
     for (uint j = 0; j < VECTORS; j++)
         b[j] = code_vector(r, k, j, FIRST_LANE(r) + j * VEC);
 }
+#endif
 
 // ---- Scales and minima
 
@@ -210,43 +279,85 @@ static inline float span_sum(const X_SPACE float *const x, const uint count)
     return two.x + two.y;
 }
 
+// What a span's sums add to the totals.
+static inline void add_sums(vec *const total, const vec *const sum, const X_SPACE float *const *const x, const code_rows r, const uint first,
+                            const uint count)
+{
+    vec scale[VECTORS];
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+        scale[j] = code_numbers(r.scales, SCALE, r.super_scales, first, j) * CODE_UNIT(j);
+    order_as_sums(scale);
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++)
+            total[i * VECTORS + j] = MUL_ADD(scale[j], sum[i * VECTORS + j], total[i * VECTORS + j]);
+#if MINIMUM
+    float xsum[ROWS];
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++)
+        xsum[i] = span_sum(x[i] + first, count);
+    vec minimum[VECTORS];
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+        minimum[j] = code_numbers(r.minima, MINIMUM, r.super_minima, first, j);
+    order_as_sums(minimum);
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++)
+            total[i * VECTORS + j] = MUL_ADD(minimum[j], (vec)(xsum[i]), total[i * VECTORS + j]);
+#endif
+}
+
+static inline void prefetch_span(const code_rows r, const uint first)
+{
+#if PREFETCH
+#pragma unroll
+    for (uint i = 0; i < CODE_SPAN * 4 * LOW_BITS; i += 64)
+        PREFETCH_LINE(r.low + (size_t)first * (4 * LOW_BITS) + PREFETCH + i);
+#endif
+}
+
 static inline void add_span(vec *const total, const X_SPACE float *const *const x, const code_rows r, const uint first, const uint count)
 {
     vec sum[ROWS * VECTORS];
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         sum[i] = 0.0f;
-#if PREFETCH
-#pragma unroll
-    for (uint i = 0; i < CODE_SPAN * 4 * LOW_BITS; i += 64)
-        PREFETCH_LINE(r.low + (size_t)first * (4 * LOW_BITS) + PREFETCH + i);
-#endif
+    prefetch_span(r, first);
     for (uint k = 0; k < count; k++) {
         vec b[VECTORS];
         code_column(b, r, first + k);
         add_column(sum, x, first + k, b);
     }
-#pragma unroll
-    for (uint j = 0; j < VECTORS; j++) {
-        const vec scale = code_numbers(r.scales, SCALE, r.super_scales, first, j) * CODE_UNIT(j);
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++)
-            total[i * VECTORS + j] = MUL_ADD(scale, sum[i * VECTORS + j], total[i * VECTORS + j]);
-    }
-#if MINIMUM
-    float xsum[ROWS];
-#pragma unroll
-    for (uint i = 0; i < ROWS; i++)
-        xsum[i] = span_sum(x[i] + first, count);
-#pragma unroll
-    for (uint j = 0; j < VECTORS; j++) {
-        const vec minimum = code_numbers(r.minima, MINIMUM, r.super_minima, first, j);
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++)
-            total[i * VECTORS + j] = MUL_ADD(minimum, (vec)(xsum[i]), total[i * VECTORS + j]);
-    }
-#endif
+    add_sums(total, sum, x, r, first, count);
 }
+
+// Two whole spans side by side, with the sums of each: a sum waits for the one before it, so one row's four vectors alone leave the
+// multipliers idle.
+#define TWO_SPANS (ROWS == 1 && VEC == 8 && !BY_BYTES)
+#if TWO_SPANS
+static inline void add_two_spans(vec *const total, const X_SPACE float *const *const x, const code_rows r, const uint first)
+{
+    vec sum[VECTORS], next[VECTORS];
+#pragma unroll
+    for (uint j = 0; j < VECTORS; j++)
+        sum[j] = next[j] = 0.0f;
+    prefetch_span(r, first);
+    prefetch_span(r, first + CODE_SPAN);
+    for (uint k = first; k < first + CODE_SPAN; k++) {
+        vec b[VECTORS];
+        code_column(b, r, k);
+        add_column(sum, x, k, b);
+        code_column(b, r, k + CODE_SPAN);
+        add_column(next, x, k + CODE_SPAN, b);
+    }
+    add_sums(total, sum, x, r, first, CODE_SPAN);
+    add_sums(total, next, x, r, first + CODE_SPAN, CODE_SPAN);
+}
+#endif
 
 static inline void product(vec *const total, const X_SPACE float *const *const x, const __global stored *const panel, const uint columns,
                            const uint lane)
@@ -255,9 +366,18 @@ static inline void product(vec *const total, const X_SPACE float *const *const x
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         total[i] = 0.0f;
+    uint k = 0;
+#if TWO_SPANS
 #pragma unroll 1
-    for (uint k = 0; k < columns; k += CODE_SPAN) // the last span by the same code: that compiles in half the time
+    for (; k + 2 * CODE_SPAN <= columns; k += 2 * CODE_SPAN)
+        add_two_spans(total, x, r, k);
+#endif
+#pragma unroll 1
+    for (; k < columns; k += CODE_SPAN) // the last span by the same code: that compiles in half the time
         add_span(total, x, r, k, min((uint)CODE_SPAN, columns - k));
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++)
+        order_as_rows(total + i * VECTORS);
 }
 
 #endif

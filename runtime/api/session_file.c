@@ -81,7 +81,6 @@ oclm_status oclm_session_copy(oclm_session *session, oclm_session **copy)
 typedef struct writer {
     core_output     *output;
     core_sha256      sha;
-    cl_command_queue queue;
     void            *memory; /* [PIECE] */
 } writer;
 
@@ -131,13 +130,13 @@ static oclm_status put_numbers(writer *w, const oclm_session *session, const mod
     return status;
 }
 
-static oclm_status put_part(void *user, const dev_buffer *buffer, size_t offset, size_t bytes)
+static oclm_status put_part(void *user, const model_state *part, const dev_buffer *buffer, size_t offset, size_t bytes)
 {
     writer     *w = user;
     oclm_status status = OCLM_OK;
     for (size_t done = 0, piece; done < bytes && status == OCLM_OK; done += piece) {
         piece = bytes - done < PIECE ? bytes - done : PIECE;
-        if ((status = dev_buffer_read(w->queue, buffer, offset + done, w->memory, piece)) == OCLM_OK)
+        if ((status = dev_buffer_read(part->queue, buffer, offset + done, w->memory, piece)) == OCLM_OK)
             status = put(w, w->memory, piece);
     }
     return status;
@@ -189,13 +188,12 @@ static oclm_status write_session(writer *w, const oclm_session *session, const m
 oclm_status oclm_session_save(oclm_session *session, const char *path)
 {
     model_snapshot snapshot = { 0 };
-    writer         w = { .queue = NULL };
+    writer         w = { .output = NULL };
     oclm_status    status;
     if (!session || !path)
         return api_missing("oclm_session_save", session ? "path" : "session");
     if ((status = model_snapshot_take(session->state, &snapshot)) != OCLM_OK)
         goto done;
-    w.queue = session->state->queue;
     if (!(w.memory = core_alloc(PIECE, "a part of a session"))) {
         status = OCLM_ERR_MEMORY;
         goto done;
@@ -216,7 +214,6 @@ done:
 typedef struct reader {
     const char          *path;
     const unsigned char *data;  /* what comes next; the file's size was compared with what its header says */
-    cl_command_queue     queue;
 } reader;
 
 static uint32_t take_u32(reader *r)
@@ -335,10 +332,10 @@ static oclm_status take_held(reader *r, const header *h, model_snapshot *snapsho
     return OCLM_OK;
 }
 
-static oclm_status take_part(void *user, const dev_buffer *buffer, size_t offset, size_t bytes)
+static oclm_status take_part(void *user, const model_state *part, const dev_buffer *buffer, size_t offset, size_t bytes)
 {
     reader           *r = user;
-    const oclm_status status = dev_buffer_write(r->queue, buffer, offset, r->data, bytes);
+    const oclm_status status = dev_buffer_write(part->queue, buffer, offset, r->data, bytes);
     r->data += bytes;
     return status;
 }
@@ -352,7 +349,7 @@ static oclm_status take_cache(reader *r, oclm_session *session, const header *h)
     if (status == OCLM_OK)
         status = model_snapshot_place(session->state, &snapshot, &fits);
     if (status == OCLM_OK && fits)
-        status = model_snapshot_each_part(session->state, take_part, r);
+        status = model_snapshot_fill(session->state, take_part, r);
     else if (status == OCLM_OK && session->ids && h->known == h->length && session->state->cache.ring.pages != h->ring_pages)
         status = api_session_read_again(session, h->length);
     else if (status == OCLM_OK)
@@ -364,7 +361,6 @@ static oclm_status take_cache(reader *r, oclm_session *session, const header *h)
 static oclm_status fill_session(reader *r, oclm_session *session, const header *h)
 {
     oclm_status status = take_ids(r, session, h);
-    r->queue = session->state->queue;
     if (status == OCLM_OK && (status = take_cache(r, session, h)) == OCLM_OK)
         session->length = h->length;
     return status;

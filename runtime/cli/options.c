@@ -142,7 +142,7 @@ static const option options[] = {
     { "device", 0, TEXT, "D", CMD_LOADING, LOAD(device), 0,
       "an index, platform:device, or part of a name; see oclm devices (default: OCLM_DEVICE, else the best)" },
     { "device-map", 0, TEXT, "MAP", CMD_LOADING | CMD_INFO, LOAD(device_map), 0,
-      "over devices, host and disk: auto, balanced, balanced_low_0, sequential or JSON (default: one device)" },
+      "over devices, host and disk: auto, balanced, balanced_low_0, sequential, JSON (default: one device)" },
     { "matmul", 0, CHOICE, "auto|clblast|builtin", CMD_LOADING, LOAD(matmul), 0,
       "who multiplies matrices (default auto: the fastest here; clblast: CLBlast, for 16 rows and more)" },
     { "max-memory", 0, MEMORY, "BYTES|JSON", CMD_LOADING | CMD_INFO, LOAD(max_memory), 0,

@@ -77,7 +77,6 @@ static void print_share(const oclm_plan_share *s)
 
 void cli_print_plan(const oclm_plan *plan)
 {
-    char bytes[32];
     (void)printf("placement, with room for %lu positions:\n", (unsigned long)oclm_plan_context_length(plan));
     print_rows(plan);
     for (size_t i = 0; i < oclm_plan_share_count(plan); i++) {
@@ -85,13 +84,8 @@ void cli_print_plan(const oclm_plan *plan)
         if (s.place == OCLM_PLACE_DEVICE || s.used_bytes > 0)
             print_share(&s);
     }
-    if (!oclm_plan_problem(plan))
-        return;
-    (void)printf("does not fit: %s\n", oclm_plan_problem(plan));
-    for (size_t i = 0; i < oclm_plan_choice_count(plan); i++) {
-        const oclm_plan_choice c = choice_at(plan, i);
-        (void)printf("  %s: %s, %s\n", c.words, cli_format_bytes(c.bytes, bytes), c.fits ? "fits" : "does not fit");
-    }
+    if (oclm_plan_problem(plan))
+        (void)printf("does not fit: %s\n", oclm_plan_problem(plan));
 }
 
 /* ---- JSON */

@@ -17,7 +17,7 @@
 
 /* Layers alike, but for their weights and caches. */
 typedef struct plan {
-    model_state          *state;
+    const model_state    *state;
     uint32_t              first, count;
     model_layer_products  products;  /* of the first */
     model_attention       attention; /* of the first that turns, if any does */
@@ -244,7 +244,7 @@ static bool suits_form(const plan *p)
            a->layer_input.size == 0 && !a->layer_scalar && a->norm.kind != DEV_NORM_NONE;
 }
 
-oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added)
+oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added)
 {
     dev_device  *device = state->device;
     plan         p = { .state = state, .first = first, .count = count, .cores = dev_get_traits(device)->info.compute_units,

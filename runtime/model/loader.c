@@ -62,6 +62,7 @@ oclm_status model_new_matrix(loader *l, const dev_matrix_run *runs, size_t count
         if (share > 0.0)
             count_kind(&l->sizes, &runs[i].storage, (uint64_t)runs[i].rows * columns);
     }
+    l->matrices++;
     l->sizes.bytes += bytes;
     l->sizes.unread += bytes - (uint64_t)((double)bytes * share + 0.5);
     if (l->sizing)

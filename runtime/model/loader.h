@@ -18,6 +18,7 @@ typedef struct model_loader {
     uint64_t                done, total; /* bytes of the checkpoint */
     model_weight_sizes      sizes;       /* of what was loaded so far */
     uint64_t                vectors;     /* bytes of them that are no matrices */
+    uint32_t                matrices;    /* how many there were */
     model_unit_size        *units;       /* [MODEL_UNIT_LAYERS + layers]: of them, what each unit of placement takes; NULL: not wanted */
     model_unit_size         unit_begin;
 } model_loader;

@@ -27,6 +27,7 @@ typedef struct planning {
     /* What follows is of this storing and context. */
     model_unit_size          *units;
     uint64_t                 *cache, *weights; /* [units]; weights: and cache */
+    uint32_t                 *reads;           /* [units] */
     model_plan_site          *sites;
     model_tree                tree;
     model_plan_facts          facts;
@@ -38,9 +39,11 @@ static void forget(planning *p)
     core_free(p->units);
     core_free(p->cache);
     core_free(p->weights);
+    core_free(p->reads);
     core_free(p->sites);
     p->units = NULL;
     p->cache = p->weights = NULL;
+    p->reads = NULL;
     p->sites = NULL;
 }
 
@@ -80,7 +83,7 @@ static oclm_status measure_workspace(const planning *p, dev_device *device, uint
         uint64_t cache = 0;
         for (uint32_t unit = 0; unit < p->tree.unit_count; unit++)
             cache += p->cache[unit];
-        const uint64_t state = model_state_bytes(sketch, &options), logits = dev_padded(p->opened.architecture.vocab_size) * sizeof(float);
+        const uint64_t state = model_state_bytes(sketch, 0, &options), logits = dev_padded(p->opened.architecture.vocab_size) * sizeof(float);
         *bytes = (state > cache ? state - cache : 0) + DEV_SELF_CHECK_BYTES + 2 * logits + 2 * p->context * sizeof(int32_t) + CHOSEN_BYTES;
     }
     model_sketch_free(sketch);
@@ -144,13 +147,16 @@ static oclm_status measure(planning *p)
     p->units = core_alloc_zero(units, sizeof *p->units, "the sizes of layers");
     p->cache = core_alloc_zero(units, sizeof *p->cache, "the sizes of layers");
     p->weights = core_alloc_zero(units, sizeof *p->weights, "the sizes of layers");
+    p->reads = core_alloc_zero(units, sizeof *p->reads, "the caches of layers");
     p->sites = core_alloc_zero(p->count, sizeof *p->sites, "the devices of a plan");
-    if (!p->units || !p->cache || !p->weights || !p->sites)
+    if (!p->units || !p->cache || !p->weights || !p->reads || !p->sites)
         return OCLM_ERR_MEMORY;
     if ((status = model_weights_measure_units(&p->opened.binding, &p->storing, p->units, &sizes)) != OCLM_OK || (status = measure_cache(p)) != OCLM_OK)
         return status;
-    for (uint32_t unit = 0; unit < units; unit++)
+    for (uint32_t unit = 0; unit < units; unit++) {
         p->weights[unit] = p->units[unit].bytes + p->cache[unit];
+        p->reads[unit] = unit < MODEL_UNIT_LAYERS ? unit : MODEL_UNIT_LAYERS + model_cache_layer(&p->opened.architecture, unit - MODEL_UNIT_LAYERS);
+    }
     const model_tree_source source = { .family = p->opened.family, .architecture = &p->opened.architecture, .tied = p->opened.binding.tied,
                                        .wrapped = p->wrapped, .unit_bytes = p->weights };
     if ((status = model_tree_new(&source, &p->tree)) != OCLM_OK)
@@ -172,7 +178,8 @@ static oclm_status gather(planning *p)
     const oclm_status status = measure(p);
     if (status != OCLM_OK)
         return status;
-    p->facts = (model_plan_facts){ .tree = &p->tree, .family = p->opened.family, .units = p->units, .cache = p->cache, .rows_bytes = visiting_rows(p),
+    p->facts = (model_plan_facts){ .tree = &p->tree, .family = p->opened.family, .units = p->units, .cache = p->cache, .reads = p->reads,
+                                   .rows_bytes = visiting_rows(p),
                                    .sites = p->sites, .site_count = p->count, .host_limit = host_limit(p), .kind = p->options->kind,
                                    .entries = p->options->entries, .entry_count = p->options->entry_count };
     if (p->options->kind == MODEL_MAP_GIVEN && !p->options->host_given)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define PAGE_BYTES 4096u
 #define MAX_SLOTS 2u /* of units that visit: one is computed while the next one is copied */
 
 typedef struct planner {
@@ -40,6 +41,9 @@ static bool lives_there(const planner *p, uint32_t unit)
 
 static uint64_t matrices_of(const planner *p, uint32_t unit) { return p->f->units[unit].bytes - p->f->units[unit].vectors; }
 
+/* What they take in host memory or a file, where each begins at a page. */
+static uint64_t kept_outside(const planner *p, uint32_t unit) { return matrices_of(p, unit) + (uint64_t)PAGE_BYTES * p->f->units[unit].matrices; }
+
 /* Room for what visits: slots while computing; `most`: the largest of them, which passes through once, while loading. */
 static uint64_t visiting(const planner *p, uint64_t *most)
 {
@@ -62,6 +66,19 @@ static uint64_t visiting(const planner *p, uint64_t *most)
     return rows + (count < p->slots ? count : p->slots) * largest;
 }
 
+/* A layer that reads the cache of one on another site has a copy of it, and a second one on the way: for the first such layer of the site. */
+static uint64_t copied_cache(const planner *p, uint32_t unit)
+{
+    const uint32_t of = p->f->reads != NULL ? p->f->reads[unit] : unit, site = computes(p, unit);
+    if (computes(p, of) == site)
+        return 0;
+    for (uint32_t other = MODEL_UNIT_LAYERS; other < unit; other++) {
+        if (p->f->reads[other] == of && computes(p, other) == site)
+            return 0;
+    }
+    return 2 * p->f->cache[of];
+}
+
 /* Sums up all units. Budgets may be exceeded: `left` is then 0. */
 static void share_out(planner *p)
 {
@@ -71,10 +88,10 @@ static void share_out(planner *p)
     p->disk_share = (model_share){ .budget = UINT64_MAX };
     for (uint32_t unit = 0; unit < f->tree->unit_count; unit++) {
         model_share *share = &p->shares[computes(p, unit)];
-        share->cache += f->cache[unit];
+        share->cache += f->cache[unit] + copied_cache(p, unit);
         share->weights += lives_there(p, unit) ? f->units[unit].bytes : f->units[unit].vectors;
         if (!lives_there(p, unit))
-            (p->where[unit] == MODEL_HOST ? &p->host_share : &p->disk_share)->weights += matrices_of(p, unit);
+            (p->where[unit] == MODEL_HOST ? &p->host_share : &p->disk_share)->weights += kept_outside(p, unit);
     }
     for (uint32_t i = 0; i < f->site_count; i++) {
         model_share *share = &p->shares[i];
@@ -214,8 +231,10 @@ static oclm_status fill_with_slots(planner *p, const bool *used, uint32_t *short
     while ((status = fill(p)) == OCLM_OK) {
         share_out(p);
         *short_of = find_short(p);
-        if (*short_of == MODEL_NOWHERE || *short_of == MODEL_HOST ||
-            !lower(p, *short_of, p->shares[*short_of].used - p->shares[*short_of].budget))
+        if (*short_of == MODEL_NOWHERE)
+            break;
+        const model_share *share = *short_of == MODEL_HOST ? &p->host_share : &p->shares[*short_of];
+        if (!lower(p, *short_of, share->used - share->budget))
             break;
     }
     return status;

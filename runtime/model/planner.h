@@ -28,6 +28,7 @@ typedef struct model_plan_facts {
     const model_family       *family;     /* what is in a layer */
     const model_unit_size    *units;      /* [unit_count] */
     const uint64_t           *cache;      /* [unit_count]: of layers */
+    const uint32_t           *reads;      /* [unit_count]: the unit whose cache a layer reads, mostly its own; NULL: always that */
     uint64_t                  rows_bytes; /* what rows of an embedding take that is not on the device */
     const model_plan_site    *sites;
     uint32_t                  site_count;

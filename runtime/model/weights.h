@@ -107,6 +107,7 @@ oclm_status model_weights_measure(const model_binding *binding, const model_stor
 /* What a unit of placement takes; the vectors among it, such as norms and biases, stay on the device where its matrices only visit. */
 typedef struct model_unit_size {
     uint64_t bytes, vectors;
+    uint32_t matrices; /* how many there are */
 } model_unit_size;
 /* The same, and of each unit: `units` [MODEL_UNIT_LAYERS + layers]. */
 oclm_status model_weights_measure_units(const model_binding *binding, const model_storing *storing, model_unit_size *units, model_weight_sizes *sizes);

@@ -142,6 +142,7 @@ static void randomise(scene *s)
     for (uint32_t unit = 0; unit < s->tree.unit_count; unit++) {
         s->units[unit].bytes = 1 + draw(40) * MIB / 4;
         s->units[unit].vectors = draw(2) * (s->units[unit].bytes / 50);
+        s->units[unit].matrices = draw(10);
         s->cache[unit] = unit < MODEL_UNIT_LAYERS ? 0 : draw(8) * MIB / 4;
     }
     weigh(s);
@@ -170,7 +171,7 @@ static void check_sums(const scene *s, const model_placement *p, bool fits)
         cache[place.device] += s->cache[unit];
         weights[place.device] += place.kind == MODEL_ON_DEVICE ? s->units[unit].bytes : s->units[unit].vectors;
         if (place.kind != MODEL_ON_DEVICE)
-            out[place.kind == MODEL_ON_DISK] += s->units[unit].bytes - s->units[unit].vectors;
+            out[place.kind == MODEL_ON_DISK] += s->units[unit].bytes - s->units[unit].vectors + s->units[unit].matrices * (uint64_t)4096; /* pages */
     }
     for (uint32_t i = 0; i < s->f.site_count; i++) {
         const model_share *share = &p->devices[i];
@@ -387,6 +388,31 @@ static void maps_that_do_not_fit_tell_of_what(void **state)
     model_tree_free(&s->tree);
 }
 
+/* A map may part layers that read one cache: each device then has its copy, and what is on the way. */
+static void parted_caches_are_counted(void **state)
+{
+    static const model_map_entry entries[] = { ENTRY("", MODEL_ON_DEVICE, 0), ENTRY("model.layers.1", MODEL_ON_DEVICE, 1) };
+    uint32_t                     reads[MAX_UNITS], short_of;
+    (void)state;
+    scene *s = new_scene("tiny/llama", false);
+    for (uint32_t unit = 0; unit < MAX_UNITS; unit++)
+        reads[unit] = unit;
+    reads[MODEL_UNIT_LAYERS + 1] = MODEL_UNIT_LAYERS;
+    s->cache[MODEL_UNIT_LAYERS + 1] = 0;
+    weigh(s);
+    add_site(s, 1000);
+    add_site(s, 1000);
+    s->f.reads = reads;
+    s->f.kind = MODEL_MAP_GIVEN;
+    s->f.entries = entries;
+    s->f.entry_count = COUNT(entries);
+    model_placement p = plan(s, &short_of);
+    assert_int_equal(p.devices[0].cache, (s->a.layers - 1) * 2 * MIB);
+    assert_int_equal(p.devices[1].cache, 2 * 2 * MIB);
+    model_placement_free(&p);
+    model_tree_free(&s->tree);
+}
+
 /* ---- Failing memory */
 
 typedef struct attempt {
@@ -430,6 +456,7 @@ int main(void)
         cmocka_unit_test(reasons_name_the_parts),
         cmocka_unit_test(maps_mean_what_they_say),
         cmocka_unit_test(maps_that_do_not_fit_tell_of_what),
+        cmocka_unit_test(parted_caches_are_counted),
         cmocka_unit_test(failing_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
