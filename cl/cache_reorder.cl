@@ -7,7 +7,7 @@
 //   origins    int32 [sequences]: the sequence that each goes on from, of its own group
 //   positions  int32 [sequences]: how many each holds; alike within a group
 // Groups are GROUP neighbouring sequences.
-// Build     -DGROUP=1.. -DWIDTH=1|4: floats that a work-item moves of each sequence; pages take 4
+// Build     -DGROUP=1.. -DWIDTH=1|4|16: floats that are moved at once; pages are a multiple of 32
 // Test      tests/model/test_cache_reorder.c
 
 #include "common.h"
@@ -56,22 +56,36 @@ static inline void exchange(__global float *const base, const size_t *const star
             ((__global FLOAT *)(base + starts[k]))[element] = held[k];
 }
 
-// The pages that are being filled, of up to eight buffers (keys and values of four layers; the last may be NULL). Launch {page_floats / 4, groups, 8}
-__kernel void reorder_pages(__global float *b0, __global float *b1, __global float *b2, __global float *b3, __global float *b4,
-                            __global float *b5, __global float *b6, __global float *b7, const uint page_floats,
+// The pages that are being filled, of up to 64 buffers (keys and values of layers; those past the last are NULL): one launch where each would
+// wake the cores anew. Launch {items, groups, buffers}: an item moves a piece of a page
+#define EIGHT_POINTERS(i)                                                                                                        \
+    __global float *b##i##0, __global float *b##i##1, __global float *b##i##2, __global float *b##i##3, __global float *b##i##4, \
+        __global float *b##i##5, __global float *b##i##6, __global float *b##i##7
+#define ONE_OF_EIGHT(i, n)                                                                                                       \
+    ((n) < 4 ? ((n) < 2 ? ((n) == 0 ? b##i##0 : b##i##1) : ((n) == 2 ? b##i##2 : b##i##3))                                       \
+             : ((n) < 6 ? ((n) == 4 ? b##i##4 : b##i##5) : ((n) == 6 ? b##i##6 : b##i##7)))
+
+__kernel void reorder_pages(EIGHT_POINTERS(0), EIGHT_POINTERS(1), EIGHT_POINTERS(2), EIGHT_POINTERS(3), EIGHT_POINTERS(4),
+                            EIGHT_POINTERS(5), EIGHT_POINTERS(6), EIGHT_POINTERS(7), const uint page_floats,
                             const __global int *restrict table, const uint stride, const __global int *restrict origins,
                             const __global int *restrict positions)
 {
     const uint first = (uint)get_global_id(1) * GROUP, which = (uint)get_global_id(2), length = (uint)positions[first];
-    __global float *const low = which == 0 ? b0 : which == 1 ? b1 : which == 2 ? b2 : b3;
-    __global float *const high = which == 4 ? b4 : which == 5 ? b5 : which == 6 ? b6 : b7;
-    __global float *const buffer = which < 4 ? low : high;
+    const uint eight = which / 8, n = which % 8;
+    __global float *const low = eight < 2 ? eight == 0 ? ONE_OF_EIGHT(0, n) : ONE_OF_EIGHT(1, n)
+                                          : eight == 2 ? ONE_OF_EIGHT(2, n) : ONE_OF_EIGHT(3, n);
+    __global float *const high = eight < 6 ? eight == 4 ? ONE_OF_EIGHT(4, n) : ONE_OF_EIGHT(5, n)
+                                           : eight == 6 ? ONE_OF_EIGHT(6, n) : ONE_OF_EIGHT(7, n);
+    __global float *const buffer = eight < 4 ? low : high;
+    const uint elements = page_floats / WIDTH, piece = (elements + (uint)get_global_size(0) - 1) / (uint)get_global_size(0);
+    const uint begin = (uint)get_global_id(0) * piece, end = min(begin + piece, elements);
     size_t starts[GROUP];
-    if (buffer == 0 || length % PAGE == 0 || !moves(origins, first))
+    if (length % PAGE == 0 || !moves(origins, first))
         return;
     for (uint k = 0; k < GROUP; k++)
         starts[k] = (size_t)table[(size_t)(first + k) * stride + length / PAGE] * page_floats;
-    exchange(buffer, starts, origins, first, (uint)get_global_id(0));
+    for (uint i = begin; i < end; i++)
+        exchange(buffer, starts, origins, first, i);
 }
 
 // States of `floats` (a multiple of WIDTH) of each sequence. Launch {floats / WIDTH, groups}

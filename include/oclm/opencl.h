@@ -21,7 +21,8 @@ extern "C" {
 #endif
 
 /* Loads a model on the caller's context. All its work goes to `queue`, which must be an in-order queue of `context`; the
- * queue's device is the model's. `options->device` must be NULL. Sessions of such a model share the queue, so they run
+ * queue's device is the model's. `options->device`, device_map and max_memory must be NULL: max_device_bytes is the device's budget, and
+ * several devices are opened by oclm_model_load() alone. Sessions of such a model share the queue, so they run
  * one after the other.
  * Errors: as oclm_model_load(); OCLM_ERR_ARGUMENT if queue and context do not belong together, or the queue is
  *         out-of-order.  Since 0.1. */

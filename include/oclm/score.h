@@ -11,6 +11,10 @@ typedef struct oclm_score_options {
     oclm_progress_callback progress; /* NULL; in tokens */
     void    *user;        /* handed to it */
     const volatile int *cancel; /* NULL; set it to non-zero from a signal handler or another thread to stop early */
+    uint32_t top_logprobs; /* 0; at most the vocabulary's size: of each position the likeliest tokens too, for which its logits come to the host */
+    int32_t *top_ids;      /* NULL; [count][top_logprobs], the caller's memory: the likeliest first, of equal ones the lower id; -1 at the first position */
+    float   *top_log_probs; /* NULL; likewise; NAN at the first position */
+    size_t   top_capacity; /* 0; room in each of both */
 } oclm_score_options;
 
 OCLM_API void oclm_score_options_init(oclm_score_options *options, size_t struct_size);
@@ -19,7 +23,7 @@ OCLM_API void oclm_score_options_init(oclm_score_options *options, size_t struct
  * device, a part at a time: memory does not grow with the text, but for the cache.
  *   ids        [count], at least one
  *   log_probs  [count]; caller's memory, room for `capacity` floats. The first is NAN: nothing stands before it
- * Errors: OCLM_ERR_ARGUMENT (no ids; an id outside the vocabulary; more ids than the model has positions: oclm_perplexity() takes longer texts),
+ * Errors: OCLM_ERR_ARGUMENT (no ids; an id outside the vocabulary; more ids than the model has positions: oclm_perplexity() takes longer texts; top_logprobs),
  *         OCLM_ERR_CAPACITY, OCLM_ERR_CANCELLED, OCLM_ERR_DEVICE, OCLM_ERR_DEVICE_MEMORY, OCLM_ERR_MEMORY. `log_probs` is then unspecified.
  * Threads: several threads may score with one model at once.  Since 0.1. */
 OCLM_API oclm_status oclm_score(const oclm_model *model, const int32_t *ids, size_t count, const oclm_score_options *options, float *log_probs,

@@ -14,6 +14,7 @@
 struct oclm_model {
     model_model *inside;
     gen_defaults defaults; /* of generation_config.json */
+    oclm_plan   *plan;     /* by which it was loaded; NULL without a device_map */
 };
 
 struct oclm_tokenizer {

@@ -1,8 +1,9 @@
-/* model.c: loading a model: the folder is looked at first, so that what is wrong with it is told on any machine; then a device is
- * opened; then the weights go there. */
+/* model.c: loading a model: the folder is looked at first, so that what is wrong with it is told on any machine; then devices are
+ * opened; then, with a device_map, a plan is made; then the weights go there. */
 #include <string.h>
 
 #include "api/api.h"
+#include "api/opening.h"
 #include "model/model.h"
 
 #define MODEL_PARTS (OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS)
@@ -56,33 +57,28 @@ static oclm_status read_folder(const char *path, gen_defaults *generation)
     return gen_defaults_read(path, &architecture, generation);
 }
 
-/* Opens a device by options, or on the caller's context and queue. */
-static oclm_status open_device(const oclm_model_options *options, cl_context context, cl_command_queue queue, dev_device **device)
-{
-    const dev_open_options open = { .spec = options->device, .budget_bytes = options->max_device_bytes,
-                                    .matmul = options->matmul };
-    return context ? dev_open_on(context, queue, &open, device) : dev_open(&open, device);
-}
-
 static oclm_status load(const char *name, cl_context context, cl_command_queue queue, const oclm_model_options *options,
                         oclm_model **model)
 {
-    dev_device *device = NULL;
-    core_text   folder = CORE_TEXT_INIT;
-    oclm_status status;
-    oclm_model *made = core_alloc_zero(1, sizeof *made, "a model");
+    api_opening        opening = { 0 };
+    core_text          folder = CORE_TEXT_INIT;
+    oclm_status        status;
+    oclm_model        *made = core_alloc_zero(1, sizeof *made, "a model");
     model_load_options how = loading_of(options);
     oclm_hub_options   hub = { 0 };
     if (!made)
         return OCLM_ERR_MEMORY;
     status = api_find_model(name, options->hub, MODEL_PARTS, &folder, &hub);
     how.variant = hub.variant;
-    if (status != OCLM_OK || (status = read_folder(folder.data, &made->defaults)) != OCLM_OK ||
-        (status = open_device(options, context, queue, &device)) != OCLM_OK ||
-        (status = model_load(folder.data, &device, 1, &how, &made->inside)) != OCLM_OK)
-        oclm_model_free(made); /* model_load() closes the device */
+    if (status == OCLM_OK && (status = read_folder(folder.data, &made->defaults)) == OCLM_OK &&
+        (status = context ? api_open_on(context, queue, options, &opening) : api_open(options, &opening)) == OCLM_OK &&
+        (status = api_opening_plan(&opening, folder.data, &how, &made->plan)) == OCLM_OK)
+        status = api_opening_load(&opening, folder.data, &how, made->plan, &made->inside);
+    if (status != OCLM_OK)
+        oclm_model_free(made);
     else
         *model = made;
+    api_opening_end(&opening);
     core_text_free(&folder);
     return status;
 }
@@ -125,6 +121,7 @@ void oclm_model_free(oclm_model *model)
         return;
     model_free(model->inside);
     gen_defaults_free(&model->defaults);
+    oclm_plan_free(model->plan);
     core_free(model);
 }
 
@@ -158,5 +155,55 @@ oclm_status oclm_model_inspect(const char *name, const oclm_model_options *optio
         (how.variant = hub.variant, status = model_inspect(folder.data, &how, &found)) == OCLM_OK)
         api_result_write(&found, sizeof found, info);
     core_text_free(&folder);
+    return status;
+}
+
+/* ---- Where its parts are ---------------------------------------------------------------------------------------------------- */
+
+static oclm_status plan(const char *name, const oclm_model_options *options, oclm_plan **made)
+{
+    api_opening        opening = { 0 };
+    core_text          folder = CORE_TEXT_INIT;
+    oclm_hub_options   hub = { 0 };
+    model_load_options how = loading_of(options);
+    oclm_status        status = api_find_model(name, options->hub, MODEL_PARTS, &folder, &hub);
+    how.variant = hub.variant;
+    if (status == OCLM_OK && (status = api_open(options, &opening)) == OCLM_OK)
+        status = api_plan_make(folder.data, opening.devices, opening.count, &how, opening.map.given ? &opening.map.plan : NULL, made);
+    api_opening_end(&opening);
+    core_text_free(&folder);
+    return status;
+}
+
+oclm_status oclm_plan_new(const char *name, const oclm_model_options *options, oclm_plan **made)
+{
+    oclm_model_options mine;
+    oclm_status        status;
+    if (!made)
+        return api_missing("oclm_plan_new", "plan");
+    *made = NULL;
+    if (!name)
+        return api_missing("oclm_plan_new", "name");
+    return (status = read_options(options, &mine)) == OCLM_OK ? plan(name, &mine, made) : status;
+}
+
+const oclm_plan *oclm_model_plan(const oclm_model *model) { return model ? model->plan : NULL; }
+
+oclm_status oclm_model_device_map(const oclm_model *model, char **json)
+{
+    core_text   text = CORE_TEXT_INIT;
+    oclm_status status;
+    if (!json)
+        return api_missing("oclm_model_device_map", "json");
+    *json = NULL;
+    if (!model)
+        return api_missing("oclm_model_device_map", "model");
+    if (model->plan)
+        status = core_text_add_string(&text, model->plan->placement.map);
+    else
+        status = core_text_printf(&text, "{\"\": %zu}", dev_get_traits(model->inside->device)->info.index);
+    if (status == OCLM_OK && !(*json = core_text_take(&text, NULL)))
+        status = OCLM_ERR_MEMORY;
+    core_text_free(&text);
     return status;
 }

@@ -1,4 +1,5 @@
 /* score.c: how likely a text is: as one, or in windows. */
+#include <inttypes.h>
 #include <math.h>
 
 #include "api/api.h"
@@ -52,6 +53,25 @@ static oclm_status check_score(const oclm_model *model, const int32_t *ids, size
     return api_check_ids(model, ids, count);
 }
 
+static oclm_status check_top(const oclm_model *model, size_t count, const oclm_score_options *o)
+{
+    const uint32_t vocab = model->inside->architecture.vocab_size;
+    if (o->top_logprobs == 0)
+        return OCLM_OK;
+    if (o->top_logprobs > vocab)
+        return core_fail(OCLM_ERR_ARGUMENT, "top_logprobs is %u; the vocabulary has %u tokens", o->top_logprobs, vocab);
+    if (!o->top_ids || !o->top_log_probs)
+        return core_fail(OCLM_ERR_ARGUMENT, "top_logprobs is %u, but %s is NULL", o->top_logprobs, o->top_ids ? "top_log_probs" : "top_ids");
+    if (o->top_capacity / o->top_logprobs < count)
+        return core_fail(OCLM_ERR_CAPACITY, "oclm_score: the likeliest tokens of %zu positions need room for %" PRIu64 ", top_capacity is %zu", count,
+                         (uint64_t)count * o->top_logprobs, o->top_capacity);
+    for (uint32_t i = 0; i < o->top_logprobs; i++) { /* nothing stands before the first id */
+        o->top_ids[i] = -1;
+        o->top_log_probs[i] = NAN;
+    }
+    return OCLM_OK;
+}
+
 oclm_status oclm_score(const oclm_model *model, const int32_t *ids, size_t count, const oclm_score_options *options, float *log_probs, size_t capacity)
 {
     oclm_score_options mine = score_defaults;
@@ -59,7 +79,8 @@ oclm_status oclm_score(const oclm_model *model, const int32_t *ids, size_t count
     double            *exact = NULL;
     oclm_status        status;
     if ((status = check_score(model, ids, count, log_probs, capacity)) != OCLM_OK ||
-        (status = api_options_read(options, &mine, sizeof mine, "oclm_score_options")) != OCLM_OK)
+        (status = api_options_read(options, &mine, sizeof mine, "oclm_score_options")) != OCLM_OK ||
+        (status = check_top(model, count, &mine)) != OCLM_OK)
         return status;
     log_probs[0] = NAN;
     if (count == 1)
@@ -68,10 +89,12 @@ oclm_status oclm_score(const oclm_model *model, const int32_t *ids, size_t count
         core_log(OCLM_LOG_WARNING, "the text has %zu tokens, but the model was made for %u (max_position_embeddings): expect nonsense beyond", count,
                  model->inside->architecture.max_position_embeddings);
     gen_scoring_progress progress = { .callback = mine.progress, .user = mine.user, .cancel = mine.cancel, .total = count };
+    const gen_likeliest  top = { mine.top_logprobs, mine.top_ids ? mine.top_ids + mine.top_logprobs : NULL,
+                                 mine.top_log_probs ? mine.top_log_probs + mine.top_logprobs : NULL };
     if (!(exact = core_alloc_array(count, sizeof *exact, "log-probabilities")))
         return OCLM_ERR_MEMORY;
     if ((status = open_scoring(model, (uint32_t)count, count, &scoring)) == OCLM_OK)
-        status = gen_scoring_run(scoring, ids, 1, (uint32_t)count, &progress, exact);
+        status = gen_scoring_run(scoring, ids, 1, (uint32_t)count, &progress, exact, mine.top_logprobs > 0 ? &top : NULL);
     for (size_t i = 1; i < count && status == OCLM_OK; i++)
         log_probs[i] = (float)exact[i - 1];
     gen_scoring_free(scoring);
@@ -132,7 +155,7 @@ static oclm_status sum_windows(gen_scoring *scoring, const int32_t *ids, size_t 
         double         sum = 0;
         if (counted == 0)
             continue; /* the text's last id alone: nothing stands before it */
-        if ((status = gen_scoring_run(scoring, ids + w.begin, w.first, w.length, &progress, log_probs)) != OCLM_OK)
+        if ((status = gen_scoring_run(scoring, ids + w.begin, w.first, w.length, &progress, log_probs, NULL)) != OCLM_OK)
             break;
         for (uint32_t t = 0; t < counted; t++)
             sum -= log_probs[t];

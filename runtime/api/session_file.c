@@ -3,6 +3,7 @@
  * A file: the header's numbers, little-endian; the model's fingerprint; ids; numbers of each sequence; the parts of the cache (model/snapshot.h), as the
  * device has them; SHA-256 of all that. Its size and digest are compared before anything of it is used, and every number with its range. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/session.h"
@@ -12,10 +13,11 @@
 #include "model/snapshot.h"
 
 #define MAGIC "OCLMSESS"
-#define VERSION 1u
+#define VERSION 2u
 #define DIGEST 32u
 #define NAME 64u                              /* of the model's type */
-#define HEADER (8u + 4u * 10u + 8u * 2u + NAME + DIGEST)
+#define STORAGE 128u                          /* what its weights are kept as, in words */
+#define HEADER (8u + 4u * 10u + 8u * 2u + NAME + STORAGE + DIGEST)
 #define HELD 12u                              /* of each sequence */
 #define PIECE ((size_t)4 << 20)               /* of the device's memory at once */
 
@@ -23,6 +25,7 @@ typedef struct header {
     uint32_t version, dtype, batch, max_positions, length, known, has_ids, ring_pages, rope_prompt, quantized;
     uint64_t part_bytes, file_bytes;
     char     model_type[NAME];
+    char     storage[STORAGE];
     uint8_t  fingerprint[DIGEST];
 } header;
 
@@ -78,7 +81,6 @@ oclm_status oclm_session_copy(oclm_session *session, oclm_session **copy)
 typedef struct writer {
     core_output     *output;
     core_sha256      sha;
-    cl_command_queue queue;
     void            *memory; /* [PIECE] */
 } writer;
 
@@ -107,7 +109,8 @@ static oclm_status put_header(writer *w, const header *h)
         p = put_u32(p, numbers[i]);
     p = put_u64(put_u64(p, h->part_bytes), h->file_bytes);
     memcpy(p, h->model_type, NAME);
-    memcpy(p + NAME, h->fingerprint, DIGEST);
+    memcpy(p + NAME, h->storage, STORAGE);
+    memcpy(p + NAME + STORAGE, h->fingerprint, DIGEST);
     return put(w, bytes, sizeof bytes);
 }
 
@@ -127,16 +130,33 @@ static oclm_status put_numbers(writer *w, const oclm_session *session, const mod
     return status;
 }
 
-static oclm_status put_part(void *user, const dev_buffer *buffer, size_t offset, size_t bytes)
+static oclm_status put_part(void *user, const model_state *part, const dev_buffer *buffer, size_t offset, size_t bytes)
 {
     writer     *w = user;
     oclm_status status = OCLM_OK;
     for (size_t done = 0, piece; done < bytes && status == OCLM_OK; done += piece) {
         piece = bytes - done < PIECE ? bytes - done : PIECE;
-        if ((status = dev_buffer_read(w->queue, buffer, offset + done, w->memory, piece)) == OCLM_OK)
+        if ((status = dev_buffer_read(part->queue, buffer, offset + done, w->memory, piece)) == OCLM_OK)
             status = put(w, w->memory, piece);
     }
     return status;
+}
+
+/* "float16", or "4-bit nf4, 64 to a float32 scale and float16": codes count even where an embedding has more weights. */
+static void name_storage(const model_model *model, char storage[STORAGE])
+{
+    const model_weight_sizes *sizes = &model->weights.sizes;
+    const char               *dtype = core_dtype_long_name(core_dtype_public(model->weights.dtype));
+    size_t                    most = SIZE_MAX;
+    char                      codes[96];
+    memset(storage, 0, STORAGE); /* nothing of the stack goes into the file */
+    for (size_t i = 0; i < sizes->kind_count; i++)
+        if (!core_storage_is_float(&sizes->kinds[i].storage) && (most == SIZE_MAX || sizes->kinds[i].weights > sizes->kinds[most].weights))
+            most = i;
+    if (most == SIZE_MAX)
+        (void)snprintf(storage, STORAGE, "%s", dtype);
+    else
+        (void)snprintf(storage, STORAGE, "%s and %s", core_storage_name(&sizes->kinds[most].storage, codes), dtype);
 }
 
 static oclm_status make_header(const oclm_session *session, const model_snapshot *snapshot, header *h)
@@ -148,6 +168,7 @@ static oclm_status make_header(const oclm_session *session, const model_snapshot
     h->file_bytes = file_bytes(h);
     _Static_assert(sizeof model->architecture.model_type == NAME, "the model's type fits");
     memcpy(h->model_type, model->architecture.model_type, strlen(model->architecture.model_type));
+    name_storage(model, h->storage);
     return model_fingerprint(model, h->fingerprint);
 }
 
@@ -167,13 +188,12 @@ static oclm_status write_session(writer *w, const oclm_session *session, const m
 oclm_status oclm_session_save(oclm_session *session, const char *path)
 {
     model_snapshot snapshot = { 0 };
-    writer         w = { .queue = NULL };
+    writer         w = { .output = NULL };
     oclm_status    status;
     if (!session || !path)
         return api_missing("oclm_session_save", session ? "path" : "session");
     if ((status = model_snapshot_take(session->state, &snapshot)) != OCLM_OK)
         goto done;
-    w.queue = session->state->queue;
     if (!(w.memory = core_alloc(PIECE, "a part of a session"))) {
         status = OCLM_ERR_MEMORY;
         goto done;
@@ -194,7 +214,6 @@ done:
 typedef struct reader {
     const char          *path;
     const unsigned char *data;  /* what comes next; the file's size was compared with what its header says */
-    cl_command_queue     queue;
 } reader;
 
 static uint32_t take_u32(reader *r)
@@ -245,8 +264,10 @@ static oclm_status read_header(reader *r, const core_map *map, header *h)
         return core_fail(OCLM_ERR_FORMAT, "%s has %zu bytes, %" PRIu64 " belong to it: it is cut short, or was added to", r->path, map->size, h->file_bytes);
     memcpy(h->model_type, r->data, NAME);
     h->model_type[NAME - 1] = '\0';
-    memcpy(h->fingerprint, r->data + NAME, DIGEST);
-    r->data += NAME + DIGEST;
+    memcpy(h->storage, r->data + NAME, STORAGE);
+    h->storage[STORAGE - 1] = '\0';
+    memcpy(h->fingerprint, r->data + NAME + STORAGE, DIGEST);
+    r->data += NAME + STORAGE + DIGEST;
     if (h->part_bytes > map->size || file_bytes(h) != map->size)
         return broken(r, "its numbers contradict each other");
     return check_digest(r, map);
@@ -256,14 +277,17 @@ static oclm_status check_model(const reader *r, const oclm_model *model, const h
 {
     const model_model *inside = model->inside;
     uint8_t            fingerprint[DIGEST];
-    char               theirs[NAME];
+    char               theirs[NAME], storage[STORAGE], mine[STORAGE];
     const oclm_status  status = model_fingerprint(inside, fingerprint);
     if (status != OCLM_OK || memcmp(fingerprint, h->fingerprint, DIGEST) == 0)
         return status;
     memcpy(theirs, h->model_type, NAME);
     core_make_printable(theirs, true);
-    if (strcmp(theirs, inside->architecture.model_type) == 0 && h->dtype != (uint32_t)inside->weights.dtype)
-        return core_fail(OCLM_ERR_ARGUMENT, "%s was saved with the model in another dtype; load the model in that dtype", r->path);
+    memcpy(storage, h->storage, STORAGE);
+    core_make_printable(storage, true);
+    name_storage(inside, mine);
+    if (strcmp(theirs, inside->architecture.model_type) == 0 && strcmp(storage, mine) != 0)
+        return core_fail(OCLM_ERR_ARGUMENT, "%s was saved with the model's weights in %s, here they are in %s; load the model as it was then", r->path, storage, mine);
     return core_fail(OCLM_ERR_ARGUMENT, "%s is a session of another model (of type %s; this one is of type %s)", r->path, theirs,
                      inside->architecture.model_type);
 }
@@ -308,10 +332,10 @@ static oclm_status take_held(reader *r, const header *h, model_snapshot *snapsho
     return OCLM_OK;
 }
 
-static oclm_status take_part(void *user, const dev_buffer *buffer, size_t offset, size_t bytes)
+static oclm_status take_part(void *user, const model_state *part, const dev_buffer *buffer, size_t offset, size_t bytes)
 {
     reader           *r = user;
-    const oclm_status status = dev_buffer_write(r->queue, buffer, offset, r->data, bytes);
+    const oclm_status status = dev_buffer_write(part->queue, buffer, offset, r->data, bytes);
     r->data += bytes;
     return status;
 }
@@ -325,7 +349,7 @@ static oclm_status take_cache(reader *r, oclm_session *session, const header *h)
     if (status == OCLM_OK)
         status = model_snapshot_place(session->state, &snapshot, &fits);
     if (status == OCLM_OK && fits)
-        status = model_snapshot_each_part(session->state, take_part, r);
+        status = model_snapshot_fill(session->state, take_part, r);
     else if (status == OCLM_OK && session->ids && h->known == h->length && session->state->cache.ring.pages != h->ring_pages)
         status = api_session_read_again(session, h->length);
     else if (status == OCLM_OK)
@@ -337,7 +361,6 @@ static oclm_status take_cache(reader *r, oclm_session *session, const header *h)
 static oclm_status fill_session(reader *r, oclm_session *session, const header *h)
 {
     oclm_status status = take_ids(r, session, h);
-    r->queue = session->state->queue;
     if (status == OCLM_OK && (status = take_cache(r, session, h)) == OCLM_OK)
         session->length = h->length;
     return status;

@@ -20,20 +20,30 @@ typedef struct cli_words { /* of an option that may be given several times */
     size_t      count;
 } cli_words;
 
+/* How a model is loaded: MODEL, or the one that --assistant-model names (options.c: the same rows serve both). */
+typedef struct cli_loading {
+    const char *device, *device_map, *offload_folder;
+    uint32_t    dtype, matmul;          /* index of the word given: oclm_dtype, oclm_matmul */
+    uint64_t    max_memory;             /* one size for each device; 0: none was given */
+    const char *max_memory_map;         /* or JSON, a size for each; NULL: none */
+    uint32_t    context_length;
+    bool        load_in_8bit, load_in_4bit, bnb_4bit_use_double_quant;
+    const char *bnb_4bit_quant_type;
+    char       *llm_int8_skip_modules;  /* "A,B"; once cli_model_options() has seen it, its commas are ends */
+    const char *skip_modules[CLI_MAX_WORDS];
+    size_t      skip_module_count;
+} cli_loading;
+
 typedef struct cli_args {
     const char *model, *text;           /* positional: MODEL, and PROMPT or TEXT */
     const char *folder;                 /* MODEL's, once cli_find_model() found it; free with oclm_free() */
-    const char *input_ids, *ids, *npy, *device;
+    const char *input_ids, *ids, *npy;
     const char *revision, *subfolder, *variant, *gguf_file, *cache_dir, *token, *local_dir; /* the hub's */
     cli_words   include, exclude;
     bool        offline, force;
     uint32_t    parts;                  /* of MODEL, that the subcommand needs: oclm_hub_options.parts */
-    uint32_t    dtype, matmul, positions; /* index of the word given: oclm_dtype, oclm_matmul, POSITIONS_ */
-    uint64_t    max_memory;
-    bool        load_in_8bit, load_in_4bit, bnb_4bit_use_double_quant;
-    const char *bnb_4bit_quant_type;
-    char       *llm_int8_skip_modules; /* "A,B"; once cli_model_options() has seen it, its commas are ends */
-    const char *skip_modules[CLI_MAX_WORDS];
+    cli_loading loading, assistant_loading; /* MODEL's; what --assistant-DTYPE and its like say */
+    uint32_t    positions;              /* index of the word given: POSITIONS_ */
     bool        json, jsonl, quiet, help, families;
     uint32_t    verbose;                /* how often it was given */
     bool        no_special_tokens, skip_special_tokens;
@@ -50,6 +60,7 @@ typedef struct cli_args {
     uint32_t    bench_prompt, bench_decode, bench_depth, bench_repetitions;
     oclm_generate_options generate;     /* the options of the same names */
     cli_words   stop_strings;
+    uint32_t    top_logprobs;           /* score: of each position; 0: none */
     const char *negative_prompt, *assistant_model;
     const char *prompts;                /* generate: a file, one a line */
     oclm_model *assistant;              /* of that name, once cli_generation_begin() loaded it */
@@ -211,6 +222,11 @@ void cli_json_number(cli_json *json, const char *key, double value); /* 9 signif
 void cli_json_bool(cli_json *json, const char *key, bool value);
 void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t count);
 
+/* ---- Where a model's parts go (plan.c): a table; an object. */
+void cli_print_plan(const oclm_plan *plan);
+void cli_json_plan(cli_json *json, const char *key, const oclm_plan *plan);
+void cli_json_devices(cli_json *json, const oclm_model *model); /* "devices": the names of those that have a part of it */
+
 /* ---- Ctrl-C (interrupt.c): once begun, the first asks to stop, the second ends the process. */
 void cli_interrupt_begin(void);
 void cli_interrupt_reset(void); /* the next Ctrl-C is the first one again */
@@ -226,10 +242,10 @@ bool cli_environment_says(const char *name);
 void cli_hub_options(const cli_args *args, oclm_hub_options *options);
 /* Sees to it that MODEL is on this machine: args->folder. The second call has nothing to do. */
 int cli_find_model(cli_args *args);
-/* Options that concern the model itself; `hub`: memory for a part of them. */
+/* What the command line says of how MODEL is loaded; `hub`: memory for a part of it. */
 void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub);
 int cli_load_model(cli_args *args, oclm_model **model, double *seconds);
-/* --assistant-model, on the device that --device names. */
+/* --assistant-model, as the options that begin with --assistant- say; --dtype, --device and --matmul count for it too where they say nothing. */
 int cli_load_assistant(cli_args *args, oclm_model **model);
 /* `optional`: one that is not there is fine, and NULL. */
 int cli_load_tokenizer(cli_args *args, bool optional, oclm_tokenizer **tokenizer);

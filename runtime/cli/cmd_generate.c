@@ -148,9 +148,7 @@ static void print_json(const job *j)
     cli_json_open(&json, NULL, '{');
     cli_json_text(&json, "model", j->args->model);
     cli_json_text(&json, "dtype", cli_dtype_name(info.dtype));
-    cli_json_open(&json, "devices", '[');
-    cli_json_text(&json, NULL, info.device_name);
-    cli_json_close(&json, ']');
+    cli_json_devices(&json, j->model);
     cli_json_uint(&json, "seed", j->args->generate.seed);
     if (j->args->prompts) {
         cli_json_open(&json, "prompts", '[');

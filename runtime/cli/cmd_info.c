@@ -75,7 +75,7 @@ static void print_shape_json(cli_json *json, const oclm_model_info *m)
     cli_json_text(json, "rope_type", m->rope_type);
 }
 
-static void print_json(const cli_args *args, const oclm_model_info *m, const oclm_device_list *list)
+static void print_json(const cli_args *args, const oclm_model_info *m, const oclm_device_list *list, const oclm_plan *plan)
 {
     way          ways[MOST_WAYS];
     const size_t way_count = ways_of(m, ways);
@@ -113,6 +113,8 @@ static void print_json(const cli_args *args, const oclm_model_info *m, const ocl
         cli_json_close(&json, '}');
     }
     cli_json_close(&json, ']');
+    if (plan)
+        cli_json_plan(&json, "placement", plan);
     cli_json_close(&json, '}');
     cli_json_end(&json);
 }
@@ -183,6 +185,7 @@ int cmd_info(cli_args *args)
     oclm_device_list  *list = NULL;
     oclm_model_options options;
     oclm_hub_options   hub;
+    oclm_plan         *plan = NULL;
     oclm_status        status;
     if (args->families && args->model)
         return cli_fail(EXIT_USAGE, "info: --families lists all and takes no model, but \"%s\" is one; oclm info MODEL tells of it", args->model);
@@ -194,13 +197,19 @@ int cmd_info(cli_args *args)
     cli_model_options(args, &options, &hub);
     if ((status = oclm_model_inspect(args->folder, &options, &info)) != OCLM_OK)
         return cli_fail_status(status);
+    if ((args->loading.device_map || args->loading.max_memory > 0 || args->loading.max_memory_map) &&
+        (status = oclm_plan_new(args->folder, &options, &plan)) != OCLM_OK)
+        return cli_fail_status(status);
     status = oclm_device_list_new(&list); /* a machine without a device may still look at a model */
     if (args->json)
-        print_json(args, &info, list);
+        print_json(args, &info, list, plan);
     else
         print_people(&info, list);
     if (status != OCLM_OK && !args->json)
         (void)printf("no device: %s\n", oclm_last_error());
+    if (plan && !args->json)
+        cli_print_plan(plan);
+    oclm_plan_free(plan);
     oclm_device_list_free(list);
     return EXIT_OK;
 }

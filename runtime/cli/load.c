@@ -62,30 +62,40 @@ static size_t split_words(char *text, const char *words[CLI_MAX_WORDS])
     return count;
 }
 
-void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
+static void fill_options(cli_loading *loading, oclm_model_options *options)
 {
-    oclm_hub_options_init(hub, sizeof *hub);
-    hub->variant = args->variant;
     oclm_model_options_init(options, sizeof *options);
-    options->dtype = (oclm_dtype)args->dtype;
-    options->hub = hub;
-    options->load_in_8bit = args->load_in_8bit;
-    options->load_in_4bit = args->load_in_4bit;
-    options->bnb_4bit_quant_type = args->bnb_4bit_quant_type;
-    options->bnb_4bit_use_double_quant = args->bnb_4bit_use_double_quant;
-    if (args->llm_int8_skip_modules) {
-        options->llm_int8_skip_modules = args->skip_modules;
-        options->llm_int8_skip_module_count = split_words(args->llm_int8_skip_modules, args->skip_modules);
+    options->dtype = (oclm_dtype)loading->dtype;
+    options->device = loading->device;
+    options->matmul = (oclm_matmul)loading->matmul;
+    options->max_device_bytes = loading->max_memory;
+    options->device_map = loading->device_map;
+    options->max_memory = loading->max_memory_map;
+    options->offload_folder = loading->offload_folder;
+    options->context_length = loading->context_length;
+    options->load_in_8bit = loading->load_in_8bit;
+    options->load_in_4bit = loading->load_in_4bit;
+    options->bnb_4bit_quant_type = loading->bnb_4bit_quant_type;
+    options->bnb_4bit_use_double_quant = loading->bnb_4bit_use_double_quant;
+    if (loading->llm_int8_skip_modules) {
+        if (loading->skip_module_count == 0)
+            loading->skip_module_count = split_words(loading->llm_int8_skip_modules, loading->skip_modules);
+        options->llm_int8_skip_modules = loading->skip_modules;
+        options->llm_int8_skip_module_count = loading->skip_module_count;
     }
 }
 
-static int load(const cli_args *args, const char *folder, oclm_hub_options *hub, oclm_model_options *options, oclm_model **model)
+void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
+{
+    fill_options(&args->loading, options);
+    oclm_hub_options_init(hub, sizeof *hub);
+    hub->variant = args->variant;
+    options->hub = hub;
+}
+
+static int load(const char *folder, oclm_model_options *options, oclm_model **model)
 {
     oclm_status status;
-    options->hub = hub;
-    options->device = args->device;
-    options->matmul = (oclm_matmul)args->matmul;
-    options->max_device_bytes = args->max_memory;
     options->progress = cli_progress;
     status = oclm_model_load(folder, options, model);
     cli_progress_clear();
@@ -102,7 +112,7 @@ int cli_load_model(cli_args *args, oclm_model **model, double *seconds)
         return result;
     start = cli_seconds();
     cli_model_options(args, &options, &hub);
-    result = load(args, args->folder, &hub, &options, model);
+    result = load(args->folder, &options, model);
     *seconds = cli_seconds() - start;
     return result;
 }
@@ -119,10 +129,15 @@ int cli_load_assistant(cli_args *args, oclm_model **model)
     hub.parts = OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS;
     if ((result = find(args, args->assistant_model, &hub, &folder)) != EXIT_OK)
         return result;
-    oclm_model_options_init(&options, sizeof options);
-    oclm_hub_options_init(&hub, sizeof hub);
-    options.dtype = (oclm_dtype)args->dtype;
-    result = load(args, folder, &hub, &options, model);
+    cli_loading *const mine = &args->assistant_loading;
+    if (mine->dtype == OCLM_DTYPE_AUTO)
+        mine->dtype = args->loading.dtype;
+    if (mine->matmul == OCLM_MATMUL_AUTO)
+        mine->matmul = args->loading.matmul;
+    if (!mine->device && !mine->device_map)
+        mine->device = args->loading.device;
+    fill_options(mine, &options);
+    result = load(folder, &options, model);
     oclm_free(folder);
     return result;
 }

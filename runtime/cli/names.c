@@ -9,7 +9,6 @@ static const struct { const char *typed, *ours; } others[] = {
     { "assistant-early-exit", "nothing: guessing by a model's own first layers is not there" },
     { "best-of", "--num-beams" },
     { "constraints", "nothing: constrained beam search is not there" },
-    { "device-map", "--device" },
     { "diversity-penalty", "nothing: group beam search is not there" },
     { "dola-layers", "nothing: decoding by contrasting layers is not there" },
     { "draft", "--num-assistant-tokens" },

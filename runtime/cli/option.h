@@ -13,6 +13,7 @@ typedef enum cli_kind {
     U32, U64,
     FLOAT,
     BYTES,   /* uint64_t: a number with KB, MB, GB (or KiB, MiB, GiB) behind it */
+    MEMORY,  /* BYTES, and right behind it a const char *: a JSON object instead, which the library reads */
     EOS,     /* ids, or none */
     WORDS,   /* cli_words: may be given several times */
     ENUM,    /* uint32_t: place of the word among those of `argument`, from 1 on */
@@ -21,7 +22,8 @@ typedef enum cli_kind {
     IDS,     /* a pointer to int32_t and right behind it a size_t: ids with commas, or none; the empty list then */
     LISTS,   /* likewise, of oclm_token_ids: JSON */
     BIASES,  /* likewise, of oclm_sequence_bias: JSON */
-    DECAY    /* uint32_t and float: N,F */
+    DECAY,   /* uint32_t and float: N,F */
+    HINT     /* no option: a line of the help */
 } cli_kind;
 
 typedef struct option {

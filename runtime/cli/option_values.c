@@ -95,6 +95,16 @@ static bool store_bytes(const option *o, const char *value, void *member)
     return bad_value(o, value, want);
 }
 
+static bool store_memory(const option *o, const char *value, void *member)
+{
+    const char *map = value[strspn(value, " \t\n")] == '{' ? value : NULL;
+    uint64_t    none = 0;
+    memcpy((char *)member + sizeof none, &map, sizeof map);
+    if (map)
+        memcpy(member, &none, sizeof none);
+    return map || store_bytes(o, value, member);
+}
+
 static bool store_choice(const option *o, const char *value, void *member)
 {
     const size_t length = strlen(value);
@@ -261,6 +271,7 @@ bool cli_store(const option *o, const char *value, bool negated, cli_args *args)
     case U64: return store_uint(o, value, member);
     case FLOAT: return store_float(o, value, member);
     case BYTES: return store_bytes(o, value, member);
+    case MEMORY: return store_memory(o, value, member);
     case EOS: return store_eos(o, value, args);
     case WORDS: return store_word(o, value, member);
     case ENUM: return store_enum(o, value, member);
@@ -270,6 +281,7 @@ bool cli_store(const option *o, const char *value, bool negated, cli_args *args)
     case LISTS:
     case BIASES: return store_json(o, value, member, args);
     case DECAY: return store_decay(o, value, &args->generate);
+    case HINT: break;
     }
     return false;
 }

@@ -8,6 +8,7 @@
 
 #define AT(member) offsetof(cli_args, member)
 #define GEN(member) offsetof(cli_args, generate.member)
+#define LOAD(member) offsetof(cli_args, loading.member)
 
 /* IDS, LISTS and BIASES name the pointer and fill the count behind it too. */
 #define COUNT_FOLLOWS(list, count) _Static_assert(GEN(count) == GEN(list) + sizeof(void *), #count " stands behind " #list)
@@ -17,6 +18,7 @@ COUNT_FOLLOWS(forced_eos_token_ids, forced_eos_token_count);
 COUNT_FOLLOWS(negative_prompt_ids, negative_prompt_count);
 COUNT_FOLLOWS(bad_words_ids, bad_words_count);
 COUNT_FOLLOWS(sequence_bias, sequence_bias_count);
+_Static_assert(LOAD(max_memory_map) == LOAD(max_memory) + sizeof(uint64_t), "MEMORY's text stands behind its number");
 
 static const option options[] = {
     { "model", 'm', TEXT, "MODEL", CMD_ANY & ~CMD_DEVICES, AT(model), 0, "the same as MODEL" },
@@ -72,6 +74,8 @@ static const option options[] = {
       "try N tokens at once that followed the last ones earlier in the text (default 0: off)" },
     { "max-matching-ngram-size", 0, U32, "N", CMD_MAKING, GEN(max_matching_ngram_size), 1, "prompt lookup: the last N tokens, or fewer (default 2)" },
     { "assistant-model", 0, TEXT, "MODEL", CMD_MAKING, AT(assistant_model), 0, "a small model with the same vocabulary that guesses ahead" },
+    { "assistant-OPTION", 0, HINT, "VALUE", CMD_MAKING, 0, 0,
+      "assistant: its own --dtype to --context-length (below), as --assistant-load-in-4bit" },
     { "num-assistant-tokens", 0, U32, "N", CMD_MAKING, GEN(num_assistant_tokens), 1, "assistant: guesses at once (default 20)" },
     { "num-assistant-tokens-schedule", 0, ENUM, "constant|heuristic|heuristic_transient", CMD_MAKING, GEN(num_assistant_tokens_schedule), 0,
       "assistant: more guesses after all were right, fewer after a wrong one" },
@@ -125,22 +129,28 @@ static const option options[] = {
     { "new", 'n', U32, "N", CMD_BENCH, AT(bench_decode), 0, "tokens to decode (default 64; 0: none)" },
     { "depth", 'd', U32, "N", CMD_BENCH, AT(bench_depth), 0, "positions in the cache before decoding starts (default 0)" },
     { "repetitions", 'r', U32, "N", CMD_BENCH, AT(bench_repetitions), 1, "how often to measure (default 3)" },
-    { "dtype", 0, CHOICE, "auto|float32|float16|bfloat16", CMD_LOADING | CMD_INFO, AT(dtype), 0,
+    { "dtype", 0, CHOICE, "auto|float32|float16|bfloat16", CMD_LOADING | CMD_INFO, LOAD(dtype), 0,
       "how weights are stored (default auto: as in the checkpoint)" },
-    { "load-in-8bit", 0, FLAG, NULL, CMD_LOADING | CMD_INFO, AT(load_in_8bit), 0,
+    { "load-in-8bit", 0, FLAG, NULL, CMD_LOADING | CMD_INFO, LOAD(load_in_8bit), 0,
       "quantise weights while loading: signed bytes with a scale a row, as bitsandbytes makes them" },
-    { "load-in-4bit", 0, FLAG, NULL, CMD_LOADING | CMD_INFO, AT(load_in_4bit), 0, "the same in 4 bits with a scale for 64" },
-    { "bnb-4bit-quant-type", 0, TEXT, "fp4|nf4", CMD_LOADING | CMD_INFO, AT(bnb_4bit_quant_type), 0,
+    { "load-in-4bit", 0, FLAG, NULL, CMD_LOADING | CMD_INFO, LOAD(load_in_4bit), 0, "the same in 4 bits with a scale for 64" },
+    { "bnb-4bit-quant-type", 0, TEXT, "fp4|nf4", CMD_LOADING | CMD_INFO, LOAD(bnb_4bit_quant_type), 0,
       "what the 4 bits stand for (default fp4, as in transformers; nf4 loses less)" },
-    { "bnb-4bit-use-double-quant", 0, FLAG, NULL, CMD_LOADING | CMD_INFO, AT(bnb_4bit_use_double_quant), 0, "scales go through 8 bits" },
-    { "llm-int8-skip-modules", 0, TEXT, "A,B", CMD_LOADING | CMD_INFO, AT(llm_int8_skip_modules), 0,
+    { "bnb-4bit-use-double-quant", 0, FLAG, NULL, CMD_LOADING | CMD_INFO, LOAD(bnb_4bit_use_double_quant), 0, "scales go through 8 bits" },
+    { "llm-int8-skip-modules", 0, TEXT, "A,B", CMD_LOADING | CMD_INFO, LOAD(llm_int8_skip_modules), 0,
       "modules that stay as they are, by name or its end (default: lm_head and what is tied)" },
-    { "device", 0, TEXT, "D", CMD_LOADING, AT(device), 0,
+    { "device", 0, TEXT, "D", CMD_LOADING, LOAD(device), 0,
       "an index, platform:device, or part of a name; see oclm devices (default: OCLM_DEVICE, else the best)" },
-    { "matmul", 0, CHOICE, "auto|clblast|builtin", CMD_LOADING, AT(matmul), 0,
+    { "device-map", 0, TEXT, "MAP", CMD_LOADING | CMD_INFO, LOAD(device_map), 0,
+      "over devices, host and disk: auto, balanced, balanced_low_0, sequential, JSON (default: one device)" },
+    { "matmul", 0, CHOICE, "auto|clblast|builtin", CMD_LOADING, LOAD(matmul), 0,
       "who multiplies matrices (default auto: the fastest here; clblast: CLBlast, for 16 rows and more)" },
-    { "max-memory", 0, BYTES, "BYTES", CMD_LOADING, AT(max_memory), 0,
-      "most device memory to use, such as 4GiB (default: 90 % of the device's)" },
+    { "max-memory", 0, MEMORY, "BYTES|JSON", CMD_LOADING | CMD_INFO, LOAD(max_memory), 0,
+      "most to use of a device, as 4GiB (default: 90 % of it), or of each: '{\"0\": \"4GiB\", \"cpu\": \"8GiB\"}'" },
+    { "offload-folder", 0, TEXT, "DIR", CMD_LOADING | CMD_INFO, LOAD(offload_folder), 0,
+      "device-map: where weights on \"disk\" go that cannot be used as the model's files have them" },
+    { "context-length", 0, U32, "N", CMD_LOADING | CMD_INFO, LOAD(context_length), 1,
+      "device-map: positions to leave room for (default 4096, or what the model was made for)" },
     { "revision", 0, TEXT, "REV", CMD_MODEL | CMD_CACHE, AT(revision), 0, "of a model on the hub: a branch, a tag, refs/pr/N or a commit (default main)" },
     { "subfolder", 0, TEXT, "DIR", CMD_MODEL, AT(subfolder), 0, "where in the repository or folder the model is" },
     { "variant", 0, TEXT, "WORD", CMD_LOADING | CMD_INFO | CMD_DOWNLOAD, AT(variant), 0, "of the weights: fp16 means model.fp16.safetensors" },
@@ -158,6 +168,7 @@ static const option options[] = {
     { "input-ids", 0, TEXT, "1,2,3", CMD_SCORE | CMD_PERPLEXITY, AT(input_ids), 0, "token ids instead of a text; - reads them from standard input" },
     { "no-special-tokens", 0, FLAG, NULL, CMD_SCORE | CMD_PERPLEXITY, AT(no_special_tokens), 0,
       "do not add the tokenizer's special tokens, such as a leading BOS" },
+    { "top-logprobs", 0, U32, "N", CMD_SCORE, AT(top_logprobs), 1, "the N likeliest tokens of each position too" },
     { "session", 0, TEXT, "FILE", CMD_CHAT, AT(session), 0, "go on with the conversation in FILE and FILE.json, if they are there, and save it there at the end" },
     { "max-length", 0, U32, "N", CMD_PERPLEXITY, AT(window), 2, "tokens of a window (default: what the model was made for)" },
     { "stride", 0, U32, "N", CMD_PERPLEXITY, AT(stride), 1, "tokens from one window to the next, at most --max-length (default 512)" },
@@ -201,7 +212,7 @@ static bool unknown_option(const cli_command *command, const char *typed)
     size_t      count = 0;
     (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (options[i].commands & command->bit)
+        if ((options[i].commands & command->bit) && options[i].kind != HINT)
             names[count++] = options[i].name;
     elsewhere = cli_name_elsewhere(name);
     near = cli_nearest(name, names, count);
@@ -222,7 +233,7 @@ static const option *find(const cli_command *command, const char *word, size_t l
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const option *o = &options[i];
-        if (!(o->commands & command->bit))
+        if (!(o->commands & command->bit) || o->kind == HINT)
             continue;
         *negated = false;
         if (cli_same_name(o->name, word, length))
@@ -232,6 +243,34 @@ static const option *find(const cli_command *command, const char *word, size_t l
             return o;
     }
     return NULL;
+}
+
+/* A row of the model's loading as one of the assistant's, under its name there. */
+typedef struct assistant_option {
+    option option;
+    char   name[64];
+} assistant_option;
+
+static bool is_of_loading(const option *o)
+{
+    return o->offset >= offsetof(cli_args, loading) && o->offset < offsetof(cli_args, loading) + sizeof(cli_loading);
+}
+
+/* --assistant-load-in-4bit is --load-in-4bit of the assistant. */
+static const option *find_assistant(const cli_command *command, const char *word, size_t length, assistant_option *made)
+{
+    static const char prefix[] = "assistant-";
+    const size_t      skip = sizeof prefix - 1;
+    bool              negated;
+    const option     *o;
+    if (!(command->bit & CMD_MAKING) || length <= skip || !cli_same_name(prefix, word, skip) ||
+        !(o = find(command, word + skip, length - skip, &negated)) || !is_of_loading(o))
+        return NULL;
+    made->option = *o;
+    made->option.offset += offsetof(cli_args, assistant_loading) - offsetof(cli_args, loading);
+    (void)snprintf(made->name, sizeof made->name, "%s%s", prefix, o->name);
+    made->option.name = made->name;
+    return &made->option;
 }
 
 static const option *find_letter(const cli_command *command, char letter)
@@ -270,7 +309,10 @@ static bool parse_option(const cli_command *command, int argc, char **argv, int 
     const size_t  length = equals ? (size_t)(equals - word) - 2 : strlen(word) - (is_long ? 2 : 1);
     const char   *value = equals ? equals + 1 : NULL;
     bool          negated = false;
+    assistant_option assistant;
     const option *o = is_long ? find(command, word + 2, length, &negated) : find_letter(command, word[1]);
+    if (!o && is_long)
+        o = find_assistant(command, word + 2, length, &assistant);
     if (!o)
         return unknown_option(command, word);
     if (!is_long && word[2]) {

@@ -14,6 +14,9 @@
 /* ---- Tree. `origin` names the file in messages. Free with cJSON_Delete(). */
 oclm_status core_json_parse(const char *text, size_t length, const char *origin, cJSON **tree);
 oclm_status core_json_read_file(const char *path, size_t limit, cJSON **tree);
+/* The same as Python's json module reads it, which knows three numbers more: NaN, Infinity and -Infinity. For files that transformers writes
+ * with it; whoever reads numbers of such a tree must expect them. */
+oclm_status core_json_read_python(const char *path, size_t limit, cJSON **tree);
 
 /* Members by exact name; NULL where there is none, or it is null. */
 const cJSON *core_json_member(const cJSON *object, const char *name);
@@ -41,6 +44,7 @@ typedef struct core_json_reader {
     const char *way_out;         /* what to do about a broken file, at the end of messages; NULL at first: nothing */
     uint32_t    depth;
     core_text   scratch;         /* holds a string with escapes until the next one is read */
+    bool        python;          /* false at first; true: NaN, Infinity and -Infinity are numbers */
 } core_json_reader;
 
 /* 3 where the text begins with a byte order mark, as some editors write, else 0. Both ways skip it. */
@@ -59,7 +63,7 @@ oclm_status core_json_next(core_json_reader *reader, core_json_kind container, b
 oclm_status core_json_key(core_json_reader *reader, const char **text, size_t *length);
 oclm_status core_json_string(core_json_reader *reader, const char **text, size_t *length);
 oclm_status core_json_int(core_json_reader *reader, int64_t min, int64_t max, int64_t *value);
-oclm_status core_json_double(core_json_reader *reader, double *value);
+oclm_status core_json_double(core_json_reader *reader, double *value); /* finite, unless reader->python */
 oclm_status core_json_bool(core_json_reader *reader, bool *value);
 oclm_status core_json_skip(core_json_reader *reader); /* any value, null too */
 /* Enters an object and hands each key to `member`, which reads the value or skips it; `key` is valid until then. */

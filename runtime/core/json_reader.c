@@ -1,10 +1,11 @@
 /* json_reader.c: JSON (RFC 8259) read value by value, without a tree: a tokenizer.json holds a million entries.
  *
- * Strict: what Python's json.loads() refuses is refused. Also refused: NaN and Infinity, nesting deeper than
+ * Strict: what Python's json.loads() refuses is refused. Also refused: NaN and Infinity (but see `python`), nesting deeper than
  * CORE_JSON_MAX_DEPTH, numbers longer than MAX_NUMBER bytes (cJSON's own limit), text that is not UTF-8, lone surrogates. */
 #include "core/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -77,8 +78,16 @@ oclm_status core_json_peek(core_json_reader *reader, core_json_kind *kind)
     case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
         *kind = CORE_JSON_NUMBER;
         return OCLM_OK;
-    default: *kind = CORE_JSON_END; return unexpected(reader, "a JSON value");
+    case 'N': case 'I':
+        if (reader->python) {
+            *kind = CORE_JSON_NUMBER;
+            return OCLM_OK;
+        }
+        break;
+    default: break;
     }
+    *kind = CORE_JSON_END;
+    return unexpected(reader, "a JSON value");
 }
 
 /* ---- Containers */
@@ -331,11 +340,29 @@ oclm_status core_json_int(core_json_reader *reader, int64_t min, int64_t max, in
     return OCLM_OK;
 }
 
+/* One of the words that are numbers in Python: moves behind it. */
+static bool read_python_number(core_json_reader *reader, double *value)
+{
+    static const struct { const char *word; double value; } words[] = { { "NaN", NAN }, { "Infinity", INFINITY }, { "-Infinity", -INFINITY } };
+    skip_space(reader);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const size_t length = strlen(words[i].word);
+        if ((size_t)(reader->end - reader->p) >= length && memcmp(reader->p, words[i].word, length) == 0) {
+            reader->p += length;
+            *value = words[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
 oclm_status core_json_double(core_json_reader *reader, double *value)
 {
     char              buffer[MAX_NUMBER + 1];
     bool              whole;
     const char *const start = reader->p;
+    if (reader->python && read_python_number(reader, value))
+        return OCLM_OK;
     const oclm_status status = read_number(reader, buffer, &whole);
     if (status != OCLM_OK)
         return status;

@@ -38,10 +38,10 @@ static void make_key(cl_device_id id, const oclm_device_info *info, const char *
 }
 
 /* The most oclm allocates: what the caller says, else 90 % of the device's memory; and where that is the host's own memory,
- * 90 % of what the host has left, for CPU drivers report all there is. */
-static uint64_t budget_for(const oclm_device_info *info, uint64_t wish)
+ * 90 % of what the host has left, for CPU drivers report all there is, divided among the `sharing` devices that take from it. */
+static uint64_t budget_for(const oclm_device_info *info, uint64_t wish, size_t sharing)
 {
-    const uint64_t host = info->host_unified ? core_host_memory_available() : 0;
+    const uint64_t host = info->host_unified ? core_host_memory_available() / sharing : 0;
     uint64_t       budget = info->global_mem_bytes / 10 * 9;
     if (host && host / 10 * 9 < budget)
         budget = host / 10 * 9;
@@ -59,7 +59,8 @@ static bool has_lanes_in_items(const dev_device *device)
 }
 
 /* Everything about a device that does not need its context. */
-static oclm_status read_traits(dev_device *device, cl_platform_id platform, const dev_entry *entry, const dev_open_options *options)
+static oclm_status read_traits(dev_device *device, cl_platform_id platform, const dev_entry *entry, const dev_open_options *options,
+                               size_t sharing)
 {
     dev_traits *traits = &device->traits;
     oclm_status status;
@@ -73,7 +74,7 @@ static oclm_status read_traits(dev_device *device, cl_platform_id platform, cons
         traits->info.platform_index = entry->info.platform_index;
         traits->info.platform_device = entry->info.platform_device;
     }
-    traits->budget_bytes = budget_for(&traits->info, options ? options->budget_bytes : 0);
+    traits->budget_bytes = budget_for(&traits->info, options ? options->budget_bytes : 0, sharing);
     traits->max_group = traits->info.max_work_group_size ? traits->info.max_work_group_size : 1;
     traits->base_align_bytes = (size_t)dev_ask(device->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
     if (traits->base_align_bytes == 0)
@@ -103,7 +104,8 @@ static oclm_status new_empty(dev_device **out)
     return OCLM_OK;
 }
 
-static oclm_status open_entry(const dev_entry *entry, const dev_open_options *options, dev_device **out)
+/* `sharing`: devices opened together that live in the host's memory. */
+static oclm_status open_entry(const dev_entry *entry, const dev_open_options *options, size_t sharing, dev_device **out)
 {
     dev_device *device = NULL;
     oclm_status status;
@@ -112,7 +114,7 @@ static oclm_status open_entry(const dev_entry *entry, const dev_open_options *op
     if ((status = new_empty(&device)) != OCLM_OK)
         return status;
     device->id = entry->device;
-    if ((status = read_traits(device, entry->platform, entry, options)) != OCLM_OK)
+    if ((status = read_traits(device, entry->platform, entry, options, sharing)) != OCLM_OK)
         goto done;
     const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)entry->platform, 0 };
     device->context = clCreateContext(properties, 1, &device->id, on_context_error, NULL, &error);
@@ -141,15 +143,62 @@ oclm_status dev_open(const dev_open_options *options, dev_device **device)
     *device = NULL;
     if ((status = dev_list_new(&list)) != OCLM_OK || (status = dev_list_choose(list, spec, &index)) != OCLM_OK)
         goto done;
-    status = open_entry(&list->entries[index], options, device);
+    status = open_entry(&list->entries[index], options, 1, device);
     /* A default that does not open (taken, lost, out of memory) gives way to the next; what the user chose does not. */
     const bool chosen = (spec && spec[0]) || core_env("OCLM_DEVICE");
     while (status != OCLM_OK && status != OCLM_ERR_MEMORY && !chosen && index + 1 < list->count &&
            !list->entries[index + 1].info.unusable) {
         core_log(OCLM_LOG_WARNING, "%s; trying the next device", oclm_last_error());
-        status = open_entry(&list->entries[++index], options, device);
+        status = open_entry(&list->entries[++index], options, 1, device);
     }
 done:
+    dev_list_free(list);
+    return status;
+}
+
+/* Where each of the options' devices stands in the list. */
+static oclm_status choose_several(const dev_list *list, const dev_open_options *options, size_t count, size_t *indexes)
+{
+    for (size_t i = 0; i < count; i++) {
+        const oclm_status status = dev_list_choose(list, options[i].spec, &indexes[i]);
+        if (status != OCLM_OK)
+            return status;
+        for (size_t j = 0; j < i; j++) {
+            if (indexes[i] == indexes[j])
+                return core_fail(OCLM_ERR_ARGUMENT, "\"%s\" and \"%s\" are one device, \"%s\" of %s: name it once", options[j].spec ? options[j].spec : "",
+                                 options[i].spec ? options[i].spec : "", list->entries[indexes[i]].info.name,
+                                 list->entries[indexes[i]].info.platform_name);
+        }
+    }
+    return OCLM_OK;
+}
+
+oclm_status dev_open_several(const dev_open_options *options, size_t count, dev_device **devices)
+{
+    dev_list   *list = NULL;
+    size_t     *indexes = NULL;
+    size_t      sharing = 0;
+    oclm_status status;
+    for (size_t i = 0; i < count; i++)
+        devices[i] = NULL;
+    if ((status = dev_list_new(&list)) != OCLM_OK)
+        goto done;
+    if (!(indexes = core_alloc_array(count, sizeof *indexes, "a list of devices"))) {
+        status = OCLM_ERR_MEMORY;
+        goto done;
+    }
+    if ((status = choose_several(list, options, count, indexes)) != OCLM_OK)
+        goto done;
+    for (size_t i = 0; i < count; i++)
+        sharing += list->entries[indexes[i]].info.host_unified;
+    for (size_t i = 0; i < count && status == OCLM_OK; i++)
+        status = open_entry(&list->entries[indexes[i]], &options[i], sharing ? sharing : 1, &devices[i]);
+    for (size_t i = 0; i < count && status != OCLM_OK; i++) {
+        dev_close(devices[i]);
+        devices[i] = NULL;
+    }
+done:
+    core_free(indexes);
     dev_list_free(list);
     return status;
 }
@@ -194,7 +243,7 @@ oclm_status dev_open_on(cl_context context, cl_command_queue queue, const dev_op
         status = dev_cl_fail(error, "the queue's device: clGetDeviceInfo");
         goto done;
     }
-    if ((status = read_traits(device, platform, NULL, options)) != OCLM_OK)
+    if ((status = read_traits(device, platform, NULL, options, 1)) != OCLM_OK)
         goto done;
     if ((error = clRetainContext(context)) == CL_SUCCESS)
         device->context = context;

@@ -31,6 +31,10 @@ typedef struct dev_open_options {
 
 /* Opens a device with a context and an in-order queue of its own. */
 oclm_status dev_open(const dev_open_options *options, dev_device **device);
+/* Opens what each of `count` options names, each with a context of its own (link.h says why): all of them, or none. Where budgets are
+ * left to us (0), devices that compute in the host's memory share it in equal parts.
+ * Errors: OCLM_ERR_ARGUMENT (one device is named twice), OCLM_ERR_NO_DEVICE, as dev_open(). */
+oclm_status dev_open_several(const dev_open_options *options, size_t count, dev_device **devices);
 /* On the caller's context and queue, which are retained. */
 oclm_status dev_open_on(cl_context context, cl_command_queue queue, const dev_open_options *options, dev_device **device);
 void        dev_close(dev_device *device); /* all buffers, lists and programs must be gone */

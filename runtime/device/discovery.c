@@ -338,3 +338,18 @@ oclm_status dev_list_choose(const dev_list *list, const char *spec, size_t *inde
     }
     return fail_choice(list, spec, where);
 }
+
+size_t dev_list_several(const dev_list *list, size_t *indexes)
+{
+    size_t count = 0;
+    bool   has_cpu = false;
+    for (size_t i = 0; i < list->count && !list->entries[i].info.unusable; i++) {
+        const oclm_device_info *info = &list->entries[i].info;
+        const bool              cpu = info->type == OCLM_DEVICE_CPU;
+        if (count > 0 && (info->software || (cpu && has_cpu)))
+            continue;
+        has_cpu = has_cpu || cpu;
+        indexes[count++] = i;
+    }
+    return count;
+}

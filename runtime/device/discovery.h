@@ -39,6 +39,11 @@ void        dev_list_free(dev_list *list);
  * Errors: OCLM_ERR_NO_DEVICE, listing what there is. */
 oclm_status dev_list_choose(const dev_list *list, const char *spec, size_t *index);
 
+/* The devices worth sharing a model, in the list's order: every GPU and accelerator and, behind them, the best CPU, for the CPUs of
+ * several drivers are one. Of duplicates of a card, one. Software renderers only where there is nothing else, and then the best. Returns
+ * how many, at least 1 where any is usable. `indexes`: room for list->count. */
+size_t dev_list_several(const dev_list *list, size_t *indexes);
+
 /* True if two devices of different platforms are one card: by PCI address, LUID, or UUIDs given by the same driver. */
 bool dev_same_card(const dev_identity *a, const dev_identity *b);
 

@@ -6,16 +6,34 @@
 
 #define ITEMS_PER_CORE 16u /* enough to even out cores that start late */
 
-/* With one row a core alone does not keep enough loads in flight once weights are converted: 0.78 of the read rate became 0.92 with
- * two-byte weights. float32 is better off without: 0.97 where asking 1,024 bytes ahead leaves 0.87 (tests/bench). */
-static uint32_t prefetch(const dev_matmul *m, const core_storage *storage)
+/* Of a tile with more sums than registers hold, how many rows are summed at once, of 16 outputs. Weights that are codes have
+ * sums of another kind (cl/codes_unit.h). */
+static uint32_t block_rows(const dev_provider *self) { return self->rows == 8 ? 4 : self->rows; }
+
+static bool has_blocks(const dev_provider *self, const core_storage *storage)
 {
-    return m->rows != 1 ? 0 : storage->bits < 32 ? 2048u : 0u;
+    return self->rows >= 4 && self->cols == 32 && self->vec == 8 && core_storage_is_float(storage);
+}
+
+/* With one row a core alone does not keep enough loads in flight once weights are converted: 0.78 of the read rate became 0.92 with
+ * two-byte weights. float32 is better off without: 0.97 where asking 1,024 bytes ahead leaves 0.87 (tests/bench). The same goes for few rows,
+ * where all are in one tile. */
+static uint32_t prefetch(const dev_provider *self, const dev_matmul *m, const core_storage *storage)
+{
+    if (has_blocks(self, storage))
+        return 2; /* chunks: by the next one memory has not answered yet */
+    return storage->bits < 32 && (m->rows == 1 || (m->rows <= self->rows && core_storage_is_float(storage))) ? 2048u : 0u;
 }
 
 static bool suits(const dev_provider *self, const dev_device *device, const dev_matmul *m)
 {
     return m->rows <= self->most_rows && self->vec <= dev_get_traits(device)->vector_width;
+}
+
+/* Tiles of up to 8 rows, for vectors of 8 alone: 16 hold the same in registers. */
+static bool suits_few(const dev_provider *self, const dev_device *device, const dev_matmul *m)
+{
+    return m->rows <= self->most_rows && dev_get_traits(device)->vector_width == 8 && core_storage_is_float(dev_matrix_storage(m->weight));
 }
 
 /* A norm inside the product is worth it for the rows of one tile; it needs them all in local memory, of which half is left to
@@ -39,7 +57,7 @@ static uint32_t tiles_per_item(const dev_provider *self, const dev_matmul *m, co
 static uint32_t units_per_item(const dev_device *device, const dev_matmul *m, uint32_t units)
 {
     const uint32_t items = dev_get_traits(device)->info.compute_units * ITEMS_PER_CORE;
-    return m->rows > 4 || units <= items ? 1 : units / items;
+    return m->rows > 8 || units <= items ? 1 : units / items;
 }
 
 /* What cl/matmul_unit.h is built with. */
@@ -47,8 +65,10 @@ static void write_options(const dev_provider *self, const dev_matmul *m, const c
 {
     char stored[DEV_STORAGE_OPTIONS];
     dev_storage_options(storage, stored);
-    snprintf(options, DEV_TILE_OPTIONS, "%s -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32,
-             stored, self->rows, self->cols, self->vec, prefetch(m, storage));
+    const int length = snprintf(options, DEV_TILE_OPTIONS, "%s -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32,
+                                stored, self->rows, self->cols, self->vec, prefetch(self, m, storage));
+    if (has_blocks(self, storage))
+        snprintf(options + length, DEV_TILE_OPTIONS - (size_t)length, " -DSUM_ROWS=%" PRIu32 " -DSUM_COLS=16", block_rows(self));
 }
 
 /* Flags, as in cl/matmul.cl. */
@@ -95,13 +115,19 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     return status;
 }
 
-#define TILE(most_rows, rows, cols, vec)                                                                                           \
+#define TILE_FOR(suits, most_rows, rows, cols, vec)                                                                                \
     { "tile " #rows "x" #cols "x" #vec, suits, takes_norm, add, rows, cols, vec, most_rows, NULL }
+#define TILE(most_rows, rows, cols, vec) TILE_FOR(suits, most_rows, rows, cols, vec)
+#define FEW(rows)                        TILE_FOR(suits_few, rows, rows, 32, 8)
 
 const dev_provider dev_tile_providers[] = {
     TILE(1, 1, 32, 16),
     TILE(1, 1, 32, 8),
     TILE(4, 4, 32, 16),
+    FEW(2),
+    FEW(4),
+    FEW(6),
+    FEW(8),
     TILE(4, 4, 16, 8),
     TILE(UINT32_MAX, 8, 32, 16), /* 300-325 GFLOPS where 6x16x8 reaches 206 (2 cores with AVX-512) */
     TILE(UINT32_MAX, 6, 16, 8),

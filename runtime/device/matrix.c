@@ -91,8 +91,8 @@ oclm_status dev_matrix_new(dev_device *device, core_dtype dtype, uint32_t rows, 
     return dev_matrix_new_stored(device, &run, 1, columns, what, matrix);
 }
 
-oclm_status dev_matrix_new_stored(dev_device *device, const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what,
-                                  dev_matrix *matrix)
+oclm_status dev_matrix_outline(dev_device *device, const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what,
+                               dev_matrix *matrix)
 {
     *matrix = (dev_matrix){ .columns = columns };
     oclm_status status = check_runs(runs, run_count, columns, what);
@@ -102,6 +102,15 @@ oclm_status dev_matrix_new_stored(dev_device *device, const dev_matrix_run *runs
         matrix->rows += (uint32_t)rows;
         status = add_parts(device, what, storage, (uint32_t)(dev_padded(rows) / DEV_PANEL), matrix);
     }
+    if (status != OCLM_OK)
+        dev_matrix_free(device, matrix);
+    return status;
+}
+
+oclm_status dev_matrix_new_stored(dev_device *device, const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what,
+                                  dev_matrix *matrix)
+{
+    oclm_status status = dev_matrix_outline(device, runs, run_count, columns, what, matrix);
     for (uint32_t i = 0; i < matrix->part_count && status == OCLM_OK; i++) {
         dev_matrix_part *part = &matrix->parts[i];
         const uint64_t   bytes = part->panels * dev_panel_of(&part->storage, columns).bytes;

@@ -70,6 +70,10 @@ typedef struct dev_matrix_run {
 oclm_status dev_matrix_new_stored(dev_device *device, const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what,
                                   dev_matrix *matrix);
 
+/* The same without memory: its parts have shapes and no buffers. For those who plan. */
+oclm_status dev_matrix_outline(dev_device *device, const dev_matrix_run *runs, size_t run_count, uint32_t columns, const char *what,
+                               dev_matrix *matrix);
+
 /* Where a tensor of a checkpoint goes into a matrix. */
 typedef struct dev_matrix_source {
     const void *data;         /* host memory, any alignment */

@@ -1,4 +1,4 @@
-/* config_file.c: what a generation_config.json says (or, only where that file is missing, config.json: the two are never merged). Keys that mean
+/* config_file.c: what a generation_config.json says (or, only where that file is missing, config.json: the two are never merged). Both are read as Python reads them: Infinity is a number. Keys that mean
  * nothing are passed over, as in transformers; what has a meaning and a value that it cannot have is an error. */
 #include "generation/config_fields.h"
 
@@ -55,7 +55,7 @@ static oclm_status read_tokens(const gen_field *field, const cJSON *item, const 
     if (!one && !cJSON_IsArray(item))
         return wrong(field, item, origin, want);
     for (const cJSON *id = first; id; id = one ? NULL : id->next) {
-        if (!cJSON_IsNumber(id) || fabs(id->valuedouble) > INT32_MAX || (!quiet && !is_id(id)))
+        if (!cJSON_IsNumber(id) || !(fabs(id->valuedouble) <= INT32_MAX) || (!quiet && !is_id(id)))
             return wrong(field, item, origin, want);
         if (eos && id->valuedouble < 0)
             core_log(OCLM_LOG_WARNING, "%s: eos_token_id %g is negative: generation does not stop at it", origin, id->valuedouble);
@@ -132,7 +132,7 @@ static oclm_status read_biases(const gen_field *field, const cJSON *item, const 
         return wrong(field, item, origin, want);
     for (const cJSON *pair = item->child; pair; pair = pair->next, count++, ids += n)
         if (!cJSON_IsArray(pair) || cJSON_GetArraySize(pair) != 2 || !cJSON_IsArray(pair->child) || !cJSON_IsNumber(pair->child->next) ||
-            (n = count_ids(pair->child)) == SIZE_MAX)
+            isnan(pair->child->next->valuedouble) || (n = count_ids(pair->child)) == SIZE_MAX)
             return wrong(field, item, origin, want);
     if (!(biases = gen_block(count, sizeof *biases, ids * sizeof(int32_t), field->name, &behind)))
         return OCLM_ERR_MEMORY;
@@ -185,7 +185,7 @@ static oclm_status read_word(const gen_field *field, const cJSON *item, const ch
 
 static oclm_status read_token(const gen_field *field, const cJSON *item, const char *origin, oclm_generate_options *said)
 {
-    if (!cJSON_IsNumber(item) || fabs(item->valuedouble) > INT32_MAX)
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= INT32_MAX))
         return wrong(field, item, origin, "a token id");
     if (item->valuedouble < 0)
         core_log(OCLM_LOG_WARNING, "%s: %s %g is negative: it counts as missing", origin, field->name, item->valuedouble);
@@ -206,7 +206,7 @@ static oclm_status read_cache(const gen_field *field, const cJSON *item, const c
 static oclm_status read_decay(const gen_field *field, const cJSON *item, const char *origin, oclm_generate_options *said)
 {
     if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != 2 || !core_json_is_whole(item->child, 0, LARGEST_COUNT) ||
-        !cJSON_IsNumber(item->child->next))
+        !cJSON_IsNumber(item->child->next) || isnan(item->child->next->valuedouble))
         return wrong(field, item, origin, "a list of two: a number of tokens and a factor, such as [5, 1.1]");
     said->exponential_decay_start = (uint32_t)item->child->valuedouble;
     said->exponential_decay_factor = (float)item->child->next->valuedouble;
@@ -219,7 +219,7 @@ static oclm_status read_field(const gen_field *field, const cJSON *item, const c
     case GEN_COUNT: return read_count(field, item, origin, said);
     case GEN_FLOAT:
     case GEN_SECONDS:
-        if (!cJSON_IsNumber(item))
+        if (!cJSON_IsNumber(item) || isnan(item->valuedouble)) /* here NaN would be "not given" */
             return wrong(field, item, origin, "a number");
         gen_field_set_number(field, said, item->valuedouble);
         return OCLM_OK;
@@ -295,7 +295,7 @@ static oclm_status read_model_config(const char *path, gen_defaults *defaults)
 {
     static const char *const parts[] = { "decoder", "generator", "text_config" };
     cJSON      *tree = NULL;
-    oclm_status status = core_json_read_file(path, CORE_JSON_MAX_CONFIG, &tree);
+    oclm_status status = core_json_read_python(path, CORE_JSON_MAX_CONFIG, &tree);
     if (status == OCLM_OK)
         status = read_members(tree, path, defaults);
     for (size_t i = 0; i < COUNT(parts) && status == OCLM_OK; i++) {
@@ -317,7 +317,7 @@ static oclm_status set_origin(gen_defaults *defaults, const char *origin)
 static oclm_status read_folder(const char *path, const model_architecture *architecture, gen_defaults *defaults, bool *there)
 {
     cJSON      *tree = NULL;
-    oclm_status status = core_json_read_file(path, CORE_JSON_MAX_CONFIG, &tree);
+    oclm_status status = core_json_read_python(path, CORE_JSON_MAX_CONFIG, &tree);
     *there = status == OCLM_OK && cJSON_IsObject(tree);
     if (*there) {
         if ((status = set_origin(defaults, generation_name)) == OCLM_OK)
@@ -387,7 +387,7 @@ oclm_status gen_defaults_tree(const cJSON *tree, const char *origin, gen_default
 oclm_status gen_defaults_read_file(const char *path, gen_defaults *defaults)
 {
     cJSON      *tree = NULL;
-    oclm_status status = core_json_read_file(path, CORE_JSON_MAX_CONFIG, &tree);
+    oclm_status status = core_json_read_python(path, CORE_JSON_MAX_CONFIG, &tree);
     gen_defaults_init(defaults);
     if (status == OCLM_OK)
         status = gen_defaults_tree(tree, path, defaults);

@@ -108,6 +108,28 @@ static oclm_status reduce(gen_scoring *scoring, const int32_t *targets, uint32_t
     return OCLM_OK;
 }
 
+/* The tokens that might have stood behind those rows, the first of which is row `at` of the text's. */
+static oclm_status find_likeliest(gen_scoring *scoring, uint32_t rows, uint32_t at, const gen_likeliest *likeliest)
+{
+    const model_state *state = scoring->state;
+    const uint32_t     vocab = state->model->architecture.vocab_size, count = likeliest->count;
+    float             *logits = core_alloc_array(vocab, sizeof *logits, "a row of logits");
+    oclm_status        status = logits ? OCLM_OK : OCLM_ERR_MEMORY;
+    for (uint32_t r = 0; r < rows && status == OCLM_OK; r++) {
+        float *const log_probs = likeliest->log_probs + (size_t)(at + r) * count;
+        status = dev_buffer_read(state->queue, &state->logits, (size_t)r * state->logits_stride * sizeof *logits, logits, vocab * sizeof *logits);
+        if (status != OCLM_OK)
+            break;
+        gen_likeliest_find(logits, vocab, count, likeliest->ids + (size_t)(at + r) * count, log_probs);
+        const float  largest = log_probs[0];
+        const double log_sum = log((double)scoring->host[2 * r + 1]);
+        for (uint32_t i = 0; i < count; i++) /* as reduce() has the target's */
+            log_probs[i] = (float)((double)(log_probs[i] - largest) - log_sum);
+    }
+    core_free(logits);
+    return status;
+}
+
 static oclm_status tell(gen_scoring_progress *progress, uint32_t more)
 {
     progress->done += more;
@@ -118,7 +140,8 @@ static oclm_status tell(gen_scoring_progress *progress, uint32_t more)
     return OCLM_OK;
 }
 
-oclm_status gen_scoring_run(gen_scoring *scoring, const int32_t *ids, uint32_t first, uint32_t count, gen_scoring_progress *progress, double *log_probs)
+oclm_status gen_scoring_run(gen_scoring *scoring, const int32_t *ids, uint32_t first, uint32_t count, gen_scoring_progress *progress, double *log_probs,
+                            const gen_likeliest *likeliest)
 {
     model_state   *state = scoring->state;
     const uint32_t begin = first - 1, end = count - 1; /* rows whose logits count; the last id is read for nobody */
@@ -135,6 +158,8 @@ oclm_status gen_scoring_run(gen_scoring *scoring, const int32_t *ids, uint32_t f
         status = model_forward(state, &piece, 1, counts ? MODEL_LOGITS_ALL : MODEL_LOGITS_NONE);
         if (status == OCLM_OK && counts)
             status = reduce(scoring, ids + done + 1, rows, log_probs + (done - begin));
+        if (status == OCLM_OK && counts && likeliest)
+            status = find_likeliest(scoring, rows, done - begin, likeliest);
         if (status == OCLM_OK)
             status = tell(progress, rows + (done + rows == end));
     }

@@ -4,6 +4,7 @@
 #ifndef OCLM_GENERATION_SCORING_H
 #define OCLM_GENERATION_SCORING_H
 
+#include "generation/likeliest.h"
 #include "model/forward.h"
 
 typedef struct gen_scoring gen_scoring; /* a state and the work on its logits; one at a time */
@@ -20,7 +21,9 @@ typedef struct gen_scoring_progress {
 oclm_status gen_scoring_new(const model_model *model, uint32_t positions, gen_scoring **scoring);
 void        gen_scoring_free(gen_scoring *scoring); /* accepts NULL */
 /* Reads the ids as one text, and gives the log-probabilities of those from `first` (at least 1) on: log_probs[0] is that of ids[first].
- * NAN where the logits hold one. Errors: OCLM_ERR_CANCELLED, and as model_forward(). */
-oclm_status gen_scoring_run(gen_scoring *scoring, const int32_t *ids, uint32_t first, uint32_t count, gen_scoring_progress *progress, double *log_probs);
+ * NAN where the logits hold one. `likeliest` (NULL: nobody asks): the tokens that might have stood there, a row for each log-probability; their
+ * logits come to the host. Errors: OCLM_ERR_CANCELLED, and as model_forward(). */
+oclm_status gen_scoring_run(gen_scoring *scoring, const int32_t *ids, uint32_t first, uint32_t count, gen_scoring_progress *progress, double *log_probs,
+                            const gen_likeliest *likeliest);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "tokenizer/tokenizer.h"
 
-typedef struct gen_stop_strings gen_stop_strings; /* immutable once made */
+typedef struct gen_stop_strings gen_stop_strings; /* immutable once made; the tokenizer must outlive it */
 
 /* Errors: OCLM_ERR_ARGUMENT (an empty string; one that no token can end: which), OCLM_ERR_MEMORY. */
 oclm_status gen_stop_strings_new(const tok_tokenizer *tokenizer, const char *const *strings, uint32_t count, gen_stop_strings **stop);

@@ -248,7 +248,7 @@ typedef enum model_role {
     MODEL_ROUTER, MODEL_ROUTER_BIAS,              /* [e][hidden] (of two dimensions), [e] */
     MODEL_ROUTER_CORRECTION,                      /* [e] */
     MODEL_EXPERTS_GATE_UP, MODEL_EXPERTS_GATE_UP_BIAS, /* [e][2 width][hidden], [e][2 width]: where there is none, gate and up are two */
-    MODEL_EXPERTS_GATE, MODEL_EXPERTS_UP,         /* [e][width][hidden] */
+    MODEL_EXPERTS_GATE, MODEL_EXPERTS_GATE_BIAS, MODEL_EXPERTS_UP, MODEL_EXPERTS_UP_BIAS, /* [e][width][hidden], [e][width] */
     MODEL_EXPERTS_DOWN, MODEL_EXPERTS_DOWN_BIAS,  /* [e][hidden][width], [e][hidden] */
     MODEL_SHARED_GATE,                            /* [1][hidden] */
     MODEL_ROUTER_NORM, MODEL_ROUTER_COUNTS,       /* [hidden]; [e] */

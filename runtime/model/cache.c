@@ -119,7 +119,9 @@ oclm_status model_cache_new(dev_device *device, const model_architecture *a, con
     cache->pages = cache->sequences * cache->pages_per_sequence;
     cache->dirty = true;
     cache->quantized = shape->quantized;
-    if ((status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, shape, cache)) != OCLM_OK ||
+    const size_t table = (size_t)cache->sequences * cache->pages_per_sequence * sizeof *cache->host_table;
+    if ((status = model_post_new(MODEL_POST_OF_TABLES, table, &cache->post)) != OCLM_OK ||
+        (status = make_host_tables(cache)) != OCLM_OK || (status = make_buffers(device, a, shape, cache)) != OCLM_OK ||
         (status = model_ring_new(device, a, shape, &cache->ring)) != OCLM_OK ||
         (status = model_recurrent_new(device, a, shape->sequences, shape->holds, &cache->recurrent)) != OCLM_OK)
         model_cache_free(device, cache);
@@ -135,6 +137,7 @@ void model_cache_free(dev_device *device, model_cache *cache)
     dev_buffer_free(device, &cache->table);
     model_ring_free(device, &cache->ring);
     model_recurrent_free(device, &cache->recurrent);
+    model_post_free(&cache->post);
     core_free(cache->keys);
     core_free(cache->values);
     core_free(cache->page_bytes);
@@ -318,8 +321,8 @@ oclm_status model_cache_sync(model_cache *cache, cl_command_queue queue)
         status = make_copies(cache, queue);
     if (status != OCLM_OK || !cache->dirty)
         return status;
-    status = dev_buffer_write(queue, &cache->table, 0, cache->host_table,
-                              (size_t)cache->sequences * cache->pages_per_sequence * sizeof *cache->host_table);
+    status = model_post_send(&cache->post, queue, &cache->table, 0, cache->host_table,
+                             (size_t)cache->sequences * cache->pages_per_sequence * sizeof *cache->host_table);
     cache->dirty = status != OCLM_OK;
     return status;
 }

@@ -11,6 +11,7 @@
 #ifndef OCLM_MODEL_CACHE_H
 #define OCLM_MODEL_CACHE_H
 
+#include "model/post.h"
 #include "model/recurrent.h"
 #include "model/ring.h"
 
@@ -38,6 +39,7 @@ typedef struct model_cache {
     size_t     *page_bytes;         /* [layer_count]: of one page in a layer's keys, and in its values; 0: it has none of its own */
     model_page_copy *copies;        /* to be made before the next pass, in order; at most one for each sequence */
     uint32_t    copy_count;
+    model_post  post;               /* the page table under way */
 } model_cache;
 
 /* Bytes on the device, and those of them that rings take: they do not grow with positions. */

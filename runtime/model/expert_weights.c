@@ -82,29 +82,44 @@ static oclm_status load_down(model_loader *l, uint32_t layer, model_expert_weigh
     return status;
 }
 
-/* A tensor [experts][halves * count], each expert's with its panels as those of the weight: with two halves they alternate. */
-static oclm_status load_bias(model_loader *l, model_role role, uint32_t layer, uint32_t halves, uint32_t count, dev_buffer *buffer)
+/* Tensors [experts][halves * count / parts], of gate and up together or apart; each expert's with its panels as those of the weight: with two
+ * halves they alternate. */
+static oclm_status load_bias(model_loader *l, const model_role *roles, uint32_t parts, uint32_t layer, uint32_t halves, uint32_t count,
+                             dev_buffer *buffer)
 {
-    const ckpt_tensor *tensor = model_bound_tensor(l->binding, role, layer).tensor;
+    const ckpt_tensor *tensor = model_bound_tensor(l->binding, roles[0], layer).tensor;
     const uint32_t     experts = l->binding->architecture->experts.routing.count, stride = halves * (uint32_t)dev_padded(count);
-    const bool         alternate = halves > 1 && l->binding->architecture->experts.gate_up_interleaved;
-    const size_t       bytes = (size_t)experts * stride * sizeof(float), elements = (size_t)experts * halves * count;
+    const bool         alternate = halves > parts && l->binding->architecture->experts.gate_up_interleaved;
+    const size_t       bytes = (size_t)experts * stride * sizeof(float), own = (size_t)halves * count, part = own / parts;
     float             *values = core_alloc_zero((size_t)experts * stride, sizeof *values, tensor->name);
-    float             *raw = core_alloc_zero(elements, sizeof *raw, tensor->name);
+    float             *raw = core_alloc_zero(experts * own, sizeof *raw, tensor->name);
     oclm_status        status = values != NULL && raw != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
-    if (status == OCLM_OK && !l->sizing)
-        status = model_read_floats(tensor, 0, elements, raw);
-    for (size_t n = 0; n < elements && status == OCLM_OK; n++) {
-        const size_t e = n / (halves * count), at = n % (halves * count);
+    for (size_t n = 0; n < (size_t)experts * parts && status == OCLM_OK && !l->sizing; n++)
+        status = model_read_floats(model_bound_tensor(l->binding, roles[n % parts], layer).tensor, n / parts * part, part,
+                                   raw + n / parts * own + n % parts * part);
+    for (size_t n = 0; n < experts * own && status == OCLM_OK; n++) {
+        const size_t e = n / own, at = n % own;
         const size_t half = alternate ? at % 2 : at / count, i = alternate ? at / 2 : at % count;
         values[e * stride + i / DEV_PANEL * DEV_PANEL * halves + half * DEV_PANEL + i % DEV_PANEL] = raw[n];
     }
-    if (status == OCLM_OK && (status = model_new_vector(l, tensor->name, values, bytes, buffer)) == OCLM_OK)
-        status = model_loaded(l, tensor);
+    if (status == OCLM_OK)
+        status = model_new_vector(l, tensor->name, values, bytes, buffer);
+    for (uint32_t i = 0; i < parts && status == OCLM_OK; i++)
+        status = model_loaded(l, model_bound_tensor(l->binding, roles[i], layer).tensor);
     l->sizes.unread += bytes - bytes / experts * l->binding->architecture->experts.routing.chosen;
     core_free(values);
     core_free(raw);
     return status;
+}
+
+static oclm_status load_biases(model_loader *l, uint32_t layer, model_expert_weights *x)
+{
+    static const model_role both = MODEL_EXPERTS_GATE_UP_BIAS, apart[] = { MODEL_EXPERTS_GATE_BIAS, MODEL_EXPERTS_UP_BIAS },
+                            down = MODEL_EXPERTS_DOWN_BIAS;
+    const model_architecture *a = l->binding->architecture;
+    const bool                fused = model_bound_tensor(l->binding, both, layer).tensor != NULL;
+    const oclm_status status = load_bias(l, fused ? &both : apart, fused ? 1 : COUNT(apart), layer, 2, a->experts.width, &x->up_bias);
+    return status == OCLM_OK ? load_bias(l, &down, 1, layer, 1, a->hidden_size, &x->down_bias) : status;
 }
 
 static oclm_status load_norms(model_loader *l, uint32_t layer, model_expert_weights *x)
@@ -129,9 +144,7 @@ oclm_status model_load_experts(model_loader *l, uint32_t layer, model_expert_wei
         (status = model_load_vector(l, MODEL_ROUTER_COUNTS, layer, &x->counts)) != OCLM_OK || (status = load_norms(l, layer, x)) != OCLM_OK ||
         (status = load_up(l, layer, x)) != OCLM_OK || (status = load_down(l, layer, x)) != OCLM_OK)
         return status;
-    if (a->experts.bias &&
-        ((status = load_bias(l, MODEL_EXPERTS_GATE_UP_BIAS, layer, 2, a->experts.width, &x->up_bias)) != OCLM_OK ||
-         (status = load_bias(l, MODEL_EXPERTS_DOWN_BIAS, layer, 1, a->hidden_size, &x->down_bias)) != OCLM_OK))
+    if (a->experts.bias && (status = load_biases(l, layer, x)) != OCLM_OK)
         return status;
     return a->experts.shared_gate ? model_load_matrix(l, MODEL_SHARED_GATE, layer, &x->shared_gate) : OCLM_OK;
 }

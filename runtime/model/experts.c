@@ -69,7 +69,7 @@ size_t model_experts_scratch(const model_model *model, uint32_t layer, uint32_t 
     for (size_t i = 0; i < COUNT(all); i++) {
         const dev_epilogue epilogue = all[i] == &l->up && model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
         const size_t       floats = all[i]->part_count == 0 ? 0
-                                  : dev_matmul_scratch(model->device, all[i], rows_at_a_time(max_rows), DEV_NORM_NONE, epilogue);
+                                  : dev_matmul_scratch(model_layer_device(model, layer), all[i], rows_at_a_time(max_rows), DEV_NORM_NONE, epilogue);
         most = floats > most ? floats : most;
     }
     return most;

@@ -13,6 +13,7 @@ struct model_pass {
     struct model_pass *next;
     model_pass_shape   shape;
     dev_work          *work;
+    const model_relay *relays; /* in it */
 };
 
 /* ---- Recorded passes */
@@ -61,8 +62,10 @@ static oclm_status record_pass(model_state *state, const model_pass_shape *shape
     struct model_pass *pass = core_alloc_zero(1, sizeof *pass, "a recorded pass");
     oclm_status        status = pass != NULL ? dev_work_new(state->device, &pass->work) : OCLM_ERR_MEMORY;
     if (status == OCLM_OK) {
+        model_relay_writer writer = model_relay_begin(state, pass->work);
         pass->shape = *shape;
-        status = model_pass_record(state, pass->work, shape);
+        status = model_pass_record(&writer, shape);
+        pass->relays = writer.first;
     }
     if (status == OCLM_OK)
         *out = pass;
@@ -199,7 +202,12 @@ static void lay_out_rows(model_state *state, const model_piece *pieces, size_t c
     }
 }
 
-/* Sends the ids that lie on the host, neighbouring pieces together. */
+static oclm_status post(model_state *part, const dev_buffer *buffer, uint32_t first, const int32_t *rows, uint32_t count)
+{
+    return model_post_send(&part->post, part->queue, buffer, first * sizeof *rows, rows, count * sizeof *rows);
+}
+
+/* Sends the ids that lie on the host to the main device, neighbouring pieces together. */
 static oclm_status send_ids(model_state *state, const model_piece *pieces, size_t count)
 {
     oclm_status status = OCLM_OK;
@@ -209,23 +217,37 @@ static oclm_status send_ids(model_state *state, const model_piece *pieces, size_
             end += pieces[i].count;
             continue;
         }
-        status = dev_buffer_write(state->queue, &state->ids, first * sizeof(int32_t), state->host_ids + first,
-                                  (size_t)(end - first) * sizeof(int32_t));
+        status = post(state, &state->ids, first, state->host_ids + first, end - first);
         end += i < count ? pieces[i].count : 0;
         first = end;
     }
     return status;
 }
 
-static oclm_status send_rows(model_state *state, const model_pass_shape *shape)
+/* What a part needs of the rows but for their ids. */
+static oclm_status send_part(const model_state *state, model_state *part, const model_pass_shape *shape)
 {
     oclm_status status;
-    if ((status = dev_buffer_write(state->queue, &state->positions, 0, state->host_positions, shape->rows * sizeof(int32_t))) != OCLM_OK ||
-        (status = dev_buffer_write(state->queue, &state->sequences, 0, state->host_sequences, shape->rows * sizeof(int32_t))) != OCLM_OK ||
-        (status = dev_buffer_write(state->queue, &state->tiles, 0, state->host_tiles, shape->tile_count * 4 * sizeof(uint32_t))) != OCLM_OK)
+    if ((status = post(part, &part->positions, 0, state->host_positions, shape->rows)) != OCLM_OK ||
+        (status = post(part, &part->sequences, 0, state->host_sequences, shape->rows)) != OCLM_OK)
         return status;
-    return shape->gather ? dev_buffer_write(state->queue, &state->logit_rows, 0, state->host_logit_rows, shape->logit_rows * sizeof(int32_t))
-                         : OCLM_OK;
+    return model_post_send(&part->post, part->queue, &part->tiles, 0, state->host_tiles, shape->tile_count * 4 * sizeof(uint32_t));
+}
+
+/* The rows of all parts, and the pages they find. */
+static oclm_status send_rows(model_state *state, const model_pass_shape *shape)
+{
+    oclm_status status = send_part(state, state, shape);
+    if (status == OCLM_OK && shape->gather)
+        status = post(state, &state->logit_rows, 0, state->host_logit_rows, shape->logit_rows);
+    if (status == OCLM_OK)
+        status = model_cache_sync(&state->cache, state->queue);
+    for (uint32_t i = 0; i < state->other_count && status == OCLM_OK; i++) {
+        model_state *other = state->others[i];
+        if ((status = send_part(state, other, shape)) == OCLM_OK)
+            status = model_cache_sync(&other->cache, other->queue);
+    }
+    return status;
 }
 
 /* Copies ids that lie in a caller's buffer to their rows: last of all that is sent, because what is enqueued behind it waits for
@@ -266,19 +288,62 @@ static oclm_status prepare_rope(model_state *state, const model_piece *pieces, s
 
 /* ---- The pass */
 
+/* Do all ids lie on the host? */
+static bool all_on_host(const model_piece *pieces, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].ids == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* The ids go where the embedding is: from the host, or, where not all are there, by way of the main device. */
+static oclm_status bring_ids(model_state *state, const model_piece *pieces, size_t count, uint32_t rows)
+{
+    model_state *first = model_part_on(state, state->model->placement.embedding.device);
+    dev_link    *link;
+    oclm_status  status;
+    if (first != state && all_on_host(pieces, count))
+        return post(first, &first->ids, 0, state->host_ids, rows);
+    if ((status = send_ids(state, pieces, count)) != OCLM_OK || (status = copy_ids(state, pieces, count)) != OCLM_OK || first == state)
+        return status;
+    if ((status = model_link(state, state, first, &link)) != OCLM_OK)
+        return status;
+    return dev_link_send(link, state->queue, &state->ids, 0, first->queue, &first->ids, 0, rows * sizeof(int32_t));
+}
+
+static oclm_status reserve(model_state *state, uint32_t sequence, uint32_t length)
+{
+    oclm_status status = model_cache_reserve(&state->cache, sequence, length);
+    for (uint32_t i = 0; i < state->other_count && status == OCLM_OK; i++)
+        status = model_cache_reserve(&state->others[i]->cache, sequence, length);
+    return status;
+}
+
 static oclm_status run_pieces(model_state *state, const model_piece *pieces, size_t count, model_pass_shape *shape)
 {
     oclm_status status = prepare_rope(state, pieces, count);
     for (size_t i = 0; i < count && status == OCLM_OK; i++)
-        status = model_cache_reserve(&state->cache, pieces[i].sequence, pieces[i].first + pieces[i].count);
+        status = reserve(state, pieces[i].sequence, pieces[i].first + pieces[i].count);
     if (status != OCLM_OK)
         return status;
     lay_out_rows(state, pieces, count, shape);
-    if ((status = find_pass(state, shape)) != OCLM_OK || (status = send_ids(state, pieces, count)) != OCLM_OK ||
-        (status = send_rows(state, shape)) != OCLM_OK || (status = model_cache_sync(&state->cache, state->queue)) != OCLM_OK ||
-        (status = copy_ids(state, pieces, count)) != OCLM_OK)
+    if ((status = find_pass(state, shape)) != OCLM_OK || (status = send_rows(state, shape)) != OCLM_OK ||
+        (status = bring_ids(state, pieces, count, shape->rows)) != OCLM_OK)
         return status;
     return dev_work_enqueue(state->passes->work, state->queue, NULL);
+}
+
+/* What a part notes of a pass that was enqueued, or failed. */
+static void note_piece(model_state *part, const model_piece *piece, bool worked)
+{
+    model_ring_note(&part->cache.ring, piece->sequence, piece->first, piece->first + piece->count);
+    model_recurrent_note(&part->cache.recurrent, piece->sequence, worked ? piece->first + piece->count : MODEL_LENGTH_UNKNOWN);
+    if (worked)
+        part->cache.lengths[piece->sequence] += piece->count;
+    else
+        model_cache_truncate(&part->cache, piece->sequence, piece->first);
 }
 
 oclm_status model_forward(model_state *state, const model_piece *pieces, size_t count, model_logits logits)
@@ -294,22 +359,28 @@ oclm_status model_forward(model_state *state, const model_piece *pieces, size_t 
         return status;
     status = run_pieces(state, pieces, count, &shape);
     for (size_t i = 0; i < count; i++) {
-        model_ring_note(&state->cache.ring, pieces[i].sequence, pieces[i].first, pieces[i].first + pieces[i].count);
-        model_recurrent_note(&state->cache.recurrent, pieces[i].sequence,
-                             status == OCLM_OK ? pieces[i].first + pieces[i].count : MODEL_LENGTH_UNKNOWN);
-        if (status == OCLM_OK)
-            state->cache.lengths[pieces[i].sequence] += pieces[i].count;
-        else
-            model_cache_truncate(&state->cache, pieces[i].sequence, pieces[i].first);
+        note_piece(state, &pieces[i], status == OCLM_OK);
+        for (uint32_t o = 0; o < state->other_count; o++)
+            note_piece(state->others[o], &pieces[i], status == OCLM_OK);
     }
     return status;
 }
 
+static void forget_states(model_state *part)
+{
+    for (uint32_t i = 0; i < part->cache.sequences; i++)
+        model_recurrent_note(&part->cache.recurrent, i, MODEL_LENGTH_UNKNOWN);
+}
+
 oclm_status model_profile_last(model_state *state)
 {
-    for (uint32_t i = 0; i < state->cache.sequences; i++)
-        model_recurrent_note(&state->cache.recurrent, i, MODEL_LENGTH_UNKNOWN);
-    return state->passes != NULL ? dev_work_profile(state->passes->work) : OCLM_OK;
+    forget_states(state);
+    for (uint32_t i = 0; i < state->other_count; i++)
+        forget_states(state->others[i]);
+    if (state->passes == NULL)
+        return OCLM_OK;
+    const oclm_status status = dev_work_profile(state->passes->work);
+    return status == OCLM_OK ? model_relay_profile(state->passes->relays) : status;
 }
 
 /* ---- Decoding */
@@ -317,12 +388,24 @@ oclm_status model_profile_last(model_state *state)
 oclm_status model_record_decode(model_state *state, dev_work *work, uint32_t rows, uint32_t length_bound)
 {
     const model_pass_shape shape = {
-        .rows = rows, .tile_count = rows, .tile_rows = 1, .single_rows = true, .length_bound = length_bound, .logit_rows = rows, .gather = false,
+        .rows = rows, .tile_count = rows, .tile_rows = 1, .single_rows = true, .length_bound = length_bound, .logit_rows = rows, .decoding = true,
     };
     if (rows < 1 || rows > state->cache.sequences)
         return core_fail(OCLM_ERR_ARGUMENT, "decoding %u sequences was asked for; the state holds %u", rows, state->cache.sequences);
-    oclm_status status = check_logit_rows(state, rows);
-    return status == OCLM_OK ? model_pass_record(state, work, &shape) : status;
+    model_relay_writer writer = model_relay_begin(state, work);
+    oclm_status        status = check_logit_rows(state, rows);
+    return status == OCLM_OK ? model_pass_record(&writer, &shape) : status;
+}
+
+/* What a part notes of a loop that begins, or did not. */
+static void note_loop(model_state *part, uint32_t sequence, bool worked)
+{
+    if (worked) {
+        model_recurrent_note(&part->cache.recurrent, sequence, MODEL_LENGTH_MOVES);
+        model_ring_move(&part->cache.ring, sequence, part->cache.lengths[sequence]);
+    } else {
+        model_cache_truncate(&part->cache, sequence, part->cache.lengths[sequence]);
+    }
 }
 
 oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t length_bound)
@@ -337,39 +420,46 @@ oclm_status model_decode_begin(model_state *state, uint32_t rows, uint32_t lengt
         state->host_sequences[i] = (int32_t)i;
         shape.tile_count = add_tiles(state->host_tiles, shape.tile_count, i, 1, 1);
         if ((status = check_states(state, i)) == OCLM_OK)
-            status = model_cache_reserve(&state->cache, i, length_bound);
+            status = reserve(state, i, length_bound);
     }
-    if (status == OCLM_OK && (status = send_rows(state, &shape)) == OCLM_OK)
-        status = model_cache_sync(&state->cache, state->queue);
+    if (status == OCLM_OK)
+        status = send_rows(state, &shape);
     for (uint32_t i = 0; i < rows; i++) {
-        if (status == OCLM_OK) {
-            model_recurrent_note(&state->cache.recurrent, i, MODEL_LENGTH_MOVES);
-            model_ring_move(&state->cache.ring, i, state->cache.lengths[i]);
-        } else {
-            model_cache_truncate(&state->cache, i, state->cache.lengths[i]);
-        }
+        note_loop(state, i, status == OCLM_OK);
+        for (uint32_t o = 0; o < state->other_count; o++)
+            note_loop(state->others[o], i, status == OCLM_OK);
     }
     return status;
 }
 
-/* Asks the device how far a decoding loop came. */
-static void settle_ring(model_state *state, uint32_t sequence)
+/* Asks the main device how far a decoding loop came: all parts came as far. */
+static void settle_rings(model_state *state, uint32_t sequence)
 {
-    model_ring *ring = &state->cache.ring;
-    int32_t     end = 0;
+    const model_ring *ring = &state->cache.ring;
+    int32_t           end = 0;
     if (ring->pages == 0 || !ring->moving[sequence])
         return;
-    const bool read = dev_buffer_read(state->queue, &state->positions, sequence * sizeof end, &end, sizeof end) == OCLM_OK;
-    model_ring_settle(ring, sequence, read && end >= 0 ? (uint32_t)end : MODEL_RING_UNKNOWN);
+    const bool     read = dev_buffer_read(state->queue, &state->positions, sequence * sizeof end, &end, sizeof end) == OCLM_OK;
+    const uint32_t known = read && end >= 0 ? (uint32_t)end : MODEL_RING_UNKNOWN;
+    model_ring_settle(&state->cache.ring, sequence, known);
+    for (uint32_t i = 0; i < state->other_count; i++)
+        model_ring_settle(&state->others[i]->cache.ring, sequence, known);
+}
+
+static void end_loop(model_state *part, uint32_t sequence, uint32_t length)
+{
+    if (length > part->cache.lengths[sequence])
+        part->cache.lengths[sequence] = length;
+    model_cache_truncate(&part->cache, sequence, length);
+    model_recurrent_settle(&part->cache.recurrent, part->queue, sequence);
 }
 
 void model_decode_end(model_state *state, uint32_t sequence, uint32_t length)
 {
-    if (length > state->cache.lengths[sequence])
-        state->cache.lengths[sequence] = length;
-    settle_ring(state, sequence);
-    model_cache_truncate(&state->cache, sequence, length);
-    model_recurrent_settle(&state->cache.recurrent, state->queue, sequence);
+    settle_rings(state, sequence);
+    end_loop(state, sequence, length);
+    for (uint32_t i = 0; i < state->other_count; i++)
+        end_loop(state->others[i], sequence, length);
 }
 
 uint64_t model_cache_read_per_token(const model_architecture *a, uint32_t length)

@@ -5,6 +5,7 @@
 #ifndef OCLM_MODEL_FORWARD_H
 #define OCLM_MODEL_FORWARD_H
 
+#include "device/link.h"
 #include "model/attention.h"
 #include "model/cache_reorder.h"
 #include "model/experts.h"
@@ -37,6 +38,11 @@ typedef struct model_state {
     uint32_t           device_index; /* of model->devices */
     struct model_state **others;     /* [other_count]: of the other devices that compute something; only the main device's has them */
     uint32_t           other_count;
+    dev_link         **links;        /* [from][to], device indexes (relay.h); only the main device's has them, and only where there are others */
+    size_t             row_bytes, page_bytes; /* what a row takes of the widest that goes from device to device; a page */
+    dev_buffer         lent;         /* [max_rows] of keys and values that go from device to device (lent.h) */
+    dev_buffer         origins, origin_positions; /* int32 [sequences]: of model_record_reorder(), not on the main device */
+    model_post         post;         /* rows under way */
     cl_command_queue   queue;
     model_cache        cache;
     uint32_t           max_rows, max_logit_rows, max_positions;
@@ -69,11 +75,15 @@ typedef struct model_state {
 /* Errors: OCLM_ERR_ARGUMENT, OCLM_ERR_DEVICE_MEMORY (before anything is allocated), OCLM_ERR_DEVICE, OCLM_ERR_MEMORY. */
 oclm_status model_state_new(const model_model *model, const model_state_options *options, model_state **state);
 void        model_state_free(model_state *state);
-/* On the device; 0 where the options are out of range. A state also wants DEV_SELF_CHECK_BYTES to be left, for its first passes. */
-uint64_t    model_state_bytes(const model_model *model, const model_state_options *options);
+/* On one of the model's devices; 0 where the options are out of range, or nothing is computed there. A state also wants DEV_SELF_CHECK_BYTES
+ * to be left, for its first passes. */
+uint64_t    model_state_bytes(const model_model *model, uint32_t device, const model_state_options *options);
 /* How long the prompt is that is about to be prefilled, in chunks, from position 0 on. RoPE of type "dynamic" and "longrope" asks: it turns
  * by what the whole prompt needs. Without this call a prompt is as long as its first chunk. */
 void        model_state_expect(model_state *state, uint32_t prompt);
+
+/* The part of a device that computes something. */
+model_state *model_part_on(model_state *state, uint32_t device);
 
 /* ---- Sequences, on all devices of a state */
 

@@ -7,6 +7,8 @@
 #include "model/architecture.h"
 
 #define MODEL_GGUF_MAX_NAMES 128
+#define MODEL_GGUF_MAX_IGNORED 16
+#define MODEL_GGUF_MAX_PREDICTING 4 /* layers that guess further tokens; real models have one to three */
 
 /* Whether a model's path is a GGUF file rather than a folder. */
 bool model_is_gguf(const char *path);
@@ -31,6 +33,8 @@ oclm_status model_gguf_read(const ckpt_checkpoint *checkpoint, const model_famil
 typedef struct model_gguf_names {
     model_family      family; /* its names are those below: stays where it is */
     model_tensor_name names[MODEL_GGUF_MAX_NAMES];
+    const char       *ignored[MODEL_GGUF_MAX_IGNORED];
+    char              predicting[MODEL_GGUF_MAX_PREDICTING][16]; /* some of those: all of such a layer */
 } model_gguf_names;
 void model_gguf_family(const model_family *family, const ckpt_checkpoint *checkpoint, model_gguf_names *gguf);
 

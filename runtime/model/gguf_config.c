@@ -31,6 +31,8 @@ static const gguf_architecture architectures[] = {
     { "glm4", "glm4", false, NULL },            { "exaone4", "exaone4", false, NULL },
     { "nemotron", "nemotron", false, NULL },    { "arcee", "arcee", true, NULL },
     { "seed_oss", "seed_oss", false, NULL },    { "deepseek2", "deepseek_v2", false, NULL },
+    { "gpt-oss", "gpt_oss", false, NULL },      { "glm4moe", "glm4_moe", false, NULL },
+    { "minimax-m2", "minimax_m2", false, NULL },
 };
 
 #define MAX_KEYS 6
@@ -316,6 +318,9 @@ static oclm_status read_deepseek(const reader *r)
                                               { "attention.value_length_mla", "attention.value_length" } };
     double      values[2] = { 0.0, 0.0 }, turned = 0.0, gating = 0.0, groups = 0.0;
     oclm_status status;
+    if (find(r, lengths[0][0]) != NULL && layer_tensor(r, "attn_kv_b.weight") == NULL)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: its latent attention is split for llama.cpp (attn_k_b and attn_v_b in place of attn_kv_b), which is not "
+                         "read yet; use a file that was made before that, or the model's repository of safetensors files", r->origin);
     for (size_t i = 0; i < COUNT(lengths); i++) {
         if ((status = get_number(r, lengths[i][find(r, lengths[i][0]) != NULL ? 0 : 1], &values[i])) != OCLM_OK)
             return status;
@@ -331,11 +336,21 @@ static oclm_status read_deepseek(const reader *r)
     return third ? put_type(r, "deepseek_v3") : OCLM_OK;
 }
 
+/* Among its layers are counted those behind the last, which guess further tokens. */
+static oclm_status read_glm4moe(const reader *r)
+{
+    double      layers = 0.0, predicting = 0.0;
+    oclm_status status;
+    if ((status = get_number(r, "block_count", &layers)) != OCLM_OK || (status = get_number(r, "nextn_predict_layers", &predicting)) != OCLM_OK)
+        return status;
+    return predicting > 0.0 ? put_number(r, "num_hidden_layers", layers - predicting) : OCLM_OK;
+}
+
 static oclm_status read_own(const reader *r)
 {
     static const struct { const char *name; oclm_status (*read)(const reader *r); } own[] = {
         { "llama", read_llama }, { "gemma2", read_gemma }, { "gemma3", read_gemma }, { "falcon", read_falcon }, { "lfm2", read_lfm2 },
-        { "deepseek2", read_deepseek },
+        { "deepseek2", read_deepseek }, { "glm4moe", read_glm4moe },
     };
     for (size_t i = 0; i < COUNT(own); i++) {
         if (strcmp(own[i].name, r->architecture->name) == 0)

@@ -52,8 +52,8 @@ static const model_tensor_name all_names[] = {
     { MODEL_ROUTER_CORRECTION, LAYER "exp_probs_b.bias", false },
     { MODEL_ROUTER_CORRECTION, LAYER "exp_probs_b", false },
     { MODEL_EXPERTS_GATE_UP, LAYER "ffn_gate_up_exps.weight", false },
-    { MODEL_EXPERTS_GATE, LAYER "ffn_gate_exps.weight", false },
-    { MODEL_EXPERTS_UP, LAYER "ffn_up_exps.weight", false },
+    LINEAR(MODEL_EXPERTS_GATE, LAYER "ffn_gate_exps"),
+    LINEAR(MODEL_EXPERTS_UP, LAYER "ffn_up_exps"),
     LINEAR(MODEL_EXPERTS_DOWN, LAYER "ffn_down_exps"),
     { MODEL_EXPERTS_GATE, LAYER "ffn_gate.{e}.weight", false }, /* files of old */
     { MODEL_EXPERTS_UP, LAYER "ffn_up.{e}.weight", false },
@@ -102,8 +102,28 @@ static bool is_played(const model_family *family, const file_facts *file, model_
     case MODEL_EXPERTS_GATE_UP: return file->experts;
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP:
         return !file->experts && (has_role(family, role) || has_role(family, MODEL_EXPERTS_GATE_UP));
+    case MODEL_EXPERTS_GATE_BIAS: case MODEL_EXPERTS_UP_BIAS: return !file->experts && has_role(family, MODEL_EXPERTS_GATE_UP_BIAS);
     default: return has_role(family, role);
     }
+}
+
+/* Besides `ignored`, the layers behind the last that guess further tokens ("nextn"). */
+static void ignore(const ckpt_checkpoint *checkpoint, model_gguf_names *gguf)
+{
+    size_t count = 0, layers = 0;
+    char   name[MODEL_NAME_SIZE];
+    _Static_assert(COUNT(ignored) + MODEL_GGUF_MAX_PREDICTING <= MODEL_GGUF_MAX_IGNORED, "room for all that is ignored");
+    for (; count < COUNT(ignored); count++)
+        gguf->ignored[count] = ignored[count];
+    for (uint32_t layer = 0; layer < MODEL_MAX_LAYERS && layers < MODEL_GGUF_MAX_PREDICTING; layer++) {
+        snprintf(name, sizeof name, "blk.%u.nextn.eh_proj.weight", (unsigned)layer);
+        if (ckpt_find(checkpoint, name) == NULL)
+            continue;
+        snprintf(gguf->predicting[layers], sizeof gguf->predicting[layers], "blk.%u.*", (unsigned)layer);
+        gguf->ignored[count++] = gguf->predicting[layers++];
+    }
+    gguf->family.ignored = gguf->ignored;
+    gguf->family.ignored_count = count;
 }
 
 void model_gguf_family(const model_family *family, const ckpt_checkpoint *checkpoint, model_gguf_names *gguf)
@@ -120,6 +140,5 @@ void model_gguf_family(const model_family *family, const ckpt_checkpoint *checkp
     gguf->family.base_prefix = "";
     gguf->family.names = gguf->names;
     gguf->family.name_count = count;
-    gguf->family.ignored = ignored;
-    gguf->family.ignored_count = COUNT(ignored);
+    ignore(checkpoint, gguf);
 }

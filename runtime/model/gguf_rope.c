@@ -51,11 +51,13 @@ static oclm_status set_type(const reader *r, const char *type)
     return cJSON_AddStringToObject(r->scaling, "rope_type", type) != NULL ? OCLM_OK : no_memory(r);
 }
 
-/* DeepSeek's files have a tenth of what yarn's scores grow by; gpt-oss' cut nothing off. */
+/* DeepSeek's files have a tenth of what yarn's scores grow by; gpt-oss cuts nothing off, which no key says. */
 static oclm_status read_yarn(const reader *r)
 {
     bool        there;
     double      growth = 0.0;
+    if (strcmp(r->architecture, "gpt-oss") == 0 && cJSON_AddFalseToObject(r->scaling, "truncate") == NULL)
+        return no_memory(r);
     oclm_status status = find_number(r, "rope.scaling.yarn_log_multiplier", &there, &growth);
     if (status != OCLM_OK || !there)
         return status;

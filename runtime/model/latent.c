@@ -95,7 +95,7 @@ size_t model_latent_scratch(const model_model *model, uint32_t layer, uint32_t r
     const dev_matrix *const all[] = { &l->latent, &l->qkv, &l->latent_kv };
     size_t                  most = 0;
     for (size_t i = 0; i < COUNT(all) && l->latent.part_count > 0; i++) {
-        const size_t floats = dev_matmul_scratch(model->device, all[i], rows, model->architecture.norm.kind, DEV_STORE);
+        const size_t floats = dev_matmul_scratch(model_layer_device(model, layer), all[i], rows, model->architecture.norm.kind, DEV_STORE);
         most = floats > most ? floats : most;
     }
     return most;

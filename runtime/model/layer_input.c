@@ -36,10 +36,10 @@ void model_layer_input_free(dev_device *device, model_layer_input_state *s)
 size_t model_layer_input_scratch(const model_model *model, uint32_t layer, uint32_t rows)
 {
     const model_layer      *l = &model->weights.layers[layer];
-    const dev_matrix *const all[] = { &model->weights.input_in, &l->input_gate, &l->input_out };
+    const dev_matrix *const all[] = { &l->input_gate, &l->input_out };
     size_t                  most = 0;
     for (size_t i = 0; i < COUNT(all) && model->architecture.layer_input.size > 0; i++) {
-        const size_t floats = dev_matmul_scratch(model->device, all[i], rows, DEV_NORM_NONE, DEV_STORE);
+        const size_t floats = dev_matmul_scratch(model_layer_device(model, layer), all[i], rows, DEV_NORM_NONE, DEV_STORE);
         most = floats > most ? floats : most;
     }
     return most;

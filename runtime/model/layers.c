@@ -13,13 +13,16 @@
 /* A driver may hand several groups to one core before the next has woken. */
 #define GROUPS_PER_CORE 4u
 #define PROGRESS_BYTES (48 * sizeof(uint32_t))
+#define MOST_TILES 8u /* of rows: more are better off with launches of their own, cut along rows too */
 
 /* Layers alike, but for their weights and caches. */
 typedef struct plan {
-    model_state          *state;
+    const model_state    *state;
+    uint32_t              first, count;
     model_layer_products  products;  /* of the first */
-    model_attention       attention; /* likewise */
+    model_attention       attention; /* of the first that turns, if any does */
     dev_tile              tile;
+    uint32_t              block;     /* rows that a tile takes, all but the last */
     uint32_t              cores, spans;
     uint32_t              launch_layers, layer_args; /* layers of a launch, arguments of each */
     bool                  may_stand; /* some layers turn queries and keys, some do not */
@@ -47,13 +50,13 @@ static size_t local_bytes(const plan *p)
     uint32_t                    most = 0;
     for (size_t i = 0; i < COUNT(all); i++)
         most = all[i]->weight->columns > most ? all[i]->weight->columns : most;
-    return (size_t)p->tile.rows * most * sizeof(float);
+    return (size_t)p->products.qkv.rows * most * sizeof(float);
 }
 
 /* Are all products of one layer served alike? The kernel has one storage type, one shape of tile. */
 static oclm_status suits(const plan *p, uint32_t layer, dev_tile *tile, bool *good)
 {
-    const model_layer_products l = model_pass_products(p->state, p->products.qkv.rows, layer);
+    const model_layer_products l = model_pass_products(p->state, p->block, layer);
     const dev_matmul *const    all[] = { &l.qkv, &l.output, &l.up, &l.down };
     oclm_status                status = OCLM_OK;
     *good = true;
@@ -67,18 +70,31 @@ static oclm_status suits(const plan *p, uint32_t layer, dev_tile *tile, bool *go
     return status;
 }
 
+/* All rows in one tile, or in as few as can hold them, equally full. */
+static oclm_status choose_tile(plan *p, bool *good)
+{
+    const uint32_t rows = p->products.qkv.rows;
+    oclm_status    status = OCLM_OK;
+    *good = false;
+    for (uint32_t tiles = 1; tiles <= MOST_TILES && tiles <= rows && !*good && status == OCLM_OK; tiles++) {
+        p->block = (rows + tiles - 1) / tiles;
+        status = suits(p, p->first, &p->tile, good);
+    }
+    return status;
+}
+
 static oclm_status check_layers(plan *p, bool *good)
 {
-    const uint32_t count = p->state->model->weights.layer_count;
-    oclm_status    status = suits(p, 0, &p->tile, good);
-    for (uint32_t i = 1; i < count && *good && status == OCLM_OK; i++) {
+    /* Half of local memory is left to the driver. */
+    *good = local_bytes(p) <= dev_get_traits(p->state->device)->info.local_mem_bytes / 2;
+    if (!*good)
+        return OCLM_OK;
+    oclm_status status = choose_tile(p, good);
+    for (uint32_t i = p->first + 1; i < p->first + p->count && *good && status == OCLM_OK; i++) {
         dev_tile tile;
         status = suits(p, i, &tile, good);
         *good = *good && strcmp(tile.options, p->tile.options) == 0;
     }
-    /* Half of local memory is left to the driver. */
-    if (status == OCLM_OK && *good)
-        *good = local_bytes(p) <= dev_get_traits(p->state->device)->info.local_mem_bytes / 2;
     return status;
 }
 
@@ -167,7 +183,7 @@ static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_
 /* Layers from `first` on; where there are fewer left than a launch takes, the last fills the arguments up. */
 static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_shape *shape, uint32_t first)
 {
-    const uint32_t    left = p->state->model->weights.layer_count - first, layers = left < p->launch_layers ? left : p->launch_layers;
+    const uint32_t    left = p->first + p->count - first, layers = left < p->launch_layers ? left : p->launch_layers;
     const dev_buffer *progress;
     dev_arg           args[COMMON_ARGS + MOST_LAYERS * MOST_LAYER_ARGS];
     oclm_status       status = dev_work_counters(work, PROGRESS_BYTES, &progress);
@@ -182,13 +198,16 @@ static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_sh
 }
 
 /* Does the kernel know all that attention does here? It has one way of turning, by up to two tables. Finds a layer that is turned, if
- * any is. */
-static bool suits_attention(const model_state *state, uint32_t *turned)
+ * any is; `all`: every one is. */
+static bool suits_attention(const plan *p, uint32_t *turned, bool *all)
 {
-    const model_architecture *a = &state->model->architecture;
+    const model_architecture *a = &p->state->model->architecture;
     const model_rope         *rope = NULL;
-    for (uint32_t i = 0; i < a->layers; i++) {
+    *turned = p->first;
+    *all = true;
+    for (uint32_t i = p->first; i < p->first + p->count; i++) {
         const model_rope *own = model_rope_of(a, i);
+        *all = *all && own != NULL;
         if (own == NULL)
             continue;
         if (rope == NULL)
@@ -198,15 +217,6 @@ static bool suits_attention(const model_state *state, uint32_t *turned)
         rope = own;
     }
     return !a->attention_scale_by_layer && !a->qk_norm_shape.has_bias;
-}
-
-static bool all_turned(const model_architecture *a)
-{
-    for (uint32_t i = 0; i < a->layers; i++) {
-        if (model_rope_of(a, i) == NULL)
-            return false;
-    }
-    return true;
 }
 
 /* As many layers as the arguments have room for. */
@@ -222,38 +232,40 @@ static void plan_launches(plan *p)
 }
 
 /* Are all layers of one form, and no more is done in them than the kernel knows? */
-static bool suits_form(const model_architecture *a)
+static bool suits_form(const plan *p)
 {
-    for (uint32_t i = 0; i < a->layers; i++) {
+    const model_architecture *a = &p->state->model->architecture;
+    for (uint32_t i = p->first; i < p->first + p->count; i++) {
         const model_layer_shape *own = &a->layer[i];
         if (own->values_are_keys || own->cache_of > 0 || own->head_dim > 0 || own->kv_heads > 0 || own->intermediate_size > 0)
             return false;
     }
     return a->experts.routing.count == 0 && a->latent.kv_rank == 0 && !a->attention_gate && !model_has_mixers(a) &&
-           a->layer_input.size == 0 && !a->layer_scalar;
+           a->layer_input.size == 0 && !a->layer_scalar && a->norm.kind != DEV_NORM_NONE;
 }
 
-oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added)
+oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added)
 {
     dev_device  *device = state->device;
-    plan         p = { .state = state, .cores = dev_get_traits(device)->info.compute_units, .options = CORE_TEXT_INIT };
+    plan         p = { .state = state, .first = first, .count = count, .cores = dev_get_traits(device)->info.compute_units,
+                       .options = CORE_TEXT_INIT };
     oclm_status  status = OCLM_OK;
-    uint32_t     turned = 0;
+    uint32_t     turned;
+    bool         all_turned;
     *added = false;
-    const model_architecture *m = &state->model->architecture;
-    if (state->step_by_step || !shape->single_rows || !suits_attention(state, &turned) || !suits_form(m) ||
-        m->norm.kind == DEV_NORM_NONE || !dev_orders_groups(device))
+    if (count == 0 || state->step_by_step || !shape->single_rows || !suits_attention(&p, &turned, &all_turned) || !suits_form(&p) ||
+        !dev_orders_groups(device))
         return OCLM_OK;
-    p.products = model_pass_products(state, shape->rows, 0);
+    p.products = model_pass_products(state, shape->rows, first);
     p.attention = model_pass_attention(state, shape, turned);
-    p.may_stand = p.attention.shape.rotary_dims > 0 && !all_turned(&state->model->architecture);
+    p.may_stand = p.attention.shape.rotary_dims > 0 && !all_turned;
     p.spans = model_attention_spans(shape->rows, shape->length_bound);
     if ((status = check_layers(&p, added)) != OCLM_OK || !*added)
         return status;
     plan_launches(&p);
     status = write_options(&p);
-    for (uint32_t first = 0; first < state->model->weights.layer_count && status == OCLM_OK; first += p.launch_layers)
-        status = add_launch(&p, work, shape, first);
+    for (uint32_t i = first; i < first + count && status == OCLM_OK; i += p.launch_layers)
+        status = add_launch(&p, work, shape, i);
     core_text_free(&p.options);
     return status;
 }

@@ -62,9 +62,12 @@ oclm_status model_new_matrix(loader *l, const dev_matrix_run *runs, size_t count
         if (share > 0.0)
             count_kind(&l->sizes, &runs[i].storage, (uint64_t)runs[i].rows * columns);
     }
+    l->matrices++;
     l->sizes.bytes += bytes;
     l->sizes.unread += bytes - (uint64_t)((double)bytes * share + 0.5);
-    return l->sizing ? OCLM_OK : dev_matrix_new_stored(l->device, runs, count, columns, name, matrix);
+    if (l->sizing)
+        return l->device != NULL ? dev_matrix_outline(l->device, runs, count, columns, name, matrix) : OCLM_OK;
+    return dev_matrix_new_stored(l->device, runs, count, columns, name, matrix);
 }
 
 static core_storage part_storage(const loader *l, model_role role, uint32_t layer)
@@ -203,6 +206,7 @@ static void spread(const float *from, const part *p, float *into)
 oclm_status model_new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
 {
     l->sizes.bytes += bytes;
+    l->vectors += bytes;
     if (l->sizing)
         return OCLM_OK;
     const oclm_status status = dev_buffer_new(l->device, bytes, name, buffer);

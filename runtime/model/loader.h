@@ -9,7 +9,7 @@
 
 typedef struct model_loader {
     const model_sites      *sites;       /* NULL while sizing */
-    dev_device             *device;      /* of the unit that is being loaded */
+    dev_device             *device;      /* of the unit that is being loaded; while sizing: for which matrices get parts without memory; NULL: none */
     const model_binding    *binding;
     const model_storing    *storing;
     bool                    sizing;
@@ -17,8 +17,10 @@ typedef struct model_loader {
     void                   *user;
     uint64_t                done, total; /* bytes of the checkpoint */
     model_weight_sizes      sizes;       /* of what was loaded so far */
-    uint64_t               *unit_bytes;  /* [MODEL_UNIT_LAYERS + layers]: of them, what each unit of placement takes; NULL: not wanted */
-    uint64_t                unit_begin;
+    uint64_t                vectors;     /* bytes of them that are no matrices */
+    uint32_t                matrices;    /* how many there were */
+    model_unit_size        *units;       /* [MODEL_UNIT_LAYERS + layers]: of them, what each unit of placement takes; NULL: not wanted */
+    model_unit_size         unit_begin;
 } model_loader;
 
 /* One tensor is on the device: its pages may leave, and whoever waits is told. */

@@ -98,6 +98,17 @@ oclm_status model_inspect(const char *folder, const model_load_options *options,
     return status;
 }
 
+static oclm_status note_holds(model_model *model)
+{
+    const uint32_t layers = model->architecture.layers;
+    model->holds = core_alloc_zero((size_t)model->device_count * layers, sizeof *model->holds, "the layers of devices");
+    for (uint32_t i = 0; i < layers && model->holds != NULL; i++) {
+        bool *holds = model->holds + (size_t)model->placement.layers[i].device * layers;
+        holds[i] = holds[model_cache_layer(&model->architecture, i)] = true;
+    }
+    return model->holds != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+}
+
 /* Takes the places over, as far as they are followed: a head that is the embedding is where that is. Sets the main device. */
 static oclm_status place(model_model *model, const model_placement *wanted, bool tied)
 {
@@ -121,7 +132,7 @@ static oclm_status place(model_model *model, const model_placement *wanted, bool
     }
     model->main_index = own->head.device;
     model->device = model->devices[model->main_index];
-    return OCLM_OK;
+    return model->device_count > 1 ? note_holds(model) : OCLM_OK;
 }
 
 static oclm_status load_into(const char *folder, const model_load_options *options, model_model *model)
@@ -144,6 +155,15 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
                  dev_get_traits(model->device)->info.name);
     model_opened_close(&o);
     return status;
+}
+
+bool model_uses_device(const model_model *model, uint32_t device)
+{
+    const model_placement *p = &model->placement;
+    bool                   uses = p->embedding.device == device || p->head.device == device;
+    for (uint32_t i = 0; i < p->layer_count && !uses; i++)
+        uses = p->layers[i].device == device;
+    return uses;
 }
 
 model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement }; }
@@ -186,6 +206,7 @@ void model_free(model_model *model)
     close_all(model->devices, model->device_count);
     core_free(model->devices);
     core_free(model->placement.layers);
+    core_free(model->holds);
     core_free(model->folder);
     core_free(model);
 }

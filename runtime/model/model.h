@@ -9,6 +9,8 @@ typedef struct model_model {
     dev_device        **devices; /* [device_count], the main one among them */
     uint32_t            device_count, main_index;
     model_placement     placement; /* embedding, head and layers alone */
+    bool               *holds;     /* NULL, with one device, or [device_count][layers]: does a device keep a layer's keys, values and states? Its own layers', and those
+                                      that its own read (model_layer_shape.cache_of) */
     model_architecture  architecture;
     model_weights       weights;
     core_dtype          checkpoint_dtype;
@@ -35,6 +37,14 @@ typedef struct model_load_options {
 oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *options, model_model **model);
 void        model_free(model_model *model);
 model_sites model_sites_of(const model_model *model);
+static inline dev_device *model_layer_device(const model_model *model, uint32_t layer) { return model->devices[model->placement.layers[layer].device]; }
+/* [layers]: a row of the table above; NULL: all. */
+static inline const bool *model_holds(const model_model *model, uint32_t device)
+{
+    return model->holds != NULL ? model->holds + (size_t)device * model->architecture.layers : NULL;
+}
+/* Is anything computed there? */
+bool        model_uses_device(const model_model *model, uint32_t device);
 /* Without loading: architecture, types and sizes, from config.json and the checkpoint's headers. `info` is filled but for the
  * device's members; strings are static. */
 oclm_status model_inspect(const char *folder, const model_load_options *options, oclm_model_info *info);

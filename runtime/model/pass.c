@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "model/lent.h"
+
 static const dev_matrix *head_of(const model_weights *weights)
 {
     return weights->head.part_count > 0 ? &weights->head : &weights->embedding;
@@ -51,7 +53,7 @@ static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t r
     const model_layer   *layer = &model->weights.layers[index];
     const dev_norm_kind  norm = model->architecture.norm.kind;
     const dev_epilogue   up = model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
-    dev_device          *device = model->device;
+    dev_device          *device = model_layer_device(model, index);
     size_t most = larger(dev_matmul_scratch(device, &layer->qkv, rows, norm, DEV_STORE), model_latent_scratch(model, index, rows));
     most = larger(most, dev_matmul_scratch(device, &layer->output, rows, DEV_NORM_NONE, DEV_ADD));
     most = larger(most, model_layer_input_scratch(model, index, rows));
@@ -63,21 +65,40 @@ static size_t layer_scratch(const model_model *model, uint32_t index, uint32_t r
     return larger(most, dev_matmul_scratch(device, &layer->down, rows, DEV_NORM_NONE, DEV_ADD));
 }
 
-size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows)
+/* Of the products before the layers. */
+static size_t embedding_scratch(const model_model *model, dev_device *device, uint32_t rows)
+{
+    const model_weights *w = &model->weights;
+    size_t               most = 0;
+    if (model_has_projections(&model->architecture))
+        most = dev_matmul_scratch(device, &w->project_in, rows, DEV_NORM_NONE, DEV_STORE);
+    return model->architecture.layer_input.size > 0 ? larger(most, dev_matmul_scratch(device, &w->input_in, rows, DEV_NORM_NONE, DEV_STORE)) : most;
+}
+
+static size_t head_scratch(const model_model *model, dev_device *device, uint32_t rows)
 {
     const dev_norm_kind norm = model->architecture.norm.kind;
-    dev_device         *device = model->device;
-    size_t              most = 0;
+    const size_t        floats = dev_matmul_scratch(device, head_of(&model->weights), rows, norm, DEV_STORE);
+    return model_has_projections(&model->architecture)
+               ? larger(floats, dev_matmul_scratch(device, &model->weights.project_out, rows, norm, DEV_STORE)) : floats;
+}
+
+size_t model_pass_scratch(const model_model *model, uint32_t device, uint32_t rows, uint32_t logit_rows)
+{
+    const model_layer_shape *before = NULL;
+    dev_device              *own = model->devices[device];
+    size_t                   most = 0;
     for (uint32_t i = 0; i < model->weights.layer_count; i++) {
         const model_layer_shape *shape = &model->architecture.layer[i];
-        if (i == 0 || memcmp(shape, shape - 1, sizeof *shape) != 0) /* others are alike */
+        if (model->placement.layers[i].device != device)
+            continue;
+        if (before == NULL || memcmp(shape, before, sizeof *shape) != 0) /* others are alike */
             most = larger(most, layer_scratch(model, i, rows));
+        before = shape;
     }
-    if (model_has_projections(&model->architecture)) {
-        most = larger(most, dev_matmul_scratch(device, &model->weights.project_in, rows, DEV_NORM_NONE, DEV_STORE));
-        most = larger(most, dev_matmul_scratch(device, &model->weights.project_out, logit_rows, norm, DEV_STORE));
-    }
-    return larger(most, dev_matmul_scratch(device, head_of(&model->weights), logit_rows, norm, DEV_STORE));
+    if (model->placement.embedding.device == device)
+        most = larger(most, embedding_scratch(model, own, rows));
+    return device == model->main_index ? larger(most, head_scratch(model, own, logit_rows)) : most;
 }
 
 /* What is alike in all layers. */
@@ -216,7 +237,7 @@ float model_rounded_scale(const model_state *state, float scale)
 static float embedding_scale(const model_state *state) { return model_rounded_scale(state, state->model->architecture.embedding_scale); }
 
 /* Rows of the table, projected to the stream. */
-static oclm_status add_projected(model_state *state, dev_work *work, uint32_t rows)
+static oclm_status add_projected(const model_state *state, dev_work *work, uint32_t rows)
 {
     const model_weights *weights = &state->model->weights;
     dev_matmul           m = model_product(state, rows, &weights->project_in, NULL);
@@ -228,7 +249,7 @@ static oclm_status add_projected(model_state *state, dev_work *work, uint32_t ro
     return status == OCLM_OK ? dev_matmul_add(work, &m) : status;
 }
 
-static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t rows)
+static oclm_status add_embedding(const model_state *state, dev_work *work, uint32_t rows)
 {
     const model_architecture *a = &state->model->architecture;
     const model_weights      *weights = &state->model->weights;
@@ -245,14 +266,14 @@ static oclm_status add_embedding(model_state *state, dev_work *work, uint32_t ro
 /* ---- The layers */
 
 /* The stream becomes its norm, where that comes here. */
-static oclm_status norm_stream(model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
+static oclm_status norm_stream(const model_state *state, dev_work *work, uint32_t rows, model_between here, const dev_norm *norm)
 {
     const model_architecture *a = &state->model->architecture;
     return model_between_of(a) == here ? dev_norm_in_place(work, norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size) : OCLM_OK;
 }
 
 /* What the order asks for behind the product that ends a half. `keep`: by what the stream is multiplied then. */
-static oclm_status add_branch(model_state *state, dev_work *work, uint32_t rows, const dev_norm *post_norm, float keep, const dev_norm *norm)
+static oclm_status add_branch(const model_state *state, dev_work *work, uint32_t rows, const dev_norm *post_norm, float keep, const dev_norm *norm)
 {
     const model_architecture *a = &state->model->architecture;
     oclm_status               status = OCLM_OK;
@@ -263,7 +284,7 @@ static oclm_status add_branch(model_state *state, dev_work *work, uint32_t rows,
 }
 
 /* An activation that does not ride on the product. */
-static oclm_status add_xielu(model_state *state, dev_work *work, uint32_t rows, const model_layer *layer)
+static oclm_status add_xielu(const model_state *state, dev_work *work, uint32_t rows, const model_layer *layer)
 {
     const dev_arg    args[] = { dev_arg_buffer(&state->mlp), dev_arg_u32(state->mlp_stride), dev_arg_buffer(&layer->xielu) };
     const dev_launch launch = { .source = "xielu", .kernel = "xielu", .options = "", .dims = 2,
@@ -272,14 +293,14 @@ static oclm_status add_xielu(model_state *state, dev_work *work, uint32_t rows, 
 }
 
 /* The MLP as far as it reads the stream. */
-static oclm_status add_up(model_state *state, dev_work *work, const dev_matmul *up, const model_layer *layer)
+static oclm_status add_up(const model_state *state, dev_work *work, const dev_matmul *up, const model_layer *layer)
 {
     const oclm_status status = dev_matmul_add(work, up);
     return status == OCLM_OK && state->model->architecture.xielu ? add_xielu(state, work, up->rows, layer) : status;
 }
 
 /* Attention over what the first product made, or what the layer does in its place. */
-static oclm_status add_mixing(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+static oclm_status add_mixing(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
 {
     if (state->model->architecture.layer[index].mixer != MODEL_MIXER_ATTENTION)
         return model_mixer_add(state, work, shape->rows, index);
@@ -289,7 +310,7 @@ static oclm_status add_mixing(model_state *state, dev_work *work, const model_pa
 }
 
 /* The end of a layer: the product behind the MLP, experts beside it, and what the layer is told once more. */
-static oclm_status add_last(model_state *state, dev_work *work, const dev_matmul *down, uint32_t index)
+static oclm_status add_last(const model_state *state, dev_work *work, const dev_matmul *down, uint32_t index)
 {
     const model_architecture *a = &state->model->architecture;
     const model_layer        *layer = &state->model->weights.layers[index];
@@ -301,7 +322,7 @@ static oclm_status add_last(model_state *state, dev_work *work, const dev_matmul
     return status == OCLM_OK ? model_layer_input_add(state, work, down->rows, index) : status;
 }
 
-static oclm_status add_layer(model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+static oclm_status add_layer(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
 {
     const model_layer         *layer = &state->model->weights.layers[index];
     const model_layer_products products = model_pass_products(state, shape->rows, index);
@@ -326,11 +347,12 @@ static oclm_status add_layer(model_state *state, dev_work *work, const model_pas
     return add_last(state, work, &products.down, index);
 }
 
-static oclm_status add_layers(model_state *state, dev_work *work, const model_pass_shape *shape)
+/* Layers [begin, end), which one part has. */
+static oclm_status add_layers(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t begin, uint32_t end)
 {
     bool        added = false;
-    oclm_status status = model_layers_add(state, work, shape, &added);
-    for (uint32_t i = 0; i < state->model->weights.layer_count && status == OCLM_OK && !added; i++)
+    oclm_status status = model_layers_add(state, work, shape, begin, end - begin, &added);
+    for (uint32_t i = begin; i < end && status == OCLM_OK && !added; i++)
         status = add_layer(state, work, shape, i);
     return status;
 }
@@ -338,7 +360,7 @@ static oclm_status add_layers(model_state *state, dev_work *work, const model_pa
 /* ---- Behind the layers */
 
 /* Copies the rows that state->logit_rows names out of the residual stream. */
-static oclm_status add_selection(model_state *state, dev_work *work, uint32_t rows)
+static oclm_status add_selection(const model_state *state, dev_work *work, uint32_t rows)
 {
     const dev_arg args[] = {
         dev_arg_buffer(&state->hidden), dev_arg_u32(state->hidden_stride), dev_arg_buffer(&state->logit_rows),
@@ -364,7 +386,7 @@ static dev_matmul product_of_selected(const model_state *state, const model_pass
 }
 
 /* Back to the width of the table. */
-static oclm_status add_project_out(model_state *state, dev_work *work, const model_pass_shape *shape)
+static oclm_status add_project_out(const model_state *state, dev_work *work, const model_pass_shape *shape)
 {
     dev_matmul m = product_of_selected(state, shape, &state->model->weights.project_out);
     m.y = &state->table_rows, m.y_stride = state->table_stride;
@@ -385,7 +407,7 @@ static dev_matmul head_product(const model_state *state, const model_pass_shape 
 }
 
 /* Scales and caps the logits, where the architecture says so. */
-static oclm_status finish_logits(model_state *state, dev_work *work, uint32_t rows)
+static oclm_status finish_logits(const model_state *state, dev_work *work, uint32_t rows)
 {
     const model_architecture *a = &state->model->architecture;
     const dev_arg    args[] = { dev_arg_buffer(&state->logits), dev_arg_u32(state->logits_stride), dev_arg_f32(a->logits_scale),
@@ -395,7 +417,7 @@ static oclm_status finish_logits(model_state *state, dev_work *work, uint32_t ro
     return a->logits_scale == 1.0f && a->logits_softcap == 0.0f ? OCLM_OK : dev_work_add(work, &launch);
 }
 
-static oclm_status add_head(model_state *state, dev_work *work, const model_pass_shape *shape)
+static oclm_status add_head(const model_state *state, dev_work *work, const model_pass_shape *shape)
 {
     const dev_matmul head = head_product(state, shape);
     oclm_status      status = shape->gather ? add_selection(state, work, shape->logit_rows) : OCLM_OK;
@@ -406,12 +428,91 @@ static oclm_status add_head(model_state *state, dev_work *work, const model_pass
     return status == OCLM_OK ? finish_logits(state, work, shape->logit_rows) : status;
 }
 
-/* ---- All of it */
+/* ---- All of it: each part on its device */
 
-oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape)
+/* What is being recorded, and where the stream is. */
+typedef struct recording {
+    model_relay_writer     *writer;
+    const model_pass_shape *shape;
+    const model_state      *at; /* NULL: nowhere yet */
+} recording;
+
+/* The stream goes on on a device; `work`: to what its launches are added. */
+static oclm_status go_to(recording *r, uint32_t device, const model_state **part, dev_work **work)
 {
-    oclm_status status = add_embedding(state, work, shape->rows);
+    const model_state *to = *part = model_part_on(r->writer->state, device), *from = r->at;
+    oclm_status        status = OCLM_OK;
+    if (from != NULL && from != to)
+        status = model_relay_send(r->writer, from, &from->hidden, to, &to->hidden,
+                                  (size_t)r->shape->rows * to->hidden_stride * sizeof(float));
+    r->at = to;
+    return status == OCLM_OK ? model_relay_work(r->writer, to, work) : status;
+}
+
+/* Where a decoding step begins, only the main device knows what it reads. */
+static oclm_status tell_others(const recording *r)
+{
+    const model_state *main = r->writer->state;
+    const size_t       bytes = r->shape->rows * sizeof(int32_t);
+    oclm_status        status = OCLM_OK;
+    for (uint32_t i = 0; i < main->other_count && status == OCLM_OK; i++) {
+        const model_state *other = main->others[i];
+        if (other->device_index == main->model->placement.embedding.device)
+            status = model_relay_send(r->writer, main, &main->ids, other, &other->ids, bytes);
+        if (status == OCLM_OK)
+            status = model_relay_send(r->writer, main, &main->positions, other, &other->positions, bytes);
+    }
+    return status;
+}
+
+/* What layers are told of the token goes to those of other devices. */
+static oclm_status send_inputs(const recording *r, const model_state *from)
+{
+    const model_state *main = r->writer->state;
+    const size_t       made = (size_t)r->shape->rows * from->inputs.made_stride * sizeof(float);
+    const size_t       found = (size_t)r->shape->rows * from->inputs.found_stride * sizeof(float);
+    oclm_status        status = OCLM_OK;
+    for (uint32_t d = 0; d < main->model->device_count && status == OCLM_OK && made > 0; d++) {
+        const model_state *to = model_uses_device(main->model, d) ? model_part_on(r->writer->state, d) : from;
+        if (to == from || to->inputs.made.memory == NULL)
+            continue;
+        if ((status = model_relay_send(r->writer, from, &from->inputs.made, to, &to->inputs.made, made)) == OCLM_OK)
+            status = model_relay_send(r->writer, from, &from->inputs.found, to, &to->inputs.found, found);
+    }
+    return status;
+}
+
+/* Layers from `first` on as far as one device has them: up to `*end`. */
+static oclm_status record_layers(recording *r, uint32_t first, uint32_t *end)
+{
+    const model_model *model = r->writer->state->model;
+    const uint32_t     device = model->placement.layers[first].device;
+    const model_state *part;
+    dev_work          *work;
+    oclm_status        status = go_to(r, device, &part, &work);
+    for (*end = first + 1; *end < model->weights.layer_count && model->placement.layers[*end].device == device;)
+        ++*end;
     if (status == OCLM_OK)
-        status = add_layers(state, work, shape);
-    return status == OCLM_OK && shape->logit_rows > 0 ? add_head(state, work, shape) : status;
+        status = add_layers(part, work, r->shape, first, *end);
+    for (uint32_t i = first; i < *end && status == OCLM_OK; i++)
+        status = model_lent_add(r->writer, part, r->shape->rows, i);
+    return status;
+}
+
+oclm_status model_pass_record(model_relay_writer *writer, const model_pass_shape *shape)
+{
+    const model_model *model = writer->state->model;
+    recording          r = { .writer = writer, .shape = shape };
+    const model_state *part;
+    dev_work          *work;
+    oclm_status        status = shape->decoding ? tell_others(&r) : OCLM_OK;
+    if (status == OCLM_OK && (status = go_to(&r, model->placement.embedding.device, &part, &work)) == OCLM_OK &&
+        (status = add_embedding(part, work, shape->rows)) == OCLM_OK)
+        status = send_inputs(&r, part);
+    for (uint32_t i = 0, end; i < model->weights.layer_count && status == OCLM_OK; i = end)
+        status = record_layers(&r, i, &end);
+    if (status == OCLM_OK && shape->logit_rows > 0 && (status = go_to(&r, model->main_index, &part, &work)) == OCLM_OK)
+        status = add_head(part, work, shape);
+    const oclm_status ended = model_relay_end(writer);
+    return status == OCLM_OK ? ended : status;
 }

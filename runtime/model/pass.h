@@ -2,7 +2,7 @@
 #ifndef OCLM_MODEL_PASS_H
 #define OCLM_MODEL_PASS_H
 
-#include "model/forward.h"
+#include "model/relay.h"
 
 typedef struct model_pass_shape {
     uint32_t rows;         /* of state->ids, positions and sequences */
@@ -11,6 +11,7 @@ typedef struct model_pass_shape {
     bool     single_rows;  /* every row is of another sequence */
     uint32_t length_bound; /* no position reaches it */
     uint32_t logit_rows;   /* 0: no logits */
+    bool     decoding;     /* ids and positions are on the main device: it tells the others */
     bool     gather;       /* logits of the rows in state->logit_rows; false: of the last `logit_rows` */
 } model_pass_shape;
 
@@ -34,9 +35,9 @@ typedef struct model_layer_products {
 model_layer_products model_pass_products(const model_state *state, uint32_t rows, uint32_t layer);
 model_attention      model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer);
 
-/* Adds all layers in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the shape of the pass allow
- * that: `added` says so (layers.c). */
-oclm_status model_layers_add(model_state *state, dev_work *work, const model_pass_shape *shape, bool *added);
+/* Adds `count` layers from `first` on in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
+ * shape of the pass allow that: `added` says so (layers.c). */
+oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added);
 
 /* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
 oclm_status model_latent_add_before(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
@@ -60,20 +61,20 @@ oclm_status model_layer_input_add(const model_state *state, dev_work *work, uint
 /* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
 oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
-/* Adds all launches of a pass to `work`: embedding, layers, final norm and head. */
-oclm_status model_pass_record(model_state *state, dev_work *work, const model_pass_shape *shape);
+/* Adds all launches of a pass to the main device's list: embedding, layers, final norm and head, wherever they are computed. */
+oclm_status model_pass_record(model_relay_writer *writer, const model_pass_shape *shape);
 
 /* The rotary positions of a layer; NULL: its queries and keys are not turned. */
 const model_rope *model_rope_of(const model_architecture *architecture, uint32_t layer);
 /* Numbers of the table of growing queries for so many positions; 0: they do not grow. */
 uint32_t    model_growth_count(const model_architecture *architecture, uint32_t positions);
-/* Makes the tables of rotary positions for a prompt of this length (state.c). */
+/* Makes the tables of rotary positions for a prompt of this length, on all devices (state.c). */
 oclm_status model_state_turn(model_state *state, uint32_t prompt);
 /* Frees the recorded passes of model_forward() (forward.c). */
 void        model_passes_free(model_state *state);
 
-/* Floats of scratch that passes of up to `rows`, with logits of up to `logit_rows`, may want. */
-size_t model_pass_scratch(const model_model *model, uint32_t rows, uint32_t logit_rows);
+/* Floats of scratch on a device that passes of up to `rows`, with logits of up to `logit_rows`, may want. */
+size_t model_pass_scratch(const model_model *model, uint32_t device, uint32_t rows, uint32_t logit_rows);
 model_attention_shape model_pass_attention_shape(const model_architecture *architecture, uint32_t layer);
 
 #endif

@@ -31,7 +31,7 @@ typedef struct model_share {
     uint64_t weights;   /* that live there */
     uint64_t visiting;  /* slots for weights that come from the host or the disk */
     uint64_t cache;     /* keys, values and states for context_length positions */
-    uint64_t workspace; /* activations, logits, tables, scratch, or what loading wants for a while if that is more */
+    uint64_t workspace; /* activations, logits, tables, scratch, what weights are loaded through */
     uint64_t used, left;
     uint64_t next;      /* what the first module that found no room here asked for; 0: all did */
 } model_share;

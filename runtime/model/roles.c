@@ -117,6 +117,7 @@ static model_role_shape expert_role_shape(const model_architecture *a, model_rol
     case MODEL_EXPERTS_GATE_UP: return pieces_if(true, count, 2 * x->width, hidden);
     case MODEL_EXPERTS_GATE_UP_BIAS: return pieces_if(x->bias, count, 2 * x->width, 0);
     case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: return pieces_if(true, count, x->width, hidden);
+    case MODEL_EXPERTS_GATE_BIAS: case MODEL_EXPERTS_UP_BIAS: return pieces_if(x->bias, count, x->width, 0);
     case MODEL_EXPERTS_DOWN: return pieces_if(true, count, hidden, x->width);
     case MODEL_EXPERTS_DOWN_BIAS: return pieces_if(x->bias, count, hidden, 0);
     case MODEL_SHARED_GATE: return matrix_if(x->shared_gate, 1, hidden);
@@ -192,7 +193,8 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_DOWN_BIAS: return vector_if(a->mlp_bias && inner > 0, hidden);
     case MODEL_XIELU_ALPHA_P: case MODEL_XIELU_ALPHA_N: case MODEL_XIELU_BETA: case MODEL_XIELU_EPS: return vector_if(a->xielu, 1);
     case MODEL_ROUTER: case MODEL_ROUTER_BIAS: case MODEL_ROUTER_CORRECTION: case MODEL_EXPERTS_GATE_UP: case MODEL_EXPERTS_GATE_UP_BIAS:
-    case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_DOWN: case MODEL_EXPERTS_DOWN_BIAS: case MODEL_SHARED_GATE:
+    case MODEL_EXPERTS_GATE: case MODEL_EXPERTS_GATE_BIAS: case MODEL_EXPERTS_UP: case MODEL_EXPERTS_UP_BIAS: case MODEL_EXPERTS_DOWN:
+    case MODEL_EXPERTS_DOWN_BIAS: case MODEL_SHARED_GATE:
     case MODEL_ROUTER_NORM: case MODEL_ROUTER_COUNTS: case MODEL_EXPERTS_NORM: case MODEL_POST_DENSE_NORM: case MODEL_POST_EXPERTS_NORM:
         return a->layer[layer].experts ? expert_role_shape(a, role) : vector_if(false, 0);
     case MODEL_INPUT_EMBEDDING: return matrix_if(input > 0, a->layer_input.vocab_size, inputs);

@@ -27,11 +27,16 @@ void        model_snapshot_free(model_snapshot *snapshot); /* accepts an empty o
  * done. Errors: OCLM_ERR_CAPACITY, OCLM_ERR_MEMORY, OCLM_ERR_DEVICE. */
 oclm_status model_snapshot_place(model_state *state, const model_snapshot *snapshot, bool *fits);
 
-typedef oclm_status (*model_part_sink)(void *user, const dev_buffer *buffer, size_t offset, size_t bytes);
-/* All parts, in order. */
-oclm_status model_snapshot_each_part(const model_state *state, model_part_sink sink, void *user);
+/* `part`: of the device that has the buffer; its queue is the one to use. */
+typedef oclm_status (*model_part_sink)(void *user, const model_state *part, const dev_buffer *buffer, size_t offset, size_t bytes);
+/* All parts, in order: the same wherever layers are computed. */
+oclm_status model_snapshot_each_part(model_state *state, model_part_sink sink, void *user);
+/* The same with a sink that writes them. */
+oclm_status model_snapshot_fill(model_state *state, model_part_sink sink, void *user);
+/* The pages of one layer, of all sequences. */
+oclm_status model_snapshot_each_page(model_state *state, uint32_t layer, model_part_sink sink, void *user);
 /* Copies all parts between states of equal snapshots, on the device, and waits. */
-oclm_status model_snapshot_copy(const model_state *from, model_state *to);
+oclm_status model_snapshot_copy(model_state *from, model_state *to);
 
 /* A digest of what a model is: shapes of its architecture, storage type, and some of its weights. */
 oclm_status model_fingerprint(const model_model *model, uint8_t digest[32]);

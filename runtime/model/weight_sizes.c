@@ -6,9 +6,9 @@
 #include "core/memory.h"
 #include "model/loader.h"
 
-oclm_status model_weights_measure_units(const model_binding *b, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes)
+oclm_status model_weights_measure_units(const model_binding *b, const model_storing *storing, model_unit_size *units, model_weight_sizes *sizes)
 {
-    model_loader  l = { .binding = b, .storing = storing, .sizing = true, .unit_bytes = unit_bytes };
+    model_loader  l = { .binding = b, .storing = storing, .sizing = true, .units = units };
     model_weights weights = { .layer_count = b->architecture->layers };
     weights.layers = core_alloc_zero(weights.layer_count, sizeof *weights.layers, "the table of layers");
     const oclm_status status = weights.layers != NULL ? model_load_all(&l, &weights) : OCLM_ERR_MEMORY;
@@ -41,13 +41,13 @@ static const struct { const char *words; core_dtype dtype; ckpt_quantize_kind qu
 static oclm_status measure_devices(const model_sites *sites, const model_binding *b, const model_storing *storing, uint64_t *bytes,
                                    model_weight_sizes *sizes)
 {
-    const size_t units = (size_t)MODEL_UNIT_LAYERS + b->architecture->layers;
-    uint64_t    *unit_bytes = core_alloc_zero(units, sizeof *unit_bytes, "the sizes of layers");
-    oclm_status  status = unit_bytes != NULL ? model_weights_measure_units(b, storing, unit_bytes, sizes) : OCLM_ERR_MEMORY;
+    const size_t     count = (size_t)MODEL_UNIT_LAYERS + b->architecture->layers;
+    model_unit_size *units = core_alloc_zero(count, sizeof *units, "the sizes of layers");
+    oclm_status      status = units != NULL ? model_weights_measure_units(b, storing, units, sizes) : OCLM_ERR_MEMORY;
     memset(bytes, 0, sites->device_count * sizeof *bytes);
-    for (uint32_t unit = 0; unit < units && status == OCLM_OK; unit++)
-        bytes[sites->placement != NULL ? model_place_of(sites->placement, unit).device : 0] += unit_bytes[unit];
-    core_free(unit_bytes);
+    for (uint32_t unit = 0; unit < count && status == OCLM_OK; unit++)
+        bytes[sites->placement != NULL ? model_place_of(sites->placement, unit).device : 0] += units[unit].bytes;
+    core_free(units);
     return status;
 }
 

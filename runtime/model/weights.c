@@ -252,9 +252,10 @@ static void begin_unit(loader *l, uint32_t unit)
 /* A unit of placement ends: what was counted since the one before it is its own. */
 static void note_unit(loader *l, uint32_t unit)
 {
-    if (l->unit_bytes != NULL)
-        l->unit_bytes[unit] = l->sizes.bytes - l->unit_begin;
-    l->unit_begin = l->sizes.bytes;
+    if (l->units != NULL)
+        l->units[unit] = (model_unit_size){ l->sizes.bytes - l->unit_begin.bytes, l->vectors - l->unit_begin.vectors,
+                                            l->matrices - l->unit_begin.matrices };
+    l->unit_begin = (model_unit_size){ l->sizes.bytes, l->vectors, l->matrices };
 }
 
 static oclm_status load_layer(loader *l, uint32_t i, model_layer *layer)

@@ -104,8 +104,13 @@ typedef struct model_weights {
 
 /* What the weights of a binding would take, to the byte, without reading or making any. OCLM_ERR_MEMORY. */
 oclm_status model_weights_measure(const model_binding *binding, const model_storing *storing, model_weight_sizes *sizes);
-/* The same, and what each unit of placement takes: `unit_bytes` [MODEL_UNIT_LAYERS + layers]. */
-oclm_status model_weights_measure_units(const model_binding *binding, const model_storing *storing, uint64_t *unit_bytes, model_weight_sizes *sizes);
+/* What a unit of placement takes; the vectors among it, such as norms and biases, stay on the device where its matrices only visit. */
+typedef struct model_unit_size {
+    uint64_t bytes, vectors;
+    uint32_t matrices; /* how many there are */
+} model_unit_size;
+/* The same, and of each unit: `units` [MODEL_UNIT_LAYERS + layers]. */
+oclm_status model_weights_measure_units(const model_binding *binding, const model_storing *storing, model_unit_size *units, model_weight_sizes *sizes);
 /* How most of them are stored. */
 core_storage model_main_storage(const model_weight_sizes *sizes);
 /* Loads all that model_bind() found: one tensor at a time, each released from resident memory once it is on its device.

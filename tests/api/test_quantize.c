@@ -141,17 +141,49 @@ static void folders_hold_what_quantising_gives(void **state)
     assert_true(core_path_is_file(tokenizer));
 }
 
-/* ---- GGUF files */
-
 #define IDS 12
 
-static void score(const char *path, const int32_t *ids, float *log_probs)
+static void score(const char *path, const oclm_model_options *options, const int32_t *ids, float *log_probs)
 {
     oclm_model *model;
-    if (oclm_model_load(path, NULL, &model) != OCLM_OK || oclm_score(model, ids, IDS, NULL, log_probs, IDS) != OCLM_OK)
+    if (oclm_model_load(path, options, &model) != OCLM_OK || oclm_score(model, ids, IDS, NULL, log_probs, IDS) != OCLM_OK)
         fail_msg("%s: %s", path, oclm_last_error());
     oclm_model_free(model);
 }
+
+/* In each dtype: that of the file (float16; the matrices of GPT-2 are [inputs][outputs]), and others. */
+static void folders_are_the_models_that_loading_makes(void **state)
+{
+    static const struct { oclm_quantize_format format; bool double_quant; const char *quant_type; } cases[] = {
+        { OCLM_QUANTIZE_NF4, true, "nf4" }, { OCLM_QUANTIZE_FP4, false, "fp4" }, { OCLM_QUANTIZE_INT8, false, NULL },
+    };
+    static const oclm_dtype dtypes[] = { OCLM_DTYPE_AUTO, OCLM_DTYPE_FLOAT16, OCLM_DTYPE_FLOAT32 };
+    static const int32_t    ids[IDS] = { 38, 49, 59, 91, 12, 82, 79, 21, 17, 18, 19, 90 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char from[SCRATCH_PATH], out[SCRATCH_PATH + 16];
+        (void)snprintf(out, sizeof out, "%s/same%zu", folder, i);
+        quantize("samples/models/stories", out, cases[i].format, cases[i].double_quant);
+        for (size_t d = 0; d < COUNT(dtypes); d++) {
+            oclm_model_options loading, written;
+            float              want[IDS], got[IDS];
+            oclm_model_options_init(&loading, sizeof loading);
+            oclm_model_options_init(&written, sizeof written);
+            loading.dtype = written.dtype = dtypes[d];
+            loading.load_in_8bit = cases[i].format == OCLM_QUANTIZE_INT8;
+            loading.load_in_4bit = !loading.load_in_8bit;
+            loading.bnb_4bit_quant_type = cases[i].quant_type;
+            loading.bnb_4bit_use_double_quant = cases[i].double_quant;
+            score(model_path("samples/models/stories", from), &loading, ids, want);
+            score(out, &written, ids, got);
+            if (memcmp(got + 1, want + 1, (IDS - 1) * sizeof *got) != 0)
+                fail_msg("%s, dtype %d: the folder tells other probabilities than the model quantised while it is loaded: %g, %g", out, (int)dtypes[d],
+                         (double)got[1], (double)want[1]);
+        }
+    }
+}
+
+/* ---- GGUF files */
 
 static void gguf_files_are_the_same_models(void **state)
 {
@@ -174,8 +206,8 @@ static void gguf_files_are_the_same_models(void **state)
         float want[IDS], got[IDS];
         (void)snprintf(out, sizeof out, "%s/%s", folder, cases[i].out);
         quantize(cases[i].model, out, cases[i].format, false);
-        score(model_path(cases[i].model, from), ids, want);
-        score(out, ids, got);
+        score(model_path(cases[i].model, from), NULL, ids, want);
+        score(out, NULL, ids, got);
         for (size_t k = 1; k < IDS; k++) {
             if (!(fabs((double)got[k] - (double)want[k]) <= cases[i].tolerance))
                 fail_msg("%s: log-probability %zu is %g, that of the model itself %g", cases[i].out, k, (double)got[k], (double)want[k]);
@@ -256,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_hold_what_quantising_gives),
+        cmocka_unit_test(folders_are_the_models_that_loading_makes),
         cmocka_unit_test(gguf_files_are_the_same_models),
         cmocka_unit_test(a_gguf_file_has_the_tokenizer),
         cmocka_unit_test(what_is_refused_leaves_nothing),

@@ -2,6 +2,7 @@
  * or twice the error of torch's own float32 where that is more. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -107,6 +108,88 @@ static void log_probabilities_and_perplexities_equal_transformers(void **state)
         oclm_model_free(model);
     }
     assert_true(texts >= 10 && windows >= 11);
+}
+
+/* ---- The likeliest */
+
+/* Log-probabilities of all tokens at a position, from the logits themselves. */
+static void reference(const float *logits, size_t vocab, double *log_probs)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < vocab; i++)
+        most = (double)logits[i] > most ? (double)logits[i] : most;
+    for (size_t i = 0; i < vocab; i++)
+        sum += exp((double)logits[i] - most);
+    for (size_t i = 0; i < vocab; i++)
+        log_probs[i] = (double)logits[i] - most - log(sum);
+}
+
+/* Is entry `i` of a row what stands `i`-th when all tokens are sorted? Those before it are likelier, or as likely with a lower id. */
+static void check_row(const double *want, size_t vocab, const int32_t *ids, const float *log_probs, size_t count, size_t position)
+{
+    size_t better = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || (size_t)ids[i] >= vocab || fabs((double)log_probs[i] - want[ids[i]]) > 1e-4)
+            fail_msg("position %zu, entry %zu: id %d with %g", position, i, (int)ids[i], (double)log_probs[i]);
+        if (i > 0 && (log_probs[i] > log_probs[i - 1] || (log_probs[i] == log_probs[i - 1] && ids[i] < ids[i - 1])))
+            fail_msg("position %zu: entries %zu and %zu are in the wrong order", position, i - 1, i);
+    }
+    for (size_t i = 0; i < vocab; i++)
+        better += want[i] > (double)log_probs[count - 1] + 1e-4;
+    if (better > count - 1)
+        fail_msg("position %zu: %zu tokens are likelier than the last of %zu", position, better, count);
+}
+
+static void the_likeliest_tokens_are_those_of_the_logits(void **state)
+{
+    enum { LENGTH = 9, TOP = 7 };
+    static const int32_t ids[LENGTH] = { 3, 14, 15, 92, 65, 35, 89, 79, 32 };
+    int32_t              top_ids[LENGTH * TOP];
+    float                got[LENGTH], plain[LENGTH], top[LENGTH * TOP];
+    oclm_model          *model = load("tests/golden/tiny/llama");
+    oclm_model_info      info = { .struct_size = sizeof info };
+    oclm_score_options   o;
+    oclm_session        *session;
+    (void)state;
+    assert_ok(oclm_model_get_info(model, &info));
+    float  *logits = malloc(LENGTH * info.vocab_size * sizeof *logits);
+    double *want = malloc(info.vocab_size * sizeof *want);
+    assert_true(logits && want);
+    assert_ok(oclm_session_new(model, NULL, &session));
+    assert_ok(oclm_forward(session, ids, 1, LENGTH, logits, (size_t)LENGTH * info.vocab_size));
+    oclm_session_free(session);
+    oclm_score_options_init(&o, sizeof o);
+    o.top_logprobs = TOP;
+    o.top_ids = top_ids;
+    o.top_log_probs = top;
+    o.top_capacity = LENGTH * TOP;
+    assert_ok(oclm_score(model, ids, LENGTH, &o, got, LENGTH));
+    assert_ok(oclm_score(model, ids, LENGTH, NULL, plain, LENGTH));
+    assert_memory_equal(got + 1, plain + 1, sizeof got - sizeof *got); /* asking for more changes nothing */
+    for (size_t i = 0; i < TOP; i++)
+        assert_true(top_ids[i] == -1 && isnan(top[i]));
+    for (size_t p = 1; p < LENGTH; p++) {
+        reference(logits + (p - 1) * info.vocab_size, info.vocab_size, want);
+        check_row(want, info.vocab_size, top_ids + p * TOP, top + p * TOP, TOP, p);
+        for (size_t i = 0; i < TOP; i++)
+            assert_true(top_ids[p * TOP + i] != ids[p] || top[p * TOP + i] == got[p]); /* the text's own, to the bit */
+    }
+    o.top_capacity = LENGTH * TOP - 1;
+    assert_int_equal(oclm_score(model, ids, LENGTH, &o, got, LENGTH), OCLM_ERR_CAPACITY);
+    assert_non_null(strstr(oclm_last_error(), "room for 63, top_capacity is 62"));
+    o.top_logprobs = info.vocab_size + 1;
+    assert_int_equal(oclm_score(model, ids, LENGTH, &o, got, LENGTH), OCLM_ERR_ARGUMENT);
+    assert_non_null(strstr(oclm_last_error(), "top_logprobs is "));
+    o.top_logprobs = 1;
+    o.top_ids = NULL;
+    assert_int_equal(oclm_score(model, ids, LENGTH, &o, got, LENGTH), OCLM_ERR_ARGUMENT);
+    assert_non_null(strstr(oclm_last_error(), "top_ids is NULL"));
+    o.top_ids = top_ids;
+    assert_ok(oclm_score(model, ids, 1, &o, got, LENGTH)); /* nothing stands before it */
+    assert_true(top_ids[0] == -1 && isnan(top[0]));
+    free(logits);
+    free(want);
+    oclm_model_free(model);
 }
 
 static void what_is_not_given_is_what_the_model_was_made_for(void **state)
@@ -222,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_probabilities_and_perplexities_equal_transformers),
+        cmocka_unit_test(the_likeliest_tokens_are_those_of_the_logits),
         cmocka_unit_test(what_is_not_given_is_what_the_model_was_made_for),
         cmocka_unit_test(wrong_arguments_are_named),
         cmocka_unit_test(progress_is_told_and_may_end_it),

@@ -256,6 +256,17 @@ static void broken_files_are_told_apart(void **state)
     folder_free(&made);
 }
 
+static oclm_model *load_in_4bit(const folder *f)
+{
+    oclm_model_options o;
+    oclm_model        *model;
+    oclm_model_options_init(&o, sizeof o);
+    o.load_in_4bit = true;
+    o.bnb_4bit_quant_type = "nf4";
+    assert_ok(oclm_model_load(f->path, &o, &model));
+    return model;
+}
+
 static void sessions_of_other_models_are_refused(void **state)
 {
     folder               made, second, third;
@@ -270,14 +281,15 @@ static void sessions_of_other_models_are_refused(void **state)
         third.data.data[i + 3] = (char)(third.data.data[i + 3] ^ 0x80);
     folder_finish(&third);
     oclm_model *model = load(&third, OCLM_DTYPE_AUTO), *other = load(&second, OCLM_DTYPE_AUTO), *half = load(&made, OCLM_DTYPE_FLOAT16);
-    oclm_model *whole = load(&made, OCLM_DTYPE_AUTO);
+    oclm_model *whole = load(&made, OCLM_DTYPE_AUTO), *few = load_in_4bit(&made);
     session = open_session(whole, 100, 1);
     assert_ok(oclm_forward(session, ids, 1, 20, NULL, 0));
     assert_ok(oclm_session_save(session, path));
     oclm_session_free(session);
     expect(oclm_session_load(model, path, NULL, &session), OCLM_ERR_ARGUMENT, "another model");
     expect(oclm_session_load(other, path, NULL, &session), OCLM_ERR_ARGUMENT, "another model");
-    expect(oclm_session_load(half, path, NULL, &session), OCLM_ERR_ARGUMENT, "another dtype");
+    expect(oclm_session_load(half, path, NULL, &session), OCLM_ERR_ARGUMENT, "weights in float32, here they are in float16; load");
+    expect(oclm_session_load(few, path, NULL, &session), OCLM_ERR_ARGUMENT, "weights in float32, here they are in 4-bit nf4, 64 to a float32 scale and ");
     oclm_session_options_init(&o, sizeof o);
     o.max_positions = 19;
     expect(oclm_session_load(whole, path, &o, &session), OCLM_ERR_CAPACITY, "holds 20 positions, max_positions is 19");
@@ -294,6 +306,7 @@ static void sessions_of_other_models_are_refused(void **state)
     oclm_model_free(other);
     oclm_model_free(half);
     oclm_model_free(whole);
+    oclm_model_free(few);
     folder_free(&made); /* nothing else was left there */
     folder_free(&second);
     folder_free(&third);

@@ -29,8 +29,8 @@ static void nothing_given_is_unset(void **state)
     assert_true(isnan(args.generate.temperature) && isnan(args.generate.top_p));
     assert_int_equal(args.generate.seed, 0);
     assert_true(args.generate.skip_special_tokens);
-    assert_int_equal(args.dtype, OCLM_DTYPE_AUTO);
-    assert_int_equal(args.max_memory, 0);
+    assert_int_equal(args.loading.dtype, OCLM_DTYPE_AUTO);
+    assert_int_equal(args.loading.max_memory, 0);
     assert_false(args.json || args.quiet || args.help || args.verbose);
     assert_int_equal(args.bench_prompt, 512);
     assert_int_equal(args.bench_decode, 64);
@@ -53,13 +53,13 @@ static void every_option_fills_its_member(void **state)
     assert_int_equal(args.generate.num_beams, 3);
     assert_false(args.generate.skip_special_tokens);
     assert_true(parse("generate", (const char *const[]){ "M", "T", "--device", "0:1", "--dtype", "bfloat16", "--no-special-tokens", NULL }, &args));
-    assert_string_equal(args.device, "0:1");
-    assert_int_equal(args.dtype, OCLM_DTYPE_BFLOAT16);
+    assert_string_equal(args.loading.device, "0:1");
+    assert_int_equal(args.loading.dtype, OCLM_DTYPE_BFLOAT16);
     assert_true(args.no_special_tokens);
     assert_true(parse("generate", (const char *const[]){ "M", "--gguf-file", "m.Q4_K_M.gguf", NULL }, &args));
     assert_string_equal(args.gguf_file, "m.Q4_K_M.gguf");
     assert_true(parse("generate", (const char *const[]){ "M", "--matmul", "builtin", "--input-ids", "-", "--json", NULL }, &args));
-    assert_int_equal(args.matmul, OCLM_MATMUL_BUILTIN);
+    assert_int_equal(args.loading.matmul, OCLM_MATMUL_BUILTIN);
     assert_string_equal(args.input_ids, "-");
     assert_true(args.json);
     assert_true(parse("logits", (const char *const[]){ "M", "T", "--positions", "last", "--npy", "F", NULL }, &args));
@@ -74,6 +74,34 @@ static void every_option_fills_its_member(void **state)
     assert_true(args.skip_special_tokens && args.jsonl && args.quiet);
     assert_true(parse("devices", (const char *const[]){ "-h", NULL }, &args));
     assert_true(args.help);
+}
+
+static void options_of_loading_are_the_model_s_or_the_assistant_s(void **state)
+{
+    static const char json[] = "{\"0\": \"1GiB\"}";
+    cli_args args;
+    (void)state;
+    assert_true(parse("generate", (const char *const[]){ "M", "--device-map", "auto", "--offload-folder=F", "--context-length", "77", NULL }, &args));
+    assert_string_equal(args.loading.device_map, "auto");
+    assert_string_equal(args.loading.offload_folder, "F");
+    assert_int_equal(args.loading.context_length, 77);
+    assert_true(args.loading.max_memory == 0 && !args.loading.max_memory_map && !args.assistant_loading.device_map);
+    assert_true(parse("info", (const char *const[]){ "M", "--device_map={\"\": 0}", "--max-memory", json, NULL }, &args));
+    assert_string_equal(args.loading.max_memory_map, json);
+    assert_int_equal(args.loading.max_memory, 0);
+    assert_true(parse("bench", (const char *const[]){ "M", "--max-memory", json, "--max-memory=5KB", NULL }, &args)); /* the last one counts */
+    assert_true(args.loading.max_memory == 5000 && !args.loading.max_memory_map);
+    assert_true(parse("chat", (const char *const[]){ "M", "--assistant-model=A", "--assistant-load-in-4bit", "--assistant_bnb_4bit_quant_type=nf4", NULL }, &args));
+    assert_true(args.assistant_loading.load_in_4bit && !args.loading.load_in_4bit && !args.loading.bnb_4bit_quant_type);
+    assert_string_equal(args.assistant_loading.bnb_4bit_quant_type, "nf4");
+    assert_true(parse("generate", (const char *const[]){ "M", "--assistant-device", "1", "--assistant-dtype=float16", "--dtype=float32", NULL }, &args));
+    assert_string_equal(args.assistant_loading.device, "1");
+    assert_true(args.assistant_loading.dtype == OCLM_DTYPE_FLOAT16 && args.loading.dtype == OCLM_DTYPE_FLOAT32 && !args.loading.device);
+    assert_true(parse("generate", (const char *const[]){ "M", "--assistant-max-memory", json, "--assistant-context-length=9", "--assistant-device-map=cpu", NULL }, &args));
+    assert_string_equal(args.assistant_loading.max_memory_map, json);
+    assert_true(args.assistant_loading.context_length == 9 && args.loading.context_length == 0 && !args.loading.max_memory_map);
+    assert_true(parse("score", (const char *const[]){ "M", "T", "--top-logprobs=5", NULL }, &args));
+    assert_int_equal(args.top_logprobs, 5);
 }
 
 static void every_option_of_generation_fills_its_member(void **state)
@@ -214,8 +242,8 @@ static void sizes_are_read_with_their_units(void **state)
         capture_begin(&c);
         good = parse("generate", (const char *const[]){ "M", option, NULL }, &args);
         capture_end(&c);
-        if (good != (sizes[i].want > 0) || (good && args.max_memory != sizes[i].want))
-            fail_msg("\"%s\": %llu, want %llu", sizes[i].text, (unsigned long long)args.max_memory, (unsigned long long)sizes[i].want);
+        if (good != (sizes[i].want > 0) || (good && args.loading.max_memory != sizes[i].want))
+            fail_msg("\"%s\": %llu, want %llu", sizes[i].text, (unsigned long long)args.loading.max_memory, (unsigned long long)sizes[i].want);
         if (!good)
             assert_non_null(strstr(c.text, "4GiB")); /* shows what is right */
     }
@@ -312,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_is_unset),
         cmocka_unit_test(every_option_fills_its_member),
+        cmocka_unit_test(options_of_loading_are_the_model_s_or_the_assistant_s),
         cmocka_unit_test(every_option_of_generation_fills_its_member),
         cmocka_unit_test(lists_are_read_from_words_json_and_files),
         cmocka_unit_test(wrong_lists_are_told_with_their_option),

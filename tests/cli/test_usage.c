@@ -103,6 +103,8 @@ static const command_case contradictions[] = {
     { "a bad word outside the vocabulary", "generate @stories x --bad-words-ids [[99999]]", 2, "bad_words_ids holds token 99999|0 to 1535", NULL },
     { "an end likelier without one", "generate @stories x --eos-token-id none --exponential-decay-length-penalty 5,1.1", 2, "set eos_token_id", NULL },
     { "a cache of another kind", "generate @stories x --cache-implementation attic", 2, "\"attic\"|quantized", NULL },
+    { "more alternatives than tokens", "score @stories 'Once upon' --top-logprobs 2000", 2, "top_logprobs is 2000; the vocabulary has 1536", NULL },
+    { "no alternatives", "score @stories 'Once upon' --top-logprobs 0", 2, "--top-logprobs: \"0\"", NULL },
     { "nothing to measure", "bench @tiny/llama -p 0 -n 0", 2, "nothing to measure", NULL },
 };
 

@@ -279,6 +279,48 @@ static void files_are_read_up_to_the_limit(void **state)
     scratch_remove(folder);
 }
 
+/* ---- Python's numbers */
+
+static void python_s_numbers_are_read_from_files_of_python(void **state)
+{
+    static const char text[] = "\xEF\xBB\xBF {\"a\": [1, -2.5e3, NaN, Infinity, -Infinity], \"b\": {\"c\": null, \"d\": \"NaN \\u20ac\\n\"}, \"e\": true,\n"
+                               "\"f\": [], \"g\": {}, \"e\": false}";
+    char              folder[SCRATCH_PATH];
+    cJSON            *tree;
+    (void)state;
+    scratch_make(folder);
+    scratch_write(folder, "a.json", text, sizeof text - 1);
+    assert_int_equal(core_json_read_file(scratch_path(folder, "a.json"), 999, &tree), OCLM_ERR_FORMAT); /* others know no such numbers */
+    assert_int_equal(core_json_read_python(scratch_path(folder, "a.json"), 999, &tree), OCLM_OK);
+    const cJSON *list = core_json_member(tree, "a"), *object = core_json_member(tree, "b");
+    assert_int_equal(cJSON_GetArraySize(list), 5);
+    assert_true(cJSON_GetArrayItem(list, 0)->valuedouble == 1 && cJSON_GetArrayItem(list, 1)->valuedouble == -2500);
+    assert_true(isnan(cJSON_GetArrayItem(list, 2)->valuedouble));
+    assert_true(cJSON_GetArrayItem(list, 3)->valuedouble == INFINITY && cJSON_GetArrayItem(list, 4)->valuedouble == -INFINITY);
+    assert_true(core_json_has(object, "c") && core_json_member(object, "c") == NULL);
+    assert_string_equal(core_json_member(object, "d")->valuestring, "NaN \xE2\x82\xAC\n");
+    assert_true(cJSON_IsFalse(core_json_member(tree, "e")) && cJSON_IsArray(core_json_member(tree, "f")) && cJSON_IsObject(core_json_member(tree, "g")));
+    cJSON_Delete(tree);
+    scratch_remove(folder);
+}
+
+static void what_python_refuses_is_refused(void **state)
+{
+    static const char *const texts[] = { "", "{", "[1,]", "nan", "inf", "+Infinity", "- Infinity", "-NaN", "Infinit", "{NaN: 1}", "{\"a\": NaN} 1", "[NaN", "[1 2]", "1e999", "01", "\"a" };
+    char   folder[SCRATCH_PATH];
+    cJSON *tree;
+    (void)state;
+    scratch_make(folder);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        scratch_write(folder, "a.json", texts[i], strlen(texts[i]));
+        if (core_json_read_python(scratch_path(folder, "a.json"), 999, &tree) != OCLM_ERR_FORMAT || tree != NULL)
+            fail_msg("%s was read", texts[i]);
+        if (strstr(oclm_last_error(), "a.json: byte ") == NULL)
+            fail_msg("%s: %s", texts[i], oclm_last_error());
+    }
+    scratch_remove(folder);
+}
+
 static size_t tree_requests_left; /* of cJSON, which asks malloc() itself */
 
 static void *fail_in_turn(size_t size)
@@ -306,6 +348,14 @@ static void a_tree_without_memory_is_told_as_that(void **state)
     cJSON_Delete(tree);
 }
 
+static oclm_status read_python_document(void *user)
+{
+    cJSON            *tree;
+    const oclm_status status = core_json_read_python(user, CORE_JSON_MAX_CONFIG, &tree);
+    cJSON_Delete(tree);
+    return status;
+}
+
 static oclm_status read_document(void *user)
 {
     cJSON            *tree;
@@ -327,6 +377,7 @@ static void a_failing_request_leaves_nothing_behind(void **state)
     scratch_write(folder, "config.json", document, sizeof document - 1);
     strcpy(path, scratch_path(folder, "config.json"));
     fails_cleanly_at_every_request("a configuration file", read_document, undo_nothing, path);
+    fails_cleanly_at_every_request("a file of Python's", read_python_document, undo_nothing, path);
     scratch_remove(folder);
 }
 
@@ -385,6 +436,8 @@ int main(void)
         cmocka_unit_test(members_of_another_type_are_refused_by_name_and_value),
         cmocka_unit_test(a_long_value_is_cut_between_characters),
         cmocka_unit_test(files_are_read_up_to_the_limit),
+        cmocka_unit_test(python_s_numbers_are_read_from_files_of_python),
+        cmocka_unit_test(what_python_refuses_is_refused),
         cmocka_unit_test(a_tree_without_memory_is_told_as_that),
         cmocka_unit_test(a_failing_request_leaves_nothing_behind),
         cmocka_unit_test(a_written_string_is_read_back),

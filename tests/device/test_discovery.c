@@ -169,6 +169,115 @@ static void a_choice_means_one_device_or_is_refused_with_the_list(void **state)
     dev_list_free(list);
 }
 
+/* ---- Several at once. */
+
+static const struct {
+    const char *label, *want; /* names in order */
+    fake_device devices[FAKE_DEVICES];
+} sharers[] = {
+    { "cards, then one CPU; neither a duplicate nor a renderer",
+      "large small shared cell host",
+      { { .platform = 0, .name = "host", .type = CL_DEVICE_TYPE_CPU, .global_mem = 64 * GIB },
+        { .platform = 1, .name = "other host", .type = CL_DEVICE_TYPE_CPU, .global_mem = 32 * GIB },
+        { .platform = 1, .name = "large", .type = CL_DEVICE_TYPE_GPU, .global_mem = 16 * GIB, .extensions = PCI, .pci = { 0, 3, 0, 0 } },
+        { .platform = 1, .name = "small", .type = CL_DEVICE_TYPE_GPU, .global_mem = 8 * GIB, .extensions = PCI, .pci = { 0, 4, 0, 0 } },
+        { .platform = 2, .name = "large again", .type = CL_DEVICE_TYPE_GPU, .global_mem = 16 * GIB, .max_alloc = GIB, .extensions = PCI, .pci = { 0, 3, 0, 0 } },
+        { .platform = 2, .name = "llvmpipe", .type = CL_DEVICE_TYPE_GPU, .global_mem = 2 * GIB },
+        { .platform = 1, .name = "cell", .type = CL_DEVICE_TYPE_ACCELERATOR, .global_mem = 1 * GIB },
+        { .platform = 1, .name = "shared", .type = CL_DEVICE_TYPE_GPU, .unified = true, .global_mem = 32 * GIB } } },
+    { "CPUs of two drivers are one, whatever a renderer says",
+      "host",
+      { { .platform = 0, .name = "host", .type = CL_DEVICE_TYPE_CPU, .global_mem = 64 * GIB },
+        { .platform = 1, .name = "host again", .type = CL_DEVICE_TYPE_CPU, .global_mem = 8 * GIB },
+        { .platform = 2, .name = "llvmpipe", .type = CL_DEVICE_TYPE_CPU, .global_mem = 2 * GIB } } },
+    { "a renderer is better than nothing",
+      "llvmpipe",
+      { { .platform = 0, .name = "llvmpipe", .type = CL_DEVICE_TYPE_CPU, .global_mem = 2 * GIB },
+        { .platform = 0, .name = "softpipe", .type = CL_DEVICE_TYPE_CPU, .global_mem = 1 * GIB },
+        { .platform = 1, .name = "relic", .type = CL_DEVICE_TYPE_GPU, .global_mem = 8 * GIB, .version = "OpenCL 1.1" } } },
+};
+
+static void the_devices_that_share_a_model_are_chosen(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(sharers); i++) {
+        dev_list    *list;
+        core_text    got = CORE_TEXT_INIT;
+        size_t       indexes[FAKE_DEVICES];
+        use(sharers[i].devices);
+        assert_ok(dev_list_new(&list));
+        const size_t count = dev_list_several(list, indexes);
+        for (size_t j = 0; j < count; j++)
+            assert_ok(core_text_printf(&got, "%s%s", j ? " " : "", list->entries[indexes[j]].info.name));
+        if (!got.data || strcmp(got.data, sharers[i].want) != 0)
+            fail_msg("%s: \"%s\", want \"%s\"", sharers[i].label, got.data ? got.data : "", sharers[i].want);
+        core_text_free(&got);
+        dev_list_free(list);
+    }
+}
+
+static void several_devices_open_together_or_not_at_all(void **state)
+{
+    const dev_open_options card_and_host[] = { { .spec = "card" }, { .spec = "host", .budget_bytes = 123 } };
+    const dev_open_options twice[] = { { .spec = "host" }, { .spec = "1:0" }, { .spec = "HOST CPU" } };
+    const dev_open_options unknown[] = { { .spec = "host" }, { .spec = "voodoo" } };
+    dev_device            *devices[3];
+    (void)state;
+    use(choice_machine);
+    assert_ok(dev_open_several(card_and_host, 2, devices));
+    assert_string_equal(dev_get_traits(devices[0])->info.name, "Big Card");
+    assert_string_equal(dev_get_traits(devices[1])->info.name, "Host CPU");
+    assert_int_equal(dev_get_traits(devices[1])->budget_bytes, 123);
+    dev_close(devices[0]);
+    dev_close(devices[1]);
+    assert_status(dev_open_several(twice, 3, devices), OCLM_ERR_ARGUMENT);
+    assert_non_null(strstr(oclm_last_error(), "\"host\" and \"HOST CPU\" are one device"));
+    assert_true(devices[0] == NULL && devices[1] == NULL && devices[2] == NULL);
+    assert_status(dev_open_several(unknown, 2, devices), OCLM_ERR_NO_DEVICE);
+    assert_true(devices[0] == NULL && devices[1] == NULL);
+    const size_t live = core_memory_live();
+    for (size_t n = 1;; n++) {
+        assert_true(n < 1000);
+        core_memory_fail_at(n, false);
+        const oclm_status status = dev_open_several(card_and_host, 2, devices);
+        core_memory_fail_at(0, false);
+        assert_int_equal(status == OCLM_OK, devices[0] && devices[1]);
+        assert_int_equal(status == OCLM_OK, devices[0] || devices[1]);
+        dev_close(devices[0]);
+        dev_close(devices[1]);
+        assert_int_equal(core_memory_live(), live);
+        if (status == OCLM_OK)
+            break;
+        assert_int_equal(status, OCLM_ERR_MEMORY);
+    }
+}
+
+/* More than any host has: what it has left decides, and two that live there have half of it each. */
+static void devices_in_the_hosts_memory_share_it(void **state)
+{
+    static const fake_device machine[FAKE_DEVICES] = {
+        { .name = "card", .type = CL_DEVICE_TYPE_GPU, .global_mem = 1 * GIB },
+        { .name = "shared", .type = CL_DEVICE_TYPE_GPU, .unified = true, .global_mem = (cl_ulong)1 << 60 },
+        { .name = "host", .type = CL_DEVICE_TYPE_CPU, .unified = true, .global_mem = (cl_ulong)1 << 60 } };
+    const dev_open_options options[] = { { .spec = "shared" }, { .spec = "card" }, { .spec = "host" } };
+    dev_device            *devices[3], *alone;
+    (void)state;
+    use(machine);
+    assert_ok(dev_open_several(options, 3, devices));
+    assert_ok(dev_open(&options[0], &alone));
+    const double all = (double)dev_get_traits(alone)->budget_bytes;
+    assert_true(all < (double)((cl_ulong)1 << 59));
+    assert_int_equal(dev_get_traits(devices[1])->budget_bytes, 1 * GIB / 10 * 9);
+    for (size_t i = 0; i < 3; i += 2) {
+        const double part = (double)dev_get_traits(devices[i])->budget_bytes / all;
+        if (!(part > 0.4 && part < 0.6)) /* other processes take and give memory meanwhile */
+            fail_msg("%s has %g of the host's memory", options[i].spec, part);
+    }
+    for (size_t i = 0; i < 3; i++)
+        dev_close(devices[i]);
+    dev_close(alone);
+}
+
 static void platforms_without_devices_are_named_with_what_to_install(void **state)
 {
     dev_list *list;
@@ -242,6 +351,9 @@ int main(void)
         cmocka_unit_test(devices_are_listed_once_and_the_best_first),
         cmocka_unit_test(a_duplicate_names_the_device_it_is),
         cmocka_unit_test(a_choice_means_one_device_or_is_refused_with_the_list),
+        cmocka_unit_test(the_devices_that_share_a_model_are_chosen),
+        cmocka_unit_test(several_devices_open_together_or_not_at_all),
+        cmocka_unit_test(devices_in_the_hosts_memory_share_it),
         cmocka_unit_test(platforms_without_devices_are_named_with_what_to_install),
         cmocka_unit_test(a_machine_whose_devices_are_all_unusable_is_refused_with_their_reasons),
         cmocka_unit_test(a_default_that_does_not_open_gives_way_to_the_next),

@@ -1,11 +1,12 @@
-/* test_beams.c: beam search and beam sampling of tiny models. Against transformers' generate() in float64 (tests/golden/beams.json): ids and beam
- * indices are equal, scores within 1e-4. What the host is asked for changes nothing where it has nothing to say, and ends sequences where it does. */
+/* test_beams.c: beam search and beam sampling of tiny models. Against transformers' generate() in float64 (tests/golden/beams.json, and beam_stops.json
+ * where strings end sequences): ids and beam indices are equal, scores within 1e-4. What the host is asked for changes nothing where it has nothing to say, and ends sequences where it does. */
 #include <math.h>
 
 #include "generation/runs.h"
 
 #include "core/json.h"
 #include "generation/beams.h"
+#include "generation/stop_strings.h"
 #include "core/scratch.h"
 
 #define MOST_PROMPTS 4
@@ -15,12 +16,14 @@
 
 static const gen_hooks silent = { 0 };
 
-static void load(const char *name, const place *where, model_model **model)
+static const char *folder_of(const char *name)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/tests/golden/tiny/%s", OCLM_SOURCE_DIR, name);
-    *model = models_load(path, where, OCLM_DTYPE_AUTO);
+    static char path[512];
+    snprintf(path, sizeof path, "%s/%s/%s", OCLM_SOURCE_DIR, strcmp(name, "stories") == 0 ? "samples/models" : "tests/golden/tiny", name);
+    return path;
 }
+
+static void load(const char *name, const place *where, model_model **model) { *model = models_load(folder_of(name), where, OCLM_DTYPE_AUTO); }
 
 /* ---- Golden searches */
 
@@ -82,10 +85,21 @@ static void resolve(const model_model *model, const char *scratch, const cJSON *
     options.generation_config = scratch_path(scratch, "generation_config.json");
     gen_defaults_init(&none);
     const gen_call call = { .defaults = &none, .options = &options, .architecture = &model->architecture, .prompt_length = batch->longest,
-                            .prompt_count = batch->count };
+                            .prompt_count = batch->count, .has_tokenizer = true };
     if (gen_config_resolve(&call, config) != OCLM_OK)
         fail_msg("%s", oclm_last_error());
     gen_defaults_free(&none);
+}
+
+/* The strings that end sequences; both NULL: there are none. */
+static void make_stops(const char *name, const gen_config *config, tok_tokenizer **tokenizer, gen_stop_strings **stop)
+{
+    *tokenizer = NULL;
+    *stop = NULL;
+    if (config->stop_string_count == 0)
+        return;
+    assert_ok(tok_open(folder_of(name), tokenizer));
+    assert_ok(gen_stop_strings_new(*tokenizer, (const char *const *)config->stop_strings, config->stop_string_count, stop));
 }
 
 static void run_case(const model_model *model, const char *scratch, const cJSON *test)
@@ -94,14 +108,19 @@ static void run_case(const model_model *model, const char *scratch, const cJSON 
     batch_of_prompts batch;
     gen_config       config;
     gen_run         *run = NULL;
+    tok_tokenizer    *tokenizer;
+    gen_stop_strings *stop;
     snprintf(label, sizeof label, "%s %s", core_json_member(test, "model")->valuestring, core_json_member(test, "name")->valuestring);
     read_prompts(core_json_member(test, "prompts"), &batch);
     resolve(model, scratch, test, &batch, &config);
     assert_int_equal(config.mode, GEN_MODE_BEAMS);
-    if (gen_run_new(model, NULL, batch.prompts, batch.count, &config, &silent, NULL, NULL, &run) != OCLM_OK || runs_finish(&run) != OCLM_OK)
+    make_stops(core_json_member(test, "model")->valuestring, &config, &tokenizer, &stop);
+    if (gen_run_new(model, NULL, batch.prompts, batch.count, &config, &silent, NULL, stop, &run) != OCLM_OK || runs_finish(&run) != OCLM_OK)
         fail_msg("%s: %s", label, oclm_last_error());
     check_sequences(label, run, test);
     gen_run_free(run);
+    gen_stop_strings_free(stop);
+    tok_close(tokenizer);
 }
 
 static void golden_on_device(const place *where, void *user)
@@ -127,14 +146,25 @@ static void golden_on_device(const place *where, void *user)
     scratch_remove(scratch);
 }
 
-static void searches_are_those_of_transformers(void **state)
+static void compare_with(const char *path)
 {
     cJSON *golden = NULL;
-    (void)state;
-    if (core_json_read_file(OCLM_SOURCE_DIR "/tests/golden/beams.json", 4u << 20, &golden) != OCLM_OK)
+    if (core_json_read_file(path, 4u << 20, &golden) != OCLM_OK)
         fail_msg("%s", oclm_last_error());
     models_each_device(golden_on_device, golden);
     cJSON_Delete(golden);
+}
+
+static void searches_are_those_of_transformers(void **state)
+{
+    (void)state;
+    compare_with(OCLM_SOURCE_DIR "/tests/golden/beams.json");
+}
+
+static void strings_end_sequences_as_in_transformers(void **state)
+{
+    (void)state;
+    compare_with(OCLM_SOURCE_DIR "/tests/golden/beam_stops.json");
 }
 
 /* ---- What the host is asked for */
@@ -419,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(searches_are_those_of_transformers),
+        cmocka_unit_test(strings_end_sequences_as_in_transformers),
         cmocka_unit_test(the_host_may_look_and_speak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,15 @@ static const struct { const char *label, *text; oclm_status want; const char *sa
     { "a word in suppress_tokens", "{\"suppress_tokens\": [3, \"a\"]}", OCLM_ERR_FORMAT, "suppress_tokens" },
     { "an object for suppress_tokens", "{\"suppress_tokens\": {}}", OCLM_ERR_FORMAT, "suppress_tokens" },
     { "a word for a time", "{\"max_time\": \"long\"}", OCLM_ERR_FORMAT, "max_time" },
+    { "no number for a penalty", "{\"repetition_penalty\": NaN}", OCLM_ERR_FORMAT, "repetition_penalty" },
+    { "no number for a time", "{\"max_time\": NaN}", OCLM_ERR_FORMAT, "max_time" },
+    { "no number for a length", "{\"max_length\": NaN}", OCLM_ERR_FORMAT, "max_length" },
+    { "no number for a token", "{\"pad_token_id\": NaN}", OCLM_ERR_FORMAT, "pad_token_id" },
+    { "no number in a list of ids", "{\"eos_token_id\": [3, NaN]}", OCLM_ERR_FORMAT, "eos_token_id" },
+    { "an infinite id", "{\"eos_token_id\": -Infinity}", OCLM_ERR_FORMAT, "eos_token_id" },
+    { "a bias that is no number", "{\"sequence_bias\": [[[1], NaN]]}", OCLM_ERR_FORMAT, "sequence_bias" },
+    { "a decay that is no number", "{\"exponential_decay_length_penalty\": [5, NaN]}", OCLM_ERR_FORMAT, "exponential_decay_length_penalty" },
+    { "Python's numbers where nobody looks", "{\"mine\": [NaN, {\"a\": -Infinity}], \"top_k\": 3}", OCLM_OK, NULL },
     { "what belongs to a call", "{\"streamer\": null}", OCLM_ERR_FORMAT, "streamer" },
     { "17 ids", "{\"eos_token_id\": [0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}", OCLM_ERR_UNSUPPORTED, "eos_token_id" },
 };
@@ -196,6 +205,24 @@ static void invalid_values_of_the_file_are_told(void **state)
         if (got == OCLM_OK)
             gen_defaults_free(&d);
     }
+}
+
+/* Python's json module writes them, and transformers reads them. */
+static void infinities_of_the_file_are_numbers(void **state)
+{
+    gen_defaults                       d;
+    const oclm_generate_options *const o = &d.said;
+    (void)state;
+    assert_ok(read_defaults("{}", "{\"sequence_bias\": [[[1, 2], -Infinity], [[3], Infinity]], \"max_time\": Infinity, \"max_length\": Infinity, "
+                            "\"top_k\": 7, \"eos_token_id\": 5}", &d));
+    assert_string_equal(warnings, "");
+    assert_int_equal(o->sequence_bias_count, 2);
+    assert_true(o->sequence_bias[0].bias == -INFINITY && o->sequence_bias[1].bias == INFINITY);
+    assert_true(o->max_time == INFINITY && o->max_length == OCLM_UNSET - 1 && o->top_k == 7);
+    gen_defaults_free(&d);
+    assert_ok(read_defaults("{\"top_k\": 9, \"temperature\": Infinity}", NULL, &d)); /* config.json, where that file is missing */
+    assert_true(o->top_k == 9 && isinf(o->temperature));
+    gen_defaults_free(&d);
 }
 
 static void a_negative_eos_only_warns(void **state)
@@ -452,6 +479,7 @@ int main(void)
         LISTENING(config_json_counts_only_where_the_file_is_missing),
         LISTENING(a_file_that_is_no_json_counts_as_missing),
         LISTENING(invalid_values_of_the_file_are_told),
+        LISTENING(infinities_of_the_file_are_numbers),
         LISTENING(a_negative_eos_only_warns),
         LISTENING(lengths_follow_transformers),
         LISTENING(rotary_positions_go_on_with_a_warning),

@@ -77,6 +77,11 @@ def squeezed(name, values, config):
     return values.squeeze(1) if ".conv.conv." in name else values
 
 
+def inputs_last(name, values, config):
+    """gpt-oss: experts [inputs][outputs] -> [outputs][inputs]."""
+    return values.swapaxes(1, 2) if name.endswith(("experts.gate_up_proj", "experts.down_proj")) else values
+
+
 def same(name, values, config):
     return values
 
@@ -92,6 +97,7 @@ FAMILIES = {
     "granitemoe": ("granitemoe", turn_heads), "cohere": ("command-r", same), "cohere2": ("cohere2", same), "smollm3": ("smollm3", turn_heads),
     "lfm2": ("lfm2", squeezed), "glm4": ("glm4", same), "exaone4": ("exaone4", same), "nemotron": ("nemotron", whole_layer_norms),
     "arcee": ("arcee", turn_heads), "seed_oss": ("seed_oss", same), "deepseek_v2": ("deepseek2", same), "deepseek_v3": ("deepseek2", same),
+    "gpt_oss": ("gpt-oss", inputs_last), "glm4_moe-bias": ("glm4moe", same), "minimax_m2": ("minimax-m2", same),
 }
 
 
@@ -107,6 +113,13 @@ def renamed(tensors, architecture, layers, config):
             stacks.setdefault(".".join(parts[:expert + 1] + parts[expert + 2:]), {})[int(parts[expert + 1])] = values
         elif norms is not None:     # StableLM's norms of heads
             stacks.setdefault(".".join(parts[:norms] + parts[norms + 2:]), {})[int(parts[norms + 1])] = values
+        elif architecture == "gpt-oss" and ".experts." in name:
+            where, kind = f"blk.{parts[parts.index('layers') + 1]}.ffn", "bias" if name.endswith("_bias") else "weight"
+            if "gate_up" in name:   # they alternate
+                yield f"{where}_gate_exps.{kind}", values[:, 0::2]
+                yield f"{where}_up_exps.{kind}", values[:, 1::2]
+            else:
+                yield f"{where}_down_exps.{kind}", values
         elif name.endswith(("experts.gate_up_proj", "input_linear.weight")):
             half = values.shape[1] // 2
             layer = parts[parts.index("layers") + 1]
@@ -123,6 +136,8 @@ def renamed(tensors, architecture, layers, config):
 def gguf_name(names, name, parts):
     if name.endswith("e_score_correction_bias"):
         return f"blk.{parts[2]}.exp_probs_b.bias"
+    if name.endswith(".sinks"):
+        return names.get_name(name) + ".weight"
     found = names.get_name(name, try_suffixes=(".weight", ".bias")) or names.get_name(name.removeprefix("transformer."), try_suffixes=(".weight", ".bias"))
     if found is None:
         raise SystemExit(f"gguf has no name for {name}")
@@ -173,7 +188,7 @@ def write_metadata(out, config, architecture):
             out.add_expert_group_count(c["n_group"])
             out.add_expert_group_used_count(c["topk_group"])
     elif rope or "rope_theta" in c:
-        out.add_rope_dimension_count(int(head_dim * partial))
+        out.add_rope_dimension_count(c.get("rotary_dim") or int(head_dim * partial))
         if head_dim != hidden // heads:
             out.add_key_length(head_dim)
     theta = number(rope | c, "rope_theta")
@@ -182,6 +197,8 @@ def write_metadata(out, config, architecture):
     if rope.get("rope_type") in ("linear", "yarn"):
         out.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
         out.add_rope_scaling_factor(rope["factor"])
+        if rope["rope_type"] == "yarn":
+            out.add_rope_scaling_orig_ctx_len(number(rope, "original_max_position_embeddings", default=c["max_position_embeddings"]))
     if "longrope" in (rope.get("rope_type"), rope.get("type")):
         out.add_rope_scaling_orig_ctx_len(number(c | rope, "original_max_position_embeddings"))
         for length in ("short", "long"):
@@ -190,14 +207,25 @@ def write_metadata(out, config, architecture):
     if experts:
         out.add_expert_count(experts)
         out.add_expert_used_count(c["num_experts_per_tok"])
+        if architecture in ("gpt-oss", "minimax-m2"):
+            out.add_expert_feed_forward_length(c["intermediate_size"])
+        if architecture == "glm4moe":
+            out.add_expert_weights_scale(c["routed_scaling_factor"])
+            out.add_expert_weights_norm(c["norm_topk_prob"])
+            out.add_expert_shared_count(c["n_shared_experts"])
+            out.add_leading_dense_block_count(c["first_k_dense_replace"])
+            out.add_expert_group_count(c["n_group"])
+            out.add_expert_group_used_count(c["topk_group"])
+        if architecture in ("glm4moe", "minimax-m2"):
+            out.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
         if "moe_intermediate_size" in c:
             out.add_expert_feed_forward_length(c["moe_intermediate_size"])
         if "shared_expert_intermediate_size" in c:
             out.add_expert_shared_feed_forward_length(c["shared_expert_intermediate_size"])
-    windowed = architecture in ("gemma2", "gemma3", "cohere2", "exaone4") or c["model_type"] in ("olmo3", "mistral")
+    windowed = architecture in ("gemma2", "gemma3", "cohere2", "exaone4", "gpt-oss") or c["model_type"] in ("olmo3", "mistral")
     if windowed and c.get("sliding_window"):
         out.add_sliding_window(c["sliding_window"])
-        if "layer_types" in c and architecture != "gemma2":
+        if "layer_types" in c and architecture not in ("gemma2", "gpt-oss"):
             out.add_sliding_window_pattern([kind == "sliding_attention" for kind in c["layer_types"]])
     if c.get("final_logit_softcapping"):
         out.add_final_logit_softcapping(c["final_logit_softcapping"])

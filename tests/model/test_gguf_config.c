@@ -151,6 +151,37 @@ static void scaling_by_keys_is_read(void **state)
     cJSON_Delete(config);
 }
 
+#define SIZES(name) { name ".block_count", CORE_GGUF_U32, 47.0, NULL }, { name ".embedding_length", CORE_GGUF_U32, 16.0, NULL }, \
+                    { name ".attention.head_count", CORE_GGUF_U32, 2.0, NULL }, { name ".context_length", CORE_GGUF_U32, 4096.0, NULL }
+
+/* GLM 4.5: what guesses further tokens is counted among its layers. */
+static void layers_that_guess_are_no_layers(void **state)
+{
+    static const extra keys[] = { SIZES("glm4moe"), { "glm4moe.nextn_predict_layers", CORE_GGUF_U32, 1.0, NULL }, { NULL, CORE_GGUF_U8, 0.0, NULL } };
+    made   m = { .file = CORE_TEXT_INIT };
+    cJSON *config = NULL;
+    (void)state;
+    make(&m, "glm4moe", keys, NULL, NULL);
+    if (model_gguf_config_of(m.path, &config) != OCLM_OK)
+        fail_msg("%s", oclm_last_error());
+    assert_true(number(config, "num_hidden_layers") == 46.0);
+    cJSON_Delete(config);
+    core_text_free(&m.file);
+}
+
+/* DeepSeek as llama.cpp has it since 2025. */
+static void split_latent_attention_is_refused(void **state)
+{
+    static const extra keys[] = { SIZES("deepseek2"), { "deepseek2.attention.key_length_mla", CORE_GGUF_U32, 12.0, NULL }, { NULL, CORE_GGUF_U8, 0.0, NULL } };
+    made   m = { .file = CORE_TEXT_INIT };
+    cJSON *config = NULL;
+    (void)state;
+    make(&m, "deepseek2", keys, NULL, NULL);
+    assert_int_equal(model_gguf_config_of(m.path, &config), OCLM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(oclm_last_error(), "attn_k_b"));
+    core_text_free(&m.file);
+}
+
 static const struct { const char *label, *architecture; extra extras[2]; const char *missing; oclm_status want; const char *says; } wrong[] = {
     { "an architecture nobody knows", "wavtokenizer", { { NULL, CORE_GGUF_U8, 0.0, NULL } }, NULL, OCLM_ERR_UNSUPPORTED, "\"wavtokenizer\"" },
     { "what is known is listed", "t5", { { NULL, CORE_GGUF_U8, 0.0, NULL } }, NULL, OCLM_ERR_UNSUPPORTED, "gemma3" },
@@ -200,6 +231,8 @@ int main(void)
         cmocka_unit_test(sizes_and_ids_come_from_the_metadata_and_the_tensors),
         cmocka_unit_test(factors_of_llama3_become_its_formula),
         cmocka_unit_test(scaling_by_keys_is_read),
+        cmocka_unit_test(layers_that_guess_are_no_layers),
+        cmocka_unit_test(split_latent_attention_is_refused),
         cmocka_unit_test(what_makes_no_model_is_told_by_its_key),
         cmocka_unit_test(missing_tensors_are_told_by_their_names),
     };

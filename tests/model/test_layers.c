@@ -7,7 +7,7 @@
 #include "model/seeded.h"
 
 #define VOCAB 70
-#define SEQUENCES 5
+#define SEQUENCES 9
 #define STEPS 4
 
 /* Words that change what a loaded model does. */
@@ -63,7 +63,9 @@ static void take_alibi(model_architecture *a)
 static const struct scene { const char *label, *folder /* or a family */; uint32_t sequences, prompt; void (*ask)(model_architecture *architecture); } scenes[] = {
     { "llama of 14 layers", NULL, 1, 3, NULL },
     { "llama of 14 layers, 2 sequences", NULL, 2, 40, NULL },
-    { "llama of 14 layers, more sequences than rows of a tile", NULL, SEQUENCES, 33, NULL },
+    { "llama of 14 layers, 5 sequences", NULL, 5, 33, NULL },
+    { "llama of 14 layers, more sequences than rows of a tile", NULL, 8, 10, NULL },
+    { "llama of 14 layers, more sequences than rows of a tile, the last of which is not full", NULL, SEQUENCES, 3, NULL },
     { "llama of 14 layers, from one span of attention to the next", NULL, 3, 510, NULL },
     { "some layers through windows, capped, with sinks", NULL, 2, 40, window_some_layers },
     { "some layers through windows, capped, with sinks, past a span", NULL, 3, 710, window_some_layers },
@@ -80,6 +82,7 @@ static const struct scene { const char *label, *folder /* or a family */; uint32
     { "an MLP beside attention", "cohere", 2, 9, NULL },
     { "norms of the stream", "opt-post", 3, 9, NULL },
     { "xIELU", "apertus", 5, 9, NULL },
+    { "norms of what is added, more sequences than rows of a tile", "gemma2", SEQUENCES, 9, NULL },
 };
 
 static folder deep;
@@ -184,8 +187,8 @@ static size_t launches_of(model_state *state, bool step_by_step, uint32_t rows)
 /* Of two layers, in whatever order, with at least five steps each. */
 static void check_launches(const model_model *model, const struct scene *scene)
 {
-    model_state *state = models_state(model, 1, 16, 1);
-    if (dev_orders_groups(model->device) && launches_of(state, false, 1) + 9 > launches_of(state, true, 1))
+    model_state *state = models_state(model, scene->sequences, 16, scene->sequences);
+    if (dev_orders_groups(model->device) && launches_of(state, false, scene->sequences) + 9 > launches_of(state, true, scene->sequences))
         fail_msg("%s: the layers share no launch", scene->label);
     model_state_free(state);
 }

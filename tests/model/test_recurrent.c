@@ -47,7 +47,7 @@ static void check_bytes(const model_model *model)
     model_state              *state = NULL;
     uint64_t                  attention = 0;
     assert_ok(model_state_new(model, &options, &state));
-    assert_int_equal(dev_memory_used(model->device) - before, model_state_bytes(model, &options));
+    assert_int_equal(dev_memory_used(model->device) - before, model_state_bytes(model, 0, &options));
     for (uint32_t i = 0; i < a->layers; i++) {
         const bool attends = a->layer[i].mixer == MODEL_MIXER_ATTENTION;
         assert_true((state->cache.keys[i].memory != NULL) == attends); /* no pages for layers that do not read them */

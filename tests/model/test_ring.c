@@ -32,7 +32,7 @@ static model_state *new_state(const model_model *model, uint32_t sequences, uint
     model_state              *state = NULL;
     const uint64_t            before = dev_memory_used(model->device);
     assert_ok(model_state_new(model, &options, &state));
-    assert_int_equal(dev_memory_used(model->device) - before, model_state_bytes(model, &options));
+    assert_int_equal(dev_memory_used(model->device) - before, model_state_bytes(model, 0, &options));
     assert_int_equal(state->cache.ring.pages > 0, !whole);
     return state;
 }

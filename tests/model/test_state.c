@@ -36,9 +36,9 @@ static void sizes_on_device(const place *where, void *user)
         const uint64_t before = dev_memory_used(model->device);
         model_state   *state = NULL;
         assert_ok(model_state_new(model, &accepted[i].options, &state));
-        if (dev_memory_used(model->device) - before != model_state_bytes(model, &accepted[i].options))
+        if (dev_memory_used(model->device) - before != model_state_bytes(model, 0, &accepted[i].options))
             fail_msg("%s: %llu bytes were told, %llu taken", accepted[i].label,
-                     (unsigned long long)model_state_bytes(model, &accepted[i].options),
+                     (unsigned long long)model_state_bytes(model, 0, &accepted[i].options),
                      (unsigned long long)(dev_memory_used(model->device) - before));
         assert_int_equal(state->max_positions, accepted[i].positions);
         assert_int_equal(state->max_rows, accepted[i].rows);
@@ -75,7 +75,7 @@ static void refusals_on_device(const place *where, void *user)
         if (got != OCLM_ERR_ARGUMENT || strstr(oclm_last_error(), refused[i].says) == NULL)
             fail_msg("%s: %s: %s", refused[i].label, oclm_status_name(got), oclm_last_error());
         assert_null(state);
-        assert_int_equal(model_state_bytes(model, &refused[i].options), 0);
+        assert_int_equal(model_state_bytes(model, 0, &refused[i].options), 0);
     }
     assert_status(model_state_new(gpt2, &beyond, &state), OCLM_ERR_ARGUMENT);
     assert_non_null(strstr(oclm_last_error(), "learned 130"));
@@ -94,7 +94,7 @@ static void budget_on_device(const place *where, void *user)
 {
     const model_state_options large = { .sequences = 2, .max_positions = 1000 }, middle = { .sequences = 2, .max_positions = 500 };
     model_model  *model = models_load(llama.path, where, OCLM_DTYPE_AUTO);
-    const uint64_t budget = dev_memory_used(model->device) + model_state_bytes(model, &middle) + DEV_SELF_CHECK_BYTES;
+    const uint64_t budget = dev_memory_used(model->device) + model_state_bytes(model, 0, &middle) + DEV_SELF_CHECK_BYTES;
     model_state   *state = NULL;
     (void)user;
     model_free(model);

@@ -64,9 +64,15 @@ static void modules_are_called_as_in_transformers(void **state)
 
 static void check_sizes(const char *path, const model_opened *o, const model_storing *storing)
 {
-    uint64_t          *bytes = calloc(MODEL_UNIT_LAYERS + o->architecture.layers, sizeof *bytes), sum = 0;
+    const uint32_t     count = MODEL_UNIT_LAYERS + o->architecture.layers;
+    uint64_t          *bytes = calloc(count, sizeof *bytes), sum = 0;
+    model_unit_size   *units = calloc(count, sizeof *units);
     model_weight_sizes sizes, again;
-    assert_ok(model_weights_measure_units(&o->binding, storing, bytes, &sizes));
+    assert_ok(model_weights_measure_units(&o->binding, storing, units, &sizes));
+    for (uint32_t unit = 0; unit < count; unit++) {
+        bytes[unit] = units[unit].bytes;
+        assert_true(units[unit].vectors <= units[unit].bytes);
+    }
     assert_ok(model_weights_measure(&o->binding, storing, &again));
     model_tree tree = make_tree(path, o->family, &o->architecture, o->binding.tied, bytes);
     assert_int_equal(again.bytes, sizes.bytes);
@@ -84,6 +90,7 @@ static void check_sizes(const char *path, const model_opened *o, const model_sto
     assert_int_equal(tree.modules.group_count, o->binding.tied);
     model_tree_free(&tree);
     free(bytes);
+    free(units);
 }
 
 static void modules_hold_what_the_model_takes(void **state)
