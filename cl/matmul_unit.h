@@ -175,19 +175,11 @@ static inline void add_bias(vec *total, const __global float *bias)
     }
 }
 
-// One unit: ROWS rows by COLS outputs of the panel at `w`, from its row `lane` on. `bias` and `y` begin with the unit's first output.
-// gated: of two panels; active: with the activation, which gated has anyway; add: 0, or y += add * ..
-static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
-                              const __global stored *w, const uint lane, const __global float *bias, const uint columns,
-                              const bool gated, const bool active, const float add)
+// What comes of a unit's totals: `rows` of them are there. gated: of two panels, up being the second's; active: with the activation, which
+// gated has anyway; add: 0, or y += add * ..
+static inline void put_unit(__global float *y, const uint y_stride, const uint rows, const vec *const total, const vec *const up,
+                            const bool gated, const bool active, const float add)
 {
-    vec total[ROWS * VECTORS], up[ROWS * VECTORS];
-    product(total, row, w, columns, lane);
-    add_bias(total, bias);
-    if (gated) {
-        product(up, row, w + PANEL_SIZE(columns), columns, lane);
-        add_bias(up, bias ? bias + PANEL : bias);
-    }
 #pragma unroll
     for (uint i = 0; i < ROWS; i++) {
         if (i < rows) {
@@ -205,6 +197,22 @@ static inline void serve_unit(__global float *y, const uint y_stride, const X_SP
             }
         }
     }
+}
+
+// One unit: ROWS rows by COLS outputs of the panel at `w`, from its row `lane` on. `bias` and `y` begin with the unit's first output.
+// gated, active, add: as put_unit().
+static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
+                              const __global stored *w, const uint lane, const __global float *bias, const uint columns,
+                              const bool gated, const bool active, const float add)
+{
+    vec total[ROWS * VECTORS], up[ROWS * VECTORS];
+    product(total, row, w, columns, lane);
+    add_bias(total, bias);
+    if (gated) {
+        product(up, row, w + PANEL_SIZE(columns), columns, lane);
+        add_bias(up, bias ? bias + PANEL : bias);
+    }
+    put_unit(y, y_stride, rows, total, up, gated, active, add);
 }
 
 // Row `from`, normalised or as it is, into local memory.
