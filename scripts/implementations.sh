@@ -18,7 +18,11 @@ test_intel() {
     fi
     mkdir -p "$venv/vendors"
     echo "$venv/lib/libintelocl.so" >"$venv/vendors/intel.icd"
-    LD_LIBRARY_PATH=$venv/lib on_icd "$venv/vendors" -L device
+    LD_LIBRARY_PATH=$venv/lib on_icd "$venv/vendors" -L device || return 1
+    # And beside PoCL: what is about several devices.
+    mkdir -p "$venv/beside"
+    cp "$venv/vendors/intel.icd" /etc/OpenCL/vendors/pocl*.icd "$venv/beside"
+    LD_LIBRARY_PATH=$venv/lib on_icd "$venv/beside" -L several
 }
 
 # Mesa's rusticl on llvmpipe, a software renderer: kernels and the smallest models.
