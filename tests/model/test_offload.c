@@ -226,6 +226,7 @@ static void scenes_on_device(const place *where, void *user)
         model_model *whole = load_whole(&scenes[i], where);
         float       *want = core_alloc_array(logits_count(whole), sizeof *want, "logits");
         assert_non_null(want);
+        print_message("        %s\n", scenes[i].label);
         run(whole, false, want);
         for (size_t k = 0; k < COUNT(plans); k++) {
             if (k == i % 2 || plans[k].mixed || (scenes[i].every_plan && !where->slow))
