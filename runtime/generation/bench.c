@@ -210,7 +210,9 @@ static void count_bytes(bench *b)
         result->read_fraction = (double)(result->weight_bytes_per_token + result->cache_bytes_per_token) *
                                 result->decode_tokens.median / result->read_bytes_per_s;
     result->peak_host_bytes = core_peak_host_bytes();
-    result->peak_device_bytes = dev_memory_peak(b->model->device);
+    result->peak_device_bytes = 0;
+    for (uint32_t d = 0; d < b->model->device_count; d++)
+        result->peak_device_bytes += dev_memory_peak(b->model->devices[d]);
 }
 
 static oclm_status check(const model_model *model, const oclm_bench_options *options, uint32_t *limit)

@@ -7,7 +7,12 @@
 
 oclm_status gen_tune_for(const model_model *model, uint64_t ids)
 {
-    return ids >= TUNED_IDS ? dev_matmul_tune(model->device, &model->weights.storage) : OCLM_OK;
+    oclm_status status = OCLM_OK;
+    for (uint32_t d = 0; d < model->device_count && status == OCLM_OK && ids >= TUNED_IDS; d++) {
+        if (model_uses_device(model, d))
+            status = dev_matmul_tune(model->devices[d], &model->weights.storage);
+    }
+    return status;
 }
 
 uint32_t gen_prefill_rows(const gen_config *config, uint64_t ids, uint32_t least)
@@ -83,7 +88,8 @@ static oclm_status run_passes(prefill *p, model_logits wanted, const gen_hooks *
 {
     oclm_status status = OCLM_OK;
     while (p->done < p->total && status == OCLM_OK) {
-        if (p->done > 0 && (status = model_finish(p->state)) != OCLM_OK)
+        /* Over several devices the next pass begins while the last ones of the one before still work: links hold who is too far ahead. */
+        if (p->done > 0 && p->state->other_count == 0 && (status = model_finish(p->state)) != OCLM_OK)
             break;
         if (hooks->cancel != NULL && *hooks->cancel) {
             *cancelled = true;
