@@ -263,16 +263,22 @@ static inline vec code_numbers(const __global uchar *const numbers, const uint k
 static inline float span_sum(const X_SPACE float *const x, const uint count)
 {
     float8 eight = 0.0f;
-    uint k = 0;
+    if (count == CODE_SPAN) { // nearly all: without a branch for what is left
+#pragma unroll
+        for (uint k = 0; k < CODE_SPAN; k += 8)
+            eight += vload8(0, x + k);
+    } else {
+        uint k = 0;
 #pragma unroll 1
-    for (; k + 8 <= count; k += 8)
-        eight += vload8(0, x + k);
-    if (k < count) {
-        float rest[8];
+        for (; k + 8 <= count; k += 8)
+            eight += vload8(0, x + k);
+        if (k < count) {
+            float rest[8];
 #pragma unroll 1
-        for (uint i = 0; i < 8; i++)
-            rest[i] = k + i < count ? x[k + i] : 0.0f;
-        eight += vload8(0, rest);
+            for (uint i = 0; i < 8; i++)
+                rest[i] = k + i < count ? x[k + i] : 0.0f;
+            eight += vload8(0, rest);
+        }
     }
     const float4 four = eight.lo + eight.hi;
     const float2 two = four.lo + four.hi;

@@ -14,9 +14,10 @@
 //   units_per_item   a unit is COLS outputs (gated: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
 //           its rows only once
 // Gated: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
-// Launch    global {ceil(rows / ROWS), ceil(units / units_per_item)}, local {1, 1}
+// Launch    global {ceil(rows / (ROWS * TILES)), ceil(units / units_per_item)}, local {1, 1}
 // Build     as matmul_unit.h, -DNORM=0..3 -DGATED=0|1: what a product may ask for by its flags. One kernel for all products of a layer,
-//           because drivers for CPUs take a second to compile each
+//           because drivers for CPUs take a second to compile each. -DTILES=1..: of a work-item; more than 1 only for codes and without
+//           NORM: weights are unpacked once for all (codes_tiles.h)
 // Test      tests/cl/test_matmul.c
 
 #ifndef NORM
@@ -36,7 +37,14 @@
 #define X_SPACE __global
 #endif
 
+#ifndef TILES
+#define TILES 1
+#endif
+
 #include "matmul_unit.h"
+#if TILES > 1
+#include "codes_tiles.h"
+#endif
 
 __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, const uint y_stride,
                           const __global float *restrict x, const ulong x_offset, const uint x_stride,
@@ -49,9 +57,10 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
 #endif
                           )
 {
-    const uint first_row = (uint)get_global_id(0) * ROWS;
-    const X_SPACE float *row[ROWS];
+    const uint first_row = (uint)get_global_id(0) * (ROWS * TILES);
     x += x_offset;
+#if TILES == 1
+    const X_SPACE float *row[ROWS];
 #pragma unroll
     for (uint i = 0; i < ROWS; i++) {
         const __global float *from = x + (size_t)min(first_row + i, rows - 1) * x_stride; // past the end: again the last row
@@ -62,6 +71,7 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
         row[i] = from;
 #endif
     }
+#endif
 
     // Units are numbered along the panels (gated: along pairs of them), PANEL / COLS to each.
     const bool gated = GATED && (flags & GATES), active = ACTIVATION && (flags & ACTIVE);
@@ -72,8 +82,14 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
     for (uint unit = begin; unit < end; unit++) {
         const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
         const uint first = gates * panel; // in this part
+#if TILES > 1
+        serve_tiles(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, x + (size_t)first_row * x_stride, x_stride,
+                    rows - first_row, min((uint)TILES, (rows - first_row + ROWS - 1) / ROWS), w + first * PANEL_SIZE(columns), lane,
+                    bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns, gated, active, add);
+#else
         serve_unit(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, row, rows - first_row,
                    w + first * PANEL_SIZE(columns), lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
                    gated, active, add);
+#endif
     }
 }
