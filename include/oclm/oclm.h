@@ -296,7 +296,7 @@ typedef struct oclm_model_options {
     /* Several devices, the host's memory and the disk, as from_pretrained() has it: see "Where a model's parts are" below. */
     const char *device_map;       /* NULL: one device, by `device` */
     const char *max_memory;       /* NULL: 90 % of what each device and the host have. JSON: {"0": "2GiB", "cpu": "8GiB"} */
-    const char *offload_folder;   /* NULL: none. Where weights on "disk" are written that cannot be read from the checkpoint as they are */
+    const char *offload_folder;   /* NULL: one in oclm's cache. Where weights on "disk" are written, in the layout in which they are read */
     uint32_t    context_length;   /* 0: min(max_position_embeddings, 4096); positions of one sequence that a placement leaves room for */
 } oclm_model_options;
 
