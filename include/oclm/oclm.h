@@ -335,7 +335,7 @@ typedef struct oclm_model_info {
     uint32_t    max_position_embeddings;
     bool        tie_word_embeddings;
     const char *rope_type;               /* "default", "linear", "dynamic", "llama3", "yarn", "longrope", "proportional"; NULL without rotary positions */
-    const char *device_name;             /* NULL where nothing is loaded */
+    const char *device_name;             /* NULL where nothing is loaded; of several, the one that chooses tokens: oclm_model_plan() tells of all */
     size_t      device_index;
     uint64_t    device_bytes;            /* allocated on the device for this model now; 0 where nothing is loaded */
     uint64_t    kv_whole_bytes_per_token;/* of kv_bytes_per_token, what layers take that keep all positions; the others have a window */

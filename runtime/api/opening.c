@@ -161,6 +161,7 @@ oclm_status api_opening_load(api_opening *opening, const char *folder, const mod
     if (plan) {
         mine.placement = &plan->placement;
         mine.offload_folder = opening->options->offload_folder;
+        mine.host_bytes = opening->map.plan.host_given ? opening->map.plan.host_limit : 0;
     }
     opening->count = 0; /* model_load() takes them over, also where it fails */
     status = model_load(folder, opening->devices, count, &mine, model);

@@ -88,6 +88,8 @@ static void fill_options(cli_loading *loading, oclm_model_options *options)
 void cli_model_options(cli_args *args, oclm_model_options *options, oclm_hub_options *hub)
 {
     fill_options(&args->loading, options);
+    if (options->context_length == 0)
+        options->context_length = args->context; /* chat: what the conversation may have */
     oclm_hub_options_init(hub, sizeof *hub);
     hub->variant = args->variant;
     options->hub = hub;

@@ -316,7 +316,10 @@ static void another_storage_of_the_weights_is_named(void **state)
                                         "weights in 4-bit nf4, 64 to a float32 scale and float16, here they are in float16; load" };
     oclm_model   *models[] = { load_stories(false), load_stories(true) };
     oclm_session *session, *loaded;
+    folder        made;
     (void)state;
+    folder_new(&made, "{}"); /* where the file goes */
+    folder_file(&made, "session", path);
     for (size_t i = 0; i < COUNT(models); i++) {
         session = open_session(models[i], 50, 1);
         assert_ok(oclm_forward(session, ids, 1, 9, NULL, 0));
@@ -330,6 +333,7 @@ static void another_storage_of_the_weights_is_named(void **state)
     assert_int_equal(unlink(path), 0);
     oclm_model_free(models[0]);
     oclm_model_free(models[1]);
+    folder_free(&made);
 }
 
 static void failing_allocations_leave_nothing_behind(void **state)

@@ -204,6 +204,7 @@ static const command_case bad[] = {
     { "sizes without a map", "generate @stories x --max-memory '{\"0\": \"1GiB\", \"cpu\": \"1GiB\"}'", 2, "--device-map auto", NULL },
     { "no number of positions", BAD "auto --context-length none", 2, "--context-length: \"none\"", NULL },
     { "no positions", BAD "auto --context-length 0", 2, "--context-length: \"0\"", NULL },
+    { "an offload folder that is a file", BAD "disk --offload-folder @stories/config.json", 1, "config.json: cannot make this folder", NULL },
     { "a map for who loads nothing", "tokenize @stories x --device-map auto", 2, "unknown option --device-map", NULL },
     { "an assistant's map", "generate @stories x --assistant-model @stories --assistant-device-map nowhere", 5, "\"nowhere\"", NULL },
     { "an assistant's unknown option", "generate @stories x --assistant-model @stories --assistant-seed 5", 2, "unknown option --assistant-seed", NULL },
