@@ -3,8 +3,8 @@
 // x[k] is broadcast, a column of the panel is a vector load, and no sum crosses lanes. With one row that is a plain GEMV that reads each
 // weight once; with many, SUM_ROWS * SUM_COLS / VEC accumulators stay in registers (12 of 16 on AVX2, 16 of 32 on AVX-512) and each weight
 // serves SUM_ROWS rows. A tile larger than that is summed block by block within a chunk, whose weights stay in the nearest cache meanwhile; what
-// comes next is asked for by all blocks alike, so that arithmetic and memory work at the same time (2 cores with AVX2, bfloat16: 8 rows take 1.5 times
-// the time of one, where it was 2.2 times).
+// comes next is asked for by all blocks alike, so that arithmetic and memory work at the same time (2 cores with AVX2, bfloat16:
+// 8 rows take 1.5 times the time of one, where it was 2.2 times).
 //
 // Inputs are cut into chunks of 64. A chunk is summed from first to last in the accumulators, then added to the totals: the same
 // operations in the same order for every ROWS, COLS and VEC, so a row's bits do not depend on how many rows come together. Codes have
@@ -12,8 +12,8 @@
 //
 // Build     -DSTORAGE=0..3 (3: also as code_panel.h) -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..9
 //           -DSUM_ROWS= -DSUM_COLS=: of a block, divisors of ROWS and COLS; not for codes
-//           -DPREFETCH=<bytes ahead; 0: none; with blocks: chunks ahead>: asks the cache for weights that come, where the compiler knows how. A core alone cannot keep
-//           enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
+//           -DPREFETCH=<bytes ahead; 0: none; with blocks: chunks ahead>: asks the cache for weights that come, where the compiler knows how.
+//           A core alone cannot keep enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
 //           X_SPACE, where the rows of x lie: __local or __global; defined by whoever includes this
 #ifndef OCLM_MATMUL_UNIT_H
 #define OCLM_MATMUL_UNIT_H

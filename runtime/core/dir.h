@@ -3,6 +3,7 @@
 #ifndef OCLM_CORE_DIR_H
 #define OCLM_CORE_DIR_H
 
+#include "core/map.h"
 #include "core/text.h"
 
 typedef struct core_dir core_dir;
@@ -65,6 +66,8 @@ oclm_status core_file_truncate(core_file *file); /* to nothing */
 void        core_file_flush_early(core_file *file);
 oclm_status core_file_sync(core_file *file);  /* all of it is on disk */
 core_info   core_file_info(const core_file *file);
+/* What it holds now, as core_map_open() does. The mapping stays when the file is closed, or loses its name. */
+oclm_status core_file_map(const core_file *file, core_map *map);
 oclm_status core_file_close(core_file *file); /* accepts NULL */
 
 /* ---- Locks between processes that a stranger's program takes too: BSD's flock() on a file that stays empty, mode 0664.

@@ -293,3 +293,90 @@ void core_mutex_unlock(core_mutex *mutex)
 {
     pthread_mutex_unlock(&mutex->mutex);
 }
+
+struct core_signal {
+    pthread_mutex_t mutex; /* guards `set` */
+    pthread_cond_t  cond;
+    bool            set;
+};
+
+/* A clock that nobody sets, where conditions can be told to use it. */
+#ifdef __APPLE__
+static int init_cond(pthread_cond_t *cond) { return pthread_cond_init(cond, NULL); }
+#else
+static int init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    int                error = pthread_condattr_init(&attributes);
+    if (error != 0)
+        return error;
+    if ((error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)) == 0)
+        error = pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return error;
+}
+#endif
+
+oclm_status core_signal_new(core_signal **signal)
+{
+    core_signal *made = core_alloc_zero(1, sizeof *made, "a signal between threads");
+    *signal = NULL;
+    if (made == NULL)
+        return OCLM_ERR_MEMORY;
+    if (pthread_mutex_init(&made->mutex, NULL) != 0) {
+        core_free(made);
+        return core_fail_memory(sizeof *made, "a signal between threads");
+    }
+    if (init_cond(&made->cond) != 0) {
+        pthread_mutex_destroy(&made->mutex);
+        core_free(made);
+        return core_fail_memory(sizeof *made, "a signal between threads");
+    }
+    *signal = made;
+    return OCLM_OK;
+}
+
+void core_signal_free(core_signal *signal)
+{
+    if (signal != NULL) {
+        pthread_cond_destroy(&signal->cond);
+        pthread_mutex_destroy(&signal->mutex);
+    }
+    core_free(signal);
+}
+
+void core_signal_set(core_signal *signal)
+{
+    pthread_mutex_lock(&signal->mutex);
+    signal->set = true;
+    pthread_cond_signal(&signal->cond);
+    pthread_mutex_unlock(&signal->mutex);
+}
+
+/* Waits once, until it is told something or until `end` (core_seconds()). Nonzero where it was not. */
+static int wait_until(core_signal *signal, double end)
+{
+    struct timespec time;
+#ifdef __APPLE__
+    const double    left = end - core_seconds() > 0 ? end - core_seconds() : 0;
+    time.tv_sec = (time_t)left;
+    time.tv_nsec = (long)((left - (double)time.tv_sec) * 1e9);
+    return pthread_cond_timedwait_relative_np(&signal->cond, &signal->mutex, &time);
+#else
+    time.tv_sec = (time_t)end;
+    time.tv_nsec = (long)((end - (double)time.tv_sec) * 1e9);
+    return pthread_cond_timedwait(&signal->cond, &signal->mutex, &time);
+#endif
+}
+
+bool core_signal_wait(core_signal *signal, double seconds)
+{
+    const double end = core_seconds() + (seconds < 1e8 ? seconds : 1e8);
+    pthread_mutex_lock(&signal->mutex);
+    while (!signal->set && wait_until(signal, end) == 0)
+        ;
+    const bool set = signal->set;
+    signal->set = false;
+    pthread_mutex_unlock(&signal->mutex);
+    return set;
+}

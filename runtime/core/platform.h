@@ -61,6 +61,14 @@ void        core_mutex_free(core_mutex *mutex);
 void        core_mutex_lock(core_mutex *mutex);
 void        core_mutex_unlock(core_mutex *mutex);
 
+/* Something that one thread waits for and another tells. Stays set until a wait has seen it. */
+typedef struct core_signal core_signal;
+oclm_status core_signal_new(core_signal **signal);
+void        core_signal_free(core_signal *signal); /* nobody may still wait or set; accepts NULL */
+void        core_signal_set(core_signal *signal);
+/* False after `seconds` without. */
+bool        core_signal_wait(core_signal *signal, double seconds);
+
 /* Between the two, this thread is not ended by SIGPIPE, as a write to a connection that was closed would do. */
 typedef struct core_pipe_guard {
     bool blocked; /* by us */

@@ -267,9 +267,9 @@ const char *core_format_bytes(uint64_t bytes, char buffer[32])
         scale *= 1024;
         unit++;
     }
-    /* Tenths below 10, in integers, so that no locale's comma gets in. */
+    /* Tenths below 100, so that "needed" and "available" differ where they do; in integers, so that no locale's comma gets in. */
     const uint64_t whole = bytes / scale, tenths = bytes % scale / (scale / 1024) * 10 / 1024;
-    if (whole < 10 && tenths > 0)
+    if (whole < 100 && tenths > 0)
         (void)snprintf(buffer, 32, "%" PRIu64 ".%" PRIu64 " %s", whole, tenths, units[unit]);
     else
         (void)snprintf(buffer, 32, "%" PRIu64 " %s", whole, units[unit]);

@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "device/launch.h"
 
 /* Called by drivers, from threads of their own, with what went wrong in a context. */
 static void CL_CALLBACK on_context_error(const char *message, const void *data, size_t size, void *user)
@@ -93,6 +94,7 @@ static oclm_status new_empty(dev_device **out)
     dev_device *device = core_alloc_zero(1, sizeof *device, "a device");
     if (!device)
         return OCLM_ERR_MEMORY;
+    atomic_store(&device->refused_at, UINT64_MAX);
     status = core_mutex_new(&device->programs_lock);
     for (size_t i = 0; i < DEV_SLOT_COUNT && status == OCLM_OK; i++)
         status = core_mutex_new(&device->slots[i].lock);
@@ -123,7 +125,8 @@ static oclm_status open_entry(const dev_entry *entry, const dev_open_options *op
         status = dev_cl_fail(error, "opening device \"%s\" of %s: clCreateContext", entry->info.name, entry->info.platform_name);
         goto done;
     }
-    if ((status = dev_queue_new(device, &device->queue)) != OCLM_OK)
+    if ((status = dev_health_begin(device->context, &device->health)) != OCLM_OK ||
+        (status = dev_queue_new(device, &device->queue)) != OCLM_OK)
         goto done;
     core_log(OCLM_LOG_INFO, "device %zu: %s (%s, %s, driver %s)", entry->info.index, entry->info.name, entry->info.platform_name,
              entry->info.version, entry->info.driver_version);
@@ -253,6 +256,8 @@ oclm_status dev_open_on(cl_context context, cl_command_queue queue, const dev_op
         status = dev_cl_fail(error, "keeping the caller's context and queue");
         goto done;
     }
+    if ((status = dev_health_begin(context, &device->health)) != OCLM_OK)
+        goto done;
     *out = device;
     device = NULL;
 done:
@@ -260,12 +265,23 @@ done:
     return status;
 }
 
+/* A lost device's queue may never end, or end when we are gone: whatever it may touch stays as it is, until the process ends. */
+static void abandon(dev_device *device)
+{
+    core_log(OCLM_LOG_WARNING, "device \"%s\" is given up: what it holds is not freed", device->traits.info.name);
+    dev_health_end(device->health);
+}
+
 void dev_close(dev_device *device)
 {
     if (!device)
         return;
     if (device->queue)
-        (void)clFinish(device->queue);
+        (void)dev_finish(device->queue);
+    if (dev_health_is_lost(device->health)) {
+        abandon(device);
+        return;
+    }
     for (size_t i = 0; i < DEV_SLOT_COUNT; i++) {
         if (device->slots[i].value)
             device->slots[i].drop(device, device->slots[i].value);
@@ -274,6 +290,7 @@ void dev_close(dev_device *device)
     dev_programs_drop(device);
     if (device->queue)
         clReleaseCommandQueue(device->queue);
+    dev_health_end(device->health);
     if (device->context)
         clReleaseContext(device->context);
     core_mutex_free(device->programs_lock);

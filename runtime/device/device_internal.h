@@ -28,6 +28,16 @@ void        dev_slot_unlock(dev_device *device, dev_slot slot);
 /* A question to a device that is answered once, by measuring. */
 typedef enum dev_answer { DEV_ANSWER_UNKNOWN, DEV_ANSWER_NO, DEV_ANSWER_YES } dev_answer;
 
+/* health.c: what waits for a context need while it is open. `health` may stay NULL: then they have no time limit. */
+typedef struct dev_health dev_health;
+oclm_status dev_health_begin(cl_context context, dev_health **health);
+void        dev_health_end(dev_health *health); /* accepts NULL */
+bool        dev_health_is_lost(const dev_health *health);
+/* Waits for all that is in the queue, where waits have a limit; where they have none, it is the next call that waits for ever. */
+oclm_status dev_wait_queue(cl_command_queue queue, const char *what);
+/* dev_cl_fail() with the name of the queue's device. */
+oclm_status dev_queue_fail(cl_int error, cl_command_queue queue, const char *what);
+
 /* One built program. */
 typedef struct dev_program_entry {
     char      *key; /* source name, '\n', options */
@@ -43,8 +53,10 @@ struct dev_device {
     cl_command_queue queue;
     bool             callers; /* context and queue came from outside */
     oclm_matmul      matmul;
+    dev_health      *health;
 
     _Atomic uint64_t used, peak; /* bytes of device memory */
+    _Atomic uint64_t refused_at; /* dev_memory_refused_at() */
 
     core_mutex        *programs_lock; /* guards the seven below; held while a program is built */
     dev_program_entry *programs;

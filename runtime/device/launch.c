@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "core/memory.h"
+#include "device/device_internal.h"
 #include "device/program.h"
 
 #define FLUSH_EVERY 32 /* launches: the device starts while the host still enqueues */
@@ -241,10 +242,13 @@ oclm_status dev_work_enqueue(const dev_work *work, cl_command_queue queue, cl_ev
  * clFlush returns at once). */
 oclm_status dev_finish(cl_command_queue queue)
 {
+    const oclm_status status = dev_wait_queue(queue, "its work");
+    if (status != OCLM_OK)
+        return status;
     cl_int error = clEnqueueMarkerWithWaitList(queue, 0, NULL, NULL);
     if (error == CL_SUCCESS)
         error = clFinish(queue);
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for the device");
+    return error == CL_SUCCESS ? OCLM_OK : dev_queue_fail(error, queue, "its work");
 }
 
 /* ---- Profiling: one step at a time, times summed by name. */

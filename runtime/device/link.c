@@ -2,6 +2,7 @@
 #include "device/link.h"
 
 #include "core/memory.h"
+#include "device/health.h"
 #include "device/launch.h"
 
 #define STAGINGS 2u
@@ -73,33 +74,30 @@ oclm_status dev_link_new(dev_device *from, dev_device *to, size_t most_bytes, de
 }
 
 /* Waits until the last send has left a staging. */
-static cl_int wait_free(staging *s)
+static oclm_status wait_free(staging *s)
 {
-    cl_int error = CL_SUCCESS;
-    if (s->taken) {
-        error = clWaitForEvents(1, &s->taken);
+    oclm_status status = OCLM_OK;
+    if (s->taken && (status = dev_wait(s->taken, "what was sent to it")) == OCLM_OK) {
         clReleaseEvent(s->taken);
         s->taken = NULL;
     }
-    return error;
+    return status;
 }
 
 oclm_status dev_link_send(dev_link *link, cl_command_queue from_queue, const dev_buffer *from, size_t from_offset, cl_command_queue to_queue,
                           const dev_buffer *to, size_t to_offset, size_t bytes)
 {
-    cl_int   error;
-    staging *s = &link->stagings[link->next];
+    cl_int      error;
+    oclm_status status;
+    staging    *s = &link->stagings[link->next];
     if (bytes == 0)
         return OCLM_OK;
     if (bytes > link->most_bytes || from_offset > from->bytes || bytes > from->bytes - from_offset || to_offset > to->bytes ||
         bytes > to->bytes - to_offset)
         return core_fail(OCLM_ERR_INTERNAL, "a send of %zu bytes (at most %zu) from %zu of %zu to %zu of %zu", bytes, link->most_bytes,
                          from_offset, from->bytes, to_offset, to->bytes);
-    if ((error = wait_free(s)) != CL_SUCCESS)
-        return fail(link, error, "waiting for the last send but one");
-    error = clEnqueueReadBuffer(from_queue, from->memory, CL_TRUE, from_offset, bytes, s->memory, 0, NULL, NULL);
-    if (error != CL_SUCCESS)
-        return fail(link, error, "reading");
+    if ((status = wait_free(s)) != OCLM_OK || (status = dev_buffer_read(from_queue, from, from_offset, s->memory, bytes)) != OCLM_OK)
+        return status;
     error = clEnqueueWriteBuffer(to_queue, to->memory, CL_FALSE, to_offset, bytes, s->memory, 0, NULL, &s->taken);
     if (error == CL_SUCCESS)
         error = clFlush(to_queue);
@@ -112,8 +110,8 @@ void dev_link_free(dev_link *link)
     if (!link)
         return;
     for (size_t i = 0; i < STAGINGS; i++) {
-        (void)wait_free(&link->stagings[i]);
-        staging_deinit(link, &link->stagings[i]);
+        if (wait_free(&link->stagings[i]) == OCLM_OK) /* else a device that was given up may still read it: it stays */
+            staging_deinit(link, &link->stagings[i]);
     }
     core_free(link);
 }

@@ -36,6 +36,31 @@ static oclm_status reserve(dev_device *device, size_t bytes, const char *what)
 
 static void unreserve(dev_device *device, size_t bytes) { atomic_fetch_sub(&device->used, bytes); }
 
+/* ---- Refusals made for tests, as core/memory.c has them. */
+
+static _Atomic size_t buffers_until_failure; /* 0: none fails */
+static _Atomic bool   fail_forever;
+
+size_t dev_memory_fail_at(size_t n, bool forever)
+{
+    const size_t left = atomic_exchange(&buffers_until_failure, 0); /* no buffer may meet the new `forever` with the old count */
+    atomic_store(&fail_forever, forever);
+    atomic_store(&buffers_until_failure, n);
+    return left;
+}
+
+static bool must_fail(void)
+{
+    size_t left = atomic_load(&buffers_until_failure);
+    do {
+        if (left == 0)
+            return false;
+        if (left == 1 && atomic_load(&fail_forever))
+            return true;
+    } while (!atomic_compare_exchange_weak(&buffers_until_failure, &left, left - 1));
+    return left == 1;
+}
+
 /* Writes the first and the last byte. */
 static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
 {
@@ -48,6 +73,10 @@ static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
 static cl_mem create(dev_device *device, size_t bytes, void *contents, cl_int *error)
 {
     dev_host_pages *owner = NULL;
+    if (must_fail()) {
+        *error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+        return NULL;
+    }
     if (contents)
         return clCreateBuffer(device->context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, contents, error);
     void *pages = dev_host_pages_new(device, bytes, &owner);
@@ -80,6 +109,7 @@ static oclm_status new_from(dev_device *device, size_t bytes, void *contents, co
         clReleaseMemObject(memory);
     if (error != CL_SUCCESS) {
         unreserve(device, bytes);
+        atomic_store(&device->refused_at, dev_memory_used(device));
         return dev_cl_fail(error, "device \"%s\": a buffer of %s for %s", info->name, core_format_bytes(bytes, need), what);
     }
     *buffer = (dev_buffer){ memory, bytes };
@@ -140,8 +170,10 @@ oclm_status dev_buffer_write(cl_command_queue queue, const dev_buffer *buffer, s
         return OCLM_OK;
     if ((status = check_range(buffer, offset, bytes, "writing")) != OCLM_OK)
         return status;
+    if ((status = dev_wait_queue(queue, "its turn to be written to")) != OCLM_OK)
+        return status;
     const cl_int error = clEnqueueWriteBuffer(queue, buffer->memory, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "writing %zu bytes to the device", bytes);
+    return error == CL_SUCCESS ? OCLM_OK : dev_queue_fail(error, queue, "bytes to be written to it");
 }
 
 oclm_status dev_buffer_read(cl_command_queue queue, const dev_buffer *buffer, size_t offset, void *data, size_t bytes)
@@ -151,8 +183,20 @@ oclm_status dev_buffer_read(cl_command_queue queue, const dev_buffer *buffer, si
         return OCLM_OK;
     if ((status = check_range(buffer, offset, bytes, "reading")) != OCLM_OK)
         return status;
+    /* First what is before it, which may hang: a read that was given up could still write to `data` when its owner is gone. */
+    if ((status = dev_wait_queue(queue, "its turn to be read")) != OCLM_OK)
+        return status;
     const cl_int error = clEnqueueReadBuffer(queue, buffer->memory, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "reading %zu bytes from the device", bytes);
+    return error == CL_SUCCESS ? OCLM_OK : dev_queue_fail(error, queue, "bytes to be read from it");
+}
+
+uint64_t dev_memory_refused_at(const dev_device *device) { return atomic_load(&device->refused_at); }
+
+void dev_memory_lower(dev_device *device, uint64_t bytes)
+{
+    if (bytes < device->traits.budget_bytes)
+        device->traits.budget_bytes = bytes;
+    atomic_store(&device->refused_at, UINT64_MAX);
 }
 
 uint64_t dev_memory_used(const dev_device *device) { return atomic_load(&device->used); }

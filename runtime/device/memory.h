@@ -26,4 +26,14 @@ uint64_t dev_memory_peak(const dev_device *device);
 /* What is left of the budget. */
 uint64_t dev_memory_left(const dev_device *device);
 
+/* What oclm had in use when the driver last refused a buffer that the budget allowed: that much it can have. UINT64_MAX: it never did.
+ * Whoever plans lowers the budget to it and tries again with less on this device. */
+uint64_t dev_memory_refused_at(const dev_device *device);
+/* From now on `bytes` are the most; what is in use stays. While nobody else uses the device. */
+void     dev_memory_lower(dev_device *device, uint64_t bytes);
+
+/* For tests: the n-th buffer from now on (1 is the next; of any device), and all after it if `forever`, is refused as drivers refuse:
+ * although the budget allows it. 0 stops that. Returns how many were still to come until the one of the call before; 0: it came. */
+size_t dev_memory_fail_at(size_t n, bool forever);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "core/platform.h"
+#include "device/health.h"
 #include "generation/pace.h"
 #include "model/cache_reorder.h"
 
@@ -342,31 +343,34 @@ static oclm_status launch(ahead *a)
 
 static oclm_status land(ahead *a, batch *landed)
 {
-    cl_int error;
-    batch *oldest = &a->flight[a->oldest];
-    error = clWaitForEvents(1, &oldest->ready);
+    batch            *oldest = &a->flight[a->oldest];
+    const oclm_status status = dev_wait(oldest->ready, "a beam search");
     clReleaseEvent(oldest->ready);
     *landed = *oldest;
     a->oldest = (a->oldest + 1) % GEN_IN_FLIGHT;
     a->flying--;
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for a beam search");
+    return status;
 }
 
 static oclm_status run_ahead(gen_beam_search *s, gen_beams_control *control)
 {
-    ahead       a = { .search = s, .size = 1 };
     double      before = core_seconds();
     batch       landed;
     oclm_status status = OCLM_OK;
+    ahead      *a = core_alloc_zero(1, sizeof *a, "what a beam search has under way");
+    if (!a)
+        return OCLM_ERR_MEMORY;
+    a->search = s;
+    a->size = 1;
     while (!control->stopped && status == OCLM_OK) {
-        while (may_launch(&a) && status == OCLM_OK)
-            status = launch(&a);
-        if (status != OCLM_OK || (status = land(&a, &landed)) != OCLM_OK)
+        while (may_launch(a) && status == OCLM_OK)
+            status = launch(a);
+        if (status != OCLM_OK || (status = land(a, &landed)) != OCLM_OK)
             break;
         *control = landed.control;
         const double now = core_seconds();
         if (control->steps > 1)
-            a.size = gen_next_batch(a.size, MOST_STEPS, landed.count, now - before);
+            a->size = gen_next_batch(a->size, MOST_STEPS, landed.count, now - before);
         else
             s->run->timing.prefill_s = now - s->run->started;
         before = now;
@@ -374,8 +378,10 @@ static oclm_status run_ahead(gen_beam_search *s, gen_beams_control *control)
             status = force(s, gen_run_interrupted(s->run));
     }
     (void)model_finish(s->state); /* what is in flight writes here */
-    for (; a.flying > 0; a.flying--, a.oldest = (a.oldest + 1) % GEN_IN_FLIGHT)
-        clReleaseEvent(a.flight[a.oldest].ready);
+    for (; a->flying > 0; a->flying--, a->oldest = (a->oldest + 1) % GEN_IN_FLIGHT)
+        clReleaseEvent(a->flight[a->oldest].ready);
+    if (!dev_is_lost(s->state->queue)) /* a lost device may still write here */
+        core_free(a);
     return status;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "core/platform.h"
+#include "device/health.h"
 #include "device/profile.h"
 #include "generation/loop.h"
 
@@ -89,14 +90,14 @@ static oclm_status decode(bench *b, uint32_t count)
 {
     cl_event    before = NULL, now = NULL;
     oclm_status status;
-    cl_int      error = CL_SUCCESS;
     if ((status = gen_loop_begin(b->loop)) != OCLM_OK)
         return status;
-    for (uint32_t done = 0, steps; done < count && status == OCLM_OK && error == CL_SUCCESS; done += steps) {
+    for (uint32_t done = 0, steps; done < count && status == OCLM_OK; done += steps) {
         steps = count - done < STEPS_AHEAD ? count - done : STEPS_AHEAD;
         status = gen_loop_steps(b->loop, steps, b->ids + done, &now);
         if (before) {
-            error = clWaitForEvents(1, &before);
+            if (status == OCLM_OK)
+                status = dev_wait(before, "decoded tokens");
             clReleaseEvent(before);
         }
         before = now;
@@ -104,8 +105,6 @@ static oclm_status decode(bench *b, uint32_t count)
     }
     if (before)
         clReleaseEvent(before);
-    if (error != CL_SUCCESS)
-        return dev_cl_fail(error, "waiting for decoded tokens");
     return status != OCLM_OK ? status : gen_loop_drain(b->loop);
 }
 

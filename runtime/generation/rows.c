@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/platform.h"
+#include "device/health.h"
 #include "generation/loop.h"
 #include "generation/observe.h"
 #include "generation/pace.h"
@@ -158,14 +159,13 @@ static oclm_status launch_ahead(rows *r)
 /* Waits for the oldest batch and takes it out of flight; its memory is free for the next after that. */
 static oclm_status land(rows *r, batch *landed)
 {
-    cl_int error;
     *landed = r->flight[0];
     memmove(r->flight, r->flight + 1, (GEN_IN_FLIGHT - 1) * sizeof r->flight[0]);
     r->flight[GEN_IN_FLIGHT - 1].ids = landed->ids;
     r->flying--;
-    error = clWaitForEvents(1, &landed->ready);
+    const oclm_status status = dev_wait(landed->ready, "new tokens");
     clReleaseEvent(landed->ready);
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for new tokens");
+    return status;
 }
 
 static oclm_status deliver(rows *r, const batch *landed)
@@ -321,10 +321,11 @@ static void end(gen_run *run)
         (void)gen_loop_drain(r->loop); /* nothing may still write to pages that are given back */
         settle(r);
     }
-    gen_loop_free(r->loop); /* waits: what is still in flight writes to the batches */
+    const bool lost = r->loop != NULL && dev_is_lost(r->loop->state->queue);
+    gen_loop_free(r->loop); /* waits: what is still in flight writes to the batches, of a lost device for ever */
     while (r->flying > 0)
         clReleaseEvent(r->flight[--r->flying].ready);
-    for (uint32_t i = 0; i < GEN_IN_FLIGHT; i++)
+    for (uint32_t i = 0; i < GEN_IN_FLIGHT && !lost; i++)
         core_free(r->flight[i].ids);
     for (int i = 0; i <= GEN_STAGE_LAST; i++)
         dev_work_free(r->stages[i]);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "model/offload.h"
 #include "model/snapshot.h"
 
 #define SAMPLE ((size_t)4096) /* bytes of a matrix */
@@ -42,8 +43,9 @@ static oclm_status add_weights(core_sha256 *sha, const model_model *model, uint3
     const model_sites sites = model_sites_of(model);
     const dev_buffer *buffer = &matrix->parts[0].buffer;
     const size_t      count = buffer->bytes < SAMPLE ? buffer->bytes : SAMPLE;
-    const oclm_status status = dev_buffer_read(dev_queue(model_site(&sites, unit)), buffer, 0, bytes, count);
-    core_sha256_add(sha, bytes, status == OCLM_OK ? count : 0);
+    const void       *away = model_offload_memory(model->weights.offload, unit, buffer);
+    const oclm_status status = away == NULL ? dev_buffer_read(dev_queue(model_site(&sites, unit)), buffer, 0, bytes, count) : OCLM_OK;
+    core_sha256_add(sha, away != NULL ? away : bytes, status == OCLM_OK ? count : 0);
     return status;
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "model/offload.h"
 #include "model/pass.h"
 
 /* ---- What a state keeps */
@@ -47,23 +48,26 @@ size_t model_layer_input_scratch(const model_model *model, uint32_t layer, uint3
 
 /* ---- Recording */
 
-oclm_status model_layer_input_begin(const model_state *state, dev_work *work, uint32_t rows)
+oclm_status model_layer_input_begin(const model_state *state, dev_work *work, uint32_t rows, bool logits)
 {
     const model_architecture *a = &state->model->architecture;
     const model_weights      *w = &state->model->weights;
     const float               table_scale = model_rounded_scale(state, a->layer_input.table_scale) * (float)sqrt(0.5);
     const uint32_t            part = a->layer_input.size > 0 ? state->inputs.made_stride / a->layers : 0;
     dev_matmul                in = model_product(state, rows, &w->input_in, NULL);
+    dev_work                 *inner = NULL;
     oclm_status               status;
     in.x = &state->hidden, in.x_stride = state->hidden_stride;
     in.y = &state->inputs.made, in.y_stride = state->inputs.made_stride;
     in.epilogue = DEV_STORE;
     if (a->layer_input.size == 0)
         return OCLM_OK;
-    if ((status = dev_matmul_add(work, &in)) != OCLM_OK ||
+    if ((status = model_offload_begin(w->offload, work, MODEL_KEPT_PRODUCTS, logits, &inner)) != OCLM_OK ||
+        (status = dev_matmul_add(inner, &in)) != OCLM_OK ||
         (status = dev_norm_in_place(work, &w->input_in_norm, &state->inputs.made, 0, part, rows * a->layers, a->layer_input.size)) != OCLM_OK)
         return status;
-    return dev_rows_add(work, &w->input_embedding, &state->ids, 0, rows, table_scale, false, &state->inputs.found, state->inputs.found_stride);
+    return model_offload_rows(w->offload, work, MODEL_KEPT_TABLES, &w->input_embedding, &state->ids, rows, table_scale, false,
+                              &state->inputs.found, state->inputs.found_stride);
 }
 
 /* The gate, and what it lets through. */

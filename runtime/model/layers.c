@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/text.h"
+#include "model/offload.h"
 #include "model/pass.h"
 
 #define MOST_LAYERS 6u         /* of a launch, as in the kernel */
@@ -180,10 +181,9 @@ static void set_layer_args(const plan *p, const model_pass_shape *shape, uint32_
         args[count++] = dev_arg_buffer(&weights->xielu);
 }
 
-/* Layers from `first` on; where there are fewer left than a launch takes, the last fills the arguments up. */
-static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_shape *shape, uint32_t first)
+/* Layers from `first` on; where they are fewer than a launch takes, the last fills the arguments up. */
+static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t layers)
 {
-    const uint32_t    left = p->first + p->count - first, layers = left < p->launch_layers ? left : p->launch_layers;
     const dev_buffer *progress;
     dev_arg           args[COMMON_ARGS + MOST_LAYERS * MOST_LAYER_ARGS];
     oclm_status       status = dev_work_counters(work, PROGRESS_BYTES, &progress);
@@ -244,6 +244,33 @@ static bool suits_form(const plan *p)
            a->layer_input.size == 0 && !a->layer_scalar && a->norm.kind != DEV_NORM_NONE;
 }
 
+/* How many layers from `first` on may share a launch: one that visits the device is there alone. */
+static uint32_t layers_together(const plan *p, uint32_t first)
+{
+    const model_offload *offload = p->state->model->weights.offload;
+    const uint32_t       left = p->first + p->count - first, most = left < p->launch_layers ? left : p->launch_layers;
+    uint32_t             count = 1;
+    while (count < most && !model_offload_visits(offload, MODEL_KEPT_LAYERS + first) &&
+           !model_offload_visits(offload, MODEL_KEPT_LAYERS + first + count))
+        count++;
+    return count;
+}
+
+static oclm_status add_launches(const plan *p, dev_work *work, const model_pass_shape *shape)
+{
+    const model_offload *offload = p->state->model->weights.offload;
+    oclm_status          status = OCLM_OK;
+    for (uint32_t first = p->first, layers; first < p->first + p->count && status == OCLM_OK; first += layers) {
+        dev_work *inner = work;
+        layers = layers_together(p, first);
+        for (uint32_t i = 0; i < layers && status == OCLM_OK; i++)
+            status = model_offload_begin(offload, work, MODEL_KEPT_LAYERS + first + i, shape->logit_rows > 0, &inner);
+        if (status == OCLM_OK)
+            status = add_launch(p, inner, shape, first, layers);
+    }
+    return status;
+}
+
 oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added)
 {
     dev_device  *device = state->device;
@@ -263,9 +290,8 @@ oclm_status model_layers_add(const model_state *state, dev_work *work, const mod
     if ((status = check_layers(&p, added)) != OCLM_OK || !*added)
         return status;
     plan_launches(&p);
-    status = write_options(&p);
-    for (uint32_t i = first; i < first + count && status == OCLM_OK; i += p.launch_layers)
-        status = add_launch(&p, work, shape, i);
+    if ((status = write_options(&p)) == OCLM_OK)
+        status = add_launches(&p, work, shape);
     core_text_free(&p.options);
     return status;
 }

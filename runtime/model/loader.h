@@ -5,7 +5,7 @@
 #ifndef OCLM_MODEL_LOADER_H
 #define OCLM_MODEL_LOADER_H
 
-#include "model/weights.h"
+#include "model/offload.h"
 
 typedef struct model_loader {
     const model_sites      *sites;       /* NULL while sizing */

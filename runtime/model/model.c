@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "core/platform.h"
+#include "model/offload.h"
 #include "model/opened.h"
 
 /* The type of most weights. */
@@ -146,7 +147,10 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
         const model_storing storing = model_opened_storing(&o, options);
         if ((status = place(model, options->placement, o.binding.tied)) == OCLM_OK)
             status = describe_weights(&o.binding, &storing, &model->sizes);
-        const model_sites sites = model_sites_of(model);
+        const model_offload_options offload = { .host_bytes = options->host_bytes, .folder = options->offload_folder,
+                                                .planned = options->placement, .copies = options->offload_copies };
+        model_sites sites = model_sites_of(model);
+        sites.offload = &offload;
         if (status == OCLM_OK)
             status = model_weights_load(&sites, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
     }
@@ -166,7 +170,7 @@ bool model_uses_device(const model_model *model, uint32_t device)
     return uses;
 }
 
-model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement }; }
+model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement, NULL }; }
 
 static void close_all(dev_device *const *devices, uint32_t count)
 {

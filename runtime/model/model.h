@@ -28,7 +28,9 @@ typedef struct model_load_options {
     const char *variant; /* of the weight files; NULL: none */
     oclm_dtype  dtype;
     const model_placement *placement; /* which device has what; NULL: the first has all */
-    const char *offload_folder;       /* for what is MODEL_ON_DISK; NULL: none */
+    const char *offload_folder;       /* for what is MODEL_ON_DISK; NULL: one in the user's cache folder */
+    uint64_t    host_bytes;           /* the most that what is MODEL_ON_CPU may take; 0: 90 % of what the host has free */
+    bool        offload_copies;       /* for tests: weights are copied to slots also where a device could read them in place */
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;
 } model_load_options;

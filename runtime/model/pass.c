@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "model/lent.h"
+#include "model/offload.h"
 
 static const dev_matrix *head_of(const model_weights *weights)
 {
@@ -237,30 +238,34 @@ float model_rounded_scale(const model_state *state, float scale)
 static float embedding_scale(const model_state *state) { return model_rounded_scale(state, state->model->architecture.embedding_scale); }
 
 /* Rows of the table, projected to the stream. */
-static oclm_status add_projected(const model_state *state, dev_work *work, uint32_t rows)
+static oclm_status add_projected(const model_state *state, dev_work *work, uint32_t rows, bool logits)
 {
     const model_weights *weights = &state->model->weights;
     dev_matmul           m = model_product(state, rows, &weights->project_in, NULL);
     m.x = &state->table_rows, m.x_stride = state->table_stride;
     m.y = &state->hidden, m.y_stride = state->hidden_stride;
     m.epilogue = DEV_STORE;
-    const oclm_status status = dev_rows_add(work, &weights->embedding, &state->ids, 0, rows, embedding_scale(state), false, &state->table_rows,
-                                            state->table_stride);
-    return status == OCLM_OK ? dev_matmul_add(work, &m) : status;
+    dev_work   *inner = NULL;
+    oclm_status status = model_offload_rows(weights->offload, work, MODEL_UNIT_EMBEDDING, &weights->embedding, &state->ids, rows,
+                                            embedding_scale(state), false, &state->table_rows, state->table_stride);
+    if (status == OCLM_OK)
+        status = model_offload_begin(weights->offload, work, MODEL_KEPT_PRODUCTS, logits, &inner);
+    return status == OCLM_OK ? dev_matmul_add(inner, &m) : status;
 }
 
-static oclm_status add_embedding(const model_state *state, dev_work *work, uint32_t rows)
+static oclm_status add_embedding(const model_state *state, dev_work *work, uint32_t rows, bool logits)
 {
     const model_architecture *a = &state->model->architecture;
     const model_weights      *weights = &state->model->weights;
-    oclm_status status = model_has_projections(a) ? add_projected(state, work, rows)
-                                                  : dev_rows_add(work, &weights->embedding, &state->ids, 0, rows, embedding_scale(state), false,
-                                                                 &state->hidden, state->hidden_stride);
+    oclm_status status = model_has_projections(a) ? add_projected(state, work, rows, logits)
+                                                  : model_offload_rows(weights->offload, work, MODEL_UNIT_EMBEDDING, &weights->embedding, &state->ids,
+                                                                       rows, embedding_scale(state), false, &state->hidden, state->hidden_stride);
     if (status == OCLM_OK && weights->positions.part_count > 0)
-        status = dev_rows_add(work, &weights->positions, &state->positions, 0, rows, 1.0f, true, &state->hidden, state->hidden_stride);
+        status = model_offload_rows(weights->offload, work, MODEL_KEPT_TABLES, &weights->positions, &state->positions, rows, 1.0f, true,
+                                    &state->hidden, state->hidden_stride);
     if (status == OCLM_OK && a->embedding_norm)
         status = dev_norm_in_place(work, &weights->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
-    return status == OCLM_OK ? model_layer_input_begin(state, work, rows) : status;
+    return status == OCLM_OK ? model_layer_input_begin(state, work, rows, logits) : status;
 }
 
 /* ---- The layers */
@@ -322,7 +327,7 @@ static oclm_status add_last(const model_state *state, dev_work *work, const dev_
     return status == OCLM_OK ? model_layer_input_add(state, work, down->rows, index) : status;
 }
 
-static oclm_status add_layer(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+static oclm_status add_steps(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
 {
     const model_layer         *layer = &state->model->weights.layers[index];
     const model_layer_products products = model_pass_products(state, shape->rows, index);
@@ -345,6 +350,13 @@ static oclm_status add_layer(const model_state *state, dev_work *work, const mod
                       (status = add_up(state, work, &products.up, layer)) != OCLM_OK))
         return status;
     return add_last(state, work, &products.down, index);
+}
+
+static oclm_status add_layer(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t index)
+{
+    dev_work         *inner = NULL;
+    const oclm_status status = model_offload_begin(state->model->weights.offload, work, MODEL_KEPT_LAYERS + index, shape->logit_rows > 0, &inner);
+    return status == OCLM_OK ? add_steps(state, inner, shape, index) : status;
 }
 
 /* Layers [begin, end), which one part has. */
@@ -420,11 +432,14 @@ static oclm_status finish_logits(const model_state *state, dev_work *work, uint3
 static oclm_status add_head(const model_state *state, dev_work *work, const model_pass_shape *shape)
 {
     const dev_matmul head = head_product(state, shape);
+    dev_work        *inner = NULL;
     oclm_status      status = shape->gather ? add_selection(state, work, shape->logit_rows) : OCLM_OK;
-    if (status == OCLM_OK && model_has_projections(&state->model->architecture))
-        status = add_project_out(state, work, shape);
     if (status == OCLM_OK)
-        status = dev_matmul_add(work, &head);
+        status = model_offload_begin(state->model->weights.offload, work, MODEL_UNIT_HEAD, true, &inner);
+    if (status == OCLM_OK && model_has_projections(&state->model->architecture))
+        status = add_project_out(state, inner, shape);
+    if (status == OCLM_OK)
+        status = dev_matmul_add(inner, &head);
     return status == OCLM_OK ? finish_logits(state, work, shape->logit_rows) : status;
 }
 
@@ -507,7 +522,7 @@ oclm_status model_pass_record(model_relay_writer *writer, const model_pass_shape
     dev_work          *work;
     oclm_status        status = shape->decoding ? tell_others(&r) : OCLM_OK;
     if (status == OCLM_OK && (status = go_to(&r, model->placement.embedding.device, &part, &work)) == OCLM_OK &&
-        (status = add_embedding(part, work, shape->rows)) == OCLM_OK)
+        (status = add_embedding(part, work, shape->rows, shape->logit_rows > 0)) == OCLM_OK)
         status = send_inputs(&r, part);
     for (uint32_t i = 0, end; i < model->weights.layer_count && status == OCLM_OK; i = end)
         status = record_layers(&r, i, &end);

@@ -55,7 +55,7 @@ float       model_rounded_scale(const model_state *state, float scale);
 
 /* What layers are told of their rows' tokens once more: for all of them, behind the embedding; and for one, behind its MLP (layer_input.c).
  * Nothing where there is none. */
-oclm_status model_layer_input_begin(const model_state *state, dev_work *work, uint32_t rows);
+oclm_status model_layer_input_begin(const model_state *state, dev_work *work, uint32_t rows, bool logits /* of the pass */);
 oclm_status model_layer_input_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
 /* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */

@@ -490,7 +490,7 @@ void model_state_free(model_state *s)
         &s->partial, &s->selected, &s->branch, &s->table_rows, &s->mixed, &s->lent, &s->origins, &s->origin_positions,
     };
     if (s->queue != NULL)
-        (void)clFinish(s->queue); /* nothing may run on memory that counts as free */
+        (void)dev_finish(s->queue); /* nothing may run on memory that counts as free */
     model_passes_free(s);
     free_others(s);
     model_post_free(&s->post);

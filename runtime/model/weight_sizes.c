@@ -37,17 +37,34 @@ static const struct { const char *words; core_dtype dtype; ckpt_quantize_kind qu
     { "in 4 bits (load_in_4bit, --load-in-4bit) they need %s, which fits", CORE_F16, CKPT_QUANTIZE_NF4 },
 };
 
-/* What each device is asked for: [device_count], zeroed. */
+/* Adds what a unit asks of its device. What does not stay there passes through it while loading, and visits it afterwards, one unit at a time at
+ * least: `most_visiting` [device_count] is the largest so far. */
+static void add_unit(const model_sites *sites, uint32_t unit, const model_unit_size *size, uint64_t *bytes, uint64_t *most_visiting)
+{
+    const model_place place = sites->placement != NULL ? model_place_of(sites->placement, unit) : (model_place){ MODEL_ON_DEVICE, 0 };
+    uint64_t *const   most = &most_visiting[place.device];
+    if (place.kind == MODEL_ON_DEVICE) {
+        bytes[place.device] += size->bytes;
+    } else {
+        const uint64_t matrices = size->bytes - size->vectors, more = matrices > *most ? matrices - *most : 0;
+        bytes[place.device] += size->vectors + more;
+        *most += more;
+    }
+}
+
+/* What each device is asked for: [device_count]. */
 static oclm_status measure_devices(const model_sites *sites, const model_binding *b, const model_storing *storing, uint64_t *bytes,
                                    model_weight_sizes *sizes)
 {
     const size_t     count = (size_t)MODEL_UNIT_LAYERS + b->architecture->layers;
     model_unit_size *units = core_alloc_zero(count, sizeof *units, "the sizes of layers");
-    oclm_status      status = units != NULL ? model_weights_measure_units(b, storing, units, sizes) : OCLM_ERR_MEMORY;
+    uint64_t        *most_visiting = core_alloc_zero(sites->device_count, sizeof *most_visiting, "the sizes of layers that visit");
+    oclm_status      status = units != NULL && most_visiting != NULL ? model_weights_measure_units(b, storing, units, sizes) : OCLM_ERR_MEMORY;
     memset(bytes, 0, sites->device_count * sizeof *bytes);
     for (uint32_t unit = 0; unit < count && status == OCLM_OK; unit++)
-        bytes[sites->placement != NULL ? model_place_of(sites->placement, unit).device : 0] += units[unit].bytes;
+        add_unit(sites, unit, &units[unit], bytes, most_visiting);
     core_free(units);
+    core_free(most_visiting);
     return status;
 }
 

@@ -258,15 +258,22 @@ static void note_unit(loader *l, uint32_t unit)
     l->unit_begin = (model_unit_size){ l->sizes.bytes, l->vectors, l->matrices };
 }
 
-static oclm_status load_layer(loader *l, uint32_t i, model_layer *layer)
+/* It may live elsewhere. */
+static oclm_status end_unit(const loader *l, model_weights *w, uint32_t unit)
 {
+    return l->sizing ? OCLM_OK : model_offload_take(w->offload, w, unit);
+}
+
+static oclm_status load_layer(loader *l, uint32_t i, model_weights *w)
+{
+    model_layer *layer = &w->layers[i];
     oclm_status status;
     begin_unit(l, MODEL_UNIT_LAYERS + i);
     if ((status = load_mixing(l, i, layer)) != OCLM_OK || (status = load_mlp(l, i, layer)) != OCLM_OK ||
         (status = load_input(l, i, layer)) != OCLM_OK)
         return status;
     note_unit(l, MODEL_UNIT_LAYERS + i);
-    return OCLM_OK;
+    return end_unit(l, w, MODEL_UNIT_LAYERS + i);
 }
 
 oclm_status model_load_all(loader *l, model_weights *w)
@@ -274,13 +281,17 @@ oclm_status model_load_all(loader *l, model_weights *w)
     begin_unit(l, MODEL_UNIT_EMBEDDING);
     oclm_status status = load_embedding(l, w);
     note_unit(l, MODEL_UNIT_EMBEDDING);
+    if (status == OCLM_OK)
+        status = end_unit(l, w, MODEL_UNIT_EMBEDDING);
     for (uint32_t i = 0; i < w->layer_count && status == OCLM_OK; i++)
-        status = load_layer(l, i, &w->layers[i]);
+        status = load_layer(l, i, w);
     begin_unit(l, MODEL_UNIT_HEAD);
     if (status == OCLM_OK)
         status = load_head(l, w);
     note_unit(l, MODEL_UNIT_HEAD);
-    return status;
+    if (status == OCLM_OK)
+        status = end_unit(l, w, MODEL_UNIT_HEAD);
+    return status == OCLM_OK ? model_offload_open(w->offload) : status;
 }
 
 oclm_status model_weights_load(const model_sites *sites, const model_binding *binding, const model_storing *storing, oclm_progress_callback progress,
@@ -299,7 +310,9 @@ oclm_status model_weights_load(const model_sites *sites, const model_binding *bi
     if (weights->layers == NULL)
         return OCLM_ERR_MEMORY;
     weights->layer_count = binding->architecture->layers;
-    status = model_load_all(&l, weights);
+    status = model_offload_new(sites, weights->layer_count, binding->tied, sites->offload, &weights->offload);
+    if (status == OCLM_OK)
+        status = model_load_all(&l, weights);
     weights->sizes = l.sizes;
     weights->storage = model_main_storage(&l.sizes);
     if (status != OCLM_OK)
@@ -337,6 +350,7 @@ void model_weights_free(const model_sites *sites, model_weights *weights)
                                   &weights->input_in };
     dev_matrix *const last[] = { &weights->project_out, &weights->head };
     dev_device *const begin = model_site(sites, MODEL_UNIT_EMBEDDING), *const end = model_site(sites, MODEL_UNIT_HEAD);
+    model_offload_free(weights->offload);
     for (uint32_t i = 0; i < weights->layer_count; i++)
         free_layer(model_site(sites, MODEL_UNIT_LAYERS + i), &weights->layers[i]);
     core_free(weights->layers);

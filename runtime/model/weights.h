@@ -60,6 +60,7 @@ typedef struct model_sites {
     dev_device *const     *devices;
     uint32_t               device_count;
     const model_placement *placement; /* NULL: all on the first */
+    const struct model_offload_options *offload; /* for loading what is not on a device (offload.h); NULL: as usual */
 } model_sites;
 
 static inline model_place model_place_of(const model_placement *placement, uint32_t unit)
@@ -100,6 +101,7 @@ typedef struct model_weights {
     model_layer *layers;
     uint32_t     layer_count;
     uint64_t     parameters;
+    struct model_offload *offload; /* matrices that only visit their device; NULL: all stay there */
 } model_weights;
 
 /* What the weights of a binding would take, to the byte, without reading or making any. OCLM_ERR_MEMORY. */

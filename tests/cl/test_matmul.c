@@ -17,6 +17,8 @@ static const product_shape shapes[] = {
     { "four rows, residual", 4, 40, 129, CORE_BF16, DEV_NORM_NONE, DEV_ADD, DEV_ACT_NONE, true, false },
     { "five rows, norm", 5, 40, 129, CORE_F32, DEV_NORM_RMS, DEV_STORE, DEV_ACT_RELU, true, false },
     { "seven rows, primes", 7, 37, 53, CORE_F32, DEV_NORM_NONE, DEV_STORE, DEV_ACT_QUICK_GELU, true, false },
+    { "six rows, two chunks", 6, 72, 150, CORE_BF16, DEV_NORM_RMS, DEV_STORE, DEV_ACT_NONE, false, false },
+    { "eight rows, gated, three chunks", 8, 128, 192, CORE_BF16, DEV_NORM_RMS, DEV_GATED, DEV_ACT_SILU, true, false },
     { "sixteen rows", 16, 64, 128, CORE_F16, DEV_NORM_LAYER, DEV_ADD, DEV_ACT_NONE, true, false },
     { "seventeen rows, gated", 17, 128, 96, CORE_F32, DEV_NORM_RMS, DEV_GATED, DEV_ACT_SILU, false, false },
     { "thirty-three rows", 33, 65, 33, CORE_BF16, DEV_NORM_NONE, DEV_STORE, DEV_ACT_RELU2, true, false },

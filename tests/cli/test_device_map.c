@@ -209,7 +209,6 @@ static const command_case bad[] = {
     { "an assistant's unknown option", "generate @stories x --assistant-model @stories --assistant-seed 5", 2, "unknown option --assistant-seed", NULL },
     { "an assistant's wrong value", "generate @stories x --assistant-model @stories --assistant-dtype int3", 2, "--assistant-dtype: \"int3\" is not one of", NULL },
     { "an assistant where nothing is made", "score @stories x --assistant-dtype float32", 2, "unknown option --assistant-dtype", NULL },
-    { "two devices' names", BAD "'{\"transformer.wte\": 0, \"lm_head\": 1, \"transformer\": 0}'", 2, "tied", TWO },
 };
 
 /* As in transformers, which warns. */
@@ -218,6 +217,7 @@ static void names_of_no_module_are_warned_of(void **state)
     static const struct { const char *line, *says; } cases[] = {
         { BAD "'{\"\": 0, \"model.layers.0\": 0}'", "oclm: warning: device_map: \"model.layers.0\" names no module|transformer.h.0" },
         { BAD "'{\"\": 0, \"transformer.h.4\": 0}'", "oclm: warning: device_map: \"transformer.h.4\" names no module" },
+        { BAD "'{\"transformer\": \"0:0\", \"transformer.wte\": 0, \"lm_head\": \"cpu\"}'", "\"lm_head\" goes where \"transformer.wte\" goes" },
         { BAD "'{\"\": 0, \"transformer.h.1x\": \"cpu\"}'", "\"transformer.h.1x\" names no module" },
     };
     (void)state;

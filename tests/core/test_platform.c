@@ -214,6 +214,41 @@ static void a_mutex_lets_one_thread_in(void **state)
     assert_int_equal(shared.count, 80000);
 }
 
+static void *set_signal(void *user)
+{
+    core_signal_set(user);
+    return NULL;
+}
+
+static void a_signal_is_seen_once_and_waited_for_so_long_only(void **state)
+{
+    core_signal *signal;
+    pthread_t    thread;
+    (void)state;
+    assert_int_equal(core_signal_new(&signal), OCLM_OK);
+    const double begin = core_seconds();
+    assert_false(core_signal_wait(signal, 0.05));
+    assert_true(core_seconds() - begin >= 0.05);
+    core_signal_set(signal);
+    assert_true(core_signal_wait(signal, 0));
+    assert_false(core_signal_wait(signal, 0));
+    assert_int_equal(pthread_create(&thread, NULL, set_signal, signal), 0);
+    assert_true(core_signal_wait(signal, 1e300)); /* as good as for ever */
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    core_signal_free(signal);
+    core_signal_free(NULL);
+}
+
+static oclm_status make_signal(void *user)
+{
+    return core_signal_new(user);
+}
+
+static void free_signal(void *user)
+{
+    core_signal_free(*(core_signal **)user);
+}
+
 static oclm_status make_mutex(void *user)
 {
     return core_mutex_new(user);
@@ -226,9 +261,11 @@ static void free_mutex(void *user)
 
 static void a_failing_request_leaves_nothing_behind(void **state)
 {
-    core_mutex *mutex;
+    core_mutex  *mutex;
+    core_signal *signal;
     (void)state;
     fails_cleanly_at_every_request("a lock", make_mutex, free_mutex, &mutex);
+    fails_cleanly_at_every_request("a signal", make_signal, free_signal, &signal);
 }
 
 int main(int argc, char **argv)
@@ -241,6 +278,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(processors_are_those_this_process_may_use),
         cmocka_unit_test(numbers_are_the_same_in_every_locale),
         cmocka_unit_test(a_mutex_lets_one_thread_in),
+        cmocka_unit_test(a_signal_is_seen_once_and_waited_for_so_long_only),
         cmocka_unit_test(a_failing_request_leaves_nothing_behind),
     };
     program = argv[0];

@@ -110,6 +110,26 @@ static void a_new_file_is_written_read_and_renamed(void **state)
     core_dir_close(dir);
 }
 
+static void a_mapping_outlives_the_file_and_its_name(void **state)
+{
+    core_dir  *dir = NULL;
+    core_file *file = NULL;
+    core_map   map = CORE_MAP_INIT;
+    (void)state;
+    assert_int_equal(core_dir_open(folder, false, &dir), OCLM_OK);
+    assert_int_equal(core_file_create(dir, "mapped", &file), OCLM_OK);
+    assert_int_equal(core_file_map(file, &map), OCLM_OK); /* nothing yet */
+    assert_null(map.data);
+    assert_int_equal(core_dir_remove(dir, "mapped"), OCLM_OK);
+    assert_int_equal(core_file_write(file, "bytes", 5), OCLM_OK);
+    assert_int_equal(core_file_map(file, &map), OCLM_OK);
+    assert_int_equal(core_file_close(file), OCLM_OK);
+    assert_int_equal(map.size, 5);
+    assert_memory_equal(map.data, "bytes", 5);
+    core_map_close(&map);
+    core_dir_close(dir);
+}
+
 static void what_is_no_ordinary_file_is_not_opened(void **state)
 {
     core_dir  *dir = open_scratch();
@@ -229,6 +249,7 @@ int main(void)
         IN_SCRATCH(no_step_leads_through_a_link_or_upwards),
         IN_SCRATCH(a_tree_goes_without_what_its_links_lead_to),
         IN_SCRATCH(a_new_file_is_written_read_and_renamed),
+        IN_SCRATCH(a_mapping_outlives_the_file_and_its_name),
         IN_SCRATCH(what_is_no_ordinary_file_is_not_opened),
         IN_SCRATCH(links_are_made_read_and_found_in_the_way),
         IN_SCRATCH(one_at_a_time_holds_a_lock),

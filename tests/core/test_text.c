@@ -91,8 +91,8 @@ static void sizes_read_well(void **state)
         const char *text;
     } sizes[] = {
         { 0, "0 bytes" }, { 1, "1 byte" }, { 345, "345 bytes" }, { 1023, "1023 bytes" }, { 1024, "1 KiB" }, { 1536, "1.5 KiB" },
-        { 10240, "10 KiB" }, { 12u << 20, "12 MiB" }, { (uint64_t)3 << 29, "1.5 GiB" }, { (uint64_t)1 << 40, "1 TiB" },
-        { UINT64_MAX, "15 EiB" }, { ((uint64_t)1 << 30) - 1, "1023 MiB" },
+        { 10240, "10 KiB" }, { 24u * 1024 - 200, "23.8 KiB" }, { 102300, "99.9 KiB" }, { 102400, "100 KiB" }, { 102900, "100 KiB" }, { 12u << 20, "12 MiB" }, { (uint64_t)3 << 29, "1.5 GiB" }, { (uint64_t)1 << 40, "1 TiB" },
+        { UINT64_MAX, "15.9 EiB" }, { ((uint64_t)1 << 30) - 1, "1023 MiB" },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(sizes); i++) {

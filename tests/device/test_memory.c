@@ -111,12 +111,51 @@ static void a_buffer_larger_than_the_driver_takes_is_refused_before_it_is_asked(
     devices_each(check_largest, NULL);
 }
 
+static void check_refusal(dev_device *device, void *user)
+{
+    dev_buffer kept, buffer;
+    (void)user;
+    assert_true(dev_memory_refused_at(device) == UINT64_MAX);
+    assert_ok(dev_buffer_new(device, 100 * KIB, "the weights", &kept));
+    (void)dev_memory_fail_at(2, false);
+    assert_ok(dev_buffer_new(device, 1 * KIB, "the first", &buffer));
+    dev_buffer_free(device, &buffer);
+    assert_status(dev_buffer_new_zero(device, dev_queue(device), 3 * KIB, "the second", &buffer), OCLM_ERR_DEVICE_MEMORY);
+    assert_null(buffer.memory);
+    assert_non_null(strstr(oclm_last_error(), "the second"));
+    assert_non_null(strstr(oclm_last_error(), dev_get_traits(device)->info.name));
+    assert_ok(dev_buffer_new(device, 1 * KIB, "the third", &buffer)); /* one alone was refused */
+    dev_buffer_free(device, &buffer);
+    assert_int_equal(dev_memory_fail_at(1, true), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_status(dev_buffer_new(device, 1, "all others", &buffer), OCLM_ERR_DEVICE_MEMORY);
+    assert_int_equal(dev_memory_fail_at(9, false), 1);
+    assert_int_equal(dev_memory_fail_at(0, false), 9);
+    assert_int_equal(dev_memory_used(device), 100 * KIB);
+    assert_int_equal(dev_memory_refused_at(device), 100 * KIB);
+    dev_memory_lower(device, 120 * KIB);
+    assert_true(dev_memory_refused_at(device) == UINT64_MAX);
+    assert_int_equal(dev_memory_left(device), 20 * KIB);
+    assert_status(dev_buffer_new(device, 20 * KIB + 1, "too much", &buffer), OCLM_ERR_DEVICE_MEMORY);
+    assert_true(dev_memory_refused_at(device) == UINT64_MAX); /* the budget refused it, not the driver */
+    dev_memory_lower(device, 200 * KIB); /* is no way to raise it */
+    assert_int_equal(dev_memory_left(device), 20 * KIB);
+    dev_buffer_free(device, &kept);
+}
+
+static void what_the_driver_refuses_is_told_and_where(void **state)
+{
+    (void)state;
+    devices_each_with(check_refusal, NULL, 1000 * KIB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_back_as_they_were_written),
         cmocka_unit_test(a_cleared_buffer_is_zero_to_its_last_byte),
         cmocka_unit_test(every_byte_counts_against_the_budget),
+        cmocka_unit_test(what_the_driver_refuses_is_told_and_where),
         cmocka_unit_test(a_buffer_larger_than_the_driver_takes_is_refused_before_it_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

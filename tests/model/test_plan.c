@@ -1,5 +1,5 @@
-/* test_plan.c: what a plan announces for a device is what loading and a pass over the whole context take at most; what does not fit is refused before anything is
- * allocated, and the choices that are said to fit do. */
+/* test_plan.c: what a plan announces for a device is what loading and a pass over the whole context take at most; what does not fit is refused
+ * before anything is allocated, and the choices that are said to fit do. */
 #include "model/models.h"
 
 #include "core/json.h"

@@ -1,0 +1,288 @@
+/* feed_store.c: host memory in blocks of large pages, or pinned where a device copies from that fastest; and one file for all that lies on disk.
+ *
+ * The file has no name: that is taken away as soon as the file is made, so that its space comes back whatever ends the process, and nobody
+ * ever sees half of it. */
+#include "device/feed_store.h"
+
+#include <inttypes.h>
+
+#include "core/dir.h"
+#include "core/log.h"
+#include "device/device_internal.h"
+
+#define BLOCK_BYTES  ((size_t)64 << 20) /* untouched pages of a block take no memory */
+#define BOUNCE_BYTES ((size_t)4 << 20)  /* from the device to the file */
+
+typedef struct block {
+    unsigned char *memory;
+    size_t         bytes, used;
+    cl_mem         pinned; /* whose mapping the memory is; NULL: pages */
+} block;
+
+struct dev_store {
+    _Atomic uint32_t users; /* the feed, and buffers that use its memory */
+    dev_device      *device;
+    dev_host_budget *budget;
+    char            *folder;
+    bool             pinned;
+    block           *blocks;
+    size_t           block_count;
+    core_file       *file;
+    size_t           file_bytes;
+    unsigned char   *bounce;
+    core_map         map;
+};
+
+static size_t aligned(size_t bytes) { return (bytes + DEV_STORE_ALIGNMENT - 1) / DEV_STORE_ALIGNMENT * DEV_STORE_ALIGNMENT; }
+
+/* ---- The host's budget */
+
+static oclm_status reserve(dev_host_budget *budget, size_t bytes, const char *what)
+{
+    uint64_t used = atomic_load(&budget->used);
+    do {
+        if (used > budget->most || bytes > budget->most - used) {
+            char need[32], left[32], in_use[32], most[32];
+            return core_fail(OCLM_ERR_MEMORY,
+                             "the host has too little memory for %s: needed %s, available %s (%s of %s in use by this model); give \"cpu\" "
+                             "more in max_memory, or put layers on \"disk\"",
+                             what, core_format_bytes(bytes, need), core_format_bytes(used < budget->most ? budget->most - used : 0, left),
+                             core_format_bytes(used, in_use), core_format_bytes(budget->most, most));
+        }
+    } while (!atomic_compare_exchange_weak(&budget->used, &used, used + bytes));
+    uint64_t peak = atomic_load(&budget->peak);
+    while (peak < used + bytes && !atomic_compare_exchange_weak(&budget->peak, &peak, used + bytes))
+        ;
+    return OCLM_OK;
+}
+
+static void unreserve(dev_host_budget *budget, size_t bytes) { atomic_fetch_sub(&budget->used, bytes); }
+
+/* ---- Blocks of memory */
+
+/* Memory that the driver keeps in place, so that copies to the device need not pass through memory of its own. */
+static bool pin(const dev_store *store, size_t bytes, block *b)
+{
+    cl_int error;
+    cl_mem buffer = clCreateBuffer(dev_context(store->device), CL_MEM_READ_ONLY | CL_MEM_ALLOC_HOST_PTR, bytes, NULL, &error);
+    if (error != CL_SUCCESS)
+        return false;
+    void *memory = clEnqueueMapBuffer(dev_queue(store->device), buffer, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL, &error);
+    if (error != CL_SUCCESS) {
+        clReleaseMemObject(buffer);
+        return false;
+    }
+    *b = (block){ memory, bytes, 0, buffer };
+    return true;
+}
+
+static void free_block(const dev_store *store, block *b)
+{
+    if (b->pinned != NULL) {
+        (void)clEnqueueUnmapMemObject(dev_queue(store->device), b->pinned, b->memory, 0, NULL, NULL);
+        (void)clFinish(dev_queue(store->device));
+        clReleaseMemObject(b->pinned);
+    } else {
+        core_pages_free(b->memory, b->bytes);
+    }
+}
+
+static oclm_status add_block(dev_store *store, size_t bytes, const char *what)
+{
+    block *grown = core_realloc_array(store->blocks, store->block_count + 1, sizeof *grown, "blocks of memory");
+    if (grown == NULL)
+        return OCLM_ERR_MEMORY;
+    store->blocks = grown;
+    block *b = &grown[store->block_count];
+    if (!store->pinned || !pin(store, bytes, b)) {
+        *b = (block){ NULL, bytes < BLOCK_BYTES ? BLOCK_BYTES : bytes, 0, NULL };
+        if ((b->memory = core_pages_new(b->bytes, what)) == NULL)
+            return OCLM_ERR_MEMORY;
+    }
+    store->block_count++;
+    return OCLM_OK;
+}
+
+static oclm_status take_memory(dev_store *store, size_t bytes, const char *what, unsigned char **memory)
+{
+    const size_t size = aligned(bytes);
+    oclm_status  status = reserve(store->budget, bytes, what);
+    if (status != OCLM_OK)
+        return status;
+    const block *last = store->block_count > 0 ? &store->blocks[store->block_count - 1] : NULL;
+    if ((last == NULL || last->bytes - last->used < size) && (status = add_block(store, size, what)) != OCLM_OK) {
+        unreserve(store->budget, bytes);
+        return status;
+    }
+    block *b = &store->blocks[store->block_count - 1];
+    *memory = b->memory + b->used;
+    b->used += size;
+    return OCLM_OK;
+}
+
+static oclm_status take_to_memory(dev_store *store, cl_command_queue queue, const dev_buffer *buffer, const char *what, dev_region *region)
+{
+    oclm_status status = take_memory(store, buffer->bytes, what, &region->memory);
+    if (status == OCLM_OK && (status = dev_buffer_read(queue, buffer, 0, region->memory, buffer->bytes)) != OCLM_OK) {
+        unreserve(store->budget, buffer->bytes);
+        store->blocks[store->block_count - 1].used -= aligned(buffer->bytes);
+    }
+    return status;
+}
+
+/* ---- The file */
+
+static oclm_status open_file(dev_store *store)
+{
+    core_dir   *folder = NULL;
+    core_text   name = CORE_TEXT_INIT;
+    uint64_t    number;
+    core_random(&number, sizeof number);
+    oclm_status status = core_dir_open(store->folder, false, &folder);
+    if (status == OCLM_OK && (status = core_text_printf(&name, ".oclm-offload-%016" PRIx64, number)) == OCLM_OK &&
+        (status = core_file_create(folder, name.data, &store->file)) == OCLM_OK &&
+        (status = core_dir_remove(folder, name.data)) != OCLM_OK) {
+        (void)core_file_close(store->file);
+        store->file = NULL;
+    }
+    if (status == OCLM_OK && (store->bounce = core_alloc(BOUNCE_BYTES, "memory for writing offloaded weights")) == NULL)
+        status = OCLM_ERR_MEMORY;
+    core_text_free(&name);
+    core_dir_close(folder);
+    return status;
+}
+
+static oclm_status check_space(const dev_store *store, size_t bytes, const char *what)
+{
+    const uint64_t left = core_disk_free(store->folder);
+    char           need[32], free_bytes[32];
+    return left == 0 || bytes <= left
+               ? OCLM_OK
+               : core_fail(OCLM_ERR_IO, "%s: the disk of this folder has too little space for %s: needed %s, free %s; make room, or name an "
+                           "offload_folder on another disk",
+                           store->folder, what, core_format_bytes(bytes, need), core_format_bytes(left, free_bytes));
+}
+
+static oclm_status write_pieces(const dev_store *store, cl_command_queue queue, const dev_buffer *buffer)
+{
+    oclm_status status = OCLM_OK;
+    for (size_t at = 0; at < buffer->bytes && status == OCLM_OK; at += BOUNCE_BYTES) {
+        const size_t bytes = buffer->bytes - at < BOUNCE_BYTES ? buffer->bytes - at : BOUNCE_BYTES;
+        if ((status = dev_buffer_read(queue, buffer, at, store->bounce, bytes)) == OCLM_OK)
+            status = core_file_write(store->file, store->bounce, bytes);
+    }
+    return status;
+}
+
+static oclm_status take_to_file(dev_store *store, cl_command_queue queue, const dev_buffer *buffer, const char *what, dev_region *region)
+{
+    static const unsigned char zeros[DEV_STORE_ALIGNMENT];
+    const size_t size = aligned(buffer->bytes);
+    oclm_status  status = store->file == NULL ? open_file(store) : OCLM_OK;
+    if (status != OCLM_OK || (status = check_space(store, size, what)) != OCLM_OK)
+        return status;
+    if ((status = write_pieces(store, queue, buffer)) != OCLM_OK ||
+        (status = core_file_write(store->file, zeros, size - buffer->bytes)) != OCLM_OK)
+        return core_fail_in(status, "%s, offloaded to disk", what);
+    core_file_flush_early(store->file);
+    region->offset = store->file_bytes;
+    store->file_bytes += size;
+    return OCLM_OK;
+}
+
+/* ---- All of it */
+
+oclm_status dev_store_new(dev_device *device, dev_host_budget *budget, const char *folder, bool pinned, dev_store **out)
+{
+    dev_store *store = core_alloc_zero(1, sizeof *store, "a store of weights");
+    *out = NULL;
+    if (store == NULL)
+        return OCLM_ERR_MEMORY;
+    if (folder != NULL && (store->folder = core_copy_string(folder, "the name of a folder")) == NULL) {
+        core_free(store);
+        return OCLM_ERR_MEMORY;
+    }
+    store->device = device;
+    store->budget = budget;
+    store->pinned = pinned;
+    atomic_store(&store->users, 1);
+    *out = store;
+    return OCLM_OK;
+}
+
+void dev_store_drop(dev_store *store)
+{
+    if (store == NULL || atomic_fetch_sub(&store->users, 1) > 1)
+        return;
+    for (size_t i = 0; i < store->block_count; i++)
+        free_block(store, &store->blocks[i]);
+    core_map_close(&store->map);
+    (void)core_file_close(store->file);
+    core_free(store->bounce);
+    core_free(store->blocks);
+    core_free(store->folder);
+    core_free(store);
+}
+
+oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_place place, const dev_buffer *buffer, const char *what,
+                           dev_region *region)
+{
+    *region = (dev_region){ .bytes = buffer->bytes, .in_file = place == DEV_FEED_FILE };
+    if (place == DEV_FEED_HOST)
+        return take_to_memory(store, queue, buffer, what, region);
+    if (store->folder == NULL)
+        return core_fail(OCLM_ERR_ARGUMENT, "%s is to be offloaded to disk, and no folder is known for it: name an offload_folder", what);
+    return take_to_file(store, queue, buffer, what, region);
+}
+
+void dev_store_untake(dev_store *store, const dev_region *region)
+{
+    if (!region->in_file)
+        unreserve(store->budget, region->bytes);
+}
+
+oclm_status dev_store_map(dev_store *store)
+{
+    oclm_status status = OCLM_OK;
+    core_free(store->bounce);
+    store->bounce = NULL;
+    if (store->file == NULL)
+        return OCLM_OK;
+    if ((status = core_file_map(store->file, &store->map)) == OCLM_OK)
+        status = core_file_close(store->file);
+    store->file = NULL;
+    return status;
+}
+
+const void *dev_store_memory(const dev_store *store, const dev_region *region)
+{
+    return region->in_file ? store->map.data + region->offset : region->memory;
+}
+
+void dev_store_will_need(const dev_store *store, const dev_region *region)
+{
+    if (region->in_file)
+        core_map_will_need(&store->map, region->offset, region->bytes);
+}
+
+static void CL_CALLBACK on_released(cl_mem buffer, void *store)
+{
+    (void)buffer;
+    dev_store_drop(store);
+}
+
+oclm_status dev_store_in_place(dev_store *store, const dev_region *region, const char *what, cl_mem *buffer)
+{
+    cl_int             error;
+    const cl_mem_flags flags = (region->in_file ? CL_MEM_READ_ONLY : CL_MEM_READ_WRITE) | CL_MEM_USE_HOST_PTR;
+    *buffer = clCreateBuffer(dev_context(store->device), flags, region->bytes, (void *)(uintptr_t)dev_store_memory(store, region), &error);
+    if (error == CL_SUCCESS) {
+        atomic_fetch_add(&store->users, 1);
+        if ((error = clSetMemObjectDestructorCallback(*buffer, on_released, store)) == CL_SUCCESS)
+            return OCLM_OK;
+        atomic_fetch_sub(&store->users, 1);
+        clReleaseMemObject(*buffer);
+    }
+    *buffer = NULL;
+    return dev_cl_fail(error, "a buffer of %zu bytes in host memory for %s", region->bytes, what);
+}
