@@ -37,6 +37,8 @@ static inline void product_of_tiles(vec *const total, const X_SPACE float *const
             add_sums(total + tile * TILE_VECTORS, sum, row, r, first, count);
         }
     }
+    for (uint i = 0; i < tiles * ROWS; i++)
+        order_as_rows(total + i * VECTORS);
 }
 
 // As serve_unit(), for so many tiles.
