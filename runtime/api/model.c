@@ -73,7 +73,7 @@ static oclm_status load(const char *name, cl_context context, cl_command_queue q
     if (status == OCLM_OK && (status = read_folder(folder.data, &made->defaults)) == OCLM_OK &&
         (status = context ? api_open_on(context, queue, options, &opening) : api_open(options, &opening)) == OCLM_OK &&
         (status = api_opening_plan(&opening, folder.data, &how, &made->plan)) == OCLM_OK)
-        status = api_opening_load(&opening, folder.data, &how, made->plan, &made->inside);
+        status = api_opening_load(&opening, folder.data, &how, &made->plan, &made->inside);
     if (status != OCLM_OK)
         oclm_model_free(made);
     else

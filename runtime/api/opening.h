@@ -22,7 +22,8 @@ void        api_opening_end(api_opening *opening); /* closes what no model took 
 
 /* With a device_map: where everything goes, told to the log. Else `*plan` is NULL. OCLM_ERR_DEVICE_MEMORY where it does not fit. */
 oclm_status api_opening_plan(api_opening *opening, const char *folder, const model_load_options *how, oclm_plan **plan);
-/* Loads by the plan; the devices are the model's then. What does not fit is told with what would. */
-oclm_status api_opening_load(api_opening *opening, const char *folder, const model_load_options *how, const oclm_plan *plan, model_model **model);
+/* Loads by the plan, where there is one; the devices are the model's then. A driver that gives less than the plan relied on lowers its device's
+ * budget: then a new plan takes the place of `*plan`, a warning says so, and all is loaded anew. What does not fit is told with what would. */
+oclm_status api_opening_load(api_opening *opening, const char *folder, const model_load_options *how, oclm_plan **plan, model_model **model);
 
 #endif

@@ -194,6 +194,8 @@ oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t 
     if ((made->folder = core_copy_string(folder, "the name of a model's folder")) != NULL)
         status = load_into(folder, options, made);
     if (status != OCLM_OK) {
+        for (uint32_t i = 0; options->refused_at != NULL && i < count; i++)
+            options->refused_at[i] = dev_memory_refused_at(devices[i]);
         model_free(made);
         return status;
     }

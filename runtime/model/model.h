@@ -31,6 +31,7 @@ typedef struct model_load_options {
     const char *offload_folder;       /* for what is MODEL_ON_DISK; NULL: one in the user's cache folder */
     uint64_t    host_bytes;           /* the most that what is MODEL_ON_CPU may take; 0: 90 % of what the host has free */
     bool        offload_copies;       /* for tests: weights are copied to slots also where a device could read them in place */
+    uint64_t   *refused_at;           /* [device count], may be NULL: set where loading fails, to dev_memory_refused_at() of each device */
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;
 } model_load_options;

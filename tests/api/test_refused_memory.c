@@ -9,9 +9,9 @@
 
 #define TINY OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa"
 
-enum { NEW = 6, MOST_BUFFERS = 2000 };
+enum { NEW = 6, MOST_BUFFERS = 2000, MOVED = 12 /* buffers of weights, the first ones */ };
 
-static oclm_status load_and_generate(int32_t ids[NEW])
+static oclm_status load_and_generate(const char *device_map, int32_t ids[NEW])
 {
     static const int32_t  prompt[] = { 5, 9, 2, 7, 11 };
     oclm_generate_options options;
@@ -24,6 +24,7 @@ static oclm_status load_and_generate(int32_t ids[NEW])
     oclm_model_options_init(&load, sizeof load);
     oclm_generate_options_init(&options, sizeof options);
     options.max_new_tokens = options.min_new_tokens = NEW;
+    load.device_map = device_map;
     if ((status = oclm_model_load(TINY, &load, &model)) != OCLM_OK ||
         (status = oclm_generate(model, prompt, COUNT(prompt), &options, &story)) != OCLM_OK)
         goto done;
@@ -41,13 +42,13 @@ static void each_refused_buffer_ends_in_the_same_ids_or_in_a_clean_error(void **
     int32_t want[NEW], got[NEW];
     size_t  fell_back = 0, refused = 0;
     (void)state;
-    assert_ok(load_and_generate(want)); /* also builds what is kept on disk */
+    assert_ok(load_and_generate(NULL, want)); /* also builds what is kept on disk */
     const size_t live = core_memory_live();
     for (size_t n = 1;; n++) {
         if (n > MOST_BUFFERS)
             fail_msg("more than %d buffers", MOST_BUFFERS);
         (void)dev_memory_fail_at(n, false);
-        const oclm_status status = load_and_generate(got);
+        const oclm_status status = load_and_generate(NULL, got);
         const bool        met = dev_memory_fail_at(0, false) == 0;
         if (core_memory_live() != live)
             fail_msg("buffer %zu: %zu blocks of memory are left", n, core_memory_live() - live);
@@ -63,7 +64,7 @@ static void each_refused_buffer_ends_in_the_same_ids_or_in_a_clean_error(void **
     }
     print_message("    %zu buffers: without %zu of them it fails\n", fell_back + refused, refused);
     assert_true(refused > 10);
-    assert_ok(load_and_generate(got));
+    assert_ok(load_and_generate(NULL, got));
     assert_memory_equal(got, want, sizeof want);
 }
 
@@ -73,10 +74,28 @@ static void a_driver_that_gives_nothing_at_all_is_told(void **state)
     (void)state;
     const size_t live = core_memory_live();
     (void)dev_memory_fail_at(1, true);
-    const oclm_status status = load_and_generate(got);
+    const oclm_status status = load_and_generate(NULL, got);
     (void)dev_memory_fail_at(0, false);
     assert_int_equal(status, OCLM_ERR_DEVICE_MEMORY);
     assert_int_equal(core_memory_live(), live);
+}
+
+/* The model has two devices to choose from, and needs one. */
+static void a_model_is_placed_anew_where_a_driver_gives_less_than_it_said(void **state)
+{
+    int32_t want[NEW], got[NEW];
+    (void)state;
+    assert_ok(load_and_generate("auto", want));
+    const size_t live = core_memory_live();
+    for (size_t n = 1; n <= MOVED; n++) {
+        (void)dev_memory_fail_at(n, false);
+        const oclm_status status = load_and_generate("auto", got);
+        assert_int_equal(dev_memory_fail_at(0, false), 0);
+        assert_int_equal(core_memory_live(), live);
+        if (status != OCLM_OK)
+            fail_msg("buffer %zu: %s: %s", n, oclm_status_name(status), oclm_last_error());
+        assert_memory_equal(got, want, sizeof want);
+    }
 }
 
 int main(void)
@@ -84,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_refused_buffer_ends_in_the_same_ids_or_in_a_clean_error),
         cmocka_unit_test(a_driver_that_gives_nothing_at_all_is_told),
+        cmocka_unit_test(a_model_is_placed_anew_where_a_driver_gives_less_than_it_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
