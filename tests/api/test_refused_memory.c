@@ -25,6 +25,7 @@ static oclm_status load_and_generate(const char *device_map, int32_t ids[NEW])
     oclm_generate_options_init(&options, sizeof options);
     options.max_new_tokens = options.min_new_tokens = NEW;
     load.device_map = device_map;
+    load.max_memory = device_map ? "{\"0\": \"1GiB\", \"1\": \"1GiB\"}" : NULL;
     if ((status = oclm_model_load(TINY, &load, &model)) != OCLM_OK ||
         (status = oclm_generate(model, prompt, COUNT(prompt), &options, &story)) != OCLM_OK)
         goto done;
