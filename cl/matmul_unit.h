@@ -120,6 +120,8 @@ static inline void add_block(vec *total, const X_SPACE float *const *x, const ui
 #pragma unroll
         for (uint j = 0; j < COLS * sizeof(stored); j += 64)
             PREFETCH_LINE((const __global char *)(w + k * PANEL) + PREFETCH + j);
+#else
+        (void)ahead;
 #endif
         load_weights(b, w + k * PANEL);
         add_column(sum, x, first + k, b);

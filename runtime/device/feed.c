@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device/feed_internal.h"
+#include "device/health.h"
 
 #define NONE UINT32_MAX
 
@@ -290,7 +291,7 @@ static oclm_status fetch(dev_feed *feed, uint32_t index)
     s->unit = DEV_NO_UNIT;
     const cl_int error = copy(feed, u, s);
     if (error != CL_SUCCESS) {
-        (void)clFinish(feed->queue); /* what was enqueued reads the store */
+        (void)dev_finish(feed->queue); /* what was enqueued reads the store */
         return dev_cl_fail(error, "copying offloaded weights to device \"%s\"", dev_get_traits(feed->device)->info.name);
     }
     forget_readers(s);
@@ -300,12 +301,13 @@ static oclm_status fetch(dev_feed *feed, uint32_t index)
 
 oclm_status dev_feed_note_reader(slot *s, cl_command_queue queue, cl_event done)
 {
-    uint32_t i = 0;
-    cl_int   error = CL_SUCCESS;
+    uint32_t    i = 0;
+    oclm_status status = OCLM_OK;
     while (i < s->reader_count && s->readers[i].queue != queue)
         i++;
     if (i == DEV_FEED_READERS) { /* the one that was first is likely done */
-        error = clWaitForEvents(1, &s->readers[0].done);
+        (void)clFlush(s->readers[0].queue);
+        status = dev_wait(s->readers[0].done, "who reads offloaded weights");
         i = 0;
     }
     if (i < s->reader_count)
@@ -313,7 +315,7 @@ oclm_status dev_feed_note_reader(slot *s, cl_command_queue queue, cl_event done)
     else
         s->reader_count++;
     s->readers[i] = (dev_feed_reader){ queue, done };
-    return error == CL_SUCCESS ? OCLM_OK : dev_cl_fail(error, "waiting for who reads offloaded weights");
+    return status;
 }
 
 /* Launches that read a unit. */
@@ -339,7 +341,7 @@ static oclm_status compute(const visit *v, cl_command_queue queue, slot *s)
     const oclm_status status = dev_work_enqueue(v->work, queue, &done);
     if (status == OCLM_OK)
         return dev_feed_note_reader(s, queue, done);
-    (void)clFinish(queue); /* some of it may read the slot */
+    (void)dev_finish(queue); /* some of it may read the slot */
     return status;
 }
 

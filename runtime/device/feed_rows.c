@@ -100,7 +100,7 @@ static oclm_status take_turn(const visit *v, cl_command_queue queue)
     if (error != CL_SUCCESS)
         status = dev_cl_fail(error, "rows of an offloaded table");
     if (status != OCLM_OK)
-        (void)clFinish(queue);
+        (void)dev_finish(queue);
     return status;
 }
 

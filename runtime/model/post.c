@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "device/launch.h"
+#include "device/health.h"
 
 oclm_status model_post_new(uint32_t count, size_t bytes, model_post *post)
 {
@@ -17,15 +17,15 @@ oclm_status model_post_new(uint32_t count, size_t bytes, model_post *post)
     return post->memory != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
 }
 
-static cl_int wait_for(cl_event *sent)
+static oclm_status wait_for(cl_event *sent)
 {
-    cl_int error = CL_SUCCESS;
+    oclm_status status = OCLM_OK;
     if (*sent != NULL) {
-        error = clWaitForEvents(1, sent);
+        status = dev_wait(*sent, "what was sent before");
         (void)clReleaseEvent(*sent);
         *sent = NULL;
     }
-    return error;
+    return status;
 }
 
 oclm_status model_post_send(model_post *post, cl_command_queue queue, const dev_buffer *buffer, size_t offset, const void *data, size_t bytes)
@@ -36,12 +36,14 @@ oclm_status model_post_send(model_post *post, cl_command_queue queue, const dev_
         return OCLM_OK;
     if (bytes > post->bytes || offset > buffer->bytes || bytes > buffer->bytes - offset)
         return core_fail(OCLM_ERR_INTERNAL, "a send of %zu bytes (at most %zu) to %zu of %zu", bytes, post->bytes, offset, buffer->bytes);
-    cl_int error = wait_for(&post->sent[slot]);
-    if (error != CL_SUCCESS)
-        return dev_cl_fail(error, "waiting for what was sent before");
+    if (post->sent[slot] != NULL)
+        (void)clFlush(queue); /* nobody else may: what was sent last is waited for here */
+    const oclm_status status = wait_for(&post->sent[slot]);
+    if (status != OCLM_OK)
+        return status;
     memcpy(memory, data, bytes);
     post->next = (slot + 1) % post->count;
-    error = clEnqueueWriteBuffer(queue, buffer->memory, CL_FALSE, offset, bytes, memory, 0, NULL, &post->sent[slot]);
+    const cl_int error = clEnqueueWriteBuffer(queue, buffer->memory, CL_FALSE, offset, bytes, memory, 0, NULL, &post->sent[slot]);
     if (error == CL_SUCCESS)
         return OCLM_OK;
     post->sent[slot] = NULL;
@@ -50,8 +52,10 @@ oclm_status model_post_send(model_post *post, cl_command_queue queue, const dev_
 
 void model_post_free(model_post *post)
 {
+    bool arrived = true;
     for (uint32_t i = 0; i < post->count; i++)
-        (void)wait_for(&post->sent[i]);
-    core_free(post->memory);
+        arrived = wait_for(&post->sent[i]) == OCLM_OK && arrived;
+    if (arrived)
+        core_free(post->memory); /* else a lost device may still read it */
     memset(post, 0, sizeof *post);
 }
