@@ -96,7 +96,7 @@ if [ -n "$on" ]; then
     done
 fi
 if [ -n "$sanitize" ]; then
-    build asan -DOCLM_BUILD_TESTS=ON "-DOCLM_SHARED_DATA=$shared"
+    build asan -DOCLM_BUILD_TESTS=ON "-DOCLM_SHARED_DATA=$shared" "-DOCLM_TEST_CACHE=$root/build/release/test-cache" # kernels are built once
     # What PoCL and LLVM keep until the process ends is not ours.
     export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0" ASAN_OPTIONS="detect_leaks=1" UBSAN_OPTIONS=print_stacktrace=1
     tier "Sanitizers" sanitized
