@@ -341,30 +341,6 @@ static inline void add_span(vec *const total, const X_SPACE float *const *const 
     add_sums(total, sum, x, r, first, count);
 }
 
-// Two whole spans side by side, with the sums of each: a sum waits for the one before it, so one row's four vectors alone leave the
-// multipliers idle.
-#define TWO_SPANS (ROWS == 1 && VEC == 8 && !BY_BYTES)
-#if TWO_SPANS
-static inline void add_two_spans(vec *const total, const X_SPACE float *const *const x, const code_rows r, const uint first)
-{
-    vec sum[VECTORS], next[VECTORS];
-#pragma unroll
-    for (uint j = 0; j < VECTORS; j++)
-        sum[j] = next[j] = 0.0f;
-    prefetch_span(r, first);
-    prefetch_span(r, first + CODE_SPAN);
-    for (uint k = first; k < first + CODE_SPAN; k++) {
-        vec b[VECTORS];
-        code_column(b, r, k);
-        add_column(sum, x, k, b);
-        code_column(b, r, k + CODE_SPAN);
-        add_column(next, x, k + CODE_SPAN, b);
-    }
-    add_sums(total, sum, x, r, first, CODE_SPAN);
-    add_sums(total, next, x, r, first + CODE_SPAN, CODE_SPAN);
-}
-#endif
-
 static inline void product(vec *const total, const X_SPACE float *const *const x, const __global stored *const panel, const uint columns,
                            const uint lane)
 {
@@ -372,14 +348,8 @@ static inline void product(vec *const total, const X_SPACE float *const *const x
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         total[i] = 0.0f;
-    uint k = 0;
-#if TWO_SPANS
 #pragma unroll 1
-    for (; k + 2 * CODE_SPAN <= columns; k += 2 * CODE_SPAN)
-        add_two_spans(total, x, r, k);
-#endif
-#pragma unroll 1
-    for (; k < columns; k += CODE_SPAN) // the last span by the same code: that compiles in half the time
+    for (uint k = 0; k < columns; k += CODE_SPAN) // the last span by the same code: that compiles in half the time
         add_span(total, x, r, k, min((uint)CODE_SPAN, columns - k));
 #pragma unroll
     for (uint i = 0; i < ROWS; i++)
