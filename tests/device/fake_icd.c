@@ -1,4 +1,4 @@
-/* fake_icd.c: see fake_icd.h. Answers what discovery, opening and buffers ask; everything else is missing on purpose. */
+/* fake_icd.c: see fake_icd.h. Answers what discovery, opening, buffers and waits ask; everything else is missing on purpose. */
 #include "device/fake_icd.h"
 
 #include <string.h>
@@ -24,6 +24,9 @@ struct _cl_command_queue {
 struct _cl_mem {
     cl_icd_dispatch *dispatch;
 };
+struct _cl_event {
+    cl_icd_dispatch *dispatch;
+};
 
 static cl_icd_dispatch          dispatch;
 static struct _cl_platform_id   platforms[FAKE_PLATFORMS] = { { &dispatch, "Fake A" }, { &dispatch, "Fake B" }, { &dispatch, "Fake rusticl" } };
@@ -32,6 +35,7 @@ static size_t                   device_count;
 static struct _cl_context       context = { &dispatch, NULL };
 static struct _cl_command_queue queue = { &dispatch, NULL };
 static struct _cl_mem           memory = { &dispatch };
+static struct _cl_event         marker = { &dispatch };
 
 static cl_int give(const void *value, size_t bytes, size_t room, void *out, size_t *size)
 {
@@ -165,6 +169,33 @@ static cl_int CL_API_CALL write_buffer(cl_command_queue to, cl_mem buffer, cl_bo
     return limit && offset + bytes > limit ? CL_MEM_OBJECT_ALLOCATION_FAILURE : CL_SUCCESS;
 }
 
+static cl_int CL_API_CALL queue_info(cl_command_queue of, cl_command_queue_info what, size_t room, void *out, size_t *size)
+{
+    const cl_context whole = &context;
+    switch (what) {
+    case CL_QUEUE_CONTEXT: return give(&whole, sizeof whole, room, out, size);
+    case CL_QUEUE_DEVICE: return give(&of->device, sizeof of->device, room, out, size);
+    default: return CL_INVALID_VALUE;
+    }
+}
+
+/* Whatever is waited for is there already. */
+static cl_int CL_API_CALL put_marker(cl_command_queue in, cl_uint count, const cl_event *list, cl_event *event)
+{
+    (void)in, (void)count, (void)list;
+    if (event)
+        *event = &marker;
+    return CL_SUCCESS;
+}
+
+static cl_int CL_API_CALL event_info(cl_event of, cl_event_info what, size_t room, void *out, size_t *size)
+{
+    (void)of;
+    return what == CL_EVENT_COMMAND_EXECUTION_STATUS ? give_number(CL_COMPLETE, 4, room, out, size) : CL_INVALID_VALUE;
+}
+
+static cl_int CL_API_CALL wait_events(cl_uint count, const cl_event *list) { return (void)count, (void)list, CL_SUCCESS; }
+static cl_int CL_API_CALL release_event(cl_event of) { return (void)of, CL_SUCCESS; }
 static cl_int CL_API_CALL finish(cl_command_queue of) { return (void)of, CL_SUCCESS; }
 static cl_int CL_API_CALL release_context(cl_context of) { return (void)of, CL_SUCCESS; }
 static cl_int CL_API_CALL release_memory(cl_mem of) { return (void)of, CL_SUCCESS; }
@@ -179,6 +210,12 @@ static void fill_dispatch(void)
     dispatch.clCreateBuffer = create_buffer;
     dispatch.clEnqueueWriteBuffer = write_buffer;
     dispatch.clFinish = finish;
+    dispatch.clFlush = finish;
+    dispatch.clGetCommandQueueInfo = queue_info;
+    dispatch.clEnqueueMarkerWithWaitList = put_marker;
+    dispatch.clGetEventInfo = event_info;
+    dispatch.clWaitForEvents = wait_events;
+    dispatch.clReleaseEvent = release_event;
     dispatch.clReleaseCommandQueue = finish;
     dispatch.clReleaseContext = release_context;
     dispatch.clReleaseMemObject = release_memory;
