@@ -269,7 +269,7 @@ done:
 static void abandon(dev_device *device)
 {
     core_log(OCLM_LOG_WARNING, "device \"%s\" is given up: what it holds is not freed", device->traits.info.name);
-    dev_health_end(device->health);
+    dev_health_abandon(device);
 }
 
 void dev_close(dev_device *device)

@@ -33,6 +33,8 @@ typedef struct dev_health dev_health;
 oclm_status dev_health_begin(cl_context context, dev_health **health);
 void        dev_health_end(dev_health *health); /* accepts NULL */
 bool        dev_health_is_lost(const dev_health *health);
+/* In place of dev_health_end(), of a device that is lost: it is never freed, and never out of sight (of leak checkers, of debuggers). */
+void        dev_health_abandon(dev_device *device);
 /* Waits for all that is in the queue, where waits have a limit; where they have none, it is the next call that waits for ever. */
 oclm_status dev_wait_queue(cl_command_queue queue, const char *what);
 /* dev_cl_fail() with the name of the queue's device. */
@@ -54,6 +56,7 @@ struct dev_device {
     bool             callers; /* context and queue came from outside */
     oclm_matmul      matmul;
     dev_health      *health;
+    dev_device      *abandoned; /* the one that was given up before, once this one is */
 
     _Atomic uint64_t used, peak; /* bytes of device memory */
     _Atomic uint64_t refused_at; /* dev_memory_refused_at() */

@@ -29,6 +29,7 @@ struct dev_health {
     uint32_t            users;   /* devices open on it; guarded by `changing` */
     double              limit;   /* seconds; 0: none */
     _Atomic bool        lost;
+    dev_device         *abandoned; /* the latest; guarded by `changing` */
     place               places[PLACES];
 };
 
@@ -121,6 +122,15 @@ void dev_health_end(dev_health *health)
         drop_signals(health);
     }
     change_end();
+}
+
+void dev_health_abandon(dev_device *device)
+{
+    change_begin();
+    device->abandoned = device->health->abandoned;
+    device->health->abandoned = device;
+    change_end();
+    dev_health_end(device->health);
 }
 
 bool dev_health_is_lost(const dev_health *health) { return health && atomic_load(&health->lost); }
