@@ -148,7 +148,7 @@ static const option options[] = {
     { "max-memory", 0, MEMORY, "BYTES|JSON", CMD_LOADING | CMD_INFO, LOAD(max_memory), 0,
       "most to use of a device, as 4GiB (default: 90 % of it), or of each: '{\"0\": \"4GiB\", \"cpu\": \"8GiB\"}'" },
     { "offload-folder", 0, TEXT, "DIR", CMD_LOADING | CMD_INFO, LOAD(offload_folder), 0,
-      "device-map: where weights on \"disk\" are written while the model is loaded (default: in the cache folder)" },
+      "device-map: where weights on \"disk\" are written (default: a folder in oclm's cache)" },
     { "context-length", 0, U32, "N", CMD_LOADING | CMD_INFO, LOAD(context_length), 1,
       "device-map: positions to leave room for (default 4096, or what the model was made for)" },
     { "revision", 0, TEXT, "REV", CMD_MODEL | CMD_CACHE, AT(revision), 0, "of a model on the hub: a branch, a tag, refs/pr/N or a commit (default main)" },
