@@ -5,12 +5,14 @@
 /* Rows end within a tile and columns within a span, some by less than a vector. */
 static const code_size sizes[] = { { 1, 70, 1107 }, { 1, 33, 5 }, { 3, 40, 530 }, { 13, 64, 145 }, { 1, 64, 320 } };
 
-/* Compiling takes most of the time: each storage has one of the two tiles of one row, and some have one of the others. */
+/* Compiling takes most of the time: each storage has one of the two tiles of one row, and some have one of the others; on slow devices, whose
+ * compilers take minutes for tiles of many rows, some have one of few rows. */
 static bool takes(const dev_device *device, size_t i, size_t storage)
 {
     const dev_provider *p = &dev_tile_providers[i];
-    const bool          in_turn = (i + storage) % (devices_is_slow(device) ? 24 : 12) == 0;
-    return p->most_rows == 1 && !devices_is_slow(device) ? (p->vec == 16) == (storage % 3 == 0) : in_turn;
+    if (devices_is_slow(device))
+        return p->most_rows <= 4 && (i + storage) % 24 == 0;
+    return p->most_rows == 1 ? (p->vec == 16) == (storage % 3 == 0) : (i + storage) % 12 == 0;
 }
 
 /* Gated, added to what was there: which of them, neighbours take in turns. */
