@@ -254,6 +254,17 @@ bool core_is_word(const char *text, size_t length, const char *word)
     return length == strlen(word) && memcmp(text, word, length) == 0;
 }
 
+bool core_has_word(const char *list, const char *word)
+{
+    for (list += strspn(list, " "); *list != '\0'; list += strspn(list, " ")) {
+        const size_t length = strcspn(list, " ");
+        if (core_is_word(list, length, word))
+            return true;
+        list += length;
+    }
+    return false;
+}
+
 const char *core_format_bytes(uint64_t bytes, char buffer[32])
 {
     static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };

@@ -45,6 +45,8 @@ void core_make_printable(char *text, bool one_line);
 
 /* Whether these bytes are just that word. */
 bool core_is_word(const char *text, size_t length, const char *word);
+/* Whether a list separated by blanks has it; "cl_khr_fp16" is not part of "cl_khr_fp16_x". */
+bool core_has_word(const char *list, const char *word);
 
 /* "1.5 GiB", "12 MiB", "345 bytes"; for messages. */
 const char *core_format_bytes(uint64_t bytes, char buffer[32]);

@@ -320,7 +320,7 @@ cl_context        dev_context(const dev_device *device) { return device->context
 cl_device_id      dev_id(const dev_device *device) { return device->id; }
 oclm_matmul       dev_matmul_choice(const dev_device *device) { return device->matmul; }
 cl_command_queue  dev_queue(const dev_device *device) { return device->queue; }
-bool              dev_has_extension(const dev_device *device, const char *name) { return dev_has_word(device->extensions, name); }
+bool              dev_has_extension(const dev_device *device, const char *name) { return core_has_word(device->extensions, name); }
 bool              dev_is_callers(const dev_device *device) { return device->callers; }
 
 oclm_status dev_slot_get(dev_device *device, dev_slot slot, dev_slot_make make, dev_slot_drop drop, void **value)

@@ -38,16 +38,6 @@ static bool is_renderer(const char *name)
     return false;
 }
 
-bool dev_has_word(const char *list, const char *word)
-{
-    const size_t length = strlen(word);
-    for (const char *p = list; (p = strstr(p, word)) != NULL; p += length) {
-        if ((p == list || p[-1] == ' ') && (p[length] == ' ' || p[length] == '\0'))
-            return true;
-    }
-    return false;
-}
-
 /* Adds a string's text, without blanks around it, and its NUL to `text`; tells where it begins. "" where the driver has none. */
 static oclm_status add_answer(core_text *text, cl_platform_id platform, cl_device_id id, cl_uint what, size_t *begin)
 {
@@ -146,9 +136,9 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
     info->software = is_renderer(info->name);
     info->type = type_of(id, &info->software);
     info->host_unified = dev_ask(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
-    info->fp16 = dev_has_word(words, "cl_khr_fp16");
-    info->fp64 = dev_has_word(words, "cl_khr_fp64");
-    info->subgroups = dev_has_word(words, "cl_khr_subgroups") || dev_has_word(words, "cl_intel_subgroups");
+    info->fp16 = core_has_word(words, "cl_khr_fp16");
+    info->fp64 = core_has_word(words, "cl_khr_fp64");
+    info->subgroups = core_has_word(words, "cl_khr_subgroups") || core_has_word(words, "cl_intel_subgroups");
     info->compute_units = (uint32_t)dev_ask(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->max_work_group_size = (uint32_t)dev_ask(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->global_mem_bytes = dev_ask(id, CL_DEVICE_GLOBAL_MEM_SIZE);
@@ -174,9 +164,9 @@ static bool any_byte(const uint8_t *bytes, size_t count)
 /* Asks only what the extensions promise: checking layers report each unknown question as an error. */
 static void read_pci(cl_device_id id, const char *extensions, dev_identity *identity)
 {
-    const bool has_khr = dev_has_word(extensions, "cl_khr_pci_bus_info");
-    const bool has_amd = dev_has_word(extensions, "cl_amd_device_attribute_query");
-    const bool has_nv = dev_has_word(extensions, "cl_nv_device_attribute_query");
+    const bool has_khr = core_has_word(extensions, "cl_khr_pci_bus_info");
+    const bool has_amd = core_has_word(extensions, "cl_amd_device_attribute_query");
+    const bool has_nv = core_has_word(extensions, "cl_nv_device_attribute_query");
     cl_uint khr[4], bus, slot;
     uint8_t amd[24];
     if (has_khr && answer(id, PCI_BUS_INFO_KHR, khr, sizeof khr)) {
@@ -198,7 +188,7 @@ void dev_identity_read(cl_device_id id, const char *extensions, dev_identity *id
     memset(identity, 0, sizeof *identity);
     identity->is_gpu = (dev_ask(id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_GPU) != 0;
     read_pci(id, extensions, identity);
-    if (!dev_has_word(extensions, "cl_khr_device_uuid"))
+    if (!core_has_word(extensions, "cl_khr_device_uuid"))
         return;
     identity->luid_known = answer(id, LUID_VALID_KHR, &valid, sizeof valid) && valid &&
                            answer(id, LUID_KHR, identity->luid, sizeof identity->luid);

@@ -114,8 +114,6 @@ bool dev_measure_ordered(const dev_device *device);
 oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings,
                           const char **extensions);
 void        dev_identity_read(cl_device_id id, const char *extensions, dev_identity *identity);
-/* One word of a list separated by blanks; "cl_khr_fp16" is not part of "cl_khr_fp16_x". */
-bool        dev_has_word(const char *list, const char *word);
 /* A number a driver tells: cl_uint, cl_bool, cl_ulong, bit field or size_t; 0 where it does not know the question. */
 uint64_t    dev_ask(cl_device_id id, cl_uint what);
 

@@ -30,19 +30,6 @@ static const struct { const char *types, *modules; } rows[] = {
     { "lfm2_moe", "E:model.embed_tokens L:model.layers -:model.pos_emb N:model.embedding_norm H:lm_head" },
 };
 
-/* A row of words holds one? */
-static bool has_word(const char *words, const char *word)
-{
-    const size_t length = strlen(word);
-    for (const char *w = words; *w != '\0'; w += strspn(w, " ")) {
-        const size_t here = strcspn(w, " ");
-        if (here == length && strncmp(w, word, length) == 0)
-            return true;
-        w += here;
-    }
-    return false;
-}
-
 oclm_status model_is_wrapped(const char *folder, bool *wrapped)
 {
     core_text   path = CORE_TEXT_INIT;
@@ -53,7 +40,7 @@ oclm_status model_is_wrapped(const char *folder, bool *wrapped)
         (status = core_json_read_file(path.data, CORE_JSON_MAX_CONFIG, &config)) == OCLM_OK) {
         const cJSON *type = core_json_member(config, "model_type");
         *wrapped = cJSON_IsObject(core_json_member(config, "text_config")) && cJSON_IsString(type) &&
-                   has_word("gemma3 gemma4 mistral3", type->valuestring);
+                   core_has_word("gemma3 gemma4 mistral3", type->valuestring);
     }
     cJSON_Delete(config);
     core_text_free(&path);
@@ -63,7 +50,7 @@ oclm_status model_is_wrapped(const char *folder, bool *wrapped)
 static const char *modules_of(const char *model_type)
 {
     for (size_t i = 1; i < COUNT(rows); i++) {
-        if (has_word(rows[i].types, model_type))
+        if (core_has_word(rows[i].types, model_type))
             return rows[i].modules;
     }
     return rows[0].modules;

@@ -160,6 +160,16 @@ static void decimal_numbers_are_read_exactly(void **state)
     }
 }
 
+static void a_list_has_whole_words_only(void **state)
+{
+    (void)state;
+    assert_true(core_has_word("cl_khr_fp16", "cl_khr_fp16"));
+    assert_true(core_has_word("  a cl_khr_fp16_x cl_khr_fp16 ", "cl_khr_fp16"));
+    assert_false(core_has_word("cl_khr_fp16_x acl_khr_fp16", "cl_khr_fp16"));
+    assert_false(core_has_word("", "a"));
+    assert_false(core_has_word("   ", "a"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +181,7 @@ int main(void)
         cmocka_unit_test(sizes_read_well),
         cmocka_unit_test(whole_numbers_are_read_whole),
         cmocka_unit_test(decimal_numbers_are_read_exactly),
+        cmocka_unit_test(a_list_has_whole_words_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
