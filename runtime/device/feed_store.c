@@ -9,6 +9,7 @@
 #include "core/dir.h"
 #include "core/log.h"
 #include "device/device_internal.h"
+#include "device/pinned.h"
 
 #define BLOCK_BYTES  ((size_t)64 << 20) /* untouched pages of a block take no memory */
 #define BOUNCE_BYTES ((size_t)4 << 20)  /* from the device to the file */
@@ -16,7 +17,7 @@
 typedef struct block {
     unsigned char *memory;
     size_t         bytes, used;
-    cl_mem         pinned; /* whose mapping the memory is; NULL: pages */
+    dev_pinned     pinned; /* that is the memory; empty: pages */
 } block;
 
 struct dev_store {
@@ -60,31 +61,11 @@ static void unreserve(dev_host_budget *budget, size_t bytes) { atomic_fetch_sub(
 
 /* ---- Blocks of memory */
 
-/* Memory that the driver keeps in place, so that copies to the device need not pass through memory of its own. */
-static bool pin(const dev_store *store, size_t bytes, block *b)
-{
-    cl_int error;
-    cl_mem buffer = clCreateBuffer(dev_context(store->device), CL_MEM_READ_ONLY | CL_MEM_ALLOC_HOST_PTR, bytes, NULL, &error);
-    if (error != CL_SUCCESS)
-        return false;
-    void *memory = clEnqueueMapBuffer(dev_queue(store->device), buffer, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL, &error);
-    if (error != CL_SUCCESS) {
-        clReleaseMemObject(buffer);
-        return false;
-    }
-    *b = (block){ memory, bytes, 0, buffer };
-    return true;
-}
-
 static void free_block(const dev_store *store, block *b)
 {
-    if (b->pinned != NULL) {
-        (void)clEnqueueUnmapMemObject(dev_queue(store->device), b->pinned, b->memory, 0, NULL, NULL);
-        (void)clFinish(dev_queue(store->device));
-        clReleaseMemObject(b->pinned);
-    } else {
+    if (b->pinned.buffer == NULL)
         core_pages_free(b->memory, b->bytes);
-    }
+    dev_pinned_free(store->device, &b->pinned);
 }
 
 static oclm_status add_block(dev_store *store, size_t bytes, const char *what)
@@ -94,8 +75,11 @@ static oclm_status add_block(dev_store *store, size_t bytes, const char *what)
         return OCLM_ERR_MEMORY;
     store->blocks = grown;
     block *b = &grown[store->block_count];
-    if (!store->pinned || !pin(store, bytes, b)) {
-        *b = (block){ NULL, bytes < BLOCK_BYTES ? BLOCK_BYTES : bytes, 0, NULL };
+    *b = (block){ .bytes = bytes };
+    if (store->pinned && dev_pinned_new(store->device, bytes, &b->pinned) == CL_SUCCESS) {
+        b->memory = b->pinned.memory;
+    } else {
+        b->bytes = bytes < BLOCK_BYTES ? BLOCK_BYTES : bytes;
         if ((b->memory = core_pages_new(b->bytes, what)) == NULL)
             return OCLM_ERR_MEMORY;
     }

@@ -3,14 +3,14 @@
 
 #include "core/memory.h"
 #include "device/health.h"
-#include "device/launch.h"
+#include "device/pinned.h"
 
 #define STAGINGS 2u
 
 typedef struct staging {
-    void    *memory;
-    cl_mem   pinned; /* what `memory` is mapped from, or NULL */
-    cl_event taken;  /* the last send has left it; NULL: it is free */
+    void      *memory;
+    dev_pinned pinned; /* that is the memory; empty: it is ours */
+    cl_event   taken;  /* the last send has left it; NULL: it is free */
 } staging;
 
 struct dev_link {
@@ -26,31 +26,23 @@ static oclm_status fail(const dev_link *link, cl_int error, const char *what)
     return dev_cl_fail(error, "from device \"%s\" to \"%s\": %s", dev_get_traits(link->from)->info.name, dev_get_traits(link->to)->info.name, what);
 }
 
-/* Memory that a driver gives for being mapped needs no copy of its own on the way to the device's. */
 static oclm_status staging_init(const dev_link *link, staging *s)
 {
-    cl_int error;
     if (!link->pinning) {
         s->memory = core_alloc(link->most_bytes, "what goes to the next device");
         return s->memory ? OCLM_OK : OCLM_ERR_MEMORY;
     }
-    s->pinned = clCreateBuffer(dev_context(link->pinning), CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, link->most_bytes, NULL, &error);
-    if (error != CL_SUCCESS)
-        s->pinned = NULL;
-    else
-        s->memory = clEnqueueMapBuffer(dev_queue(link->pinning), s->pinned, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, link->most_bytes, 0, NULL,
-                                       NULL, &error);
+    const cl_int error = dev_pinned_new(link->pinning, link->most_bytes, &s->pinned);
+    s->memory = s->pinned.memory;
     return error == CL_SUCCESS ? OCLM_OK : fail(link, error, "memory that both reach");
 }
 
 static void staging_deinit(const dev_link *link, staging *s)
 {
-    if (!s->pinned)
+    if (link->pinning)
+        dev_pinned_free(link->pinning, &s->pinned);
+    else
         core_free(s->memory);
-    else if (s->memory && clEnqueueUnmapMemObject(dev_queue(link->pinning), s->pinned, s->memory, 0, NULL, NULL) == CL_SUCCESS)
-        (void)dev_finish(dev_queue(link->pinning));
-    if (s->pinned)
-        clReleaseMemObject(s->pinned);
 }
 
 oclm_status dev_link_new(dev_device *from, dev_device *to, size_t most_bytes, dev_link **out)
