@@ -5,30 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/countdown.h"
 #include "core/platform.h"
 
 #define LARGE_TABLE ((size_t)1 << 20) /* bytes; below, large pages would waste more than they save */
 
 static atomic_size_t live;
-static atomic_size_t requests_until_failure; /* 0: none will be made to fail */
-static atomic_bool   fail_forever;
-
-/* Counts a request; true if it is the one to fail. */
-static bool must_fail(void)
-{
-    size_t left = atomic_load_explicit(&requests_until_failure, memory_order_relaxed);
-    while (left != 0) {
-        const size_t next = left > 1 ? left - 1 : atomic_load(&fail_forever) ? 1 : 0;
-        if (atomic_compare_exchange_weak(&requests_until_failure, &left, next))
-            return left == 1;
-    }
-    return false;
-}
+static core_countdown failure; /* of a request */
 
 /* Every request of the library. `memory` is NULL for a new block. 0 bytes become 1, so that NULL always means failure. */
 static void *request(void *memory, size_t bytes, const char *what)
 {
-    void *block = must_fail() ? NULL : realloc(memory, bytes > 0 ? bytes : 1);
+    void *block = core_countdown_hit(&failure) ? NULL : realloc(memory, bytes > 0 ? bytes : 1);
     if (block == NULL) {
         core_fail_memory(bytes, what);
         return NULL;
@@ -107,7 +95,7 @@ void *core_table_new(size_t count, size_t size, const char *what)
     }
     if (bytes < LARGE_TABLE)
         return core_alloc_zero(count, size, what);
-    if (must_fail()) {
+    if (core_countdown_hit(&failure)) {
         core_fail_memory(bytes, what);
         return NULL;
     }
@@ -147,9 +135,7 @@ bool core_add_size(size_t a, size_t b, size_t *sum)
 
 void core_memory_fail_at(size_t n, bool forever)
 {
-    atomic_store(&requests_until_failure, 0); /* no request may meet the new `forever` with the old count */
-    atomic_store(&fail_forever, forever);
-    atomic_store(&requests_until_failure, n);
+    (void)core_countdown_set(&failure, n, forever);
 }
 
 size_t core_memory_live(void)

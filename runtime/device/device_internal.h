@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "device/counter.h"
 #include "device/device.h"
 
 typedef enum dev_slot { DEV_SLOT_PAGES, DEV_SLOT_STAGING, DEV_SLOT_CLBLAST, DEV_SLOT_CHECKS, DEV_SLOT_TUNING, DEV_SLOT_COUNT } dev_slot;
@@ -58,7 +59,7 @@ struct dev_device {
     dev_health      *health;
     dev_device      *abandoned; /* the one that was given up before, once this one is */
 
-    _Atomic uint64_t used, peak; /* bytes of device memory */
+    dev_counter      memory; /* of the device, in bytes */
     _Atomic uint64_t refused_at; /* dev_memory_refused_at() */
 
     core_mutex        *programs_lock; /* guards the seven below; held while a program is built */

@@ -23,7 +23,6 @@ oclm_status dev_feed_new(dev_device *device, const dev_feed_options *options, de
     if (status != OCLM_OK)
         return status;
     feed->device = device;
-    feed->budget = options->budget;
     feed->slot_bytes = options->slot_bytes;
     feed->in_place = info->host_unified && !info->software && !options->copies;
     if ((status = core_mutex_new(&feed->lock)) == OCLM_OK &&

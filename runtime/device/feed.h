@@ -18,15 +18,14 @@
 #ifndef OCLM_DEVICE_FEED_H
 #define OCLM_DEVICE_FEED_H
 
-#include <stdatomic.h>
-
+#include "device/counter.h"
 #include "device/launch.h"
 #include "device/matrix.h"
 
 /* Host memory that is counted, as a device's own is. Zeroed but for `most`; shared between threads. */
 typedef struct dev_host_budget {
-    uint64_t         most;
-    _Atomic uint64_t used, peak; /* bytes */
+    uint64_t    most; /* bytes */
+    dev_counter counter;
 } dev_host_budget;
 
 typedef enum dev_feed_place { DEV_FEED_HOST, DEV_FEED_FILE } dev_feed_place;

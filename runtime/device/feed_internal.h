@@ -38,7 +38,6 @@ typedef struct dev_feed_slot {
 struct dev_feed {
     dev_device      *device;
     dev_store       *store;
-    dev_host_budget *budget;
     uint64_t         slot_bytes;
     bool             in_place;
     dev_kept_unit  **units;

@@ -40,24 +40,16 @@ static size_t aligned(size_t bytes) { return (bytes + DEV_STORE_ALIGNMENT - 1) /
 
 static oclm_status reserve(dev_host_budget *budget, size_t bytes, const char *what)
 {
-    uint64_t used = atomic_load(&budget->used);
-    do {
-        if (used > budget->most || bytes > budget->most - used) {
-            char need[32], left[32], in_use[32], most[32];
-            return core_fail(OCLM_ERR_MEMORY,
-                             "the host has too little memory for %s: needed %s, available %s (%s of %s in use by this model); give \"cpu\" "
-                             "more in max_memory, or put layers on \"disk\"",
-                             what, core_format_bytes(bytes, need), core_format_bytes(used < budget->most ? budget->most - used : 0, left),
-                             core_format_bytes(used, in_use), core_format_bytes(budget->most, most));
-        }
-    } while (!atomic_compare_exchange_weak(&budget->used, &used, used + bytes));
-    uint64_t peak = atomic_load(&budget->peak);
-    while (peak < used + bytes && !atomic_compare_exchange_weak(&budget->peak, &peak, used + bytes))
-        ;
-    return OCLM_OK;
+    uint64_t used;
+    char     need[32], left[32], in_use[32], most[32];
+    if (dev_counter_take(&budget->counter, budget->most, bytes, &used))
+        return OCLM_OK;
+    return core_fail(OCLM_ERR_MEMORY,
+                     "the host has too little memory for %s: needed %s, available %s (%s of %s in use by this model); give \"cpu\" "
+                     "more in max_memory, or put layers on \"disk\"",
+                     what, core_format_bytes(bytes, need), core_format_bytes(used < budget->most ? budget->most - used : 0, left),
+                     core_format_bytes(used, in_use), core_format_bytes(budget->most, most));
 }
-
-static void unreserve(dev_host_budget *budget, size_t bytes) { atomic_fetch_sub(&budget->used, bytes); }
 
 /* ---- Blocks of memory */
 
@@ -95,7 +87,7 @@ static oclm_status take_memory(dev_store *store, size_t bytes, const char *what,
         return status;
     const block *last = store->block_count > 0 ? &store->blocks[store->block_count - 1] : NULL;
     if ((last == NULL || last->bytes - last->used < size) && (status = add_block(store, size, what)) != OCLM_OK) {
-        unreserve(store->budget, bytes);
+        dev_counter_give(&store->budget->counter, bytes);
         return status;
     }
     block *b = &store->blocks[store->block_count - 1];
@@ -108,7 +100,7 @@ static oclm_status take_to_memory(dev_store *store, cl_command_queue queue, cons
 {
     oclm_status status = take_memory(store, buffer->bytes, what, &region->memory);
     if (status == OCLM_OK && (status = dev_buffer_read(queue, buffer, 0, region->memory, buffer->bytes)) != OCLM_OK) {
-        unreserve(store->budget, buffer->bytes);
+        dev_counter_give(&store->budget->counter, buffer->bytes);
         store->blocks[store->block_count - 1].used -= aligned(buffer->bytes);
     }
     return status;
@@ -222,7 +214,7 @@ oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_pl
 void dev_store_untake(dev_store *store, const dev_region *region)
 {
     if (!region->in_file)
-        unreserve(store->budget, region->bytes);
+        dev_counter_give(&store->budget->counter, region->bytes);
 }
 
 oclm_status dev_store_map(dev_store *store)

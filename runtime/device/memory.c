@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "core/countdown.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "device/device_internal.h"
@@ -23,43 +24,13 @@ static oclm_status fail_budget(const dev_device *device, size_t bytes, const cha
 
 static oclm_status reserve(dev_device *device, size_t bytes, const char *what)
 {
-    uint64_t used = atomic_load(&device->used);
-    do {
-        if (used > device->traits.budget_bytes || bytes > device->traits.budget_bytes - used)
-            return fail_budget(device, bytes, what, used);
-    } while (!atomic_compare_exchange_weak(&device->used, &used, used + bytes));
-    uint64_t peak = atomic_load(&device->peak);
-    while (peak < used + bytes && !atomic_compare_exchange_weak(&device->peak, &peak, used + bytes))
-        ;
-    return OCLM_OK;
+    uint64_t used;
+    return dev_counter_take(&device->memory, device->traits.budget_bytes, bytes, &used) ? OCLM_OK : fail_budget(device, bytes, what, used);
 }
 
-static void unreserve(dev_device *device, size_t bytes) { atomic_fetch_sub(&device->used, bytes); }
+static core_countdown failure; /* of a buffer */
 
-/* ---- Refusals made for tests, as core/memory.c has them. */
-
-static _Atomic size_t buffers_until_failure; /* 0: none fails */
-static _Atomic bool   fail_forever;
-
-size_t dev_memory_fail_at(size_t n, bool forever)
-{
-    const size_t left = atomic_exchange(&buffers_until_failure, 0); /* no buffer may meet the new `forever` with the old count */
-    atomic_store(&fail_forever, forever);
-    atomic_store(&buffers_until_failure, n);
-    return left;
-}
-
-static bool must_fail(void)
-{
-    size_t left = atomic_load(&buffers_until_failure);
-    do {
-        if (left == 0)
-            return false;
-        if (left == 1 && atomic_load(&fail_forever))
-            return true;
-    } while (!atomic_compare_exchange_weak(&buffers_until_failure, &left, left - 1));
-    return left == 1;
-}
+size_t dev_memory_fail_at(size_t n, bool forever) { return core_countdown_set(&failure, n, forever); }
 
 /* Writes the first and the last byte. */
 static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
@@ -73,7 +44,7 @@ static cl_int touch(cl_command_queue queue, cl_mem memory, size_t bytes)
 static cl_mem create(dev_device *device, size_t bytes, void *contents, cl_int *error)
 {
     dev_host_pages *owner = NULL;
-    if (must_fail()) {
+    if (core_countdown_hit(&failure)) {
         *error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
         return NULL;
     }
@@ -108,7 +79,7 @@ static oclm_status new_from(dev_device *device, size_t bytes, void *contents, co
     if (error == CL_SUCCESS && !contents && !info->host_unified && (error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
         clReleaseMemObject(memory);
     if (error != CL_SUCCESS) {
-        unreserve(device, bytes);
+        dev_counter_give(&device->memory, bytes);
         atomic_store(&device->refused_at, dev_memory_used(device));
         return dev_cl_fail(error, "device \"%s\": a buffer of %s for %s", info->name, core_format_bytes(bytes, need), what);
     }
@@ -151,7 +122,7 @@ void dev_buffer_free(dev_device *device, dev_buffer *buffer)
     if (!buffer->memory)
         return;
     clReleaseMemObject(buffer->memory);
-    unreserve(device, buffer->bytes);
+    dev_counter_give(&device->memory, buffer->bytes);
     *buffer = (dev_buffer){ NULL, 0 };
 }
 
@@ -199,8 +170,8 @@ void dev_memory_lower(dev_device *device, uint64_t bytes)
     atomic_store(&device->refused_at, UINT64_MAX);
 }
 
-uint64_t dev_memory_used(const dev_device *device) { return atomic_load(&device->used); }
-uint64_t dev_memory_peak(const dev_device *device) { return atomic_load(&device->peak); }
+uint64_t dev_memory_used(const dev_device *device) { return atomic_load(&device->memory.used); }
+uint64_t dev_memory_peak(const dev_device *device) { return atomic_load(&device->memory.peak); }
 
 uint64_t dev_memory_left(const dev_device *device)
 {

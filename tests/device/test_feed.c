@@ -82,7 +82,7 @@ static void close_desk(desk *d)
     for (uint32_t i = 0; i < d->units; i++)
         for (uint32_t r = 0; r < REGIONS; r++)
             assert_null(d->buffers[i][r].memory);
-    assert_int_equal(d->budget.used, 0);
+    assert_int_equal(d->budget.counter.used, 0);
 }
 
 static size_t unit_bytes(uint32_t unit) { return size_of(unit, 0) + size_of(unit, 1); }
@@ -378,10 +378,10 @@ static void refusals_on_device(dev_device *device, void *user)
     assert_status(open_desk(&d, 0, 4), OCLM_ERR_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "a test's unit"));
     assert_non_null(strstr(oclm_last_error(), "max_memory"));
-    assert_true(d.budget.peak <= d.budget.most);
-    assert_int_equal(d.budget.used, 0);
+    assert_true(d.budget.counter.peak <= d.budget.most);
+    assert_int_equal(d.budget.counter.used, 0);
     assert_ok(open_desk(&d, 1, 4)); /* a file is not the host's memory */
-    assert_int_equal(d.budget.peak <= d.budget.most, 1);
+    assert_int_equal(d.budget.counter.peak <= d.budget.most, 1);
     close_desk(&d);
     char kept[sizeof folder];
     memcpy(kept, folder, sizeof kept);
@@ -415,7 +415,7 @@ static void failures_on_device(dev_device *device, void *user)
                 close_desk(&d);
             else if (status != OCLM_ERR_MEMORY)
                 fail_msg("%s, request %zu fails: status %d, %s", places[p].label, n, (int)status, oclm_last_error());
-            assert_int_equal(d.budget.used, 0);
+            assert_int_equal(d.budget.counter.used, 0);
             assert_int_equal(dev_memory_used(device), before);
             assert_int_equal(core_memory_live(), live);
             assert_true(n < 1000);

@@ -191,7 +191,7 @@ static void check_copies(const model_model *model, const struct plan *plan)
     const model_offload *offload = model->weights.offload;
     assert_non_null(offload);
     assert_true(model_offload_host_bytes(offload) + model_offload_file_bytes(offload) > 0);
-    assert_true(offload->budget.used >= model_offload_host_bytes(offload));
+    assert_true(offload->budget.counter.used >= model_offload_host_bytes(offload));
     if (plan->copies)
         assert_true(dev_feed_copied(offload->feeds[0]) > 0);
     else if (dev_get_traits(model->device)->info.host_unified && !dev_get_traits(model->device)->info.software)
@@ -273,9 +273,9 @@ static void budgets_on_device(const place *where, void *user)
     /* With no more than that it loads, and goes no further. */
     if (load(scene, &plans[0], where, peak + staging, 0, layers, &model) != OCLM_OK)
         fail_msg("%s", oclm_last_error());
-    const uint64_t host = model->weights.offload->budget.used;
+    const uint64_t host = model->weights.offload->budget.counter.used;
     assert_true(dev_memory_peak(model->device) <= peak + staging);
-    assert_true(host >= whole / 2 && host == model->weights.offload->budget.peak);
+    assert_true(host >= whole / 2 && host == model->weights.offload->budget.counter.peak);
     model_free(model);
     /* With less it says so, before or while loading, and leaves nothing behind. */
     assert_status(load(scene, &plans[0], where, peak / 3 + staging, 0, layers, &model), OCLM_ERR_DEVICE_MEMORY);
