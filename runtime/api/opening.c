@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "core/log.h"
+#include "device/memory.h"
 #include "device/profile.h"
 
 #define MOST_PLANS 8 /* of a model whose devices' drivers refuse what they said they had */
@@ -146,7 +147,7 @@ static oclm_status tell_choices(api_opening *opening, const char *folder, const 
     core_text   text = CORE_TEXT_INIT;
     oclm_plan  *plan = NULL;
     const bool  kept = core_text_add_string(&text, oclm_last_error()) == OCLM_OK;
-    if (kept && open_one(opening) == OCLM_OK && api_plan_make(folder, opening->devices, 1, how, NULL, &plan) == OCLM_OK)
+    if (kept && api_plan_make(folder, opening->devices, 1, how, NULL, &plan) == OCLM_OK)
         (void)list_choices(&plan->placement, &text);
     if (kept)
         (void)core_fail(OCLM_ERR_DEVICE_MEMORY, "%s", text.data);
@@ -155,60 +156,46 @@ static oclm_status tell_choices(api_opening *opening, const char *folder, const 
     return OCLM_ERR_DEVICE_MEMORY;
 }
 
-/* Once, by the plan. Sets what each device gave before it refused more. */
-static oclm_status load(api_opening *opening, const char *folder, const model_load_options *how, const oclm_plan *plan, uint64_t *refused_at, model_model **model)
+/* Once, by the plan. */
+static oclm_status load(api_opening *opening, const char *folder, const model_load_options *how, const oclm_plan *plan, model_model **model)
 {
     model_load_options mine = *how;
-    const uint32_t     count = opening->count;
-    for (uint32_t i = 0; i < count; i++)
-        refused_at[i] = UINT64_MAX;
-    mine.refused_at = refused_at;
+    oclm_status        status;
     if (plan) {
         mine.placement = &plan->placement;
         mine.offload_folder = opening->options->offload_folder;
         mine.host_bytes = opening->map.plan.host_given ? opening->map.plan.host_limit : 0;
     }
-    opening->count = 0; /* model_load() takes them over, also where it fails */
-    return model_load(folder, opening->devices, count, &mine, model);
+    if ((status = model_load(folder, opening->devices, opening->count, &mine, model)) == OCLM_OK)
+        opening->count = 0; /* they are the model's */
+    return status;
 }
 
 /* Budgets become what drivers gave. False: no driver refused anything. */
-static bool lower_budgets(api_opening *opening, const uint64_t *refused_at)
+static bool lower_budgets(const api_opening *opening)
 {
     bool refused = false;
-    for (uint32_t i = 0; i < opening->map.count; i++) {
-        if (refused_at[i] == UINT64_MAX)
+    for (uint32_t i = 0; i < opening->count; i++) {
+        const uint64_t given = dev_memory_refused_at(opening->devices[i]);
+        if (given == UINT64_MAX)
             continue;
-        opening->map.budgets[i] = refused_at[i] > 0 ? refused_at[i] : 1; /* 0 would be the default */
+        dev_memory_lower(opening->devices[i], given);
         refused = true;
     }
     return refused;
 }
 
-/* Whether one driver or another refused what its budget allowed: then there is a new plan. */
-static oclm_status plan_again(api_opening *opening, const char *folder, const model_load_options *how, const uint64_t *refused_at, oclm_plan **plan)
-{
-    oclm_status status;
-    if (!lower_budgets(opening, refused_at))
-        return OCLM_ERR_DEVICE_MEMORY;
-    core_log(OCLM_LOG_WARNING, "%s: what was loaded is freed, and the model is placed anew with no more than the driver gave", oclm_last_error());
-    oclm_plan_free(*plan);
-    *plan = NULL;
-    if ((status = open_several(opening)) != OCLM_OK)
-        return status;
-    return api_opening_plan(opening, folder, how, plan);
-}
-
 oclm_status api_opening_load(api_opening *opening, const char *folder, const model_load_options *how, oclm_plan **plan, model_model **model)
 {
-    const uint32_t count = opening->count;
-    uint64_t      *refused_at = core_alloc_array(count, sizeof *refused_at, "what devices refused");
-    oclm_status    status = OCLM_ERR_DEVICE_MEMORY, again = refused_at ? OCLM_OK : OCLM_ERR_MEMORY;
-    for (int plans = 0; plans < MOST_PLANS && status == OCLM_ERR_DEVICE_MEMORY && again == OCLM_OK; plans++) {
-        status = load(opening, folder, how, *plan, refused_at, model);
-        if (status == OCLM_ERR_DEVICE_MEMORY)
-            again = *plan ? plan_again(opening, folder, how, refused_at, plan) : tell_choices(opening, folder, how);
+    oclm_status status = load(opening, folder, how, *plan, model);
+    if (status == OCLM_ERR_DEVICE_MEMORY && !*plan)
+        return tell_choices(opening, folder, how);
+    for (int plans = 1; plans < MOST_PLANS && status == OCLM_ERR_DEVICE_MEMORY && lower_budgets(opening); plans++) {
+        core_log(OCLM_LOG_WARNING, "%s: what was loaded is freed, and the model is placed anew with no more than the driver gave", oclm_last_error());
+        oclm_plan_free(*plan);
+        if ((status = api_opening_plan(opening, folder, how, plan)) != OCLM_OK)
+            break;
+        status = load(opening, folder, how, *plan, model);
     }
-    core_free(refused_at);
-    return again != OCLM_OK ? again : status;
+    return status;
 }

@@ -172,10 +172,17 @@ bool model_uses_device(const model_model *model, uint32_t device)
 
 model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement, NULL }; }
 
-static void close_all(dev_device *const *devices, uint32_t count)
+static void free_model(model_model *model, bool with_devices)
 {
-    for (uint32_t i = 0; i < count; i++)
-        dev_close(devices[i]);
+    const model_sites sites = model_sites_of(model);
+    model_weights_free(&sites, &model->weights);
+    for (uint32_t i = 0; i < model->device_count && with_devices; i++)
+        dev_close(model->devices[i]);
+    core_free(model->devices);
+    core_free(model->placement.layers);
+    core_free(model->holds);
+    core_free(model->folder);
+    core_free(model);
 }
 
 oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *options, model_model **model)
@@ -184,7 +191,6 @@ oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t 
     model_model *made = core_alloc_zero(1, sizeof *made, "a model");
     *model = NULL;
     if (made == NULL || (made->devices = core_alloc_array(count, sizeof *made->devices, "the devices of a model")) == NULL) {
-        close_all(devices, count);
         core_free(made);
         return status;
     }
@@ -193,28 +199,17 @@ oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t 
     made->device = devices[0];
     if ((made->folder = core_copy_string(folder, "the name of a model's folder")) != NULL)
         status = load_into(folder, options, made);
-    if (status != OCLM_OK) {
-        for (uint32_t i = 0; options->refused_at != NULL && i < count; i++)
-            options->refused_at[i] = dev_memory_refused_at(devices[i]);
-        model_free(made);
-        return status;
-    }
-    *model = made;
-    return OCLM_OK;
+    if (status == OCLM_OK)
+        *model = made;
+    else
+        free_model(made, false);
+    return status;
 }
 
 void model_free(model_model *model)
 {
-    if (model == NULL)
-        return;
-    const model_sites sites = model_sites_of(model);
-    model_weights_free(&sites, &model->weights);
-    close_all(model->devices, model->device_count);
-    core_free(model->devices);
-    core_free(model->placement.layers);
-    core_free(model->holds);
-    core_free(model->folder);
-    core_free(model);
+    if (model != NULL)
+        free_model(model, true);
 }
 
 void model_get_info(const model_model *model, oclm_model_info *info)

@@ -31,12 +31,12 @@ typedef struct model_load_options {
     const char *offload_folder;       /* for what is MODEL_ON_DISK; NULL: one in the user's cache folder */
     uint64_t    host_bytes;           /* the most that what is MODEL_ON_CPU may take; 0: 90 % of what the host has free */
     bool        offload_copies;       /* for tests: weights are copied to slots also where a device could read them in place */
-    uint64_t   *refused_at;           /* [device count], may be NULL: set where loading fails, to dev_memory_refused_at() of each device */
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;
 } model_load_options;
 
-/* Takes `count` devices over: they are closed with the model, also where this fails. */
+/* Takes `count` devices over: they are closed with the model. Where this fails they stay the caller's, and what was loaded is freed: a driver that
+ * gave less than its budget is one of which dev_memory_refused_at() tells. */
 oclm_status model_load(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *options, model_model **model);
 void        model_free(model_model *model);
 model_sites model_sites_of(const model_model *model);

@@ -99,6 +99,8 @@ static oclm_status load(const struct scene *scene, const struct plan *plan, cons
     core_memory_fail_at(fail_at, false);
     const oclm_status status = model_load(path, &device, 1, &options, model);
     core_memory_fail_at(0, false);
+    if (status != OCLM_OK)
+        dev_close(device);
     if (family)
         folder_free(&made);
     core_free(places);
