@@ -128,27 +128,15 @@ oclm_status api_opening_plan(api_opening *opening, const char *folder, const mod
     return OCLM_OK;
 }
 
-/* Each way that fits, with its bytes. */
-static oclm_status list_choices(const model_placement *placement, core_text *text)
-{
-    oclm_status status = OCLM_OK;
-    size_t      told = 0;
-    char        bytes[32];
-    for (size_t i = 0; i < placement->choice_count && status == OCLM_OK; i++)
-        if (placement->choices[i].fits)
-            status = core_text_printf(text, "%s %s, with %s", told++ == 0 ? "; what fits:" : ";", placement->choices[i].words,
-                                      core_format_bytes(placement->choices[i].bytes, bytes));
-    return status;
-}
-
 /* The weights did not fit on the one device: what would fit is worth its headers read again. Where that is not known, the message stays. */
 static oclm_status tell_choices(api_opening *opening, const char *folder, const model_load_options *how)
 {
     core_text   text = CORE_TEXT_INIT;
     oclm_plan  *plan = NULL;
+    size_t      told;
     const bool  kept = core_text_add_string(&text, oclm_last_error()) == OCLM_OK;
     if (kept && api_plan_make(folder, opening->devices, 1, how, NULL, &plan) == OCLM_OK)
-        (void)list_choices(&plan->placement, &text);
+        (void)model_tell_choices(&plan->placement, &text, &told);
     if (kept)
         (void)core_fail(OCLM_ERR_DEVICE_MEMORY, "%s", text.data);
     oclm_plan_free(plan);

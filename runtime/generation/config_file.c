@@ -1,5 +1,6 @@
-/* config_file.c: what a generation_config.json says (or, only where that file is missing, config.json: the two are never merged). Both are read as Python reads them: Infinity is a number. Keys that mean
- * nothing are passed over, as in transformers; what has a meaning and a value that it cannot have is an error. */
+/* config_file.c: what a generation_config.json says (or, only where that file is missing, config.json: the two are never merged). Both are read
+ * as Python reads them: Infinity is a number. Keys that mean nothing are passed over, as in transformers; what has a meaning and a value that it
+ * cannot have is an error. */
 #include "generation/config_fields.h"
 
 #include <math.h>

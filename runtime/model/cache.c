@@ -8,11 +8,16 @@
 
 #define PAGES_OF(positions) ((positions) / MODEL_PAGE + ((positions) % MODEL_PAGE != 0))
 
+size_t model_keys_bytes(const model_architecture *a, uint32_t layer, bool quantized)
+{
+    const size_t dims = model_head_dim(a, layer), head = quantized ? dims + sizeof(float) : dims * sizeof(float);
+    return model_kv_heads(a, layer) * head;
+}
+
 /* Bytes of one page in a layer's keys, and in its values; 0: it has none of its own. */
 static size_t page_bytes(const model_architecture *a, const model_cache_shape *shape, uint32_t layer)
 {
-    const size_t dims = model_head_dim(a, layer), head = shape->quantized ? dims + sizeof(float) : dims * sizeof(float); /* of a position */
-    return model_keeps_keys(a, layer) && (shape->holds == NULL || shape->holds[layer]) ? (size_t)MODEL_PAGE * model_kv_heads(a, layer) * head : 0;
+    return model_keeps_keys(a, layer) && (shape->holds == NULL || shape->holds[layer]) ? MODEL_PAGE * model_keys_bytes(a, layer, shape->quantized) : 0;
 }
 
 static int32_t *row_of(const model_cache *cache, uint32_t sequence)

@@ -47,6 +47,8 @@ uint64_t    model_cache_bytes(const model_architecture *architecture, const mode
 uint64_t    model_cache_ring_bytes(const model_architecture *architecture, const model_cache_shape *shape);
 oclm_status model_cache_new(dev_device *device, const model_architecture *architecture, const model_cache_shape *shape, model_cache *cache);
 void        model_cache_free(dev_device *device, model_cache *cache);
+/* What the keys of a layer take for one position, and its values. */
+size_t      model_keys_bytes(const model_architecture *architecture, uint32_t layer, bool quantized);
 /* The page table that a layer's keys and values are found by. */
 const dev_buffer *model_cache_table(const model_cache *cache, uint32_t layer);
 /* Can a sequence go on from `length` positions of those it holds? Not where layers without attention stand elsewhere, or rings have

@@ -6,24 +6,21 @@
 #include "model/binding.h"
 #include "model/snapshot.h"
 
-bool model_borrows(const model_model *model, uint32_t device, uint32_t layer)
+/* Does a layer of `device` read what another device's `layer` keeps? */
+static bool borrows(const model_model *model, uint32_t device, uint32_t layer)
 {
     return model->holds != NULL && model_holds(model, device)[layer] && model->placement.layers[layer].device != device;
 }
 
 /* Of a row of a layer: keys and values. */
-static size_t row_bytes(const model_architecture *a, uint32_t layer, bool quantized)
-{
-    const size_t dims = model_head_dim(a, layer), head = quantized ? dims + sizeof(float) : dims * sizeof(float);
-    return 2 * model_kv_heads(a, layer) * head;
-}
+static size_t row_bytes(const model_architecture *a, uint32_t layer, bool quantized) { return 2 * model_keys_bytes(a, layer, quantized); }
 
 size_t model_lent_row_bytes(const model_model *model, uint32_t device, bool quantized)
 {
     size_t most = 0;
     for (uint32_t d = 0; d < model->device_count; d++) {
         for (uint32_t i = 0; i < model->architecture.layers; i++) {
-            if (model_borrows(model, d, i) && (d == device || model->placement.layers[i].device == device) &&
+            if (borrows(model, d, i) && (d == device || model->placement.layers[i].device == device) &&
                 row_bytes(&model->architecture, i, quantized) > most)
                 most = row_bytes(&model->architecture, i, quantized);
         }
@@ -55,7 +52,7 @@ oclm_status model_lent_add(model_relay_writer *w, const model_state *from, uint3
     oclm_status  status = OCLM_OK;
     for (uint32_t d = 0; d < from->model->device_count && status == OCLM_OK; d++) {
         dev_work *work;
-        if (!model_borrows(from->model, d, layer))
+        if (!borrows(from->model, d, layer))
             continue;
         const model_state *to = model_part_on(w->state, d);
         if (!taken && (status = model_relay_work(w, from, &work)) == OCLM_OK)
@@ -92,7 +89,7 @@ oclm_status model_lent_renew(model_state *state)
     for (uint32_t d = 0; d < model->device_count; d++) {
         for (uint32_t i = 0; i < model->architecture.layers && status == OCLM_OK; i++) {
             renewal r = { .state = state, .layer = i };
-            if (!model_borrows(model, d, i))
+            if (!borrows(model, d, i))
                 continue;
             r.to = model_part_on(state, d);
             status = model_snapshot_each_page(state, i, send_page, &r);

@@ -5,8 +5,6 @@
 
 #include "model/relay.h"
 
-/* Does a layer of `device` read what another device's `layer` keeps? */
-bool        model_borrows(const model_model *model, uint32_t device, uint32_t layer);
 /* Bytes that the widest layer which a device lends or borrows takes for a row; 0: there is none. */
 size_t      model_lent_row_bytes(const model_model *model, uint32_t device, bool quantized);
 /* Behind a layer of `from`: its rows of this pass go to every part that reads them. */

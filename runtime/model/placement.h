@@ -60,6 +60,4 @@ typedef struct model_placement {
 /* Leaves it empty; accepts an empty one (all zero). */
 void model_placement_free(model_placement *placement);
 
-static inline bool model_place_equal(model_place a, model_place b) { return a.kind == b.kind && a.device == b.device; }
-
 #endif

@@ -198,23 +198,28 @@ static uint64_t needed(const model_placement *placement)
     return bytes;
 }
 
-/* Plans once more with what has changed; if it fits, or if that is asked for anyway, it is a choice. */
-static oclm_status try_choice(planning *p, const char *words, model_placement *placement, bool *fits)
+static oclm_status add_choice(model_placement *placement, const char *words, uint64_t bytes, bool fits)
+{
+    model_choice *choices = core_realloc_array(placement->choices, placement->choice_count + 1, sizeof *choices, "what would fit");
+    if (choices == NULL)
+        return OCLM_ERR_MEMORY;
+    placement->choices = choices;
+    char *copy = core_copy_string(words, "what would fit");
+    if (copy == NULL)
+        return OCLM_ERR_MEMORY;
+    choices[placement->choice_count++] = (model_choice){ copy, bytes, fits };
+    return OCLM_OK;
+}
+
+/* Plans once more with what has changed: a choice, unless it does not fit and is `only_if_fits`. */
+static oclm_status try_choice(planning *p, const char *words, bool only_if_fits, model_placement *placement, bool *fits)
 {
     model_placement other = { 0 };
     uint32_t        short_of = 0;
     oclm_status     status = model_place_units(&p->facts, &other, &short_of);
     *fits = status == OCLM_OK && short_of == MODEL_NOWHERE;
-    if (status == OCLM_OK && words != NULL) {
-        model_choice *choices = core_realloc_array(placement->choices, placement->choice_count + 1, sizeof *choices, "what would fit");
-        char         *copy = core_copy_string(words, "what would fit");
-        placement->choices = choices != NULL ? choices : placement->choices;
-        if (choices != NULL && copy != NULL)
-            choices[placement->choice_count++] = (model_choice){ copy, needed(&other), *fits };
-        else
-            core_free(copy);
-        status = choices != NULL && copy != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
-    }
+    if (status == OCLM_OK && (*fits || !only_if_fits))
+        status = add_choice(placement, words, needed(&other), *fits);
     model_placement_free(&other);
     return status;
 }
@@ -227,10 +232,9 @@ static oclm_status try_contexts(planning *p, model_placement *placement)
     bool           fits = false;
     for (p->context = whole / 2; p->context >= LEAST_CONTEXT && status == OCLM_OK && !fits; p->context /= 2) {
         char words[96];
-        if ((status = gather(p)) == OCLM_OK && (status = try_choice(p, NULL, placement, &fits)) == OCLM_OK && fits) {
-            (void)snprintf(words, sizeof words, "a context of %u positions (--context-length %u)", p->context, p->context);
-            status = try_choice(p, words, placement, &fits);
-        }
+        (void)snprintf(words, sizeof words, "a context of %u positions (--context-length %u)", p->context, p->context);
+        if ((status = gather(p)) == OCLM_OK)
+            status = try_choice(p, words, true, placement, &fits);
     }
     p->context = whole;
     return status;
@@ -254,7 +258,7 @@ static oclm_status try_storings(planning *p, model_placement *placement)
         p->storing.quantize = ways[i].quantize;
         p->storing.dtype = i == 0 ? CORE_F16 : whole.dtype;
         if ((status = gather(p)) == OCLM_OK)
-            status = try_choice(p, ways[i].words, placement, &fits);
+            status = try_choice(p, ways[i].words, false, placement, &fits);
     }
     p->storing = whole;
     return status;
@@ -269,7 +273,21 @@ static oclm_status try_offload(planning *p, model_placement *placement)
         return status;
     p->facts.kind = MODEL_MAP_SEQUENTIAL;
     p->facts.host_limit = core_host_memory_available() / 10 * 9;
-    return try_choice(p, "layers on the host and the disk (--device-map auto)", placement, &fits);
+    return try_choice(p, "layers on the host and the disk (--device-map auto)", false, placement, &fits);
+}
+
+oclm_status model_tell_choices(const model_placement *placement, core_text *text, size_t *told)
+{
+    oclm_status status = OCLM_OK;
+    *told = 0;
+    for (size_t i = 0; i < placement->choice_count && status == OCLM_OK; i++) {
+        const model_choice *choice = &placement->choices[i];
+        char                bytes[32];
+        if (choice->fits)
+            status = core_text_printf(text, "%s %s, with %s", (*told)++ == 0 ? "; what fits:" : ";", choice->words,
+                                      core_format_bytes(choice->bytes, bytes));
+    }
+    return status;
 }
 
 /* "device 0 (\"name\") needs 3.2 GiB (2.9 GiB weights, ..), available are 2.0 GiB" */
@@ -298,13 +316,8 @@ static oclm_status refuse(planning *p, model_placement *placement, uint32_t shor
     oclm_status status = tell_short(p, placement, short_of, &text);
     if (status == OCLM_OK && (status = try_contexts(p, placement)) == OCLM_OK && (status = try_storings(p, placement)) == OCLM_OK)
         status = try_offload(p, placement);
-    for (size_t i = 0; i < placement->choice_count && status == OCLM_OK; i++) {
-        const model_choice *choice = &placement->choices[i];
-        char                bytes[32];
-        if (choice->fits)
-            status = core_text_printf(&text, "%s %s, with %s", told++ == 0 ? "; what fits:" : ";", choice->words,
-                                      core_format_bytes(choice->bytes, bytes));
-    }
+    if (status == OCLM_OK)
+        status = model_tell_choices(placement, &text, &told);
     if (status == OCLM_OK && told == 0)
         status = core_text_add_string(&text, "; no shorter context, dtype or fewer bits make it fit: allow more (--max-memory), or add a device");
     if (status == OCLM_OK)

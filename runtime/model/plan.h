@@ -3,6 +3,7 @@
 #ifndef OCLM_MODEL_PLAN_H
 #define OCLM_MODEL_PLAN_H
 
+#include "core/text.h"
 #include "model/model.h"
 #include "model/placement.h"
 
@@ -51,5 +52,8 @@ typedef struct model_plan_options {
  *         (device, needed, available, and choices), those of model_inspect(). */
 oclm_status model_plan(const char *folder, dev_device *const *devices, uint32_t count, const model_load_options *load,
                        const model_plan_options *options, model_placement *placement);
+
+/* Adds "; what fits: 8 bits (..), with 1.5 GiB; .." for the choices that do; `told`: how many. Errors: OCLM_ERR_MEMORY. */
+oclm_status model_tell_choices(const model_placement *placement, core_text *text, size_t *told);
 
 #endif

@@ -86,11 +86,10 @@ const char *model_watch_text(const model_watch *found, char text[320])
     if (found->where == MODEL_WATCH_NOTHING)
         return text;
     const oclm_device_info *info = &dev_get_traits(found->device)->info;
-    if (found->where == MODEL_WATCH_EMBEDDING)
-        snprintf(text, 320, "the embedding, computed on device %zu \"%.240s\"", info->index, info->name);
-    else if (found->where == MODEL_WATCH_HEAD)
-        snprintf(text, 320, "the final norm or the head, computed on device %zu \"%.240s\"", info->index, info->name);
-    else
-        snprintf(text, 320, "layer %u, computed on device %zu \"%.240s\"", found->where, info->index, info->name);
+    char                    layer[24];
+    (void)snprintf(layer, sizeof layer, "layer %u", found->where);
+    (void)snprintf(text, 320, "%s, computed on device %zu \"%.240s\"",
+                   found->where == MODEL_WATCH_EMBEDDING ? "the embedding" : found->where == MODEL_WATCH_HEAD ? "the final norm or the head" : layer,
+                   info->index, info->name);
     return text;
 }
