@@ -52,12 +52,12 @@ static void draw_numbers(core_scale kind, float unit, void *numbers, size_t coun
 oclm_status dev_trial_codes(const core_storage *s, uint32_t rows, uint32_t columns, uint64_t *state, core_codes *codes)
 {
     const size_t      groups = (size_t)(rows * core_storage_groups(s, columns)), super = (size_t)(rows * core_storage_super_groups(columns));
-    const uint8_t     mask = s->code == CORE_CODE_E4M3 ? 0xbf : (uint8_t)((1u << s->bits) - 1u);
+    const uint32_t    mask = s->code == CORE_CODE_E4M3 ? 0xbf : (1u << s->bits) - 1u;
     const oclm_status status = core_codes_new(s, rows, columns, codes);
     if (status != OCLM_OK)
         return status;
     for (size_t i = 0; i < (size_t)rows * columns; i++)
-        codes->codes[i] = (uint8_t)(draw(state) >> 8) & mask;
+        codes->codes[i] = (uint8_t)(draw(state) >> 8 & mask);
     draw_numbers((core_scale)s->scale, 1 / largest(s), codes->scales, groups, codes->super_scales, super, state);
     draw_numbers((core_scale)s->minimum, 1, codes->minima, groups, codes->super_minima, super, state);
     return OCLM_OK;

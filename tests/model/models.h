@@ -61,10 +61,13 @@ static inline dev_device *models_open(const place *where, uint64_t budget_bytes)
     return device;
 }
 
-/* On one device, which is taken over. */
+/* On one device, which is taken over, also where this fails. */
 static inline oclm_status models_load_on(const char *path, dev_device *device, const model_load_options *options, model_model **model)
 {
-    return model_load(path, &device, 1, options, model);
+    const oclm_status status = model_load(path, &device, 1, options, model);
+    if (status != OCLM_OK)
+        dev_close(device);
+    return status;
 }
 
 static inline model_model *models_load(const char *path, const place *where, oclm_dtype dtype)
