@@ -54,11 +54,11 @@ tier() {
     say "$name"
     "$@" || failed="$failed [$name]"
 }
-# run_ctest BUILD [CTEST OPTION...]
+# run_ctest BUILD [CTEST OPTION...]      Two at a time: one computes while the other's kernels are compiled, which is most of a first run.
 run_ctest() {
     where=$1
     shift
-    (cd "$root/build/$where" && ctest --output-on-failure --timeout 1200 "$@")
+    (cd "$root/build/$where" && ctest --output-on-failure --parallel 2 --timeout 1200 "$@")
 }
 # Intel's GPU driver loads a library with RTLD_DEEPBIND, at which a sanitized process stops: PoCL alone, where it is.
 sanitized() (
