@@ -8,7 +8,7 @@ on_icd() {
     OCL_ICD_VENDORS=$icd run_ctest release --parallel "$(jobs)" "$@"
 }
 
-# Installs Intel's CPU runtime in $venv, with a folder of that ICD alone.
+# Intel's CPU runtime, from PyPI; false, having said so, where it cannot be had. $venv/vendors has it alone, $venv/beside with PoCL.
 get_intel() {
     venv=$root/build/intel-opencl
     if [ ! -e "$venv/lib/libintelocl.so" ]; then
@@ -16,17 +16,16 @@ get_intel() {
         { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet intel-opencl-rt intel-cmplr-lib-rt; } >/dev/null 2>&1 ||
             { echo "skipped: Intel's CPU runtime could not be installed from PyPI"; return 1; }
     fi
-    mkdir -p "$venv/vendors"
+    mkdir -p "$venv/vendors" "$venv/beside"
     echo "$venv/lib/libintelocl.so" >"$venv/vendors/intel.icd"
+    cp "$venv/vendors/intel.icd" /etc/OpenCL/vendors/pocl*.icd "$venv/beside"
 }
 
-# Intel's CPU runtime: all that computes on a device.
+# All that computes on a device.
 test_intel() {
     get_intel || return 0
     LD_LIBRARY_PATH=$venv/lib on_icd "$venv/vendors" -L device || return 1
     # And beside PoCL: what is about several devices.
-    mkdir -p "$venv/beside"
-    cp "$venv/vendors/intel.icd" /etc/OpenCL/vendors/pocl*.icd "$venv/beside"
     LD_LIBRARY_PATH=$venv/lib on_icd "$venv/beside" -L several
 }
 
@@ -40,6 +39,22 @@ get_rusticl() {
 test_rusticl() {
     get_rusticl || return 0
     RUSTICL_ENABLE=llvmpipe on_icd $icd -L tiny
+}
+
+# One model over unlike devices: PoCL's drivers, PoCL and Intel's runtime, PoCL and rusticl (a software renderer: the fewest).
+test_several() {
+    several=ok
+    for icd in /etc/OpenCL/vendors/pocl*.icd; do
+        POCL_DEVICES="pthread basic pthread basic" on_icd "$icd" -C several -L spread || several=
+    done
+    if get_intel; then
+        POCL_DEVICES="pthread basic" LD_LIBRARY_PATH=$venv/lib on_icd "$venv/beside" -C several -L spread || several=
+    fi
+    need_packages mesa-opencl-icd
+    if [ -e /etc/OpenCL/vendors/rusticl.icd ]; then
+        POCL_DEVICES="pthread basic" RUSTICL_ENABLE=llvmpipe on_icd /etc/OpenCL/vendors -C several -L few || several=
+    fi
+    [ -n "$several" ]
 }
 
 # oclgrind exits 0 when it finds errors: its log must be empty.

