@@ -363,10 +363,14 @@ static oclm_status add_layer(const model_state *state, dev_work *work, const mod
 /* Layers [begin, end), which one part has. */
 static oclm_status add_layers(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t begin, uint32_t end)
 {
-    bool        added = false;
-    oclm_status status = model_layers_add(state, work, shape, begin, end - begin, &added);
-    for (uint32_t i = begin; i < end && status == OCLM_OK && !added; i++)
-        status = add_layer(state, work, shape, i);
+    oclm_status status = OCLM_OK;
+    for (uint32_t i = begin, added; i < end && status == OCLM_OK; i += added) {
+        status = model_layers_add(state, work, shape, i, end - i, &added);
+        if (status == OCLM_OK && added == 0) {
+            status = add_layer(state, work, shape, i);
+            added = 1;
+        }
+    }
     return status;
 }
 
