@@ -29,6 +29,7 @@
 //           ticket, as in attention_tile_split; -DLAYERS=1..6: for so many there are arguments
 //           -DPARALLEL=0|1: the MLP reads the residual before attention adds to it; -DBETWEEN=0..3: norms (BETWEEN_NORM=1..3) of
 //           rows that no product takes along: 0 none, 1 of what is added to the residual, 2 of the residual after that, 3 before (model/pass.h)
+//           -DSECOND_HALF=0|1: attention, or what a layer has in its place, is computed already, with its output
 //           -DLATENT=0..2: keys and values are latent, with 2 queries, too; -DEXPERTS=0|1, then also as layer_experts.h
 //           Needs __opencl_c_atomic_order_acq_rel and __opencl_c_atomic_scope_device
 // Test      tests/model/test_layers.c
@@ -47,6 +48,9 @@
 
 #ifndef PARALLEL
 #define PARALLEL 0
+#endif
+#ifndef SECOND_HALF
+#define SECOND_HALF 0
 #endif
 #ifndef LATENT
 #define LATENT 0
@@ -70,6 +74,7 @@ enum { TO_QKV, TO_OUTPUT, TO_UP, TO_DOWN, TO_LATENT, TO_HEADS_KV, TO_LOGITS, TO_
 #define ALONG 16 // needs nothing of the one before, and waits for what that waits for
 
 __constant uchar order[] = {
+#if !SECOND_HALF
 #if LATENT == 2
     TO_LATENT, TO_QKV, TO_HEADS_KV | ALONG,
 #elif LATENT
@@ -79,10 +84,14 @@ __constant uchar order[] = {
 #endif
 #if PARALLEL
     TO_UP, TO_OUTPUT, TO_DOWN
-#elif EXPERTS
-    TO_OUTPUT, TO_LOGITS, TO_UP | ALONG, TO_SHARED_GATE | ALONG, TO_INNER, TO_DOWN | ALONG, TO_OUTER
 #else
-    TO_OUTPUT, TO_UP, TO_DOWN
+    TO_OUTPUT,
+#endif
+#endif
+#if EXPERTS
+    TO_LOGITS, TO_UP | ALONG, TO_SHARED_GATE | ALONG, TO_INNER, TO_DOWN | ALONG, TO_OUTER
+#elif !PARALLEL
+    TO_UP, TO_DOWN
 #endif
 };
 #define LAST_BEFORE_ATTENTION (LATENT ? TO_HEADS_KV : TO_QKV)
@@ -290,6 +299,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                 between(&w, rows, hidden, hidden, hidden_stride, hidden_columns, which == TO_OUTPUT ? l.attention_norm_w : l.mlp_norm_w,
                         which == TO_OUTPUT ? l.attention_norm_b : l.mlp_norm_b, norm_eps, 0.0f);
 #endif
+#if !SECOND_HALF
             if (which == LAST_BEFORE_ATTENTION) {
 #if LATENT
                 spread(&w, rows, latent + q_rank + kv_rank, latent_stride, heads_kv, heads_kv_stride, nope_dim, rope_dim, value_dim, qkv, qkv_stride);
@@ -302,6 +312,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                 gather(&w, rows, attended, attended_stride, value_dim, heads_kv, heads_kv_stride);
 #endif
             }
+#endif
 #if EXPERTS
             if (which == TO_SHARED_GATE) {
                 route(&w, r, e, l.correction, l.counts, row);

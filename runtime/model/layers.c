@@ -22,6 +22,7 @@ typedef struct plan {
     uint32_t              first, count;
     uint32_t              rows;
     bool                  experts;   /* they have */
+    bool                  half;      /* only the MLP or the experts: what comes before is recorded already */
     model_products        products;  /* of the first */
     model_attention       attention; /* of the first that turns, if any does */
     dev_tile              tile;
@@ -288,10 +289,10 @@ static oclm_status write_options(plan *p)
     char                      attention[MODEL_ATTENTION_OPTIONS], routing[DEV_ROUTING_OPTIONS], gate[DEV_GATE_OPTIONS];
     model_attention_row_options(device, &p->attention.shape, attention);
     oclm_status status = core_text_printf(&p->options, "-cl-std=CL3.0 %s %s -DNORM=%d -DGATED=%d -DACTIVATION=%d -DSPLIT=%d -DLAYERS=%u -DMAY_STAND=%d"
-                                          " -DPARALLEL=%d -DXIELU=%d -DBETWEEN=%d -DBETWEEN_NORM=%d -DLATENT=%d",
+                                          " -DPARALLEL=%d -DXIELU=%d -DBETWEEN=%d -DBETWEEN_NORM=%d -DLATENT=%d -DSECOND_HALF=%d",
                                           attention, p->tile.options, (int)all[MODEL_TO_QKV].norm.kind, p->experts || a->mlp_gated, (int)activation,
                                           p->spans > 1, p->launch_layers, p->may_stand, model_is_parallel(a), a->xielu,
-                                          (int)model_between_of(a), (int)a->norm.kind, a->latent.kv_rank == 0 ? 0 : a->latent.q_rank > 0 ? 2 : 1);
+                                          (int)model_between_of(a), (int)a->norm.kind, a->latent.kv_rank == 0 ? 0 : a->latent.q_rank > 0 ? 2 : 1, p->half);
     if (status != OCLM_OK || !p->experts)
         return status;
     dev_routing_options(&a->experts.routing, routing);
@@ -356,19 +357,25 @@ static void plan_launches(plan *p, const model_pass_shape *shape)
     p->launch_layers = room < MOST_LAYERS ? room : MOST_LAYERS;
 }
 
-/* Do the kernel's steps make up such a layer? */
-static bool suits_layer(const model_architecture *a, uint32_t layer, uint32_t rows)
+/* Do the kernel's steps make up the second half of such a layer? */
+static bool suits_half(const model_architecture *a, uint32_t layer, uint32_t rows)
 {
-    const model_experts     *x = &a->experts;
-    const model_layer_shape *own = &a->layer[layer];
-    if (own->mixer != MODEL_MIXER_ATTENTION || own->values_are_keys || own->cache_of > 0 || own->head_dim > 0 || own->kv_heads > 0 ||
-        own->intermediate_size > 0 || a->attention_gate || a->layer_input.size > 0 || a->layer_scalar || a->norm.kind == DEV_NORM_NONE)
-        return false;
-    if (a->latent.kv_rank > 0 && a->latent.norm.kind != a->norm.kind)
+    const model_experts *x = &a->experts;
+    if (a->layer_input.size > 0 || a->layer_scalar || a->norm.kind == DEV_NORM_NONE)
         return false;
     /* More rows sort their choices, to read the weights of an expert once for all who chose it: steps of their own. */
-    return !own->experts || (rows == 1 && !x->beside_mlp && !x->router_norm &&
-                             (x->shared_width == 0 || (a->mlp_gated && x->swiglu_limit == 0.0f)));
+    return !a->layer[layer].experts || (rows == 1 && !x->beside_mlp && !x->router_norm &&
+                                        (x->shared_width == 0 || (a->mlp_gated && x->swiglu_limit == 0.0f)));
+}
+
+/* And all of it? */
+static bool suits_layer(const model_architecture *a, uint32_t layer, uint32_t rows)
+{
+    const model_layer_shape *own = &a->layer[layer];
+    if (own->mixer != MODEL_MIXER_ATTENTION || own->values_are_keys || own->cache_of > 0 || own->head_dim > 0 || own->kv_heads > 0 ||
+        own->intermediate_size > 0 || a->attention_gate || (a->latent.kv_rank > 0 && a->latent.norm.kind != a->norm.kind))
+        return false;
+    return suits_half(a, layer, rows);
 }
 
 /* Layers from `first` on that are of one form: as many as may share kernels. */
@@ -431,5 +438,27 @@ oclm_status model_layers_add(const model_state *state, dev_work *work, const mod
     core_text_free(&p.options);
     if (status == OCLM_OK)
         *added = p.count;
+    return status;
+}
+
+oclm_status model_half_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t layer, bool *added)
+{
+    const model_architecture *a = &state->model->architecture;
+    dev_device  *device = state->device;
+    plan         p = { .state = state, .first = layer, .count = 1, .rows = shape->rows, .experts = a->layer[layer].experts, .half = true,
+                       .cores = dev_get_traits(device)->info.compute_units, .spans = 1, .options = CORE_TEXT_INIT };
+    oclm_status  status = OCLM_OK;
+    *added = false;
+    if (state->step_by_step || !shape->single_rows || !suits_half(a, layer, shape->rows) || model_is_parallel(a) ||
+        model_between_of(a) != MODEL_BETWEEN_NOTHING || a->latent.kv_rank > 0 || !dev_orders_groups(device))
+        return OCLM_OK;
+    p.products = model_products_of(state, shape->rows, layer);
+    p.attention = model_pass_attention(state, shape, layer);
+    if ((status = check_layers(&p, added)) != OCLM_OK || !*added)
+        return status;
+    p.launch_layers = 1;
+    if ((status = write_options(&p)) == OCLM_OK)
+        status = add_launch(&p, work, shape, layer, 1);
+    core_text_free(&p.options);
     return status;
 }

@@ -38,6 +38,8 @@ model_attention      model_pass_attention(const model_state *state, const model_
 /* Adds layers from `first` on, of `count`, in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
  * shape of the pass allow that: `added` says how many, which are of one form (layers.c). */
 oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, uint32_t *added);
+/* The same for the MLP or the experts of one layer, whose first half the kernel does not know. */
+oclm_status model_half_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t layer, bool *added);
 
 /* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
 typedef struct model_latent_products {

@@ -89,6 +89,7 @@ static const struct scene { const char *label, *folder /* or a family */; uint32
     { "experts in groups, and one that all have, behind a layer without", "dots1", 1, 9, NULL },
     { "experts, past a span of attention", "olmoe", 1, 520, NULL },
     { "latent keys and values, experts", "deepseek_v2", 1, 9, NULL },
+    { "delta nets and gated attention before experts", "qwen3_next", 1, 9, NULL },
     { "latent keys, values and queries, experts", "deepseek_v3", 1, 9, NULL },
 };
 
