@@ -109,6 +109,14 @@ static const struct scene {
     { "norms of the stream", "opt-post", 3, 9, NULL },
     { "xIELU", "apertus", 5, 9, NULL },
     { "norms of what is added, more sequences than rows of a tile", "gemma2", SEQUENCES, 9, NULL },
+    { "experts", "mixtral", 1, 9, NULL },
+    { "experts with biases and a clamped gate, sinks", "gpt_oss", 1, 9, NULL },
+    { "experts, and one that all have, gated", "qwen2_moe", 1, 9, NULL },
+    { "experts in groups, and one that all have, behind a layer without", "dots1", 1, 9, NULL },
+    { "experts, past a span of attention", "olmoe", 1, 520, NULL },
+    { "latent keys and values, experts", "deepseek_v2", 1, 9, NULL },
+    { "delta nets and gated attention before experts", "qwen3_next", 1, 9, NULL },
+    { "latent keys, values and queries, experts", "deepseek_v3", 1, 9, NULL },
 };
 
 static folder deep;
