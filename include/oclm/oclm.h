@@ -373,6 +373,7 @@ OCLM_API oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_inf
  * max_memory is a JSON object. Keys: devices, named as above, "cpu" and "disk" (which has no limit; its value is not used). Values: bytes, or text
  * as "10GiB", "1.5GB", "800MB", "8000Mb" (KiB, MiB, GiB: powers of 1024; KB, MB, GB: of 1000; with a small b a number of bits). What is given is
  * also each device's budget: oclm allocates no more there. Without a device_map it may name the one device alone.
+ * The first time that a device meets a way of storing weights, kernels are measured: with up to 20 MB of what its budget leaves, once.
  *
  * Precedence: `device` and `device_map` at once are refused, as are max_device_bytes and max_memory. max_device_bytes with a device_map is the
  * budget of each device. OCLM_DEVICE counts where device_map is NULL, and names the device that computes where all is on "cpu" or "disk". */
