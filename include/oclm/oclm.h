@@ -753,8 +753,10 @@ typedef struct oclm_bench_result {
     double    read_fraction;          /* of the device's read rate that decoding reached (median), weights and cache */
     double    read_bytes_per_s;       /* the device's own read rate, taken in the same run */
     double    gemm_flops_per_s;       /* the matrix product's rate at this model's shapes */
-    uint64_t  peak_host_bytes;        /* of the process so far */
-    uint64_t  peak_device_bytes;      /* allocated by oclm on the model's device so far */
+    /* Up to here, but for what measuring the device's rates takes: */
+    uint64_t  peak_host_bytes;        /* of the process: all that is resident, drivers, their compilers and mapped pages of files included, and
+                                         where the device computes in the host's memory its buffers too */
+    uint64_t  peak_device_bytes;      /* allocated by oclm on the model's devices: weights, staging, caches and activations */
 } oclm_bench_result;
 
 OCLM_API void oclm_bench_options_init(oclm_bench_options *options, size_t struct_size);
