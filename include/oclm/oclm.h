@@ -373,6 +373,7 @@ OCLM_API oclm_status oclm_model_get_info(const oclm_model *model, oclm_model_inf
  * max_memory is a JSON object. Keys: devices, named as above, "cpu" and "disk" (which has no limit; its value is not used). Values: bytes, or text
  * as "10GiB", "1.5GB", "800MB", "8000Mb" (KiB, MiB, GiB: powers of 1024; KB, MB, GB: of 1000; with a small b a number of bits). What is given is
  * also each device's budget: oclm allocates no more there. Without a device_map it may name the one device alone.
+ * The first time that a device meets a way of storing weights, kernels are measured: with up to 20 MB of what its budget leaves, once.
  *
  * Precedence: `device` and `device_map` at once are refused, as are max_device_bytes and max_memory. max_device_bytes with a device_map is the
  * budget of each device. OCLM_DEVICE counts where device_map is NULL, and names the device that computes where all is on "cpu" or "disk". */
@@ -752,8 +753,10 @@ typedef struct oclm_bench_result {
     double    read_fraction;          /* of the device's read rate that decoding reached (median), weights and cache */
     double    read_bytes_per_s;       /* the device's own read rate, taken in the same run */
     double    gemm_flops_per_s;       /* the matrix product's rate at this model's shapes */
-    uint64_t  peak_host_bytes;        /* of the process so far */
-    uint64_t  peak_device_bytes;      /* allocated by oclm on the model's device so far */
+    /* Up to here, but for what measuring the device's rates takes: */
+    uint64_t  peak_host_bytes;        /* of the process: all that is resident, drivers, their compilers and mapped pages of files included, and
+                                         where the device computes in the host's memory its buffers too */
+    uint64_t  peak_device_bytes;      /* allocated by oclm on the model's devices: weights, staging, caches and activations */
 } oclm_bench_result;
 
 OCLM_API void oclm_bench_options_init(oclm_bench_options *options, size_t struct_size);

@@ -10,13 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -377,17 +375,7 @@ core_info core_file_info(const core_file *file)
 
 oclm_status core_file_map(const core_file *file, core_map *map)
 {
-    const core_info info = core_file_info(file);
-    *map = (core_map)CORE_MAP_INIT;
-    if (info.size > SIZE_MAX)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: its %" PRIu64 " bytes do not fit this machine's address space", file->path, info.size);
-    if (info.size == 0)
-        return OCLM_OK;
-    void *data = mmap(NULL, (size_t)info.size, PROT_READ, MAP_PRIVATE, file->fd, 0);
-    if (data == MAP_FAILED)
-        return core_fail_errno(errno, "map into memory", file->path);
-    *map = (core_map){ data, (size_t)info.size };
-    return OCLM_OK;
+    return core_map_descriptor(map, file->fd, core_file_info(file).size, file->path);
 }
 
 oclm_status core_file_close(core_file *file)

@@ -263,26 +263,29 @@ oclm_status core_folder_list(const char *folder, bool (*visit)(const char *name,
 
 /* ---- Mapped files (map.h) */
 
+oclm_status core_map_descriptor(core_map *map, int file, uint64_t size, const char *path)
+{
+    *map = (core_map)CORE_MAP_INIT;
+    if (size > SIZE_MAX)
+        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: its %" PRIu64 " bytes do not fit this machine's address space", path, size);
+    if (size == 0)
+        return OCLM_OK;
+    void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (data == MAP_FAILED)
+        return core_fail_errno(errno, "map into memory", path);
+    *map = (core_map){ data, (size_t)size };
+    return OCLM_OK;
+}
+
 oclm_status core_map_open(core_map *map, const char *path)
 {
     uint64_t    size;
     int         file;
     oclm_status status;
-    map->data = NULL;
-    map->size = 0;
+    *map = (core_map)CORE_MAP_INIT;
     if ((status = open_to_read(path, true, &file, &size)) != OCLM_OK)
         return status;
-    if (size > SIZE_MAX) {
-        status = core_fail(OCLM_ERR_UNSUPPORTED, "%s: its %" PRIu64 " bytes do not fit this machine's address space", path, size);
-    } else if (size > 0) {
-        void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (data == MAP_FAILED) {
-            status = core_fail_errno(errno, "map into memory", path);
-        } else {
-            map->data = data;
-            map->size = (size_t)size;
-        }
-    }
+    status = core_map_descriptor(map, file, size, path);
     close(file); /* the mapping stays */
     return status;
 }

@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "device/launch.h"
 
 /* Called by drivers, from threads of their own, with what went wrong in a context. */
@@ -39,14 +40,22 @@ static void make_key(cl_device_id id, const oclm_device_info *info, const char *
 }
 
 /* The most oclm allocates: what the caller says, else 90 % of the device's memory; and where that is the host's own memory,
- * 90 % of what the host has left, for CPU drivers report all there is, divided among the `sharing` devices that take from it. */
+ * 90 % of what the host has left, for CPU drivers report all there is (or more), divided among the `sharing` devices that take from it. A driver
+ * that reports none is believed in what it says of one buffer. Nobody probes by allocating: on many drivers that succeeds, and fails later. */
 static uint64_t budget_for(const oclm_device_info *info, uint64_t wish, size_t sharing)
 {
-    const uint64_t host = info->host_unified ? core_host_memory_available() / sharing : 0;
-    uint64_t       budget = info->global_mem_bytes / 10 * 9;
+    const bool     nonsense = info->global_mem_bytes == 0;
+    const bool     in_host = info->host_unified || info->type == OCLM_DEVICE_CPU;
+    const uint64_t host = in_host ? core_host_memory_available() / sharing : 0;
+    const uint64_t told = !nonsense ? info->global_mem_bytes : host ? host : info->max_alloc_bytes; /* a device has room for its largest buffer, once */
+    uint64_t       budget = told / 10 * 9;
+    char           text[32];
     if (host && host / 10 * 9 < budget)
         budget = host / 10 * 9;
-    return wish && wish < info->global_mem_bytes ? wish : budget;
+    if (nonsense && !wish)
+        core_log(OCLM_LOG_WARNING, "device \"%s\": its driver reports no memory at all; oclm takes %s at most: max_memory says how much there is", info->name,
+                 core_format_bytes(budget, text));
+    return wish && (nonsense || wish < info->global_mem_bytes) ? wish : budget;
 }
 
 /* GPUs run a work-item a lane. So do CPU drivers that say their native vector is one float wide: they fill vectors with

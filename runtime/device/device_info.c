@@ -17,6 +17,7 @@
 #define PCI_SLOT_ID_NV      0x4009 /* device * 8 + function */
 #define PCI_DOMAIN_ID_NV    0x400A
 
+#define LEAST_MAX_ALLOC ((uint64_t)128 << 20) /* OpenCL 1.2, table 4.3: a quarter of global memory, 128 MiB at least */
 #define MAX_TEXT (64u << 10) /* bytes of one answer; real extension lists have a few kilobytes */
 
 /* Renderers that emulate a GPU on the CPU. They call themselves CPU or GPU as their environment says, and no other property
@@ -143,6 +144,8 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
     info->max_work_group_size = (uint32_t)dev_ask(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->global_mem_bytes = dev_ask(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->max_alloc_bytes = dev_ask(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    if (info->max_alloc_bytes == 0) /* no device may take less than OpenCL's least */
+        info->max_alloc_bytes = info->global_mem_bytes / 4 > LEAST_MAX_ALLOC ? info->global_mem_bytes / 4 : LEAST_MAX_ALLOC;
     info->local_mem_bytes = dev_ask(id, CL_DEVICE_LOCAL_MEM_SIZE);
     *extensions = words;
     *strings = text.data; /* info's strings point into it: from here the caller owns it */

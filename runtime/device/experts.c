@@ -8,7 +8,6 @@
 #include "device/provider.h"
 
 #define SLOT_TILE_BYTES 16u
-#define GATE_OPTIONS    64u
 #define ITEMS_PER_CORE  16u /* of a product: enough to even out cores that start late */
 #define LANES           64u /* of the work-groups that route, sort, and multiply few rows, where work-items are lanes */
 /* And of those that multiply many, by tiles. */
@@ -66,6 +65,11 @@ dev_expert_tiles dev_expert_tiles_for(const dev_device *device, const dev_routin
     return tiles;
 }
 
+void dev_routing_options(const dev_routing *r, char options[DEV_ROUTING_OPTIONS])
+{
+    snprintf(options, DEV_ROUTING_OPTIONS, "-DROUTER=%d -DNORMALISED=%d -DGROUP_SUM=%d", (int)r->router, (int)r->normalised, (int)r->group_sum);
+}
+
 static oclm_status add_choice(dev_work *work, const dev_routing *r, const dev_buffer *logits, uint32_t stride, const dev_buffer *correction,
                               const dev_buffer *counts, uint32_t rows, const dev_routes *routes)
 {
@@ -78,9 +82,9 @@ static oclm_status add_choice(dev_work *work, const dev_routing *r, const dev_bu
         dev_arg_f32(r->scale), dev_arg_local(scores), dev_arg_local(scores), dev_arg_local((r->groups + 1) * sizeof(float)),
         dev_arg_local(scores),
     };
-    char options[96];
-    snprintf(options, sizeof options, "-DWG=%" PRIu32 " -DROUTER=%d -DNORMALISED=%d -DGROUP_SUM=%d", group, (int)r->router, (int)r->normalised,
-             (int)r->group_sum);
+    char routing[DEV_ROUTING_OPTIONS], options[DEV_ROUTING_OPTIONS + 32];
+    dev_routing_options(r, routing);
+    snprintf(options, sizeof options, "-DWG=%" PRIu32 " %s", group, routing);
     const dev_launch launch = { .source = "moe_route", .kernel = "moe_route", .options = options, .dims = 1, .global = { (size_t)rows * group },
                                 .local = { group }, .args = args, .arg_count = COUNT(args) };
     return dev_work_add(work, &launch);
@@ -115,15 +119,15 @@ oclm_status dev_route_add(dev_work *work, const dev_routing *routing, const dev_
 
 /* ---- Products */
 
-/* What a clamped SwiGLU is built with: numbers as bits, which no locale can spoil. */
-static void write_gate(const dev_expert_matmul *m, char text[GATE_OPTIONS])
+/* Numbers as bits, which no locale can spoil. */
+void dev_gate_options(dev_activation activation, float alpha, float limit, char options[DEV_GATE_OPTIONS])
 {
-    uint32_t alpha, limit;
-    memcpy(&alpha, &m->gate_alpha, sizeof alpha);
-    memcpy(&limit, &m->gate_limit, sizeof limit);
-    text[0] = '\0';
-    if (m->activation == DEV_ACT_CLAMPED_SWIGLU)
-        snprintf(text, GATE_OPTIONS, " -DGATE_ALPHA=0x%" PRIx32 " -DGATE_LIMIT=0x%" PRIx32, alpha, limit);
+    uint32_t alpha_bits, limit_bits;
+    memcpy(&alpha_bits, &alpha, sizeof alpha_bits);
+    memcpy(&limit_bits, &limit, sizeof limit_bits);
+    options[0] = '\0';
+    if (activation == DEV_ACT_CLAMPED_SWIGLU)
+        snprintf(options, DEV_GATE_OPTIONS, " -DGATE_ALPHA=0x%" PRIx32 " -DGATE_LIMIT=0x%" PRIx32, alpha_bits, limit_bits);
 }
 
 /* One part of the weights by moe_product.cl. */
@@ -144,8 +148,8 @@ static oclm_status add_items(dev_work *work, const dev_routes *routes, const dev
         dev_arg_u32(part->first_panel), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->bias), dev_arg_u32(w->columns),
         dev_arg_u32(per_item),
     };
-    char gate[GATE_OPTIONS], storage[DEV_STORAGE_OPTIONS], options[DEV_STORAGE_OPTIONS + 160 + GATE_OPTIONS];
-    write_gate(m, gate);
+    char gate[DEV_GATE_OPTIONS], storage[DEV_STORAGE_OPTIONS], options[DEV_STORAGE_OPTIONS + 160 + DEV_GATE_OPTIONS];
+    dev_gate_options(m->activation, m->gate_alpha, m->gate_limit, gate);
     dev_storage_options(&part->storage, storage);
     snprintf(options, sizeof options,
              "%s -DROWS=%" PRIu32 " -DCOLS=%" PRIu32 " -DVEC=%" PRIu32 " -DPREFETCH=%" PRIu32 " -DGATED=%d -DACTIVATION=%d%s", storage,
@@ -172,8 +176,8 @@ static oclm_status add_lanes(dev_work *work, const dev_routes *routes, const dev
         dev_arg_f32(0.0f), dev_arg_u32(part->panels), dev_arg_u32(m->panels), dev_arg_buffer(m->x_is_slots ? NULL : &routes->row_of),
         dev_arg_buffer(&routes->tiles),
     };
-    char gate[GATE_OPTIONS], storage[DEV_STORAGE_OPTIONS], options[DEV_STORAGE_OPTIONS + 200 + GATE_OPTIONS];
-    write_gate(m, gate);
+    char gate[DEV_GATE_OPTIONS], storage[DEV_STORAGE_OPTIONS], options[DEV_STORAGE_OPTIONS + 200 + DEV_GATE_OPTIONS];
+    dev_gate_options(m->activation, m->gate_alpha, m->gate_limit, gate);
     dev_storage_options(&part->storage, storage);
     if (many)
         snprintf(options, sizeof options, "-DEXPERTS=1 %s -DTILE_ROWS=%u -DTILE_COLS=%u -DDEPTH=16 -DROWS=4 -DCOLS=4 -DGATED=%d -DACTIVATION=%d%s%s",

@@ -41,6 +41,12 @@ oclm_status dev_routes_new(dev_device *device, const dev_routing *routing, uint3
 void        dev_routes_free(dev_device *device, dev_routes *routes);
 uint64_t    dev_routes_bytes(const dev_routing *routing, uint64_t rows);
 
+/* How routing and a clamped SwiGLU are built (cl/moe_route.h, cl/activation.h). */
+#define DEV_ROUTING_OPTIONS 64u
+#define DEV_GATE_OPTIONS    64u
+void dev_routing_options(const dev_routing *routing, char options[DEV_ROUTING_OPTIONS]);
+void dev_gate_options(dev_activation activation, float alpha, float limit, char options[DEV_GATE_OPTIONS]);
+
 /* Slots of a tile, at most, and how many tiles there may be, for so many rows. */
 typedef struct dev_expert_tiles {
     uint32_t rows, count;

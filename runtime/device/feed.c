@@ -388,13 +388,15 @@ oclm_status dev_feed_add(dev_work *work, dev_feed *feed, uint32_t index, uint32_
     return status;
 }
 
-const void *dev_feed_memory(const dev_feed *feed, const dev_buffer *buffer)
+const void *dev_feed_memory(const dev_feed *feed, const dev_buffer *buffer, size_t *bytes)
 {
     for (uint32_t i = 0; i < feed->unit_count; i++) {
         const unit *u = feed->units[i];
         for (uint32_t r = 0; r < u->count; r++) {
-            if (u->views[r] == buffer)
+            if (u->views[r] == buffer) {
+                *bytes = u->regions[r].bytes;
                 return dev_store_memory(feed->store, &u->regions[r]);
+            }
         }
     }
     return NULL;

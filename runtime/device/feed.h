@@ -75,8 +75,8 @@ oclm_status dev_feed_add(dev_work *work, dev_feed *feed, uint32_t unit, uint32_t
 oclm_status dev_feed_rows_add(dev_work *work, dev_feed *feed, uint32_t unit, const dev_matrix *matrix, const dev_buffer *ids, uint32_t count,
                               float scale, bool add, const dev_buffer *y, uint32_t y_stride);
 
-/* Where the bytes lie of a buffer that it took; NULL: it did not. After dev_feed_open(). */
-const void *dev_feed_memory(const dev_feed *feed, const dev_buffer *buffer);
+/* Where the bytes lie of a buffer that it took, and how many there are (the buffer itself may be empty); NULL: it did not. After dev_feed_open(). */
+const void *dev_feed_memory(const dev_feed *feed, const dev_buffer *buffer, size_t *bytes);
 uint32_t    dev_feed_units(const dev_feed *feed);
 uint32_t    dev_feed_slots(const dev_feed *feed); /* 0: used in place */
 uint64_t    dev_feed_copied(const dev_feed *feed); /* bytes, so far */

@@ -2,7 +2,11 @@
  * fail at once. The process goes on: the device may be opened anew, with a context that knows nothing of the old one.
  *
  * The limit is OCLM_DEVICE_TIMEOUT, in seconds (fractions too), read when a device is opened; 0: wait for ever. Without it 600: the longest
- * that a pass over a long prompt takes on a slow CPU is some minutes. Nobody polls: the driver calls when an event is complete. */
+ * that a pass over a long prompt takes on a slow CPU is some minutes. Nobody polls: the driver calls when an event is complete.
+ *
+ * No limit helps where a driver computes in the thread that calls it: PoCL's "basic" device runs a command inside clFlush() or the enqueueing call, and
+ * rusticl of Mesa 22.3 inside clFlush(). There is then nothing to wait for, and nobody left to give up; a thread of ours would not help either, for
+ * it would be stuck in the driver with locks that the next call needs. Whoever must go on runs such a device in a process of its own. */
 #ifndef OCLM_DEVICE_HEALTH_H
 #define OCLM_DEVICE_HEALTH_H
 

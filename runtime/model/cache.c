@@ -2,6 +2,7 @@
  * gets a copy first. Copies are noted here and made on the device just before the next pass, by model_cache_sync(). */
 #include "model/cache.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "model/binding.h"
@@ -88,7 +89,7 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
         return OCLM_ERR_MEMORY;
     cache->layer_count = a->layers;
     for (uint32_t i = 0; i < a->layers && status == OCLM_OK; i++) {
-        const size_t bytes = (size_t)pages_in(a, shape, i) * page_bytes(a, shape, i); /* check_size() did */
+        const size_t bytes = (size_t)pages_in(a, shape, i) * page_bytes(a, shape, i); /* model_cache_check() did */
         cache->page_bytes[i] = page_bytes(a, shape, i);
         if (bytes > 0 && (status = dev_buffer_new(device, bytes, "the key cache of a layer", &cache->keys[i])) == OCLM_OK)
             status = dev_buffer_new(device, bytes, "the value cache of a layer", &cache->values[i]);
@@ -96,28 +97,32 @@ static oclm_status make_buffers(dev_device *device, const model_architecture *a,
     return status;
 }
 
-static oclm_status check_size(dev_device *device, const model_architecture *a, const model_cache_shape *shape)
+oclm_status model_cache_check(dev_device *device, const model_architecture *a, const model_cache_shape *shape)
 {
     const uint64_t most = dev_get_traits(device)->info.max_alloc_bytes;
     uint64_t       need = 0;
+    uint64_t       fit = UINT64_MAX;
     char           need_text[32], most_text[32];
     for (uint32_t i = 0; i < a->layers; i++) {
-        const uint64_t bytes = pages_in(a, shape, i) * page_bytes(a, shape, i);
+        const uint64_t page = page_bytes(a, shape, i), bytes = pages_in(a, shape, i) * page;
         need = bytes > need ? bytes : need;
+        if (bytes > most && most / page / shape->sequences * MODEL_PAGE < fit)
+            fit = most / page / shape->sequences * MODEL_PAGE;
     }
     if (need <= most && (uint64_t)shape->sequences * PAGES_OF(shape->positions) <= INT32_MAX)
         return OCLM_OK;
     return core_fail(OCLM_ERR_DEVICE_MEMORY,
                      "%u sequences of %u positions need %s of keys in each layer, device \"%s\" takes no buffer larger than %s; "
-                     "choose fewer positions or fewer sequences", shape->sequences, shape->positions, core_format_bytes(need, need_text),
-                     dev_get_traits(device)->info.name, core_format_bytes(most, most_text));
+                     "%" PRIu64 " positions would fit, or more with fewer sequences", shape->sequences, shape->positions,
+                     core_format_bytes(need, need_text), dev_get_traits(device)->info.name, core_format_bytes(most, most_text),
+                     fit < INT32_MAX ? fit : INT32_MAX / shape->sequences);
 }
 
 oclm_status model_cache_new(dev_device *device, const model_architecture *a, const model_cache_shape *shape, model_cache *cache)
 {
     oclm_status status;
     memset(cache, 0, sizeof *cache);
-    if ((status = check_size(device, a, shape)) != OCLM_OK)
+    if ((status = model_cache_check(device, a, shape)) != OCLM_OK)
         return status;
     cache->sequences = shape->sequences;
     cache->pages_per_sequence = PAGES_OF(shape->positions);

@@ -75,48 +75,53 @@ size_t model_experts_scratch(const model_model *model, uint32_t layer, uint32_t 
     return most;
 }
 
-/* The shared expert, and how much it counts. */
-static oclm_status add_shared(const model_state *state, dev_work *work, uint32_t rows, const model_layer *layer)
-{
-    const model_expert_state *s = &state->experts;
-    const dev_buffer          none = { NULL, 0 };
-    dev_matmul  up = product_of(state, rows, &layer->up, &layer->up_bias, &state->mlp, state->mlp_stride);
-    dev_matmul  down = product_of(state, rows, &layer->down, &layer->down_bias, &s->shared, state->hidden_stride);
-    dev_matmul  gate = product_of(state, rows, &layer->experts.shared_gate, &none, &s->gate, DEV_PANEL);
-    oclm_status status;
-    up.epilogue = state->model->architecture.mlp_gated ? DEV_GATED : DEV_STORE;
-    up.activation = state->model->architecture.activation;
-    down.x = &state->mlp, down.x_stride = state->mlp_stride;
-    if ((status = dev_matmul_add(work, &up)) != OCLM_OK || (status = dev_matmul_add(work, &down)) != OCLM_OK)
-        return status;
-    return state->model->architecture.experts.shared_gate ? dev_matmul_add(work, &gate) : OCLM_OK;
-}
-
-static oclm_status add_chosen(const model_state *state, dev_work *work, uint32_t rows, const model_layer *layer)
+model_expert_products model_expert_products_of(const model_state *state, uint32_t rows, uint32_t layer)
 {
     const model_architecture   *a = &state->model->architecture;
     const model_expert_state   *s = &state->experts;
-    const model_expert_weights *w = &layer->experts;
-    dev_matmul                  router = product_of(state, rows, &w->router, &w->router_bias, &s->logits, s->router_stride);
-    const dev_expert_matmul     up = {
-        .weight = &w->up, .panels = w->up.panels / a->experts.routing.count, .bias = w->up_bias.memory ? &w->up_bias : NULL, .x = &s->x,
-        .x_stride = state->hidden_stride, .y = &s->inner, .y_stride = s->width_stride, .epilogue = DEV_GATED,
-        .activation = a->experts.swiglu_limit > 0.0f ? DEV_ACT_CLAMPED_SWIGLU : a->activation, .gate_alpha = a->experts.swiglu_alpha,
-        .gate_limit = a->experts.swiglu_limit, .rows = rows,
+    const model_layer          *l = &state->model->weights.layers[layer];
+    const model_expert_weights *w = &l->experts;
+    const dev_buffer            none = { NULL, 0 };
+    model_expert_products       p = {
+        .router = product_of(state, rows, &w->router, &w->router_bias, &s->logits, s->router_stride),
+        .shared_up = product_of(state, rows, &l->up, &l->up_bias, &state->mlp, state->mlp_stride),
+        .shared_down = product_of(state, rows, &l->down, &l->down_bias, &s->shared, state->hidden_stride),
+        .shared_gate = product_of(state, rows, &w->shared_gate, &none, &s->gate, DEV_PANEL),
+        .up = { .weight = &w->up, .panels = w->up.panels / a->experts.routing.count, .bias = w->up_bias.memory ? &w->up_bias : NULL, .x = &s->x,
+                .x_stride = state->hidden_stride, .y = &s->inner, .y_stride = s->width_stride, .epilogue = DEV_GATED,
+                .activation = a->experts.swiglu_limit > 0.0f ? DEV_ACT_CLAMPED_SWIGLU : a->activation, .gate_alpha = a->experts.swiglu_alpha,
+                .gate_limit = a->experts.swiglu_limit, .rows = rows },
+        .down = { .weight = &w->down, .panels = w->down.panels / a->experts.routing.count, .bias = w->down_bias.memory ? &w->down_bias : NULL,
+                  .x = &s->inner, .x_stride = s->width_stride, .x_is_slots = true, .y = &s->outer, .y_stride = state->hidden_stride, .rows = rows },
     };
-    const dev_expert_matmul down = {
-        .weight = &w->down, .panels = w->down.panels / a->experts.routing.count, .bias = w->down_bias.memory ? &w->down_bias : NULL,
-        .x = &s->inner, .x_stride = s->width_stride, .x_is_slots = true, .y = &s->outer, .y_stride = state->hidden_stride, .rows = rows,
-    };
-    oclm_status status;
     if (a->experts.router_norm)
-        router.x = &s->router_x;
-    if ((status = dev_matmul_add(work, &router)) != OCLM_OK ||
-        (status = dev_route_add(work, &a->experts.routing, &s->logits, s->router_stride, w->correction.memory ? &w->correction : NULL,
-                                w->counts.memory ? &w->counts : NULL, rows, &s->routes)) != OCLM_OK ||
-        (status = dev_expert_matmul_add(work, &a->experts.routing, &s->routes, &up)) != OCLM_OK)
+        p.router.x = &s->router_x;
+    p.shared_up.epilogue = a->mlp_gated ? DEV_GATED : DEV_STORE;
+    p.shared_up.activation = a->activation;
+    p.shared_down.x = &state->mlp, p.shared_down.x_stride = state->mlp_stride;
+    return p;
+}
+
+/* The shared expert, and how much it counts. */
+static oclm_status add_shared(const model_state *state, dev_work *work, const model_expert_products *p)
+{
+    oclm_status status;
+    if ((status = dev_matmul_add(work, &p->shared_up)) != OCLM_OK || (status = dev_matmul_add(work, &p->shared_down)) != OCLM_OK)
         return status;
-    return dev_expert_matmul_add(work, &a->experts.routing, &s->routes, &down);
+    return state->model->architecture.experts.shared_gate ? dev_matmul_add(work, &p->shared_gate) : OCLM_OK;
+}
+
+static oclm_status add_chosen(const model_state *state, dev_work *work, const model_expert_products *p, const model_expert_weights *w)
+{
+    const dev_routing        *routing = &state->model->architecture.experts.routing;
+    const model_expert_state *s = &state->experts;
+    oclm_status               status;
+    if ((status = dev_matmul_add(work, &p->router)) != OCLM_OK ||
+        (status = dev_route_add(work, routing, &s->logits, s->router_stride, w->correction.memory ? &w->correction : NULL,
+                                w->counts.memory ? &w->counts : NULL, p->router.rows, &s->routes)) != OCLM_OK ||
+        (status = dev_expert_matmul_add(work, routing, &s->routes, &p->up)) != OCLM_OK)
+        return status;
+    return dev_expert_matmul_add(work, routing, &s->routes, &p->down);
 }
 
 /* What experts and router read of some rows of the stream. */
@@ -141,13 +146,15 @@ static oclm_status add_beside(const model_state *state, dev_work *work, uint64_t
                                                  offset, stride, rows, hidden) : status;
 }
 
-static oclm_status add_rows(const model_state *state, dev_work *work, uint32_t first, uint32_t rows, const model_layer *layer)
+static oclm_status add_rows(const model_state *state, dev_work *work, uint32_t first, uint32_t rows, uint32_t index)
 {
-    const model_architecture *a = &state->model->architecture;
-    const model_expert_state *s = &state->experts;
-    const bool                beside = a->experts.beside_mlp;
-    const uint64_t            offset = (uint64_t)first * state->hidden_stride;
-    dev_expert_join           join = {
+    const model_architecture   *a = &state->model->architecture;
+    const model_expert_state   *s = &state->experts;
+    const model_layer          *layer = &state->model->weights.layers[index];
+    const model_expert_products p = model_expert_products_of(state, rows, index);
+    const bool                  beside = a->experts.beside_mlp;
+    const uint64_t              offset = (uint64_t)first * state->hidden_stride;
+    dev_expert_join             join = {
         .x = &s->outer, .stride = state->hidden_stride, .shared = !beside && layer->up.part_count > 0 ? &s->shared : NULL,
         .shared_gate = a->experts.shared_gate ? &s->gate : NULL, .gate_stride = DEV_PANEL, .scale = a->residual_scale, .y = &state->hidden,
         .y_offset = offset, .y_stride = state->hidden_stride, .rows = rows,
@@ -156,8 +163,8 @@ static oclm_status add_rows(const model_state *state, dev_work *work, uint32_t f
     if (beside)
         join.y = &s->shared, join.y_offset = 0, join.store = true, join.scale = 1.0f;
     if ((status = add_norms(state, work, offset, rows, layer)) != OCLM_OK ||
-        (join.shared != NULL && (status = add_shared(state, work, rows, layer)) != OCLM_OK) ||
-        (status = add_chosen(state, work, rows, layer)) != OCLM_OK || (status = dev_expert_join_add(work, &s->routes, &join)) != OCLM_OK)
+        (join.shared != NULL && (status = add_shared(state, work, &p)) != OCLM_OK) ||
+        (status = add_chosen(state, work, &p, &layer->experts)) != OCLM_OK || (status = dev_expert_join_add(work, &s->routes, &join)) != OCLM_OK)
         return status;
     return beside ? add_beside(state, work, offset, rows, layer) : OCLM_OK;
 }
@@ -167,6 +174,6 @@ oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t
     const uint32_t most = state->experts.rows;
     oclm_status    status = OCLM_OK;
     for (uint32_t first = 0; first < rows && status == OCLM_OK; first += most)
-        status = add_rows(state, work, first, rows - first < most ? rows - first : most, &state->model->weights.layers[layer]);
+        status = add_rows(state, work, first, rows - first < most ? rows - first : most, layer);
     return status;
 }

@@ -42,8 +42,9 @@ static oclm_status add_weights(core_sha256 *sha, const model_model *model, uint3
         return OCLM_OK;
     const model_sites sites = model_sites_of(model);
     const dev_buffer *buffer = &matrix->parts[0].buffer;
-    const size_t      count = buffer->bytes < SAMPLE ? buffer->bytes : SAMPLE;
-    const void       *away = model_offload_memory(model->weights.offload, unit, buffer);
+    size_t            all = buffer->bytes;
+    const void       *away = model_offload_memory(model->weights.offload, unit, buffer, &all);
+    const size_t      count = all < SAMPLE ? all : SAMPLE;
     const oclm_status status = away == NULL ? dev_buffer_read(dev_queue(model_site(&sites, unit)), buffer, 0, bytes, count) : OCLM_OK;
     core_sha256_add(sha, away != NULL ? away : bytes, status == OCLM_OK ? count : 0);
     return status;

@@ -55,24 +55,30 @@ static oclm_status add_spread(const model_state *state, dev_work *work, uint32_t
     return dev_work_add(work, &launch);
 }
 
+model_latent_products model_latent_products_of(const model_state *state, uint32_t rows, uint32_t layer)
+{
+    const model_layer    *l = &state->model->weights.layers[layer];
+    const model_latent   *m = &state->model->architecture.latent;
+    model_latent_products p = { product_of(state, rows, &l->latent, &l->attention_norm),
+                                product_of(state, rows, &l->qkv, m->q_rank > 0 ? &l->latent_q_norm : &l->attention_norm),
+                                product_of(state, rows, &l->latent_kv, &l->latent_kv_norm) };
+    p.rows.bias = l->latent_bias.memory != NULL ? &l->latent_bias : NULL;
+    p.rows.x = &state->hidden, p.rows.x_stride = state->hidden_stride;
+    p.rows.y = &state->latent.rows, p.rows.y_stride = state->latent.stride;
+    if (m->q_rank == 0)
+        p.queries.x = &state->hidden, p.queries.x_stride = state->hidden_stride;
+    p.queries.y = &state->qkv, p.queries.y_stride = state->qkv_stride;
+    p.heads.x_offset = m->q_rank;
+    p.heads.y = &state->latent.kv, p.heads.y_stride = state->latent.kv_stride;
+    return p;
+}
+
 oclm_status model_latent_add_before(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer)
 {
-    const model_layer  *l = &state->model->weights.layers[layer];
-    const model_latent *m = &state->model->architecture.latent;
-    dev_matmul          latent = product_of(state, rows, &l->latent, &l->attention_norm);
-    dev_matmul          queries = product_of(state, rows, &l->qkv, m->q_rank > 0 ? &l->latent_q_norm : &l->attention_norm);
-    dev_matmul          kv = product_of(state, rows, &l->latent_kv, &l->latent_kv_norm);
-    oclm_status         status;
-    latent.bias = l->latent_bias.memory != NULL ? &l->latent_bias : NULL;
-    latent.x = &state->hidden, latent.x_stride = state->hidden_stride;
-    latent.y = &state->latent.rows, latent.y_stride = state->latent.stride;
-    if (m->q_rank == 0)
-        queries.x = &state->hidden, queries.x_stride = state->hidden_stride;
-    queries.y = &state->qkv, queries.y_stride = state->qkv_stride;
-    kv.x_offset = m->q_rank;
-    kv.y = &state->latent.kv, kv.y_stride = state->latent.kv_stride;
-    if ((status = dev_matmul_add(work, &latent)) != OCLM_OK || (status = dev_matmul_add(work, &queries)) != OCLM_OK ||
-        (status = dev_matmul_add(work, &kv)) != OCLM_OK)
+    const model_latent_products p = model_latent_products_of(state, rows, layer);
+    oclm_status                 status;
+    if ((status = dev_matmul_add(work, &p.rows)) != OCLM_OK || (status = dev_matmul_add(work, &p.queries)) != OCLM_OK ||
+        (status = dev_matmul_add(work, &p.heads)) != OCLM_OK)
         return status;
     return add_spread(state, work, rows);
 }

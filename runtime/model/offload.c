@@ -244,9 +244,9 @@ oclm_status model_offload_rows(const model_offload *o, dev_work *work, uint32_t 
 
 /* ---- What it holds */
 
-const void *model_offload_memory(const model_offload *o, uint32_t unit, const dev_buffer *buffer)
+const void *model_offload_memory(const model_offload *o, uint32_t unit, const dev_buffer *buffer, size_t *bytes)
 {
-    return o != NULL && is_offloaded(&o->sites, unit) ? dev_feed_memory(o->feeds[device_of(o, unit)], buffer) : NULL;
+    return o != NULL && is_offloaded(&o->sites, unit) ? dev_feed_memory(o->feeds[device_of(o, unit)], buffer, bytes) : NULL;
 }
 
 static uint64_t sum_of(const model_offload *o, uint64_t (*count)(const dev_feed *feed))

@@ -53,8 +53,8 @@ bool        model_offload_visits(const model_offload *offload, uint32_t kept);
 oclm_status model_offload_rows(const model_offload *offload, dev_work *work, uint32_t kept, const dev_matrix *table, const dev_buffer *ids,
                                uint32_t count, float scale, bool add, const dev_buffer *y, uint32_t y_stride);
 
-/* Where the bytes of a matrix's buffer lie on the host; NULL: they are in the buffer. */
-const void *model_offload_memory(const model_offload *offload, uint32_t unit, const dev_buffer *buffer);
+/* Where the bytes of a matrix's buffer lie on the host, and how many; NULL: they are in the buffer. */
+const void *model_offload_memory(const model_offload *offload, uint32_t unit, const dev_buffer *buffer, size_t *bytes);
 /* Bytes in host memory and in files, all devices'. */
 uint64_t    model_offload_host_bytes(const model_offload *offload);
 uint64_t    model_offload_file_bytes(const model_offload *offload);

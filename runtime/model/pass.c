@@ -334,6 +334,7 @@ static oclm_status add_steps(const model_state *state, dev_work *work, const mod
     const model_layer_products products = model_pass_products(state, shape->rows, index);
     const bool                 parallel = model_is_parallel(&state->model->architecture);
     const bool                 latent = layer->latent.part_count > 0;
+    bool                       added;
     oclm_status                status;
     if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
         (status = latent ? model_latent_add_before(state, work, shape->rows, index) : dev_matmul_add(work, &products.qkv)) != OCLM_OK ||
@@ -343,7 +344,8 @@ static oclm_status add_steps(const model_state *state, dev_work *work, const mod
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
         return status;
     if ((status = dev_matmul_add(work, &products.output)) != OCLM_OK ||
-        (status = add_branch(state, work, shape->rows, &layer->post_attention_norm, 1.0f, &layer->attention_norm)) != OCLM_OK)
+        (status = add_branch(state, work, shape->rows, &layer->post_attention_norm, 1.0f, &layer->attention_norm)) != OCLM_OK ||
+        (status = model_half_add(state, work, shape, index, &added)) != OCLM_OK || added)
         return status;
     if (state->model->architecture.layer[index].experts && !state->model->architecture.experts.beside_mlp)
         return model_experts_add(state, work, shape->rows, index);
@@ -363,10 +365,14 @@ static oclm_status add_layer(const model_state *state, dev_work *work, const mod
 /* Layers [begin, end), which one part has. */
 static oclm_status add_layers(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t begin, uint32_t end)
 {
-    bool        added = false;
-    oclm_status status = model_layers_add(state, work, shape, begin, end - begin, &added);
-    for (uint32_t i = begin; i < end && status == OCLM_OK && !added; i++)
-        status = add_layer(state, work, shape, i);
+    oclm_status status = OCLM_OK;
+    for (uint32_t i = begin, added; i < end && status == OCLM_OK; i += added) {
+        status = model_layers_add(state, work, shape, i, end - i, &added);
+        if (status == OCLM_OK && added == 0) {
+            status = add_layer(state, work, shape, i);
+            added = 1;
+        }
+    }
     return status;
 }
 

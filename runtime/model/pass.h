@@ -35,11 +35,17 @@ typedef struct model_layer_products {
 model_layer_products model_pass_products(const model_state *state, uint32_t rows, uint32_t layer);
 model_attention      model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer);
 
-/* Adds `count` layers from `first` on in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
- * shape of the pass allow that: `added` says so (layers.c). */
-oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, bool *added);
+/* Adds layers from `first` on, of `count`, in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
+ * shape of the pass allow that: `added` says how many, which are of one form (layers.c). */
+oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, uint32_t *added);
+/* The same for the MLP or the experts of one layer, whose first half the kernel does not know. */
+oclm_status model_half_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t layer, bool *added);
 
 /* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
+typedef struct model_latent_products {
+    dev_matmul rows, queries, heads; /* the latent rows; then queries and the keys and values of heads */
+} model_latent_products;
+model_latent_products model_latent_products_of(const model_state *state, uint32_t rows, uint32_t layer);
 oclm_status model_latent_add_before(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 oclm_status model_latent_add_after(const model_state *state, dev_work *work, uint32_t rows);
 size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint32_t rows);
@@ -59,6 +65,11 @@ oclm_status model_layer_input_begin(const model_state *state, dev_work *work, ui
 oclm_status model_layer_input_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
 /* Adds the mixture of experts of a layer that has one, all rows of a pass (experts.c). */
+typedef struct model_expert_products {
+    dev_matmul        router, shared_up, shared_down, shared_gate; /* of rows that are normalised already */
+    dev_expert_matmul up, down;
+} model_expert_products;
+model_expert_products model_expert_products_of(const model_state *state, uint32_t rows, uint32_t layer);
 oclm_status model_experts_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
 /* Adds all launches of a pass to the main device's list: embedding, layers, final norm and head, wherever they are computed. */

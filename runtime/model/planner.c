@@ -113,10 +113,21 @@ static void share_out(planner *p)
     }
 }
 
+/* Is a site to keep a layer's keys in one buffer larger than it takes? */
+static bool takes_no_such_buffer(const planner *p, uint32_t site)
+{
+    const uint64_t most = p->f->sites[site].most_buffer;
+    for (uint32_t unit = MODEL_UNIT_LAYERS; most > 0 && unit < p->f->tree->unit_count; unit++) {
+        if (computes(p, unit) == site && p->f->cache[unit] / 2 > most)
+            return true;
+    }
+    return false;
+}
+
 static uint32_t find_short(const planner *p)
 {
     for (uint32_t i = 0; i < p->f->site_count; i++) {
-        if (p->shares[i].used > p->shares[i].budget)
+        if (p->shares[i].used > p->shares[i].budget || takes_no_such_buffer(p, i))
             return i;
     }
     return p->host_share.used > p->host_share.budget ? MODEL_HOST : MODEL_NOWHERE;
@@ -234,7 +245,7 @@ static oclm_status fill_with_slots(planner *p, const bool *used, uint32_t *short
         if (*short_of == MODEL_NOWHERE)
             break;
         const model_share *share = *short_of == MODEL_HOST ? &p->host_share : &p->shares[*short_of];
-        if (!lower(p, *short_of, share->used - share->budget))
+        if (!lower(p, *short_of, share->used > share->budget ? share->used - share->budget : 1))
             break;
     }
     return status;

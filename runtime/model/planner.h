@@ -15,6 +15,7 @@
 typedef struct model_plan_site {
     uint32_t    number;        /* what its user calls it */
     uint64_t    budget;        /* bytes that may be used */
+    uint64_t    most_buffer;   /* bytes of one buffer; 0: no limit. Keys of a layer are one, and so are its values */
     bool        listed;        /* may be filled; else it serves only where a map names it, or in place of "cpu" */
     bool        is_host;       /* computes on the host's processor */
     bool        shares_memory; /* with the host: nothing is copied to visit it */
@@ -39,7 +40,7 @@ typedef struct model_plan_facts {
 } model_plan_facts;
 
 /* Plans; rows and choices are left out. `placement` is to be freed in any case.
- *   short_of   MODEL_NOWHERE: all fits. Else the site, or MODEL_HOST, that is asked for more than it has
+ *   short_of   MODEL_NOWHERE: all fits. Else the site, or MODEL_HOST, that is asked for more than it has; or, where it has enough, for a larger buffer
  * Errors: OCLM_ERR_ARGUMENT (of a map), OCLM_ERR_MEMORY. */
 oclm_status model_place_units(const model_plan_facts *facts, model_placement *placement, uint32_t *short_of);
 

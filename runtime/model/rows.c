@@ -6,6 +6,16 @@
 #include "model/loader.h"
 
 #define SLAB_ELEMENTS (1u << 20)
+#define MAPPED_BYTES  ((uint64_t)32 << 20) /* of a file that stay resident at most: then pages that were read are given back */
+
+/* Rows that lie together in a file, of which `bytes` more were read since pages were given back last. A tensor is as large as it likes. */
+static void give_back(const model_loader *l, const ckpt_tensor *tensor, uint64_t bytes, uint64_t *resident)
+{
+    if ((*resident += bytes) < MAPPED_BYTES)
+        return;
+    ckpt_release(l->binding->checkpoint, tensor);
+    *resident = 0;
+}
 
 /* Every step-th column of a matrix [columns][all_rows], side by side: the device packs neighbours only. */
 static oclm_status gather(const model_rows *r, const char *data, void **gathered)
@@ -20,7 +30,7 @@ static oclm_status gather(const model_rows *r, const char *data, void **gathered
     return OCLM_OK;
 }
 
-static oclm_status fill_plain(model_loader *l, const model_rows *r, dev_matrix *matrix)
+static oclm_status fill_plain_piece(model_loader *l, const model_rows *r, dev_matrix *matrix)
 {
     const size_t      before = r->transposed ? r->from : (size_t)r->from * r->columns;
     const char       *data = (const char *)r->tensor->data + before * core_dtype_size(r->tensor->dtype);
@@ -39,6 +49,25 @@ static oclm_status fill_plain(model_loader *l, const model_rows *r, dev_matrix *
     if (status == OCLM_OK)
         status = dev_matrix_fill(l->device, dev_queue(l->device), matrix, &source);
     core_free(gathered);
+    return status;
+}
+
+/* In pieces, whose pages leave memory before the next one's come. Transposed, each row's elements lie in all pages: all at once. */
+static oclm_status fill_plain(model_loader *l, const model_rows *r, dev_matrix *matrix)
+{
+    const uint64_t line = (uint64_t)r->step * r->columns * core_dtype_size(r->tensor->dtype), fitting = MAPPED_BYTES / line / DEV_PANEL * DEV_PANEL;
+    const uint32_t most = fitting >= r->count || r->transposed ? r->count : fitting > DEV_PANEL ? (uint32_t)fitting : DEV_PANEL;
+    uint64_t       resident = 0;
+    oclm_status    status = OCLM_OK;
+    for (uint32_t done = 0, count; done < r->count && status == OCLM_OK; done += count) {
+        const uint32_t room = done == 0 && most < r->count ? most - r->first_row % DEV_PANEL : most; /* all but the last end with a panel */
+        model_rows     piece = *r;
+        piece.count = count = r->count - done < room ? r->count - done : room;
+        piece.from += done * r->step;
+        piece.first_row += done * r->panel_step;
+        if ((status = fill_plain_piece(l, &piece, matrix)) == OCLM_OK && piece.count < r->count)
+            give_back(l, r->tensor, piece.count * line, &resident);
+    }
     return status;
 }
 
@@ -110,6 +139,8 @@ static oclm_status fill_quantized(model_loader *l, const model_rows *r, dev_matr
 {
     const uint32_t fitting = SLAB_ELEMENTS / r->columns / r->step / DEV_PANEL * DEV_PANEL, most = fitting > DEV_PANEL ? fitting : DEV_PANEL;
     slab           s = { .quantized = r->tensor->quantized, .columns = r->columns, .step = r->step };
+    const uint64_t row_bytes = r->tensor->bytes / r->all_rows;
+    uint64_t       resident = 0;
     oclm_status    status = OCLM_OK;
     s.rows = (most < r->count ? most : r->count) * r->step;
     if (holds_floats(matrix, r->first_row) &&
@@ -124,6 +155,7 @@ static oclm_status fill_quantized(model_loader *l, const model_rows *r, dev_matr
         status = read_slab(&s, r->tensor, r->from + (uint64_t)done * r->step, count);
         if (status == OCLM_OK)
             status = send_slab(l, &s, count, r->first_row + done * r->panel_step, r->panel_step, matrix);
+        give_back(l, r->tensor, count * r->step * row_bytes, &resident);
     }
     core_codes_free(&s.codes);
     core_free(s.values);

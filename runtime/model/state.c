@@ -261,7 +261,9 @@ oclm_status model_state_new(const model_model *model, const model_state_options 
             continue;
         sizes[d] = model_state_measure(model, d, &o);
         cache_bytes += sizes[d].cache_bytes;
-        status = model_state_check_budget(model->devices[d], &o, &sizes[d]);
+        const model_cache_shape cache = model_state_cache_shape(model, d, &o);
+        if ((status = model_state_check_budget(model->devices[d], &o, &sizes[d])) == OCLM_OK)
+            status = model_cache_check(model->devices[d], a, &cache);
     }
     if (status == OCLM_OK && (status = make_state(model, &o, sizes, state)) == OCLM_OK)
         core_log(OCLM_LOG_DEBUG, "%u x %u positions: %s of keys and values%s", o.sequences, o.max_positions,

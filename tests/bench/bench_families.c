@@ -2,9 +2,10 @@
  *
  * usage: bench_families [NAME]...      folders of tests/golden/families; without: the first of each family
  *
- * A model is the golden one's config.json with larger sizes and weights of noise, in bfloat16, loaded as float32. A llama with as many
- * layers runs in turns with it, and the fastest run of each counts, so that both see the same machine; a share below 0.9 is worth a look
- * where nothing else runs. */
+ * A model is the golden one's config.json with larger sizes and weights of noise, in bfloat16, loaded as float32. A llama of the same size runs
+ * in turns with it, and the fastest run of each counts, so that both see the same machine; a share below 0.9 is worth a look where nothing
+ * else runs. Of the same size is one with as many layers, whose MLP is as wide as it takes to read as many bytes for a token: what a token
+ * costs beside its weights, and what of these a cache keeps, would count for the larger of two. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,15 @@ static const struct { const char *keys[5]; double value; } sizes[] = {
     { { "moe_intermediate_size", "shared_expert_intermediate_size" }, 1024 },
     { { "vocab_size" }, 2048 },
     { { "rotary_dim" }, 32 },
+    { { "kv_lora_rank" }, 256 },
+    { { "q_lora_rank" }, 384 },
+    { { "qk_head_dim" }, 96 },
+    { { "qk_nope_head_dim", "v_head_dim" }, 64 },
+    { { "qk_rope_head_dim" }, 32 },
+    { { "linear_key_head_dim", "linear_value_head_dim" }, 64 },
+    { { "linear_num_key_heads" }, 6 },
+    { { "linear_num_value_heads" }, 12 },
+    { { "hidden_size_per_layer_input" }, 64 },
     { { "sliding_window", "window_size" }, 64 },
 };
 
@@ -199,6 +209,20 @@ static speed measure(const cJSON *config)
     return (speed){ tokens, tokens * (double)result.weight_bytes_per_token, result.weight_bytes_per_token, a.layers };
 }
 
+/* How wide the llama's MLP must be. Its bytes grow with that evenly, and the first two widths tell by how much. */
+static void set_size(cJSON *llama, uint64_t bytes)
+{
+    static const double widths[2] = { 1024, 2048 };
+    cJSON              *width = cJSON_GetObjectItemCaseSensitive(llama, "intermediate_size");
+    double              read[2];
+    for (size_t i = 0; i < COUNT(widths); i++) {
+        cJSON_SetNumberValue(width, widths[i]);
+        read[i] = (double)measure(llama).per_token;
+    }
+    const double wanted = widths[0] + ((double)bytes - read[0]) * (widths[1] - widths[0]) / (read[1] - read[0]);
+    cJSON_SetNumberValue(width, wanted > 64 ? 32 * (double)(uint32_t)(wanted / 32) : 64);
+}
+
 static speed faster(speed a, speed b) { return a.tokens > b.tokens ? a : b; }
 
 static cJSON *golden_config(const char *name)
@@ -224,8 +248,9 @@ static void compare(const char *name)
     oclm_dtype          dtype;
     check(model_config_tree(config, name, &family, &a, &dtype));
     cJSON_SetNumberValue(cJSON_GetObjectItemCaseSensitive(llama, "num_hidden_layers"), a.layers);
-    speed beside = measure(llama), got = measure(config);
-    for (int again = 0; again < 2; again++) {
+    speed got = measure(config), beside = { 0 };
+    set_size(llama, got.per_token);
+    for (int again = 0; again < 3; again++) {
         beside = faster(beside, measure(llama));
         got = faster(got, measure(config));
     }

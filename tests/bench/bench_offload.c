@@ -3,8 +3,14 @@
  * usage: bench_offload MODEL [ROUNDS]      MODEL: a folder or a .gguf file
  *
  * The same model is loaded with all layers on the device; in host memory and on disk, copied to the device for each token; and, where the
- * device computes in the host's memory, both in place. They take turns, the best of ROUNDS (5) counts:
- *   of copies     bytes copied a second while decoding, over those of copying the same units and computing nothing, through the same slots
+ * device computes in the host's memory, both in place. They take turns for ROUNDS (9); of each figure the best and the median of the rounds.
+ *
+ *   of copies     what a token takes at the copy rate over what it takes: the units copied as for a token, through the same slots, with
+ *                 nothing computed. A device with memory and an engine for copies of its own computes meanwhile and can reach 100 %.
+ *   of both       what both take where neither waits for the other, over what a token takes: the same copies in one queue, and in another the
+ *                 steps of the model that lies on the device. A CPU copies with the cores that compute and through the memory that they read, so
+ *                 this, not the copies alone, is what its copy rate allows. Waits of one for the other are what is lost to it. More than
+ *                 100 %: weights that were just copied are read from the caches, those of the model on the device from memory.
  *   of resident   tokens a second over those of the model that lies on the device */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +18,7 @@
 #include "core/platform.h"
 #include "model/forward.h"
 #include "model/offload.h"
+#include "turns.h"
 
 #define DECODED 8
 
@@ -30,7 +37,8 @@ typedef struct way {
     model_model     *model;
     model_state     *state;
     dev_work        *decode, *copy; /* a token's pass; a visit of each unit with nothing to do */
-    double           tokens_per_s, copied_per_s, copies_per_s; /* the best so far */
+    uint64_t         bytes;         /* that a token copies */
+    bench_times      decoding, copying, both; /* of a token */
 } way;
 
 static way ways[] = {
@@ -72,25 +80,56 @@ static void record(way *w)
         check(model_offload_begin(offload, w->copy, MODEL_KEPT_LAYERS + i, false, &inner));
 }
 
-/* Plays a list some times. `rate`: times a second; `copied`: bytes a second. */
-static void play(const way *w, const dev_work *work, double *rate, double *copied)
+static uint64_t copied_by(const way *w)
 {
     const model_offload *offload = w->model->weights.offload;
-    const uint64_t       before = offload != NULL ? dev_feed_copied(offload->feeds[0]) : 0;
-    const double         begin = core_seconds();
-    for (int i = 0; i < DECODED; i++)
+    return offload != NULL ? dev_feed_copied(offload->feeds[0]) : 0;
+}
+
+/* Plays lists some times, each in the queue of its way; `beside` may be NULL. */
+static void play(const way *w, const dev_work *work, const way *beside, bench_times *times)
+{
+    const double begin = core_seconds();
+    for (int i = 0; i < DECODED; i++) {
         check(dev_work_enqueue(work, w->state->queue, NULL));
+        if (beside != NULL)
+            check(dev_work_enqueue(beside->decode, beside->state->queue, NULL));
+    }
     check(dev_finish(w->state->queue));
-    const double seconds = core_seconds() - begin, bytes = offload != NULL ? (double)(dev_feed_copied(offload->feeds[0]) - before) : 0.0;
-    *rate = DECODED / seconds > *rate ? DECODED / seconds : *rate;
-    *copied = bytes / seconds > *copied ? bytes / seconds : *copied;
+    if (beside != NULL)
+        check(dev_finish(beside->state->queue));
+    bench_add(times, (core_seconds() - begin) / DECODED);
+}
+
+static void play_all(way *w)
+{
+    const uint64_t before = copied_by(w);
+    play(w, w->decode, NULL, &w->decoding);
+    w->bytes = (copied_by(w) - before) / DECODED;
+    if (w->copy == NULL)
+        return;
+    play(w, w->copy, NULL, &w->copying);
+    play(w, w->copy, &ways[0], &w->both);
+}
+
+static void print(const way *w)
+{
+    (void)printf("%-20s %9.2f", w->name, 1.0 / bench_median(&w->decoding));
+    if (w->copy != NULL)
+        (void)printf(" %12.2f %12.2f %6.0f %4.0f %% %6.0f %4.0f %%", (double)w->bytes / bench_median(&w->decoding) * 1e-9,
+                     (double)w->bytes / bench_median(&w->copying) * 1e-9, 100 * bench_best_ratio(&w->decoding, &w->copying),
+                     100 * bench_median_ratio(&w->decoding, &w->copying), 100 * bench_best_ratio(&w->decoding, &w->both),
+                     100 * bench_median_ratio(&w->decoding, &w->both));
+    else
+        (void)printf(" %12s %12s %13s %13s", "", "", "", "");
+    (void)printf(" %6.0f %4.0f %%\n", 100 * bench_best_ratio(&w->decoding, &ways[0].decoding),
+                 100 * bench_median_ratio(&w->decoding, &ways[0].decoding));
 }
 
 int main(int argc, char **argv)
 {
-    const int rounds = argc > 2 ? atoi(argv[2]) : 5;
-    double    unused = 0.0;
-    if (argc < 2 || rounds < 1) {
+    const int rounds = argc > 2 ? atoi(argv[2]) : 9;
+    if (argc < 2 || rounds < 1 || rounds > BENCH_MOST_ROUNDS) {
         (void)fprintf(stderr, "usage: bench_offload MODEL [ROUNDS]\n");
         return 2;
     }
@@ -98,26 +137,19 @@ int main(int argc, char **argv)
         load(&ways[i], argv[1], i > 0 ? ways[0].model->architecture.layers : 0);
         record(&ways[i]);
     }
-    for (int round = 0; round <= rounds; round++) { /* the first wakes and maps */
+    for (int round = 0; round <= rounds; round++) {
         for (size_t i = 0; i < COUNT(ways); i++) {
             way *w = &ways[i];
-            if (round == 1)
-                w->tokens_per_s = w->copied_per_s = w->copies_per_s = 0.0;
-            play(w, w->decode, &w->tokens_per_s, &w->copied_per_s);
-            if (w->copy != NULL)
-                play(w, w->copy, &unused, &w->copies_per_s);
+            play_all(w);
+            if (round == 0) /* it wakes and maps */
+                w->decoding.rounds = w->copying.rounds = w->both.rounds = 0;
         }
     }
-    (void)printf("%-20s %10s %12s %12s %10s %12s\n", "", "tokens/s", "copied GB/s", "copying GB/s", "of copies", "of resident");
-    for (size_t i = 0; i < COUNT(ways); i++) {
-        const way *w = &ways[i];
-        (void)printf("%-20s %10.2f", w->name, w->tokens_per_s);
-        if (w->copy != NULL)
-            (void)printf(" %12.2f %12.2f %8.0f %%", w->copied_per_s * 1e-9, w->copies_per_s * 1e-9, 100.0 * w->copied_per_s / w->copies_per_s);
-        else
-            (void)printf(" %12s %12s %10s", "", "", "");
-        (void)printf(" %10.0f %%\n", 100.0 * w->tokens_per_s / ways[0].tokens_per_s);
-    }
+    (void)printf("%-20s %9s %12s %12s %13s %13s %13s\n", "(median)", "tokens/s", "copied GB/s", "copying GB/s", "of copies", "of both",
+                 "of resident");
+    (void)printf("%-20s %9s %12s %12s %13s %13s %13s\n", "", "", "", "", "best med.", "best med.", "best med.");
+    for (size_t i = 0; i < COUNT(ways); i++)
+        print(&ways[i]);
     for (size_t i = 0; i < COUNT(ways); i++) {
         dev_work_free(ways[i].copy);
         dev_work_free(ways[i].decode);

@@ -407,6 +407,36 @@ static void searches_follow_the_rule_in_every_option(void **state)
     devices_each(try_any, NULL);
 }
 
+/* Where a processor leaves one token, beams that are not there yet finish with it too, worth as little as nothing at all. */
+static void try_forced_token(dev_device *device, void *user)
+{
+    const gen_config config = { .limit = 2, .prompt_length = 1, .num_beams = 3, .early_stopping = OCLM_EARLY_STOPPING_OFF, .length_penalty = 1,
+                                .guidance_scale = 1 };
+    float            scores[3 * 8];
+    gen_finished     done[3];
+    beam_bench       b;
+    (void)user;
+    for (uint32_t i = 0; i < COUNT(scores); i++)
+        scores[i] = i % 8 == 5 ? 0.0f : -INFINITY;
+    beam_open(&b, device, &config, 1, 8, 16);
+    beam_send(&b, scores);
+    run_work(device, b.choice);
+    run_work(device, b.step);
+    READ_ALL(&b, &b.beams.done, done);
+    for (uint32_t k = 0; k < 3; k++) {
+        assert_int_equal(done[k].length, 1);
+        assert_int_equal(done[k].token, 5);
+        assert_true(done[k].value == (k == 0 ? 0.0f : -1.0e9f));
+    }
+    beam_close(&b);
+}
+
+static void what_has_finished_comes_before_nothing(void **state)
+{
+    (void)state;
+    devices_each(try_forced_token, NULL);
+}
+
 /* ---- What the host may say */
 
 static void try_force(dev_device *device, void *user)
@@ -467,6 +497,7 @@ int main(void)
         BOTH_WAYS(the_best_continuations_are_chosen),
         BOTH_WAYS(searches_end_as_those_of_transformers),
         BOTH_WAYS(searches_follow_the_rule_in_every_option),
+        cmocka_unit_test(what_has_finished_comes_before_nothing),
         cmocka_unit_test(all_finish_when_the_host_says_so),
         cmocka_unit_test(a_score_that_is_no_number_is_told),
     };

@@ -39,6 +39,30 @@ static void memory_shared_with_the_host_is_not_touched(void **state)
     dev_close(device);
 }
 
+/* What a driver says of its memory, and what is made of it. */
+static void nonsense_about_memory_does_not_become_a_budget(void **state)
+{
+    static const struct { fake_device device; uint64_t wish, least, most; } rows[] = {
+        { { .name = "tells nothing", .type = CL_DEVICE_TYPE_GPU }, 0, 100 * MIB, 128 * MIB },
+        { { .name = "tells of one buffer", .type = CL_DEVICE_TYPE_GPU, .max_alloc = 512 * MIB }, 0, 400 * MIB, 512 * MIB },
+        { { .name = "is told", .type = CL_DEVICE_TYPE_GPU }, 2000 * MIB, 2000 * MIB, 2000 * MIB },
+        { { .name = "a CPU that tells nothing", .type = CL_DEVICE_TYPE_CPU }, 0, 100 * MIB, SIZE_MAX / 4 },
+        { { .name = "more than any host has", .type = CL_DEVICE_TYPE_CPU, .global_mem = SIZE_MAX / 2 }, 0, 100 * MIB, SIZE_MAX / 4 },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        dev_device *device;
+        fake_devices(&rows[i].device, 1);
+        assert_ok(dev_open(&(dev_open_options){ .budget_bytes = rows[i].wish }, &device));
+        const uint64_t budget = dev_get_traits(device)->budget_bytes, host = core_host_memory_available();
+        const uint64_t most = rows[i].most == SIZE_MAX / 4 ? host : rows[i].most;
+        if (budget < rows[i].least || budget > most)
+            fail_msg("%s: a budget of %zu MiB, want %zu to %zu", rows[i].device.name, (size_t)(budget / MIB), (size_t)(rows[i].least / MIB), (size_t)(most / MIB));
+        assert_true(dev_get_traits(device)->info.max_alloc_bytes >= 128 * MIB);
+        dev_close(device);
+    }
+}
+
 int main(void)
 {
     if (!fake_icd_load())
@@ -46,6 +70,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_is_missing_at_first_use_is_missed_when_the_buffer_is_made),
         cmocka_unit_test(memory_shared_with_the_host_is_not_touched),
+        cmocka_unit_test(nonsense_about_memory_does_not_become_a_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

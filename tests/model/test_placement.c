@@ -105,6 +105,29 @@ static void budgets_count_cache_and_workspace(void **state)
     model_tree_free(&s->tree);
 }
 
+static void a_cache_larger_than_a_buffer_may_be_is_seen_before_anything_is_allocated(void **state)
+{
+    (void)state;
+    scene   *s = new_scene("tiny/llama", false);
+    uint32_t short_of;
+    s->f.kind = MODEL_MAP_SEQUENTIAL;
+    add_site(s, 1000);
+    s->sites[0].most_buffer = MIB; /* keys, and values, of a layer */
+    expect_map("buffers that are just large enough", s, "{\"\": 0}");
+    s->sites[0].most_buffer -= 1;
+    model_placement p = plan(s, &short_of);
+    assert_int_equal(short_of, 0);
+    assert_true(p.devices[0].used <= p.devices[0].budget);
+    model_placement_free(&p);
+    add_site(s, 1000); /* another device takes such buffers, and all layers */
+    p = plan(s, &short_of);
+    assert_int_equal(short_of, MODEL_NOWHERE);
+    for (uint32_t i = 0; i < p.layer_count; i++)
+        assert_int_equal(p.layers[i].device, 1);
+    model_placement_free(&p);
+    model_tree_free(&s->tree);
+}
+
 static void plans_are_as_transformers_makes_them(void **state)
 {
     (void)state;
@@ -450,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(budgets_count_cache_and_workspace),
+        cmocka_unit_test(a_cache_larger_than_a_buffer_may_be_is_seen_before_anything_is_allocated),
         cmocka_unit_test(plans_are_as_transformers_makes_them),
         cmocka_unit_test(every_plan_adds_up_and_fits),
         cmocka_unit_test(the_host_is_what_is_faster),

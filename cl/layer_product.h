@@ -1,0 +1,100 @@
+// layer_product.h: a product as a step of decode_layers.cl: pieces of its outputs are tickets (tickets.h)
+//
+// x is read into local memory, normalised or activated: all its rows at once, and then each unit (matmul_unit.h) takes ROWS of them after
+// another, while its weights are in the cache. A product with experts has one row and `slots`, each of which has the weights of the expert that ids
+// names, outputs of its own, and, where x_is_slots, inputs of its own.
+//
+// Build     as matmul_unit.h with X_SPACE __local; -DNORM=0..3 -DGATED=0|1 -DXIELU=0|1
+#ifndef OCLM_LAYER_PRODUCT_H
+#define OCLM_LAYER_PRODUCT_H
+
+#include "matmul_unit.h"
+#include "tickets.h"
+#include "xielu.h"
+
+#ifndef NORM
+#define NORM NORM_RMS
+#endif
+#ifndef GATED
+#define GATED 1
+#endif
+#ifndef XIELU
+#define XIELU 0
+#endif
+#define AHEAD (128 << 10) // bytes that a core's second cache has room for
+
+typedef struct product_data {
+    const __global float *x;
+    __global float *y;
+    const __global stored *w;
+    const __global float *bias, *norm_w, *norm_b;
+    uint x_stride, y_stride, columns, units, tickets;
+    bool norm, up;               // of x; gated as GATED says, and active
+    float eps, add;              // add: 0, or y += add * ..
+    const __global float *xielu; // of x, or null
+    const __global uint *ids;    // of slots; null: one slot, the whole matrix
+    uint slots;
+    bool x_is_slots;
+} product_data;
+
+// The rows of x from `from` on, normalised or activated, into local memory.
+static inline void take_rows(const product_data p, const __global float *const from, const uint rows, __local float *const to)
+{
+    for (uint i = 0; i < rows; i++) {
+        __local float *const row = to + i * p.columns;
+        take_row(row, from + (size_t)i * p.x_stride, p.columns, NORM && p.norm, p.eps, p.norm_w, p.norm_b, NORM);
+        if (XIELU && p.xielu) {
+            uint k = 0;
+            for (; k + 16 <= p.columns; k += 16)
+                vstore16(xielu_f16(vload16(0, row + k), p.xielu), 0, row + k);
+            for (; k < p.columns; k++)
+                row[k] = xielu_f1(row[k], p.xielu);
+        }
+    }
+}
+
+// A unit of a slot's product, all rows.
+static inline void multiply_unit(const product_data p, const uint rows, const uint unit, const uint slot, const __local float *const local_rows)
+{
+    const bool gated = p.up && GATED;
+    const uint panels = p.units / (PANEL / COLS) * (gated ? 2 : 1); // of a slot
+    const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
+    const uint first = (p.ids ? p.ids[slot] * panels : 0) + (gated ? 2 : 1) * panel;
+    __global float *const y = p.y + (size_t)slot * p.y_stride + (size_t)panel * PANEL + lane;
+    for (uint block = 0; block < rows; block += ROWS) {
+        const X_SPACE float *row[ROWS];
+#pragma unroll
+        for (uint i = 0; i < ROWS; i++)
+            row[i] = local_rows + min(block + i, rows - 1) * p.columns; // past the end: again the last row
+        serve_unit(y + (size_t)block * p.y_stride, p.y_stride, row, rows - block, p.w + first * PANEL_SIZE(p.columns), lane,
+                   p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, gated, p.up, p.add);
+    }
+}
+
+// `routed`: so many tickets must be finished before ids are there.
+static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, const uint routed,
+                            __local float *const local_rows)
+{
+    if (is_mine(w, p.tickets)) {
+        const uint2 first = piece_of(p.slots * p.units, cores, w->ticket - w->begin);
+        const size_t unit_bytes = (p.up && GATED ? 2 : 1) * PANEL_SIZE(p.columns) / (PANEL / COLS) * sizeof(stored); // more or less, for codes
+        while (p.ids && !is_finished(w, routed)) { }
+        const size_t begin = first.x % p.units + (p.ids ? (size_t)p.ids[first.x / p.units] * p.units : 0);
+        wait(w, (const __global char *)p.w + begin * unit_bytes, min((first.y - first.x) * unit_bytes, (size_t)AHEAD));
+        uint held = UINT_MAX; // whose inputs are in local memory
+        do {
+            const uint2 piece = piece_of(p.slots * p.units, cores, w->ticket - w->begin);
+            for (uint at = piece.x; at < piece.y; at++) {
+                const uint slot = at / p.units, input = p.x_is_slots ? slot : 0;
+                if (input != held)
+                    take_rows(p, p.x + (size_t)input * p.x_stride, rows, local_rows);
+                held = input;
+                multiply_unit(p, rows, at % p.units, slot, local_rows);
+            }
+            finish(w);
+        } while (is_mine(w, p.tickets));
+    }
+    w->begin += p.tickets;
+}
+
+#endif

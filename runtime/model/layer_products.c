@@ -1,0 +1,98 @@
+/* layer_products.c: what a layer multiplies by, in the order of cl/decode_layers.cl. */
+#include "model/layer_products.h"
+
+#include <string.h>
+
+static bool is_of_experts(size_t name) { return name == MODEL_TO_INNER || name == MODEL_TO_OUTER; }
+
+/* What reads the stream normalises it here, where steps that are launches of their own do it once for all. */
+static void take_norm(const model_state *state, dev_matmul *m, const dev_norm *norm)
+{
+    m->norm = *norm;
+    m->x = &state->hidden;
+}
+
+static dev_matmul of_experts(const dev_expert_matmul *m)
+{
+    return (dev_matmul){ .weight = m->weight, .bias = m->bias, .x = m->x, .x_stride = m->x_stride, .y = m->y, .y_stride = m->y_stride, .rows = m->rows,
+                         .epilogue = m->epilogue, .activation = m->activation };
+}
+
+static void add_experts(const model_state *state, uint32_t rows, uint32_t layer, dev_matmul *all)
+{
+    const model_layer          *l = &state->model->weights.layers[layer];
+    const model_expert_products p = model_expert_products_of(state, rows, layer);
+    all[MODEL_TO_LOGITS] = p.router;
+    all[MODEL_TO_UP] = p.shared_up;
+    all[MODEL_TO_DOWN] = p.shared_down;
+    all[MODEL_TO_SHARED_GATE] = p.shared_gate;
+    all[MODEL_TO_INNER] = of_experts(&p.up);
+    all[MODEL_TO_OUTER] = of_experts(&p.down);
+    take_norm(state, &all[MODEL_TO_LOGITS], &l->mlp_norm);
+    take_norm(state, &all[MODEL_TO_UP], &l->mlp_norm);
+    take_norm(state, &all[MODEL_TO_SHARED_GATE], &l->mlp_norm);
+    take_norm(state, &all[MODEL_TO_INNER], &l->mlp_norm);
+}
+
+model_products model_products_of(const model_state *state, uint32_t rows, uint32_t layer)
+{
+    const model_architecture  *a = &state->model->architecture;
+    const model_layer_products p = model_pass_products(state, rows, layer);
+    const dev_siblings         siblings = p.qkv.siblings;
+    model_products             products = { .all = { [MODEL_TO_QKV] = p.qkv, [MODEL_TO_OUTPUT] = p.output, [MODEL_TO_UP] = p.up, [MODEL_TO_DOWN] = p.down } };
+    if (a->latent.kv_rank > 0) {
+        const model_latent_products latent = model_latent_products_of(state, rows, layer);
+        products.all[MODEL_TO_LATENT] = latent.rows;
+        products.all[MODEL_TO_QKV] = latent.queries;
+        products.all[MODEL_TO_HEADS_KV] = latent.heads;
+    }
+    if (a->layer[layer].experts)
+        add_experts(state, rows, layer, products.all);
+    for (size_t i = 0; i < MODEL_PRODUCTS; i++) {
+        products.all[i].siblings = siblings;
+        if (products.all[i].weight != NULL && products.all[i].weight->part_count == 0)
+            products.all[i].weight = NULL;
+    }
+    return products;
+}
+
+oclm_status model_products_tile(const model_state *state, const model_products *products, dev_tile *tile, bool *alike)
+{
+    const core_storage *storage = dev_matrix_storage(products->all[MODEL_TO_QKV].weight);
+    oclm_status         status = OCLM_OK;
+    *alike = true;
+    for (size_t i = 0; i < MODEL_PRODUCTS && *alike && status == OCLM_OK; i++) {
+        const dev_matmul *m = &products->all[i];
+        dev_tile          other;
+        if (m->weight == NULL)
+            continue;
+        if (is_of_experts(i)) {
+            *alike = m->weight->part_count == 1 && core_storage_equal(dev_matrix_storage(m->weight), storage);
+            continue;
+        }
+        status = dev_matmul_tile(state->device, m, &other, alike);
+        if (*alike && i == 0)
+            *tile = other;
+        *alike = *alike && status == OCLM_OK && strcmp(tile->options, other.options) == 0;
+    }
+    return status;
+}
+
+uint32_t model_products_columns(const model_products *products)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < MODEL_PRODUCTS; i++) {
+        const dev_matrix *weight = products->all[i].weight;
+        most = weight != NULL && weight->columns > most ? weight->columns : most;
+    }
+    return most;
+}
+
+uint32_t model_product_units(const model_architecture *a, const model_products *products, model_product_name name, const dev_tile *tile)
+{
+    const dev_matmul *m = &products->all[name];
+    if (m->weight == NULL)
+        return 0;
+    const uint32_t panels = m->weight->panels / (is_of_experts(name) ? a->experts.routing.count : 1);
+    return (m->epilogue == DEV_GATED ? panels / 2 : panels) * (DEV_PANEL / tile->cols);
+}
