@@ -50,8 +50,7 @@ test_several() {
     if get_intel; then
         POCL_DEVICES="pthread basic" LD_LIBRARY_PATH=$venv/lib on_icd "$venv/beside" -C several -L spread || several=
     fi
-    need_packages mesa-opencl-icd
-    if [ -e /etc/OpenCL/vendors/rusticl.icd ]; then
+    if get_rusticl; then
         POCL_DEVICES="pthread basic" RUSTICL_ENABLE=llvmpipe on_icd /etc/OpenCL/vendors -C several -L few || several=
     fi
     [ -n "$several" ]

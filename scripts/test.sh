@@ -128,12 +128,12 @@ if [ -n "$gguf" ]; then
     need_packages python3-venv
     tier "GGUF files of oclm and Python's gguf" env OCLM_BUILD="$root/build/release" sh "$root/tests/checkpoint/read_by_gguf.sh"
 fi
-if [ -n "$fuzz" ]; then
-    need_packages clang
-    tier "Fuzz targets" sh "$root/tests/fuzz/run.sh" "$fuzz"
-fi
 if [ -n "$real" ]; then
     tier "Real model: SmolLM2-135M-Instruct" env OCLM_BUILD="$root/build/release" OCLM_SHARED_DATA="$shared" sh "$root/tests/real_model.sh"
+fi
+if [ -n "$fuzz" ]; then # last: of a long log the end is kept, and findings are printed there
+    need_packages clang
+    tier "Fuzz targets" sh "$root/tests/fuzz/run.sh" "$fuzz"
 fi
 
 [ -z "$failed" ] || fail "failed:$failed"

@@ -750,8 +750,8 @@ typedef struct oclm_bench_result {
     double    first_token_s;          /* a prompt of one token: call to first new token, everything built */
     uint64_t  weight_bytes_per_token; /* weights read for one decoded token */
     uint64_t  cache_bytes_per_token;  /* cache read for one decoded token, mean over the measured positions */
-    double    read_fraction;          /* of the device's read rate that decoding reached (median), weights and cache */
-    double    read_bytes_per_s;       /* the device's own read rate, taken in the same run */
+    double    read_fraction;          /* of read_bytes_per_s that decoding reached (medians), weights and cache */
+    double    read_bytes_per_s;       /* the device's own read rate (median), taken in turns with decoding */
     double    gemm_flops_per_s;       /* the matrix product's rate at this model's shapes */
     /* Up to here, but for what measuring the device's rates takes: */
     uint64_t  peak_host_bytes;        /* of the process: all that is resident, drivers, their compilers and mapped pages of files included, and

@@ -14,7 +14,7 @@
 #include "device/launch.h"
 #include "device/program.h"
 
-#define STAGING_BYTES ((size_t)16 << 20)
+#define STAGING_BYTES ((size_t)4 << 20)
 #define PACK_BLOCK    64 /* columns that a work-item packs: 32 rows of them are 4 to 8 KB, which a first-level cache holds */
 
 const core_storage *dev_matrix_storage(const dev_matrix *matrix) { return &matrix->parts[0].storage; }
