@@ -3,6 +3,7 @@
  *   llama, gpt2, ...          a folder of golden/families, made of its seed
  *   prequantized-models/...   a folder there: weights as repositories keep them, quantised
  *   stories                   samples/models/stories: four layers, trained
+ *   /FOLDER                   any other model
  * STORING  float32, float16, bfloat16, 8bit, 4bit (NF4), as loading makes them; q4_0, q8_0: of a GGUF file that oclm_quantize() writes */
 #ifndef OCLM_TESTS_GENERATION_SPLIT_MODEL_H
 #define OCLM_TESTS_GENERATION_SPLIT_MODEL_H
@@ -12,7 +13,7 @@
 #include "core/scratch.h"
 #include "model/seeded.h"
 
-enum { MAX_PROMPT = 64, MAX_VOCAB = 1536 };
+enum { MAX_PROMPT = 64 };
 
 typedef struct split_storing {
     const char          *name;
@@ -87,13 +88,24 @@ static inline bool split_model_prequantized(split_model *m, const char *name)
     return true;
 }
 
-static inline bool split_model_stories(split_model *m)
+/* Ids that any vocabulary has. */
+static inline bool split_model_folder(split_model *m, const char *path)
 {
     m->count = 41;
     for (uint32_t i = 0; i < m->count; i++)
         m->ids[i] = (int32_t)((37 * i + 11) % 1500);
-    snprintf(m->path, sizeof m->path, "%s/samples/models/stories", OCLM_SOURCE_DIR);
+    snprintf(m->path, sizeof m->path, "%s", path);
     return true;
+}
+
+/* False: it said what is wrong. */
+static inline bool split_model_find(split_model *m, const char *name)
+{
+    if (strcmp(name, "stories") == 0)
+        return split_model_folder(m, OCLM_SOURCE_DIR "/samples/models/stories");
+    if (name[0] == '/')
+        return split_model_folder(m, name);
+    return strchr(name, '/') != NULL ? split_model_prequantized(m, name) : split_model_family(m, name);
 }
 
 static inline bool split_model_write_file(split_model *m)
@@ -123,9 +135,7 @@ static inline bool split_model_make(split_model *m, const char *name, const char
         print_error("\"%s\" is no way to store a model\n", storing);
         return false;
     }
-    if (!(strcmp(name, "stories") == 0 ? split_model_stories(m) : strchr(name, '/') != NULL ? split_model_prequantized(m, name) : split_model_family(m, name)))
-        return false;
-    return (int)m->storing->file == 0 || split_model_write_file(m);
+    return split_model_find(m, name) && ((int)m->storing->file == 0 || split_model_write_file(m));
 }
 
 static inline void split_model_free(split_model *m)

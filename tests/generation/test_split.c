@@ -133,8 +133,13 @@ static model_model *load_split(const split *s, uint32_t layers)
 
 /* ---- What is compared with one device */
 
+enum { WHOLE, PIECES, FORKED, QUANTIZED, LOGITS };
+
+static const char *const what[LOGITS] = { "logits", "logits of pieces", "logits behind a fork and a copy", "logits with a cache of 8 bits" };
+static size_t            logits_count; /* of each: the prompt's positions, each with the vocabulary */
+
 typedef struct run {
-    float    whole[MAX_PROMPT * MAX_VOCAB], pieces[MAX_PROMPT * MAX_VOCAB], quantized[MAX_PROMPT * MAX_VOCAB], forked[MAX_PROMPT * MAX_VOCAB];
+    float   *logits[LOGITS];
     int32_t  greedy[NEW_IDS], beams[NEW_IDS];
     size_t   greedy_count, beam_count;
     uint8_t  fingerprint[32];
@@ -160,7 +165,7 @@ static void run_forked(const model_model *model, model_state *state, run *r)
     model_snapshot snapshot;
     bool           fits = false;
     models_rewind(state);
-    models_logits(state, tested.ids, half, half, r->forked);
+    models_logits(state, tested.ids, half, half, r->logits[FORKED]);
     assert_ok(model_fork(state, 0, 1));
     model_truncate(state, 0, 0);
     assert_ok(model_snapshot_take(state, &snapshot));
@@ -171,7 +176,7 @@ static void run_forked(const model_model *model, model_state *state, run *r)
     const model_piece rest = PIECE(1, half, tested.count - half, tested.ids + half);
     assert_true(model_can_go_on(copy, 1, half));
     assert_ok(model_forward(copy, &rest, 1, MODEL_LOGITS_ALL));
-    models_read_logits(copy, 0, tested.count - half, r->forked + (size_t)half * model->architecture.vocab_size);
+    models_read_logits(copy, 0, tested.count - half, r->logits[FORKED] + (size_t)half * model->architecture.vocab_size);
     model_state_free(copy);
 }
 
@@ -193,17 +198,27 @@ static size_t generate(const model_model *model, uint32_t beams, int32_t *ids)
     return count;
 }
 
+static void run_free(run *r)
+{
+    for (size_t i = 0; i < LOGITS; i++)
+        core_free(r->logits[i]);
+}
+
 static void run_model(const model_model *model, run *r)
 {
+    run_free(r);
     memset(r, 0, sizeof *r);
+    logits_count = (size_t)tested.count * model->architecture.vocab_size;
+    for (size_t i = 0; i < LOGITS; i++)
+        assert_non_null(r->logits[i] = core_alloc_zero(logits_count, sizeof(float), what[i]));
     model_state *state = new_state(model, false);
-    models_logits(state, tested.ids, tested.count, tested.count, r->whole);
+    models_logits(state, tested.ids, tested.count, tested.count, r->logits[WHOLE]);
     models_rewind(state);
-    models_logits(state, tested.ids, tested.count, 3, r->pieces);
+    models_logits(state, tested.ids, tested.count, 3, r->logits[PIECES]);
     run_forked(model, state, r);
     model_state_free(state);
     state = new_state(model, true);
-    models_logits(state, tested.ids, tested.count, 5, r->quantized);
+    models_logits(state, tested.ids, tested.count, 5, r->logits[QUANTIZED]);
     model_state_free(state);
     r->greedy_count = generate(model, 1, r->greedy);
     r->beam_count = generate(model, 3, r->beams);
@@ -212,39 +227,22 @@ static void run_model(const model_model *model, run *r)
 
 /* ---- How it is compared */
 
-#define LOGITS 4
-
-typedef struct logits {
-    const char  *what;
-    const float *values;
-} logits;
-
-static void logits_of(const run *r, logits all[LOGITS])
-{
-    all[0] = (logits){ "logits", r->whole };
-    all[1] = (logits){ "logits of pieces", r->pieces };
-    all[2] = (logits){ "logits behind a fork and a copy", r->forked };
-    all[3] = (logits){ "logits with a cache of 8 bits", r->quantized };
-}
-
 /* The first logits that differ in a bit; NULL: none do. */
 static const char *differing(const run *a, const run *b)
 {
-    logits of_a[LOGITS], of_b[LOGITS];
-    logits_of(a, of_a);
-    logits_of(b, of_b);
     for (size_t i = 0; i < LOGITS; i++) {
-        if (memcmp(of_a[i].values, of_b[i].values, sizeof a->whole) != 0)
-            return of_a[i].what;
+        if (memcmp(a->logits[i], b->logits[i], logits_count * sizeof(float)) != 0)
+            return what[i];
     }
     return NULL;
 }
 
+/* The largest difference; without `b` the largest value. */
 static double distance(const float *a, const float *b)
 {
     double most = 0.0;
-    for (size_t i = 0; i < MAX_PROMPT * MAX_VOCAB; i++) {
-        const double d = fabs((double)a[i] - (double)b[i]);
+    for (size_t i = 0; i < logits_count; i++) {
+        const double d = fabs((double)a[i] - (b != NULL ? (double)b[i] : 0.0));
         most = d <= most ? most : d; /* NaN too */
     }
     return most;
@@ -254,15 +252,12 @@ static double distance(const float *a, const float *b)
  * far from the whole numbers as these bits have brought one device. */
 static void compare_near(const split *s, const run *one)
 {
-    static const float nothing[MAX_PROMPT * MAX_VOCAB];
-    const double largest = distance(one->whole, nothing), near = 2.0 * RELATIVE * largest, codes = 2.0 * distance(one->whole, one->quantized);
-    logits       want[LOGITS], got[LOGITS];
-    logits_of(one, want);
-    logits_of(&spread, got);
+    const double largest = distance(one->logits[WHOLE], NULL), near = 2.0 * RELATIVE * largest;
+    const double codes = 2.0 * distance(one->logits[WHOLE], one->logits[QUANTIZED]);
     for (size_t i = 0; i < LOGITS; i++) {
-        const double far = distance(want[i].values, got[i].values), allowed = got[i].values == spread.quantized ? codes + near : near;
+        const double far = distance(one->logits[i], spread.logits[i]), allowed = i == QUANTIZED ? codes + near : near;
         if (!(far <= allowed))
-            fail_msg("%s, %s: %s are off by %.3g from one device's, allowed %.3g", tested.name, s->label, want[i].what, far, allowed);
+            fail_msg("%s, %s: %s are off by %.3g from one device's, allowed %.3g", tested.name, s->label, what[i], far, allowed);
     }
 }
 
@@ -277,7 +272,7 @@ static void compare(const split *s)
         fail_msg("%s, %s: %s differ from one device's (prompt of %u)", tested.name, s->label, differs, tested.count);
     if (!alike)
         compare_near(s, one);
-    if (memcmp(spread.whole, spread.pieces, sizeof spread.whole) != 0)
+    if (memcmp(spread.logits[WHOLE], spread.logits[PIECES], logits_count * sizeof(float)) != 0)
         fail_msg("%s, %s: a prompt of %u in pieces gives other bits than in one", tested.name, s->label, tested.count);
     if (memcmp(one->greedy, spread.greedy, sizeof one->greedy) != 0 || memcmp(one->beams, spread.beams, sizeof one->beams) != 0)
         fail_msg("%s, %s: %s ids differ from one device's", tested.name, s->label, memcmp(one->greedy, spread.greedy, sizeof one->greedy) != 0 ? "greedy" : "beams'");
@@ -297,7 +292,6 @@ static uint32_t run_alone(void)
             first++;
         if (models_load_on(tested.path, open_nth(first), &options, &model) != OCLM_OK)
             fail_msg("%s: %s", tested.name, oclm_last_error());
-        assert_in_range(model->architecture.vocab_size, 1, MAX_VOCAB);
         layers = model->architecture.layers;
         run_model(model, &alone[d]);
         model_free(model);
@@ -326,6 +320,9 @@ static void many_devices_give_the_bits_of_one(void **state)
         compare(&splits[i]);
         model_free(model);
     }
+    for (size_t d = 0; d < driver_count; d++)
+        run_free(&alone[d]);
+    run_free(&spread);
 }
 
 int main(int count, char **arguments)
