@@ -138,10 +138,10 @@ static void info_s_json_has_it_all(void **state)
 /* ---- Too little memory: a new user reads the message and does what it says */
 
 static const char *const too_large[] = {
-    "generate @stories Once -n 4 --dtype float32 --max-memory 23500KB",
-    "generate @stories Once -n 4 --device-map 0 --max-memory 23MiB",
-    "generate @stories Once -n 4 --device-map 0 --dtype float32 --max-memory '{\"0\": \"25MiB\"}'",
-    "info @stories --device-map 0 --max-memory 23MiB",
+    "generate @stories Once -n 4 --dtype float32 --max-memory 10900KB",
+    "generate @stories Once -n 4 --device-map 0 --max-memory 11MiB",
+    "generate @stories Once -n 4 --device-map 0 --dtype float32 --max-memory '{\"0\": \"13MiB\"}'",
+    "info @stories --device-map 0 --max-memory 11MiB",
 };
 
 /* Runs `line` with what stands in brackets behind "--" added, up to the bracket's end. */

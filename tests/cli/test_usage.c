@@ -137,7 +137,7 @@ static const command_case machines[] = {
     { "no driver for scoring", "logits @stories x --json", 5, "pocl-opencl-icd", "OCL_ICD_VENDORS=/nonexistent" },
     { "no driver for measuring", "bench @tiny/llama", 5, "pocl-opencl-icd", "OCL_ICD_VENDORS=/nonexistent" },
     { "too little memory for any dtype", "generate @stories x --max-memory 1MB", 4, "float16 need |available are 976 KiB|--max-memory", NULL },
-    { "enough for a smaller dtype", "generate @stories x --dtype float32 --max-memory 22MB", 4, "float32 need |as float16 or bfloat16 they need |which fits", NULL },
+    { "enough for a smaller dtype", "generate @stories x --dtype float32 --max-memory 9400KB", 4, "float32 need |as float16 or bfloat16 they need |which fits", NULL },
     { "a file of options that is not there", "generate @stories x --generation-config /nonexistent/x.json", 3, "/nonexistent/x.json", NULL },
     { "a file that cannot be written", "logits @stories x --npy /nonexistent/x.npy", 1, "/nonexistent/x.npy", NULL },
 };
