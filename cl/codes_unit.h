@@ -321,7 +321,7 @@ static inline void add_sums(vec *const total, const vec *const sum, const X_SPAC
 #endif
 }
 
-// A span's share of all that a panel holds.
+// A span's share of all that a panel holds, but for what two levels of scales share at its end.
 #define SPAN_BYTES                                                                                                                 \
     CODE_ALIGN(CODE_SPAN * 4u * BITS +                                                                                             \
                (GROUP == 0 ? 0u : 32u * (SCALE_BYTES(SCALE) + SCALE_BYTES(MINIMUM)) * CODE_SPAN / (GROUP + (GROUP == 0))), 64u)

@@ -6,7 +6,7 @@
 //
 // That what a group wrote before it counted its ticket is seen by whoever sees the count is a promise of acquire and release in OpenCL
 // 3.0, which no version before makes. Where a device does not make it, each step is a launch of its own (matmul.cl, attention.cl, moe_*.cl) with
-// the same bits: the code is the same (matmul_unit.h, attention_tile.h, moe_route.h, moe_join.h).
+// the same bits: the code is the same (matmul_unit.h, attention_tile.h, moe_route.h, moe_join.h); latent.cl's copies alone are written twice.
 //
 //   progress   as in tickets.h
 //   rows       rows of x, each of another sequence; with EXPERTS one
@@ -278,7 +278,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                                                  chosen, true };
         products[TO_DOWN].y = shared, products[TO_DOWN].add = 0.0f;
 #endif
-        // A loop, so that all products are one piece of code: compiled as four it takes drivers three times as long.
+        // A loop, so that all products are one piece of code: compiled one by one it takes drivers three times as long.
 #pragma unroll 1
         for (uint step = 0; step < sizeof order; step++) {
             const uint which = order[step] & (ALONG - 1);

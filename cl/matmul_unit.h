@@ -12,7 +12,7 @@
 //
 // Build     -DSTORAGE=0..3 (3: also as code_panel.h) -DROWS=1.. -DCOLS=8|16|32 -DVEC=8|16 (<= COLS) -DACTIVATION=0..9
 //           -DSUM_ROWS= -DSUM_COLS=: of a block, divisors of ROWS and COLS; not for codes
-//           -DPREFETCH=<bytes ahead; 0: none; with blocks: chunks ahead; of codes with groups: a panel ahead, whatever
+//           -DPREFETCH=<bytes ahead; 0: none; with blocks: chunks ahead; of codes with groups or in two planes: a panel ahead, whatever
 //           it is>: asks the cache for weights that come, where the compiler knows how.
 //           A core alone cannot keep enough loads in flight: with one row 0.78 of the read rate became 0.92 on PoCL (2 cores with AVX2)
 //           X_SPACE, where the rows of x lie: __local or __global; defined by whoever includes this

@@ -131,7 +131,7 @@ fi
 if [ -n "$real" ]; then
     tier "Real model: SmolLM2-135M-Instruct" env OCLM_BUILD="$root/build/release" OCLM_SHARED_DATA="$shared" sh "$root/tests/real_model.sh"
 fi
-if [ -n "$fuzz" ]; then # last: of a long log the end is kept, and findings are printed there
+if [ -n "$fuzz" ]; then # last: its findings are then at the end of what is printed
     need_packages clang
     tier "Fuzz targets" sh "$root/tests/fuzz/run.sh" "$fuzz"
 fi

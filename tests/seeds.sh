@@ -4,7 +4,7 @@
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
 prompts=$(mktemp)
-trap 'rm -f "$prompts"' EXIT
+trap 'rm -f "$prompts" "$prompts.drawn"' EXIT
 printf '%s\n' "Once upon a time" "The little fox" "One day, a girl named Lily went" >"$prompts"
 
 # draw OPTION...
@@ -36,4 +36,5 @@ done <<'END'
 --load-in-4bit --bnb-4bit-quant-type nf4
 --cache-implementation quantized
 END
-draw --prompts "$prompts" --seed 40 | sed 1d # a batch
+draw --prompts "$prompts" --seed 40 >"$prompts.drawn" # a batch
+sed 1d "$prompts.drawn"

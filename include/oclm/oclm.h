@@ -123,8 +123,8 @@ typedef struct oclm_device_info {
     bool        subgroups;
     uint32_t    compute_units;
     uint32_t    max_work_group_size;
-    uint64_t    global_mem_bytes;
-    uint64_t    max_alloc_bytes;  /* the largest single buffer */
+    uint64_t    global_mem_bytes; /* 0: the driver reports none */
+    uint64_t    max_alloc_bytes;  /* the largest single buffer; where the driver reports none, OpenCL's least */
     uint64_t    local_mem_bytes;
 } oclm_device_info;
 
@@ -277,7 +277,8 @@ typedef struct oclm_model_options {
     const char *device;           /* NULL: OCLM_DEVICE from the environment, else the best. An index, "platform:device", or part of a name */
     oclm_dtype  dtype;            /* OCLM_DTYPE_AUTO; how weights are stored. Sums are float32 always */
     oclm_matmul matmul;           /* OCLM_MATMUL_AUTO */
-    uint64_t    max_device_bytes; /* 0: 90 % of what the device reports; the most oclm may allocate there */
+    uint64_t    max_device_bytes; /* 0: 90 % of what the device reports, or of what the host has left where that is less and it computes
+                                     there; where it reports nothing, of its largest buffer. The most oclm may allocate there */
     oclm_progress_callback progress; /* NULL */
     void       *progress_user;    /* handed to progress */
     const oclm_hub_options *hub;  /* NULL: all defaults; for a model that is no folder. Read before the call returns */

@@ -32,7 +32,7 @@ static size_t ways_of(const oclm_model_info *m, way ways[MOST_WAYS])
 
 static uint64_t budget(const oclm_device_info *d)
 {
-    return d->global_mem_bytes / 100 * BUDGET_PERCENT;
+    return (d->global_mem_bytes > 0 ? d->global_mem_bytes : d->max_alloc_bytes) / 100 * BUDGET_PERCENT;
 }
 
 /* Bytes of the cache of one sequence of so many positions: layers with a window keep no more than that needs. */

@@ -17,7 +17,8 @@
 #define PCI_SLOT_ID_NV      0x4009 /* device * 8 + function */
 #define PCI_DOMAIN_ID_NV    0x400A
 
-#define LEAST_MAX_ALLOC ((uint64_t)128 << 20) /* OpenCL 1.2, table 4.3: a quarter of global memory, 128 MiB at least */
+#define LEAST_MAX_ALLOC ((uint64_t)128 << 20) /* OpenCL 1.2, table 4.3: a quarter of global memory, 128 MiB at least; 2.0 and up: .. */
+#define MOST_OF_LEAST   ((uint64_t)1 << 30)   /* .. no more than 1 GiB of that quarter */
 #define MAX_TEXT (64u << 10) /* bytes of one answer; real extension lists have a few kilobytes */
 
 /* Renderers that emulate a GPU on the CPU. They call themselves CPU or GPU as their environment says, and no other property
@@ -111,6 +112,12 @@ static const char *why_unusable(cl_device_id id, const char *version)
     return NULL;
 }
 
+/* What a device takes in one buffer at least. */
+static uint64_t least_alloc(uint64_t quarter)
+{
+    return quarter < LEAST_MAX_ALLOC ? LEAST_MAX_ALLOC : quarter < MOST_OF_LEAST ? quarter : MOST_OF_LEAST;
+}
+
 oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings, const char **extensions)
 {
     enum { PLATFORM_NAME, PLATFORM_VERSION, NAME, VENDOR, VERSION, DRIVER_VERSION, EXTENSIONS, TEXTS };
@@ -145,7 +152,7 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
     info->global_mem_bytes = dev_ask(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->max_alloc_bytes = dev_ask(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     if (info->max_alloc_bytes == 0) /* no device may take less than OpenCL's least */
-        info->max_alloc_bytes = info->global_mem_bytes / 4 > LEAST_MAX_ALLOC ? info->global_mem_bytes / 4 : LEAST_MAX_ALLOC;
+        info->max_alloc_bytes = least_alloc(info->global_mem_bytes / 4);
     info->local_mem_bytes = dev_ask(id, CL_DEVICE_LOCAL_MEM_SIZE);
     *extensions = words;
     *strings = text.data; /* info's strings point into it: from here the caller owns it */

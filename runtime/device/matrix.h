@@ -87,7 +87,7 @@ typedef struct dev_matrix_source {
 } dev_matrix_source;
 
 /* Streams a source through the device's staging buffer, converting and packing on the device. Blocking; `queue` is the
- * device's own. Peak host memory: two staging buffers (16 MiB each). OCLM_ERR_INTERNAL where a part that it touches holds codes. */
+ * device's own. Peak host memory: two staging buffers (4 MiB each). OCLM_ERR_INTERNAL where a part that it touches holds codes. */
 oclm_status dev_matrix_fill(dev_device *device, cl_command_queue queue, dev_matrix *matrix, const dev_matrix_source *source);
 
 /* Rows of codes, of the storage of the parts they fall into; the rest as of a dev_matrix_source. */

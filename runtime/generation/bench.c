@@ -128,14 +128,20 @@ static oclm_status measure_read(bench *b)
     return dev_measure_read(b->model->device, bytes, &b->reads[b->read_count++]);
 }
 
+/* Reads what decoding goes on from; the first steps build and decide. */
+static oclm_status begin_decode(bench *b)
+{
+    const uint32_t    count = b->options->decode;
+    const oclm_status status = count > 0 ? prefill(b, b->depth) : OCLM_OK;
+    return status == OCLM_OK && count > 0 ? decode(b, count < 4 ? count : 4) : status;
+}
+
 static oclm_status measure_decode(bench *b)
 {
     const uint32_t count = b->options->decode;
     oclm_status    status;
     if (count == 0)
         return measure_read(b);
-    if ((status = prefill(b, b->depth)) != OCLM_OK || (status = decode(b, count < 4 ? count : 4)) != OCLM_OK)
-        return status;
     for (uint32_t i = 0; i < b->options->repetitions; i++) {
         if ((status = measure_read(b)) != OCLM_OK || (status = go_back(b)) != OCLM_OK)
             return status;
@@ -211,7 +217,7 @@ static void count_bytes(bench *b)
                                 result->decode_tokens.median / result->read_bytes_per_s;
 }
 
-/* What loading and the prompt took at most. Decoding takes no more. */
+/* What loading, prompts and the first steps took at most. Later steps take no more. */
 static void count_peaks(const bench *b)
 {
     b->result->peak_host_bytes = core_peak_host_bytes();
@@ -259,7 +265,8 @@ oclm_status gen_bench(const model_model *model, const oclm_bench_options *option
     fill_prompt(b.prompt, limit, model->architecture.vocab_size);
     if ((status = measure_first_token(&b)) != OCLM_OK ||
         (status = dev_matmul_tune(model->device, &model->weights.storage)) != OCLM_OK ||
-        (status = gen_loop_new(model, &greedy, &size, NULL, &b.loop)) != OCLM_OK || (status = measure_prefill(&b)) != OCLM_OK)
+        (status = gen_loop_new(model, &greedy, &size, NULL, &b.loop)) != OCLM_OK || (status = measure_prefill(&b)) != OCLM_OK ||
+        (status = begin_decode(&b)) != OCLM_OK)
         goto done;
     count_peaks(&b); /* now: the device's rate is read in a buffer larger than many models */
     if ((status = measure_decode(&b)) != OCLM_OK || (status = measure_matmul(&b)) != OCLM_OK || (status = profile(&b)) != OCLM_OK)

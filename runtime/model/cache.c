@@ -113,9 +113,10 @@ oclm_status model_cache_check(dev_device *device, const model_architecture *a, c
         return OCLM_OK;
     return core_fail(OCLM_ERR_DEVICE_MEMORY,
                      "%u sequences of %u positions need %s of keys in each layer, device \"%s\" takes no buffer larger than %s; "
-                     "%" PRIu64 " positions would fit, or more with fewer sequences", shape->sequences, shape->positions,
+                     "%" PRIu64 " positions would fit%s", shape->sequences, shape->positions,
                      core_format_bytes(need, need_text), dev_get_traits(device)->info.name, core_format_bytes(most, most_text),
-                     fit < INT32_MAX ? fit : INT32_MAX / shape->sequences);
+                     fit < INT32_MAX ? fit : INT32_MAX / shape->sequences,
+                     shape->sequences > 1 ? ", or more with fewer sequences" : "; choose no more, or another device");
 }
 
 oclm_status model_cache_new(dev_device *device, const model_architecture *a, const model_cache_shape *shape, model_cache *cache)

@@ -29,6 +29,11 @@ static oclm_status fill(model_loader *l, uint32_t layer, const rows_of *r, dev_m
     if (r->from == 0 && (alone || r->expert == 0))
         ckpt_will_need(l->binding->checkpoint, tensor);
     const oclm_status status = model_fill_rows(l, &all, matrix);
+    if (status == OCLM_OK && !alone) { /* a tensor of all experts is as large as it likes: the pages of each leave behind it */
+        const size_t      part = tensor->bytes / shape.pieces;
+        const ckpt_tensor taken = { .data = (const char *)tensor->data + r->expert * part, .bytes = part, .file = tensor->file };
+        ckpt_release(l->binding->checkpoint, &taken);
+    }
     /* Its last rows are taken? */
     return status == OCLM_OK && r->from + (r->count - 1) * r->step + 1 == rows && (alone || r->expert + 1 == shape.pieces)
                ? model_loaded(l, tensor) : status;

@@ -131,7 +131,7 @@ static uint64_t host_limit(const planning *p)
     if (p->options->host_given || p->options->device_limits != NULL)
         return p->options->host_given ? p->options->host_limit : 0;
     for (uint32_t i = 0; i < p->count; i++) {
-        const uint64_t taken = p->sites[i].shares_memory && p->sites[i].listed ? p->sites[i].budget : 0;
+        const uint64_t taken = (p->sites[i].shares_memory || p->sites[i].is_host) && p->sites[i].listed ? p->sites[i].budget : 0;
         free = free > taken ? free - taken : 0;
     }
     return free;

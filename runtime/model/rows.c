@@ -11,7 +11,7 @@
 /* Rows that lie together in a file, of which `bytes` more were read since pages were given back last. A tensor is as large as it likes. */
 static void give_back(const model_loader *l, const ckpt_tensor *tensor, uint64_t bytes, uint64_t *resident)
 {
-    if ((*resident += bytes) < MAPPED_BYTES)
+    if ((*resident += bytes) < MAPPED_BYTES / 2) /* the next piece has room */
         return;
     ckpt_release(l->binding->checkpoint, tensor);
     *resident = 0;
@@ -55,7 +55,7 @@ static oclm_status fill_plain_piece(model_loader *l, const model_rows *r, dev_ma
 /* In pieces, whose pages leave memory before the next one's come. Transposed, each row's elements lie in all pages: all at once. */
 static oclm_status fill_plain(model_loader *l, const model_rows *r, dev_matrix *matrix)
 {
-    const uint64_t line = (uint64_t)r->step * r->columns * core_dtype_size(r->tensor->dtype), fitting = MAPPED_BYTES / line / DEV_PANEL * DEV_PANEL;
+    const uint64_t line = (uint64_t)r->step * r->columns * core_dtype_size(r->tensor->dtype), fitting = MAPPED_BYTES / 2 / line / DEV_PANEL * DEV_PANEL;
     const uint32_t most = fitting >= r->count || r->transposed ? r->count : fitting > DEV_PANEL ? (uint32_t)fitting : DEV_PANEL;
     uint64_t       resident = 0;
     oclm_status    status = OCLM_OK;
@@ -139,7 +139,7 @@ static oclm_status fill_quantized(model_loader *l, const model_rows *r, dev_matr
 {
     const uint32_t fitting = SLAB_ELEMENTS / r->columns / r->step / DEV_PANEL * DEV_PANEL, most = fitting > DEV_PANEL ? fitting : DEV_PANEL;
     slab           s = { .quantized = r->tensor->quantized, .columns = r->columns, .step = r->step };
-    const uint64_t row_bytes = r->tensor->bytes / r->all_rows;
+    const uint64_t row_bytes = r->tensor->bytes / (r->tensor->elements / r->columns); /* of all outer dimensions */
     uint64_t       resident = 0;
     oclm_status    status = OCLM_OK;
     s.rows = (most < r->count ? most : r->count) * r->step;

@@ -119,7 +119,8 @@ static oclm_status check_devices(const model_sites *sites, const model_binding *
     dev_device       *device = sites->devices[short_one];
     const uint64_t    available = dev_memory_left(device), staging = dev_matrix_staging_bytes(device), needed = bytes[short_one] + staging;
     const dev_traits *traits = dev_get_traits(device);
-    const bool        told = traits->budget_bytes < traits->info.global_mem_bytes / 100 * 89; /* not the default of 90 % */
+    const bool        told = traits->info.global_mem_bytes == 0 || /* its default is a guess: saying more helps */
+                             traits->budget_bytes < traits->info.global_mem_bytes / 100 * 89; /* not the default of 90 % */
     char              needed_text[32], staging_text[32], available_text[32], way_out[200], name[96];
     bool              found = false;
     const oclm_status status = find_way_out(sites, b, short_one, bytes, way_out, sizeof way_out, &found);

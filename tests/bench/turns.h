@@ -1,5 +1,5 @@
 /* turns.h: times of things that take turns. The machine's speed changes from minute to minute and others use it too, so rates are compared
- * within a round: each round measures all things once, in the same order. */
+ * within a round: each round measures all things once. */
 #ifndef OCLM_BENCH_TURNS_H
 #define OCLM_BENCH_TURNS_H
 

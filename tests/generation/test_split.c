@@ -2,7 +2,7 @@
  * logits with the bits of one device's, however a prompt is cut, behind a fork and a copy, and in a cache of 8 bits.
  *
  * The devices are those that there are, at most four, unlike ones first; with fewer, several of the model's places are on one. Where two of them alone
- * give unlike bits (two platforms may, the drivers of one may not), what spans them must lie as near to each as rounding allows.
+ * give unlike bits (two platforms may, the drivers of one may not), what spans them must lie as near to the first as rounding allows.
  * usage: generation_test_split MODEL [STORING]    split_model.h says which there are; ctest runs each as split/MODEL or split/MODEL.STORING */
 #include <math.h>
 
@@ -243,7 +243,7 @@ static double distance(const float *a, const float *b)
     double most = 0.0;
     for (size_t i = 0; i < logits_count; i++) {
         const double d = fabs((double)a[i] - (b != NULL ? (double)b[i] : 0.0));
-        most = d <= most ? most : d; /* NaN too */
+        most = isnan(most) || d <= most ? most : d; /* NaN stays */
     }
     return most;
 }
@@ -330,6 +330,7 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = { cmocka_unit_test(many_devices_give_the_bits_of_one) };
     if (count < 2 || count > 3 || !split_model_make(&tested, arguments[1], count == 3 ? arguments[2] : NULL)) {
         print_error("usage: generation_test_split MODEL [STORING]\n");
+        split_model_free(&tested);
         return 1;
     }
     scratch_make(offload_folder);
