@@ -15,7 +15,6 @@ import contextlib
 import json
 import random
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,10 +24,11 @@ from transformers import GenerationConfig
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
-from reference import Reference, everything_in_float64   # noqa: E402
+from reference import Reference   # noqa: E402
 import through_c   # noqa: E402
 
 NOISE = 2e-4
+TOLERANCE = 3e-4 # relative, of scores
 REAL_MULTINOMIAL = torch.multinomial
 
 
@@ -71,11 +71,9 @@ def draw_filters(draw, vocab):
     return {name: make() for name, make in makers.items() if draw.random() < 0.3}
 
 
-def draw_case(draw, vocab, mode, texts=None):
+def draw_case(draw, vocab, mode, tokenizer):
     new = draw.choice([1, 2, 5, 12, 18])
     prompts = [[draw.randrange(vocab) for _ in range(draw.choice([1, 1, 2, 4, 7, 12, 20]))] for _ in range(draw.choice([1, 1, 2, 3, 4]))]
-    if texts:
-        prompts = [draw.choice(texts) for _ in prompts]
     for p in prompts:
         if len(p) > 5:
             p[-2:] = p[1:3]
@@ -113,6 +111,8 @@ def draw_case(draw, vocab, mode, texts=None):
         call["prompt_lookup_num_tokens"] = draw.choice([1, 3, 10])
         if draw.random() < 0.5:
             call["max_matching_ngram_size"] = draw.choice([1, 3, 5])
+    if tokenizer and draw.random() < 0.3:
+        call["stop_strings"] = [tokenizer.decode(some(draw, vocab, 1, 2)) or "." for _ in range(draw.randint(1, 40))]
     if mode != "lookup":
         call["output_scores"], call["output_logits"] = True, draw.random() < 0.5
     return prompts, call
@@ -196,29 +196,26 @@ class Answer:
     pass
 
 
-def ask_reference(reference, prompts, call, files, given, tokenizer=None, noise=None):
-    settings = {**files[0], **files[1], **call}
-    width, pad = max(map(len, prompts)), padding_of(settings)
+def ask_reference(reference, prompts, call, given, tokenizer=None, noise=None):
+    width, pad = max(map(len, prompts)), padding_of(call)
     ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-    asked = {k: v for k, v in call.items() if k not in ("seed",) and k not in through_c.HOOKS}
+    asked = {k: v for k, v in call.items() if k != "seed"}
     if "negative_prompt_ids" in asked:
         asked["negative_prompt_ids"] = torch.tensor([asked["negative_prompt_ids"]] * len(prompts) * call.get("num_return_sequences", 1))
-    for place in (asked, *files):
-        if "sequence_bias" in place:
-            place["sequence_bias"] = [[list(k), float(b)] for k, b in place["sequence_bias"]]
-    if tokenizer:
+    if "sequence_bias" in asked:
+        asked["sequence_bias"] = [[list(k), float(b)] for k, b in asked["sequence_bias"]]
+    if "stop_strings" in asked:
         asked["tokenizer"] = tokenizer
-    sampling, beams = settings.get("do_sample"), settings.get("num_beams", 1) > 1
+    sampling, beams = call.get("do_sample"), call.get("num_beams", 1) > 1
     vocab = reference.model.config.vocab_size
-    reference.model.generation_config = GenerationConfig(**files[0])
-    argument = {"generation_config": GenerationConfig(**files[1])} if files[1] else {}
-    with reference._context(), drawing({**settings}, given, vocab) if sampling else contextlib.nullcontext():
+    reference.model.generation_config = GenerationConfig()
+    with reference._context(), drawing(call, given, vocab) if sampling else contextlib.nullcontext():
         reference._fresh()
         with noise_on(reference.model, noise or 0, NOISE if noise else 0):
-            out = reference.model.generate(ids, attention_mask=mask, return_dict_in_generate=True, **argument, **asked)
+            out = reference.model.generate(ids, attention_mask=mask, return_dict_in_generate=True, **asked)
     answer = Answer()
-    eos = settings.get("eos_token_id")
+    eos = call.get("eos_token_id")
     eos = eos if isinstance(eos, list) else [] if eos is None else [eos]
     answer.rows, answer.eos, answer.out = [], eos, out
     for i, row in enumerate(out.sequences[:, width:].tolist()):
@@ -250,14 +247,13 @@ def close(a, b, tolerance):
 
 def differences(case, ours, theirs, tolerance):
     """What differs, in words."""
-    prompts, call, files = case
-    settings = {**files[0], **files[1], **call}
-    sampling, beams = settings.get("do_sample"), settings.get("num_beams", 1) > 1
+    prompts, call = case
+    sampling, beams = call.get("do_sample"), call.get("num_beams", 1) > 1
     found = []
-    stopping = settings.get("stop_strings") is not None
+    stopping = call.get("stop_strings") is not None
     for i, (a, b) in enumerate(zip(ours.ids, theirs.rows)):
         if stopping and not beams and ours.reasons[i] == "stop_string":     # then padding; without an eos transformers goes on until all have ended
-            if theirs.eos and any(id != padding_of(settings) for id in b[len(a):]):
+            if theirs.eos and any(id != padding_of(call) for id in b[len(a):]):
                 found.append(f"{i} stopped at {len(a)} ids")
             b = b[:len(a)]
         if a != b and not (sampling and not beams and a == b[:len(a)]):
@@ -299,7 +295,7 @@ def differences(case, ours, theirs, tolerance):
 
 
 def as_text(case):
-    return json.dumps({"prompts": case[0], "call": {k: v for k, v in case[1].items() if k not in through_c.HOOKS}, "files": case[2]})
+    return json.dumps({"prompts": case[0], "call": case[1]})
 
 
 class Comparison:
@@ -315,29 +311,16 @@ class Comparison:
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
             self.c_tokenizer = library.tokenizer(folder)
         self.counts = collections.Counter()
-        self.own = {}       # the folder's generation_config.json
-        if (self.folder / "generation_config.json").exists():
-            self.own = {k: v for k, v in json.loads((self.folder / "generation_config.json").read_text()).items() if not k.startswith("_") and "version" not in k}
 
-    def ask(self, case, model):
-        prompts, call, files = case
-        if not files[1]:
-            return self.library.generate(model, prompts, call, self.c_tokenizer)
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(files[1], file)
-            file.flush()
-            return self.library.generate(model, prompts, {**call, "generation_config": file.name}, self.c_tokenizer)
-
-    def compare(self, case, model=None, tolerance=3e-4):
+    def compare(self, case):
         """Returns what is to be looked at, or None."""
-        prompts, call, files = case
+        prompts, call = case
         ours = theirs = our_error = their_error = None
         try:
-            ours = self.ask(case, model or self.model)
+            ours = self.library.generate(self.model, prompts, call, self.c_tokenizer)
         except through_c.OclmError as error:
             our_error = error
-        tokenizer = self.tokenizer if "stop_strings" in {**files[0], **files[1], **call} else None
-        reference = lambda noise=None: ask_reference(self.reference, prompts, dict(call), files, ours.ids if ours else [[]] * 99, tokenizer, noise)
+        reference = lambda noise=None: ask_reference(self.reference, prompts, call, ours.ids if ours else [[]] * 99, self.tokenizer, noise)
         try:
             theirs = reference()
         except TooFew:
@@ -351,12 +334,12 @@ class Comparison:
         if our_error or their_error:
             self.counts["errors"] += 1
             return None if our_error and their_error else f"error: {our_error!r} for {their_error!r}"
-        found = differences(case, ours, theirs, tolerance)
+        found = differences(case, ours, theirs, TOLERANCE)
         if not found:
             self.counts["equal"] += 1
             return None
         try:
-            if not differences(case, ours, ask_reference(self.narrow, prompts, dict(call), files, ours.ids, tokenizer), tolerance):
+            if not differences(case, ours, ask_reference(self.narrow, prompts, call, ours.ids, self.tokenizer), TOLERANCE):
                 self.counts["equal in float32"] += 1     # the largest float, and what overflows, are not float64's
                 return None
         except TooFew:
@@ -364,7 +347,7 @@ class Comparison:
         for seed in range(1, 9):
             try:
                 again = reference(seed)
-                different = differences(case, ours, again, 30 * NOISE if "ids" not in found[0] else tolerance)
+                different = differences(case, ours, again, 30 * NOISE if "ids" not in found[0] else TOLERANCE)
                 changed = [r[:len(o)] for r, o in zip(again.rows, ours.ids)] != [r[:len(o)] for r, o in zip(theirs.rows, ours.ids)] or not different
                 sets = theirs.scores is not None and again.scores is not None and (theirs.scores.shape != again.scores.shape or
                                                                                  (numpy.isfinite(theirs.scores) != numpy.isfinite(again.scores)).any())
@@ -375,20 +358,18 @@ class Comparison:
                 return None
         return "; ".join(found[:3])
 
-    def run(self, draw, modes, count, until, texts=None, stops=None):
+    def run(self, draw, modes, count, until):
         faults = 0
         for i in range(count):
             if time.time() > until:
                 break
             mode = draw.choice(modes)
-            prompts, call = draw_case(draw, self.vocab, mode, texts)
-            if stops and draw.random() < 0.5:
-                call["stop_strings"] = stops(draw)
+            case = draw_case(draw, self.vocab, mode, self.tokenizer)
             self.counts[mode] += 1
-            problem = self.compare((prompts, call, ({}, {})))
+            problem = self.compare(case)
             if problem:
                 faults += 1
-                print(f"{self.folder.name} {mode}: {problem}\n    {as_text((prompts, call, ({}, {})))}", flush=True)
+                print(f"{self.folder.name} {mode}: {problem}\n    {as_text(case)}", flush=True)
         return faults
 
 

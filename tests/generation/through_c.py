@@ -9,7 +9,6 @@ UNSET = 0xFFFFFFFF
 KINDS = {"size_t": c.c_size_t, "uint32_t": c.c_uint32, "uint64_t": c.c_uint64, "int32_t": c.c_int32, "double": c.c_double, "float": c.c_float, "bool": c.c_bool}
 REASONS = ["length", "eos_token", "cancelled", "stop_string", "max_time", "stopping", "none"]
 EARLY = {False: 1, True: 2, "never": 3}
-SCHEDULES = {"constant": 1, "heuristic": 2, "heuristic_transient": 3}
 
 
 def structure(name):
@@ -33,11 +32,6 @@ def structure(name):
 
 
 Options = structure("oclm_generate_options")
-ScoreOptions = structure("oclm_score_options")
-PerplexityOptions = structure("oclm_perplexity_options")
-PerplexityResult = structure("oclm_perplexity_result")
-NewTokens = structure("oclm_new_tokens")
-Timing = structure("oclm_timing")
 
 
 class TokenIds(c.Structure):
@@ -46,15 +40,6 @@ class TokenIds(c.Structure):
 
 class Bias(c.Structure):
     _fields_ = [("ids", c.c_void_p), ("count", c.c_size_t), ("bias", c.c_float)]
-
-
-OnTokens = c.CFUNCTYPE(c.c_bool, c.c_size_t, c.POINTER(c.c_int32), c.c_size_t, c.c_void_p)
-OnText = c.CFUNCTYPE(c.c_bool, c.c_size_t, c.POINTER(c.c_char), c.c_size_t, c.c_void_p)
-OnLogits = c.CFUNCTYPE(c.c_bool, c.c_size_t, c.POINTER(c.c_int32), c.c_size_t, c.POINTER(c.c_float), c.c_size_t, c.c_void_p)
-OnAllowed = c.CFUNCTYPE(c.c_bool, c.c_size_t, c.POINTER(c.c_int32), c.c_size_t, c.POINTER(c.c_void_p), c.POINTER(c.c_size_t), c.c_void_p)
-OnStopping = c.CFUNCTYPE(c.c_bool, c.c_size_t, c.POINTER(c.c_int32), c.c_size_t, c.c_void_p)
-LogLine = c.CFUNCTYPE(None, c.c_int, c.c_char_p, c.c_void_p)
-HOOKS = {"on_tokens": OnTokens, "on_text": OnText, "on_logits": OnLogits, "on_allowed": OnAllowed, "on_stopping": OnStopping}
 
 
 class OclmError(Exception):
@@ -70,13 +55,8 @@ class Library:
             getattr(self.c, "oclm_" + name).restype = c.c_char_p
         for name in ("ids", "scores", "logits", "beam_indices"):
             getattr(self.c, "oclm_generation_" + name).restype = c.c_void_p
-        for name in ("text", "new_text"):
-            getattr(self.c, "oclm_generation_" + name).restype = c.c_char_p
         self.c.oclm_generation_score.restype = c.c_float
         self.c.oclm_generation_count.restype = c.c_size_t
-        self.log = []
-        self._line = LogLine(lambda level, line, _: self.log.append((level, line.decode())))
-        self.c.oclm_set_log(self._line, None, 1)
 
     def check(self, status):
         if status != 0:
@@ -91,19 +71,6 @@ class Library:
         handle = c.c_void_p()
         self.check(self.c.oclm_tokenizer_load(str(folder).encode(), None, c.byref(handle)))
         return handle
-
-    def score(self, model, ids):
-        log_probs = (c.c_float * len(ids))()
-        self.check(self.c.oclm_score(model, int32s(ids), c.c_size_t(len(ids)), None, log_probs, c.c_size_t(len(ids))))
-        return list(log_probs)
-
-    def perplexity(self, model, ids, max_length, stride):
-        options, result = PerplexityOptions(), PerplexityResult()
-        self.c.oclm_perplexity_options_init(c.byref(options), c.c_size_t(c.sizeof(options)))
-        options.max_length, options.stride = max_length, stride
-        result.struct_size = c.sizeof(result)
-        self.check(self.c.oclm_perplexity(model, int32s(ids), c.c_size_t(len(ids)), c.byref(options), c.byref(result)))
-        return result.perplexity
 
     def options(self, call, kept):
         """transformers' keyword arguments as oclm_generate_options; what it points to goes to `kept`."""
@@ -120,11 +87,7 @@ class Library:
             setattr(o, count, len(values))
 
         for name, value in call.items():
-            if name in HOOKS:
-                hook = HOOKS[name](value)
-                kept.append(hook)
-                setattr(o, name, c.cast(hook, c.c_void_p))
-            elif name == "eos_token_id":
+            if name == "eos_token_id":
                 if value is None:
                     o.use_eos_token = 2
                 else:
@@ -148,17 +111,8 @@ class Library:
                 o.stop_string_count = 1 if isinstance(value, str) else len(value)
             elif name == "early_stopping":
                 o.early_stopping = EARLY[value]
-            elif name == "num_assistant_tokens_schedule":
-                o.num_assistant_tokens_schedule = SCHEDULES[value]
-            elif name in ("do_sample", "use_cache", "remove_invalid_values", "renormalize_logits", "token_healing"):
+            elif name in ("do_sample", "remove_invalid_values", "renormalize_logits"):
                 setattr(o, name, 1 if value else 2)
-            elif name in ("cache_implementation", "generation_config"):
-                text = str(value).encode()
-                kept.append(text)
-                setattr(o, name, c.cast(c.c_char_p(text), c.c_void_p))
-            elif name == "cancel":
-                kept.append(value)
-                o.cancel = c.cast(c.byref(value), c.c_void_p)
             else:
                 setattr(o, name, value)
         return o
@@ -168,7 +122,6 @@ class Library:
         options = self.options(call, kept)
         arrays = [int32s(p) for p in prompts]
         texts = (TokenIds * len(prompts))(*[TokenIds(c.cast(a, c.c_void_p), len(p)) for a, p in zip(arrays, prompts)])
-        self.log.clear()
         self.check(self.c.oclm_generate_batch(model, tokenizer, texts, c.c_size_t(len(prompts)), c.byref(options), c.byref(handle)))
         try:
             return Generation(self, handle, call)
@@ -185,7 +138,7 @@ class Generation:
 
     def __init__(self, library, handle, call):
         import numpy
-        self.ids, self.reasons, self.sequences_scores, self.beams, self.new_texts, self.transitions = [], [], [], [], [], []
+        self.ids, self.reasons, self.sequences_scores, self.beams, self.transitions = [], [], [], [], []
         size = c.c_size_t()
         self.scores, self.logits = None, None
         for name in ("scores", "logits"):
@@ -201,8 +154,6 @@ class Generation:
             self.sequences_scores.append(library.c.oclm_generation_score(handle, c.c_size_t(i)))
             pointer = library.c.oclm_generation_beam_indices(handle, c.c_size_t(i), c.byref(size))
             self.beams.append(list((c.c_int32 * size.value).from_address(pointer)) if pointer and size.value else [] if pointer else None)
-            text = library.c.oclm_generation_new_text(handle, c.c_size_t(i))
-            self.new_texts.append(text.decode() if text is not None else None)
             if call.get("output_scores"):
                 room = (c.c_float * max(1, len(self.ids[-1])))()
                 library.check(library.c.oclm_generation_transition_scores(handle, c.c_size_t(i), c.c_bool(False), room, c.c_size_t(len(self.ids[-1]))))
