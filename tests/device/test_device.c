@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/platform.h"
 #include "device/device_internal.h"
 
 static void check_traits(dev_device *device, void *user)
@@ -43,6 +44,14 @@ static cl_uint references(cl_command_queue queue)
     return count;
 }
 
+/* A driver's own threads let go of a queue a moment after its work is done. */
+static void check_references(cl_command_queue queue, cl_uint want)
+{
+    for (const double end = core_seconds() + 5; references(queue) != want && core_seconds() < end;)
+        core_sleep(0.001);
+    assert_int_equal(references(queue), want);
+}
+
 static void check_callers(dev_device *device, void *user)
 {
     dev_device            *on = NULL;
@@ -61,10 +70,10 @@ static void check_callers(dev_device *device, void *user)
     assert_ptr_equal(dev_id(on), dev_id(device));
     assert_ok(dev_queue_new(on, &ours));
     assert_ptr_equal(ours, queue); /* all work goes to the caller's queue */
-    assert_int_equal(references(queue), before + 2);
+    check_references(queue, before + 2);
     clReleaseCommandQueue(ours);
     dev_close(on);
-    assert_int_equal(references(queue), before);
+    check_references(queue, before);
 
     assert_status(dev_open_on(NULL, queue, NULL, &on), OCLM_ERR_ARGUMENT);
     assert_null(on);
