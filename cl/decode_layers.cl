@@ -73,7 +73,7 @@
 enum { TO_QKV, TO_OUTPUT, TO_UP, TO_DOWN, TO_LATENT, TO_HEADS_KV, TO_LOGITS, TO_SHARED_GATE, TO_INNER, TO_OUTER, PRODUCTS };
 #define ALONG 16 // needs nothing of the one before, and waits for what that waits for
 
-__constant uchar order[] = {
+__constant uint order[] = { // of bytes, oclgrind 21.10 takes the wrong branches
 #if !SECOND_HALF
 #if LATENT == 2
     TO_LATENT, TO_QKV, TO_HEADS_KV | ALONG,
@@ -280,7 +280,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
 #endif
         // A loop, so that all products are one piece of code: compiled one by one it takes drivers three times as long.
 #pragma unroll 1
-        for (uint step = 0; step < sizeof order; step++) {
+        for (uint step = 0; step < sizeof order / sizeof *order; step++) {
             const uint which = order[step] & (ALONG - 1);
 #if BETWEEN == 3
             if (which == TO_QKV || which == TO_UP)

@@ -249,10 +249,6 @@ static void scenes_on_device(const place *where, void *user)
         const struct scene *scene = &scenes[i];
         if (where->interpreted && scene->sequences * scene->prompt > INTERPRETED_ROWS)
             continue;
-        if (where->interpreted && strstr(scene->label, "experts") != NULL) {
-            print_message("    not on an interpreter: %s; oclgrind 21.10 comes to other numbers there, which is not understood\n", scene->label);
-            continue;
-        }
         model_model        *model = load_scene(scene, where);
         const size_t        count = (size_t)STEPS * scene->sequences * model->architecture.vocab_size;
         float              *want = core_alloc_array(count, sizeof *want, "logits"), *got = core_alloc_array(count, sizeof *got, "logits");
