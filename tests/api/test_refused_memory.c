@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "device/discovery.h"
 #include "device/memory.h"
 
 #define TINY OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa"
@@ -82,21 +81,12 @@ static void a_driver_that_gives_nothing_at_all_is_told(void **state)
     assert_int_equal(core_memory_live(), live);
 }
 
-static bool has_two_devices(void)
-{
-    dev_list *list = NULL;
-    assert_ok(dev_list_new(&list));
-    const bool two = list->count >= 2 && !list->entries[1].info.unusable;
-    dev_list_free(list);
-    return two;
-}
-
 /* The model has two devices to choose from, and needs one. */
 static void a_model_is_placed_anew_where_a_driver_gives_less_than_it_said(void **state)
 {
     int32_t want[NEW], got[NEW];
     (void)state;
-    if (!has_two_devices())
+    if (!devices_has(2))
         skip();
     assert_ok(load_and_generate("auto", want));
     const size_t live = core_memory_live();

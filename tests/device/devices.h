@@ -27,6 +27,18 @@
             fail_msg("%s: %s, want %s", #call, oclm_status_name(assert_got), oclm_status_name(want));                              \
     } while (0)
 
+/* Are there so many devices, all of them usable, from the first on? */
+static inline bool devices_has(size_t count)
+{
+    dev_list *list = NULL;
+    assert_ok(dev_list_new(&list));
+    bool all = list->count >= count;
+    for (size_t i = 0; i < count && all; i++)
+        all = !list->entries[i].info.unusable;
+    dev_list_free(list);
+    return all;
+}
+
 typedef void (*devices_visit)(dev_device *device, void *user);
 
 static inline void devices_each_with(devices_visit visit, void *user, uint64_t budget_bytes)
