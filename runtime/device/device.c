@@ -44,19 +44,20 @@ static bool is_in_host(const oclm_device_info *info) { return info->host_unified
 
 /* The most oclm allocates: what the caller says, else 90 % of the device's memory; and where that is the host's own memory,
  * 90 % of what the host has left, for CPU drivers report all there is (or more), divided among the `sharing` devices that take from it. A driver
- * that reports none is believed in what it says of one buffer, or has the host's where it computes there. Nobody probes by allocating: on many drivers that succeeds, and fails later. */
+ * that reports none is believed in what it says of one buffer, or has the host's where it computes there. Nobody probes by allocating: on many
+ * drivers that succeeds, and fails later. */
 static uint64_t budget_for(const oclm_device_info *info, uint64_t wish, size_t sharing)
 {
     const bool     nonsense = info->global_mem_bytes == 0;
     const uint64_t host = is_in_host(info) ? core_host_memory_available() / sharing : 0;
-    const uint64_t told = !nonsense ? info->global_mem_bytes : host ? host : info->max_alloc_bytes; /* a device has room for its largest buffer, once */
+    const uint64_t told = !nonsense ? info->global_mem_bytes : host ? host : info->max_alloc_bytes; /* it has room for that, once */
     uint64_t       budget = told / 10 * 9;
     char           text[32];
     if (host && host / 10 * 9 < budget)
         budget = host / 10 * 9;
     if (nonsense && !wish)
-        core_log(OCLM_LOG_WARNING, "device \"%s\": its driver reports no memory at all; oclm takes %s at most: max_memory says how much there is", info->name,
-                 core_format_bytes(budget, text));
+        core_log(OCLM_LOG_WARNING, "device \"%s\": its driver reports no memory at all; oclm takes %s at most: max_memory says how much there is",
+                 info->name, core_format_bytes(budget, text));
     return wish && (nonsense || wish < info->global_mem_bytes) ? wish : budget;
 }
 

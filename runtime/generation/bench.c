@@ -131,9 +131,11 @@ static oclm_status measure_read(bench *b)
 /* Reads what decoding goes on from; the first steps build and decide. */
 static oclm_status begin_decode(bench *b)
 {
-    const uint32_t    count = b->options->decode;
-    const oclm_status status = count > 0 ? prefill(b, b->depth) : OCLM_OK;
-    return status == OCLM_OK && count > 0 ? decode(b, count < 4 ? count : 4) : status;
+    const uint32_t count = b->options->decode;
+    if (count == 0)
+        return OCLM_OK;
+    const oclm_status status = prefill(b, b->depth);
+    return status == OCLM_OK ? decode(b, count < 4 ? count : 4) : status;
 }
 
 static oclm_status measure_decode(bench *b)

@@ -320,7 +320,7 @@ static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_sh
  * any is; `all`: every one is. */
 static bool suits_attention(const plan *p, uint32_t *turned, bool *all)
 {
-    const model_architecture *a = &p->state->model->architecture;
+    const model_architecture *a = architecture_of(p);
     const model_rope         *rope = NULL;
     *turned = p->first;
     *all = true;

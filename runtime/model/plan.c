@@ -112,9 +112,9 @@ static oclm_status ask_devices(planning *p)
         const oclm_device_info *info = &dev_get_traits(p->devices[i])->info;
         const uint64_t          left = dev_memory_left(p->devices[i]);
         const uint64_t          limit = p->options->device_limits != NULL ? p->options->device_limits[i] : MODEL_UNLISTED;
-        p->sites[i] = (model_plan_site){ .number = (uint32_t)info->index, .budget = limit < left ? limit : left, .most_buffer = info->max_alloc_bytes, .listed = is_listed(p, i),
-                                         .is_host = is_on_host(info), .shares_memory = info->host_unified,
-                                         .staging = dev_matrix_staging_bytes(p->devices[i]) };
+        p->sites[i] = (model_plan_site){ .number = (uint32_t)info->index, .budget = limit < left ? limit : left,
+                                         .most_buffer = info->max_alloc_bytes, .listed = is_listed(p, i), .is_host = is_on_host(info),
+                                         .shares_memory = info->host_unified, .staging = dev_matrix_staging_bytes(p->devices[i]) };
         if (p->options->rates != NULL)
             p->sites[i].rates = p->options->rates[i];
         for (uint32_t j = 0; j < i; j++) /* contexts of the caller's own are all number 0 */
@@ -303,9 +303,9 @@ static oclm_status tell_short(const planning *p, const model_placement *placemen
         uint64_t most = 0;
         for (uint32_t unit = MODEL_UNIT_LAYERS; unit < p->tree.unit_count; unit++)
             most = p->cache[unit] / 2 > most ? p->cache[unit] / 2 : most;
-        return core_text_printf(text, "device %u (\"%s\") takes no buffer larger than %s, and the keys of a layer for %u positions need %s", p->sites[short_of].number,
-                                dev_get_traits(p->devices[short_of])->info.name, core_format_bytes(p->sites[short_of].most_buffer, budget), p->context,
-                                core_format_bytes(most, cache));
+        return core_text_printf(text, "device %u (\"%s\") takes no buffer larger than %s, and the keys of a layer for %u positions need %s",
+                                p->sites[short_of].number, dev_get_traits(p->devices[short_of])->info.name,
+                                core_format_bytes(p->sites[short_of].most_buffer, budget), p->context, core_format_bytes(most, cache));
     }
     if ((status = core_text_printf(text, "device %u (\"%s\"): %s are needed, %s of them for weights", p->sites[short_of].number,
                                    dev_get_traits(p->devices[short_of])->info.name, core_format_bytes(share->used, used),
