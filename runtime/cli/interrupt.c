@@ -28,6 +28,17 @@ void cli_interrupt_begin(void)
     (void)signal(SIGINT, on_interrupt);
 }
 #else
+/* A shell's background job: it stays that way. Blocked too, in all threads that come: compilers inside drivers (LLVM) listen even where the signal
+ * is ignored, and remove the files that they are writing. */
+static void go_on_ignoring(const struct sigaction *ignored)
+{
+    sigset_t interrupt;
+    (void)sigaction(SIGINT, ignored, NULL);
+    (void)sigemptyset(&interrupt);
+    (void)sigaddset(&interrupt, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
+}
+
 /* A write to a full pipe goes on afterwards (SA_RESTART): what was made shall arrive whole. */
 void cli_interrupt_begin(void)
 {
@@ -37,7 +48,7 @@ void cli_interrupt_begin(void)
     action.sa_flags = SA_RESTART;
     (void)sigemptyset(&action.sa_mask);
     if (sigaction(SIGINT, &action, &before) == 0 && before.sa_handler == SIG_IGN)
-        (void)sigaction(SIGINT, &before, NULL); /* a shell's background job: it stays that way */
+        go_on_ignoring(&before);
 }
 #endif
 
