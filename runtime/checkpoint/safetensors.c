@@ -219,22 +219,21 @@ static oclm_status read_header(header *at)
 /* The tensors must cover the data, each byte once. */
 static oclm_status check_cover(const header *at)
 {
-    const ckpt_tensor *const tensors = at->table->tensors + at->first;
-    const size_t count = at->table->count - at->first;
-    const char  *before = NULL; /* the tensor that ends at `covered` */
-    uint64_t     covered = 0;
+    const char *before = NULL; /* the tensor that ends at `covered` */
+    uint64_t    covered = 0;
     ckpt_table_sort_by_place(at->table, at->first);
-    for (size_t i = 0; i < count; i++) {
-        const uint64_t begin = (uint64_t)((const unsigned char *)tensors[i].data - at->data);
+    for (size_t i = at->first; i < at->table->count; i++) {
+        const ckpt_tensor *const tensor = &at->table->tensors[i];
+        const uint64_t           begin = (uint64_t)((const unsigned char *)tensor->data - at->data);
         if (begin < covered)
             return core_fail(OCLM_ERR_FORMAT, "%s: tensors \"%s\" and \"%s\" overlap: one ends at byte %" PRIu64
-                             " of the data, the other begins at %" PRIu64 "; " DOWNLOAD_AGAIN, at->path, before, tensors[i].name,
-                             covered, begin);
+                             " of the data, the other begins at %" PRIu64 "; " DOWNLOAD_AGAIN, at->path, before, tensor->name, covered,
+                             begin);
         if (begin > covered)
             return core_fail(OCLM_ERR_FORMAT, "%s: bytes %" PRIu64 " to %" PRIu64 " of the data, before tensor \"%s\", belong to no "
-                             "tensor; " DOWNLOAD_AGAIN, at->path, covered, begin, tensors[i].name);
-        covered = begin + tensors[i].bytes;
-        before = tensors[i].name;
+                             "tensor; " DOWNLOAD_AGAIN, at->path, covered, begin, tensor->name);
+        covered = begin + tensor->bytes;
+        before = tensor->name;
     }
     if (covered != at->data_size)
         return core_fail(OCLM_ERR_FORMAT, "%s: the tensors end at byte %" PRIu64 " of the data, the file at %" PRIu64

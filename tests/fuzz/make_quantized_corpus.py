@@ -32,3 +32,4 @@ for name in NAMES:
         packed += data[begin:end]
     config = {"quantization_config": json.loads((cases / name / "config.json").read_text())["quantization_config"]}
     (out / name).write_bytes(compact(config) + b"\0" + compact(header) + b"\0" + packed)
+(out / "no-tensors").write_bytes(b"{}\0{}\0")

@@ -3,6 +3,7 @@
 #
 # usage: tests/fuzz/run.sh SECONDS [TARGET]...        such as: tests/fuzz/run.sh 300 tokenizer_file
 # First inputs are those of corpus/TARGET; what is found new goes to build/fuzz/corpus/TARGET, findings to build/fuzz/findings.
+# FUZZ_SEED (default 1): where libFuzzer's random numbers begin, so that a fresh clone's run can be repeated; 0: another each time.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -20,7 +21,7 @@ for target in ${*:-$all}; do
     [ ! -e "$here/$target.dict" ] || dictionary="-dict=$here/$target.dict"
     echo "== $target, $seconds s"
     # shellcheck disable=SC2086
-    "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 $dictionary \
+    "build/fuzz/tests/fuzz/fuzz_$target" -seed="${FUZZ_SEED:-1}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 $dictionary \
         -artifact_prefix="build/fuzz/findings/$target-" "build/fuzz/corpus/$target" "$here/corpus/$target" 2>&1 | tail -n 30 || true
     ! ls "build/fuzz/findings/$target-"* >/dev/null 2>&1 || failed="$failed $target"
 done
