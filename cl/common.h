@@ -1,7 +1,7 @@
 // common.h: words that every kernel of ours uses.
 //
 //   VECTOR(float, 8)   float8
-//   LOAD_VECTOR(8, p)  vload8(0, p); STORE_VECTOR(8, v, p) likewise
+//   LOAD_VECTOR(8, p)  vload8(0, p); STORE_VECTOR(8, v, p) likewise; of 1 *p
 //   MUL_ADD(a, b, c)   a * b + c, all of one type: float or its vectors
 //   IN_ORDER           before a loop in which a float takes in one term after the other
 //
@@ -54,7 +54,17 @@
 #define JOIN(a, b)  JOIN_(a, b)
 #define VECTOR(type, n)       JOIN(type, n)
 #define float1                float
-#define LOAD_VECTOR(n, p)     JOIN(vload, n)(0, p)
-#define STORE_VECTOR(n, v, p) JOIN(vstore, n)(v, 0, p)
+#define LOAD_VECTOR(n, p)     JOIN(LOAD_VECTOR_, n)(p) // of names that drivers define as macros (vload), nothing can be made
+#define LOAD_VECTOR_1(p)      (*(p))
+#define LOAD_VECTOR_2(p)      vload2(0, p)
+#define LOAD_VECTOR_4(p)      vload4(0, p)
+#define LOAD_VECTOR_8(p)      vload8(0, p)
+#define LOAD_VECTOR_16(p)     vload16(0, p)
+#define STORE_VECTOR(n, v, p) JOIN(STORE_VECTOR_, n)(v, p)
+#define STORE_VECTOR_1(v, p)  (*(p) = (v))
+#define STORE_VECTOR_2(v, p)  vstore2(v, 0, p)
+#define STORE_VECTOR_4(v, p)  vstore4(v, 0, p)
+#define STORE_VECTOR_8(v, p)  vstore8(v, 0, p)
+#define STORE_VECTOR_16(v, p) vstore16(v, 0, p)
 
 #endif

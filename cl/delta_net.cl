@@ -16,24 +16,7 @@
 // Source    Yang et al. 2024, Gated Delta Networks; transformers' Qwen3NextGatedDeltaNet
 // Test      tests/cl/test_delta_net.c
 
-#include "activation.h"
-
-#ifndef KEY_DIM
-#define KEY_DIM 128
-#endif
-
-#define UNIT_EPS 1e-6f
-
-static inline float square_sum(const __global float *const x, const uint n)
-{
-    float sum = 0.0f;
-    IN_ORDER
-    for (uint i = 0; i < n; i++)
-        sum = MUL_ADD(x[i], x[i], sum);
-    return sum;
-}
-
-static inline float softplus(const float x) { return x > 20.0f ? x : log1p(exp_f1(x)); } // with torch's threshold
+#include "delta_net.h"
 
 __kernel void delta_prepare(__global float *restrict mixed, const uint mixed_stride, __global float *restrict in, const uint in_stride,
                             const uint at, const __global float *restrict rate, const __global float *restrict dt, const uint key_heads,
@@ -42,15 +25,11 @@ __kernel void delta_prepare(__global float *restrict mixed, const uint mixed_str
     const uint item = (uint)get_global_id(0);
     const size_t row = get_global_id(1);
     if (item < 2 * key_heads) {
-        __global float *const head = mixed + row * mixed_stride + (size_t)item * KEY_DIM;
-        const float scale = (item < key_heads ? 1.0f / sqrt((float)KEY_DIM) : 1.0f) / sqrt(square_sum(head, KEY_DIM) + UNIT_EPS);
-        for (uint i = 0; i < KEY_DIM; i++)
-            head[i] *= scale;
+        delta_unit(mixed + row * mixed_stride + (size_t)item * KEY_DIM, item < key_heads ? 1.0f / sqrt((float)KEY_DIM) : 1.0f);
     } else {
         const uint head = item - 2 * key_heads;
-        __global float *const b = in + row * in_stride + at + (size_t)value_heads * value_dim + head, *const a = b + value_heads;
-        *b = SIGMOID(*b, 1);
-        *a = exp_f1(rate[head] * softplus(*a + dt[head]));
+        __global float *const b = in + row * in_stride + at + (size_t)value_heads * value_dim + head;
+        delta_gates(b, b + value_heads, rate[head], dt[head]);
     }
 }
 
@@ -71,20 +50,8 @@ __kernel void delta_net(__global float *restrict out, const uint out_stride, __g
     for (size_t row = first; row < rows && sequences[row] == sequence; row++) {
         const __global float *const q = mixed + row * mixed_stride + (size_t)key_head * KEY_DIM, *const k = q + (size_t)key_heads * KEY_DIM;
         const __global float *const gates = in + row * in_stride + at + (size_t)value_heads * value_dim + head;
-        const float v = mixed[row * mixed_stride + 2 * (size_t)key_heads * KEY_DIM + column], beta = gates[0], decay = gates[value_heads];
-        float met = 0.0f, sum = 0.0f;
-        IN_ORDER
-        for (uint i = 0; i < KEY_DIM; i++) {
-            s[i] *= decay;
-            met = MUL_ADD(s[i], k[i], met);
-        }
-        const float change = (v - met) * beta;
-        IN_ORDER
-        for (uint i = 0; i < KEY_DIM; i++) {
-            s[i] = MUL_ADD(k[i], change, s[i]);
-            sum = MUL_ADD(s[i], q[i], sum);
-        }
-        out[row * out_stride + column] = sum;
+        const float v = mixed[row * mixed_stride + 2 * (size_t)key_heads * KEY_DIM + column];
+        out[row * out_stride + column] = delta_row_f1(s, k, q, v, gates[0], gates[value_heads]);
     }
     for (uint i = 0; i < KEY_DIM; i++)
         memory[(size_t)i * value_dim] = s[i];
@@ -94,9 +61,5 @@ __kernel void delta_finish(__global float *restrict out, const uint out_stride, 
                            const uint at, const __global float *restrict w, const float eps, const uint value_dim)
 {
     const size_t row = get_global_id(1), head = get_global_id(0);
-    const __global float *const z = in + row * in_stride + at + head * value_dim;
-    out += row * out_stride + head * value_dim;
-    const float scale = 1.0f / sqrt(square_sum(out, value_dim) / (float)value_dim + eps);
-    for (uint i = 0; i < value_dim; i++)
-        out[i] = out[i] * scale * w[i] * (z[i] * SIGMOID(z[i], 1));
+    delta_finished(out + row * out_stride + head * value_dim, in + row * in_stride + at + head * value_dim, w, eps, value_dim);
 }

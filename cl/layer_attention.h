@@ -1,35 +1,92 @@
 // layer_attention.h: attention as steps of decode_layers.cl
 //
+// A ticket is a key head of a row, and with SPLIT a span of it. It does what is asked for before and behind attention on its way: where
+// keys and values are latent it makes them those of its head (latent_spread of latent.cl), and opens the gates on what comes out (attention_gate.cl).
+//
 // Build     as attention_tile.h, which comes first; -DSPLIT=0|1: each span of positions is a ticket, as in attention_tile_split
+//           -DLATENT=0..2 -DATTENTION_GATE=0|1
 #ifndef OCLM_LAYER_ATTENTION_H
 #define OCLM_LAYER_ATTENTION_H
 
+#include "activation.h"
 #include "attention_join.h"
 #include "tickets.h"
 
 #ifndef SPLIT
 #define SPLIT 0
 #endif
+#ifndef LATENT
+#define LATENT 0
+#endif
+#ifndef ATTENTION_GATE
+#define ATTENTION_GATE 0
+#endif
 
-__attribute__((always_inline)) static inline void attend(walk *const w, const attention_data a, const uint rows, const uint spans,
-                                                         __global float *const partial, __global float *const out, const uint out_stride)
+// Beside attention_data.
+typedef struct beside_attention {
+    uint rows, spans;
+    __global float *partial, *out;
+    uint out_stride;
+    const __global float *shared, *kv; // only with LATENT: what all heads' keys begin with; the other part of them, and values
+    uint shared_stride, kv_stride, nope, rope, value;
+    __global float *qkv;               // attention_data's, where keys and values go
+    uint gates_at;                     // only with ATTENTION_GATE: the first of qkv that is a gate
+} beside_attention;
+
+#if LATENT
+static inline void spread_head(const beside_attention b, const uint qkv_stride, const uint row, const uint head)
+{
+    const uint dims = b.rope + b.nope;
+    const __global float *const own = b.kv + (size_t)row * b.kv_stride + (size_t)head * (b.nope + b.value);
+    __global float *const keys = b.qkv + (size_t)row * qkv_stride + (size_t)(HEADS + head) * dims, *const values = keys + HEADS * dims;
+    for (uint i = 0; i < b.rope; i++)
+        keys[i] = b.shared[(size_t)row * b.shared_stride + i];
+    for (uint i = 0; i < b.nope; i++)
+        keys[b.rope + i] = own[i];
+    for (uint i = 0; i < dims; i++)
+        values[i] = i < b.value ? own[b.nope + i] : 0.0f;
+}
+#endif
+
+// `heads` heads of a row from `first` on are summed.
+static inline void open_gates(const attention_data a, const beside_attention b, const uint row, const uint first, const uint heads)
+{
+#if ATTENTION_GATE
+    __global float *const out = b.out + (size_t)row * b.out_stride + first * HEAD_DIM;
+    const __global float *const gates = a.qkv + (size_t)row * a.qkv_stride + b.gates_at + first * HEAD_DIM;
+    uint i = 0;
+    for (; i + 16 <= heads * HEAD_DIM; i += 16)
+        vstore16(vload16(0, out + i) * SIGMOID(vload16(0, gates + i), 16), 0, out + i);
+    for (; i < heads * HEAD_DIM; i++)
+        out[i] *= SIGMOID(gates[i], 1);
+#else
+    (void)a, (void)b, (void)row, (void)first, (void)heads;
+#endif
+}
+
+__attribute__((always_inline)) static inline void attend(walk *const w, const attention_data a, const beside_attention b)
 {
 #if SPLIT
-    const uint tickets = rows * KV_HEADS * min(spans, (a.window + KEY_SPAN - 2) / KEY_SPAN + 1); // only so many does a row see
+    const uint tickets = b.rows * KV_HEADS * min(b.spans, (a.window + KEY_SPAN - 2) / KEY_SPAN + 1); // only so many does a row see
 #else
-    const uint tickets = rows * KV_HEADS;
+    const uint tickets = b.rows * KV_HEADS;
 #endif
     begin_phase(w);
-    (void)spans, (void)partial, (void)out, (void)out_stride; // two of four, as SPLIT goes
     if (is_mine(w, tickets)) {
         wait(w, 0, 0);
         do {
             const uint i = w->ticket - w->begin;
-            const uint head = i % KV_HEADS, row = i / KV_HEADS % rows;
+            const uint head = i % KV_HEADS, row = i / KV_HEADS % b.rows;
+#if LATENT
+            const uint position = (uint)a.positions[row];
+            if (!SPLIT || first_seen(position, a.window) / KEY_SPAN + i / KV_HEADS / b.rows == position / KEY_SPAN) // it keeps them
+                spread_head(b, a.qkv_stride, row, head);
+#endif
 #if SPLIT
-            attend_span(a, head, row, 1, i / KV_HEADS / rows, spans, partial);
+            attend_span(a, head, row, 1, i / KV_HEADS / b.rows, b.spans, b.partial);
 #else
-            attend_whole(a, head, row, 1, out, out_stride);
+            attend_whole(a, head, row, 1, b.out, b.out_stride);
+            open_gates(a, b, row, head * HEAD_GROUP, HEAD_GROUP);
 #endif
             finish(w);
         } while (is_mine(w, tickets));
@@ -38,63 +95,21 @@ __attribute__((always_inline)) static inline void attend(walk *const w, const at
 }
 
 #if SPLIT
-static inline void join_spans_of_all(walk *const w, const attention_data a, const uint rows, const uint spans,
-                                     const __global float *const partial, __global float *const out, const uint out_stride)
+static inline void join_spans_of_all(walk *const w, const attention_data a, const beside_attention b)
 {
-    const uint tickets = rows * HEADS;
-    begin_phase(w);
-    if (is_mine(w, tickets)) {
-        wait(w, 0, 0);
-        do {
-            const uint i = w->ticket - w->begin;
-            join_head(partial, spans, (uint)a.positions[i / HEADS], a.window, a.sinks, i / HEADS, i % HEADS, 0, out, out_stride);
-            finish(w);
-        } while (is_mine(w, tickets));
-    }
-    w->begin += tickets;
-}
-#endif
-
-// Latent attention made ordinary: latent_spread and latent_gather of latent.cl, a head of a row a ticket.
-static inline void spread(walk *const w, const uint rows, const __global float *const shared, const uint shared_stride,
-                          const __global float *const kv, const uint kv_stride, const uint nope, const uint rope, const uint value,
-                          __global float *const qkv, const uint qkv_stride)
-{
-    const uint tickets = rows * HEADS, dims = rope + nope;
+    const uint tickets = b.rows * HEADS;
     begin_phase(w);
     if (is_mine(w, tickets)) {
         wait(w, 0, 0);
         do {
             const uint row = (w->ticket - w->begin) / HEADS, head = (w->ticket - w->begin) % HEADS;
-            const __global float *const own = kv + (size_t)row * kv_stride + (size_t)head * (nope + value);
-            __global float *const keys = qkv + (size_t)row * qkv_stride + (size_t)(HEADS + head) * dims, *const values = keys + HEADS * dims;
-            for (uint i = 0; i < rope; i++)
-                keys[i] = shared[(size_t)row * shared_stride + i];
-            for (uint i = 0; i < nope; i++)
-                keys[rope + i] = own[i];
-            for (uint i = 0; i < dims; i++)
-                values[i] = i < value ? own[nope + i] : 0.0f;
+            join_head(b.partial, b.spans, (uint)a.positions[row], a.window, a.sinks, row, head, 0, b.out, b.out_stride);
+            open_gates(a, b, row, head, 1);
             finish(w);
         } while (is_mine(w, tickets));
     }
     w->begin += tickets;
 }
-
-static inline void gather(walk *const w, const uint rows, const __global float *const x, const uint x_stride, const uint value,
-                          __global float *const y, const uint y_stride)
-{
-    const uint tickets = rows * HEADS;
-    begin_phase(w);
-    if (is_mine(w, tickets)) {
-        wait(w, 0, 0);
-        do {
-            const uint row = (w->ticket - w->begin) / HEADS, head = (w->ticket - w->begin) % HEADS;
-            for (uint i = 0; i < value; i++)
-                y[(size_t)row * y_stride + head * value + i] = x[(size_t)row * x_stride + head * HEAD_DIM + i];
-            finish(w);
-        } while (is_mine(w, tickets));
-    }
-    w->begin += tickets;
-}
+#endif
 
 #endif

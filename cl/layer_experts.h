@@ -30,7 +30,7 @@ static inline void route(walk *const w, const routing r, const expert_data e, co
     w->begin += 1;
 }
 
-// y += add * what the experts made, shared or not.
+// y += add * what the experts made, shared or not; with an `add` of 0 y is that.
 static inline void join_experts(walk *const w, const expert_data e, const uint chosen, const bool shared, const bool gate, const uint stride,
                                 const float add, __global float *const y)
 {
@@ -42,7 +42,7 @@ static inline void join_experts(walk *const w, const expert_data e, const uint c
             const uint first = (w->ticket - w->begin) * JOIN_COLUMNS, end = min(first + JOIN_COLUMNS, stride);
             for (uint k = first; k < end; k += 16) {
                 const float16 sum = join_experts16(e.outer + k, stride, e.weights, 0, chosen, shared ? e.shared + k : 0, gate ? e.gate : 0);
-                vstore16(MUL_ADD(sum, (float16)(add), vload16(0, y + k)), 0, y + k);
+                vstore16(add != 0.0f ? MUL_ADD(sum, (float16)(add), vload16(0, y + k)) : sum, 0, y + k);
             }
             finish(w);
         } while (is_mine(w, tickets));

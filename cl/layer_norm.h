@@ -15,10 +15,11 @@
 #endif
 
 #if BETWEEN
-// A norm between two products, each row a ticket: y += add * norm(x), or y = norm(y). The bits of norm.cl.
+// A norm between two products, each row a ticket: y = keep * (y + add * norm(x)), or with an `add` of 0 y = norm(x), where x may be y. The bits of
+// norm.cl.
 static inline void between(walk *const w, const uint rows, const __global float *const x, __global float *const y, const uint stride,
                            const uint columns, const __global float *const norm_w, const __global float *const norm_b, const float eps,
-                           const float add)
+                           const float add, const float keep)
 {
     begin_phase(w);
     if (is_mine(w, rows)) {
@@ -31,11 +32,11 @@ static inline void between(walk *const w, const uint rows, const __global float 
             uint k = 0;
             for (; k + 16 <= columns; k += 16) {
                 const float16 norm = norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, BETWEEN_NORM);
-                vstore16(BETWEEN == 1 ? MUL_ADD((float16)(add), norm, vload16(0, to + k)) : norm, 0, to + k);
+                vstore16(add != 0.0f ? keep * MUL_ADD((float16)(add), norm, vload16(0, to + k)) : norm, 0, to + k);
             }
             for (; k < columns; k++) {
                 const float norm = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, BETWEEN_NORM);
-                to[k] = BETWEEN == 1 ? norm_residual(to[k], add, norm) : norm;
+                to[k] = add != 0.0f ? keep * norm_residual(to[k], add, norm) : norm;
             }
             finish(w);
         } while (is_mine(w, rows));

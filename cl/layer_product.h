@@ -1,10 +1,10 @@
 // layer_product.h: a product as a step of decode_layers.cl: pieces of its outputs are tickets (tickets.h)
 //
-// x is read into local memory, normalised or activated: all its rows at once, and then each unit (matmul_unit.h) takes ROWS of them after
+// x is read into local memory, normalised or otherwise prepared: all its rows at once, and then each unit (matmul_unit.h) takes ROWS of them after
 // another, while its weights are in the cache. A product with experts has one row and `slots`, each of which has the weights of the expert that ids
 // names, outputs of its own, and, where x_is_slots, inputs of its own.
 //
-// Build     as matmul_unit.h with X_SPACE __local; -DNORM=0..3 -DGATED=0|1 -DXIELU=0|1
+// Build     as matmul_unit.h with X_SPACE __local; -DNORM=0..3 -DGATED=0|1 -DXIELU=0|1 -DLATENT=0..2 -DLAYER_INPUT=0|1
 #ifndef OCLM_LAYER_PRODUCT_H
 #define OCLM_LAYER_PRODUCT_H
 
@@ -21,6 +21,12 @@
 #ifndef XIELU
 #define XIELU 0
 #endif
+#ifndef LATENT
+#define LATENT 0
+#endif
+#ifndef LAYER_INPUT
+#define LAYER_INPUT 0
+#endif
 #define AHEAD (128 << 10) // bytes that a core's second cache has room for
 
 typedef struct product_data {
@@ -29,20 +35,36 @@ typedef struct product_data {
     const __global stored *w;
     const __global float *bias, *norm_w, *norm_b;
     uint x_stride, y_stride, columns, units, tickets;
-    bool norm, up;               // of x; gated as GATED says, and active
-    float eps, add;              // add: 0, or y += add * ..
-    const __global float *xielu; // of x, or null
-    const __global uint *ids;    // of slots; null: one slot, the whole matrix
+    bool norm;                          // of x
+    bool up, active;                    // of two panels as GATED says, and active; of one, and active
+    float eps, add;                     // add: 0, or y += add * ..
+    const __global float *xielu;        // of x, or null
+    uint part, part_stride;             // x is parts of its rows, so many numbers so far apart; 0: whole rows
+    const __global float *times, *plus; // x is multiplied by the sum of both, rows that are .._stride apart; or null
+    uint times_stride, plus_stride;
+    const __global uint *ids;           // of slots; null: one slot, the whole matrix
     uint slots;
     bool x_is_slots;
 } product_data;
 
-// The rows of x from `from` on, normalised or activated, into local memory.
+static inline uint slots_of(const product_data p) { return p.ids ? p.slots : 1; }
+
+// The rows of x from `from` on, as the product wants them, into local memory.
 static inline void take_rows(const product_data p, const __global float *const from, const uint rows, __local float *const to)
 {
     for (uint i = 0; i < rows; i++) {
         __local float *const row = to + i * p.columns;
-        take_row(row, from + (size_t)i * p.x_stride, p.columns, NORM && p.norm, p.eps, p.norm_w, p.norm_b, NORM);
+        const __global float *const x = from + (size_t)i * p.x_stride;
+#if LATENT
+        for (uint at = 0, k = 0; p.part && k < p.columns; at += p.part_stride, k += p.part)
+            take_row(row + k, x + at, p.part, false, 0.0f, 0, 0, NORM);
+        if (!p.part)
+#endif
+            take_row(row, x, p.columns, NORM && p.norm, p.eps, p.norm_w, p.norm_b, NORM);
+#if LAYER_INPUT
+        for (uint k = 0; p.times && k < p.columns; k++)
+            row[k] *= p.times[(size_t)i * p.times_stride + k] + p.plus[(size_t)i * p.plus_stride + k];
+#endif
         if (XIELU && p.xielu) {
             uint k = 0;
             for (; k + 16 <= p.columns; k += 16)
@@ -67,7 +89,7 @@ static inline void multiply_unit(const product_data p, const uint rows, const ui
         for (uint i = 0; i < ROWS; i++)
             row[i] = local_rows + min(block + i, rows - 1) * p.columns; // past the end: again the last row
         serve_unit(y + (size_t)block * p.y_stride, p.y_stride, row, rows - block, p.w + first * PANEL_SIZE(p.columns), lane,
-                   p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, gated, p.up, p.add);
+                   p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, gated, p.up || p.active, p.add);
     }
 }
 
@@ -76,14 +98,14 @@ static inline void multiply(walk *const w, const product_data p, const uint rows
                             __local float *const local_rows)
 {
     if (is_mine(w, p.tickets)) {
-        const uint2 first = piece_of(p.slots * p.units, cores, w->ticket - w->begin);
+        const uint2 first = piece_of(slots_of(p) * p.units, cores, w->ticket - w->begin);
         const size_t unit_bytes = (p.up && GATED ? 2 : 1) * PANEL_SIZE(p.columns) / (PANEL / COLS) * sizeof(stored); // more or less, for codes
         while (p.ids && !is_finished(w, routed)) { }
         const size_t begin = first.x % p.units + (p.ids ? (size_t)p.ids[first.x / p.units] * p.units : 0);
         wait(w, (const __global char *)p.w + begin * unit_bytes, min((first.y - first.x) * unit_bytes, (size_t)AHEAD));
         uint held = UINT_MAX; // whose inputs are in local memory
         do {
-            const uint2 piece = piece_of(p.slots * p.units, cores, w->ticket - w->begin);
+            const uint2 piece = piece_of(slots_of(p) * p.units, cores, w->ticket - w->begin);
             for (uint at = piece.x; at < piece.y; at++) {
                 const uint slot = at / p.units, input = p.x_is_slots ? slot : 0;
                 if (input != held)

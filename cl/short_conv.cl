@@ -1,8 +1,8 @@
 // short_conv.cl: convolutions of each channel over the rows of its own sequence, the last inputs of which lie in a tail between passes
 //
 //   y[r][c] = finish(bias[c] + sum over t < TAPS of w[t][c] * u[r - (TAPS - 1) + t][c]), where u before position 0 is 0
-//     GATED 0: u = x, finish(v) = v * sigmoid(v)
-//     GATED 1: a row of x is [b, g, v], each `channels` wide: u = b * v, finish multiplies by g
+//     CONV_GATED 0: u = x, finish(v) = v * sigmoid(v)
+//     CONV_GATED 1: a row of x is [b, g, v], each `channels` wide: u = b * v, finish multiplies by g
 // A sequence's rows stand side by side in order of position, each sequence once: a row whose neighbour is of another sequence begins or
 // ends what a pass has of it. The terms are added from the oldest on, whether they come from rows or from the tail, so that a prompt
 // gives the same bits however it is cut.
@@ -12,23 +12,11 @@
 //   positions, sequences  int32 [rows]
 // short_conv_keep makes the tail ready for the next pass, after all rows were computed, and reached[sequence] the position that comes next.
 // Launch    global {channels, rows}
-// Build     -DTAPS=<2 or more> -DGATED=<0 or 1>
+// Build     -DTAPS=<2 or more> -DCONV_GATED=<0 or 1>
 // Source    transformers' Lfm2ShortConv and torch_causal_conv1d_update
 // Test      tests/cl/test_short_conv.c
 
-#include "activation.h"
-
-#ifndef TAPS
-#define TAPS 4
-#endif
-#ifndef GATED
-#define GATED 0
-#endif
-
-static inline float input_at(const __global float *const x, const uint c, const uint channels)
-{
-    return GATED ? x[c] * x[2 * (size_t)channels + c] : x[c];
-}
+#include "short_conv.h"
 
 // How many rows up to this one, itself included, are of its sequence: TAPS at most.
 static inline uint rows_here(const __global int *const sequences, const size_t row)
@@ -52,16 +40,12 @@ __kernel void short_conv(__global float *restrict y, const uint y_stride, const 
         const uint back = TAPS - 1 - t;
         float u = 0.0f;
         if (back < here)
-            u = input_at(x + (row - back) * x_stride, c, channels);
+            u = CONV_INPUT(x + (row - back) * x_stride, c, channels, 1);
         else if (back <= position)
             u = tail[(size_t)(back - here) * channels];
         sum = MUL_ADD(w[(size_t)t * channels + c], u, sum);
     }
-#if GATED
-    y[row * y_stride + c] = x[row * x_stride + channels + c] * sum;
-#else
-    y[row * y_stride + c] = sum * SIGMOID(sum, 1);
-#endif
+    y[row * y_stride + c] = CONV_FINISHED(sum, x + row * x_stride, c, channels, 1);
 }
 
 __kernel void short_conv_keep(__global float *restrict tail, __global int *restrict reached, const __global float *restrict x,
@@ -76,7 +60,7 @@ __kernel void short_conv_keep(__global float *restrict tail, __global int *restr
     const uint here = rows_here(sequences, row);
     tail += (size_t)sequence * (TAPS - 1) * channels + c;
     for (uint i = TAPS - 1; i-- > 0;) // from the oldest on: what moves back is read before it is overwritten
-        tail[(size_t)i * channels] = i < here ? input_at(x + (row - i) * x_stride, c, channels) : tail[(size_t)(i - here) * channels];
+        tail[(size_t)i * channels] = i < here ? CONV_INPUT(x + (row - i) * x_stride, c, channels, 1) : tail[(size_t)(i - here) * channels];
     if (c == 0)
         reached[sequence] = positions[row] + 1;
 }

@@ -70,16 +70,24 @@ oclm_status model_layer_input_begin(const model_state *state, dev_work *work, ui
                               &state->inputs.found, state->inputs.found_stride);
 }
 
-/* The gate, and what it lets through. */
-static oclm_status add_gate(const model_state *state, dev_work *work, uint32_t rows, uint32_t index)
+model_input_products model_input_products_of(const model_state *state, uint32_t rows, uint32_t layer)
+{
+    const model_layer   *l = &state->model->weights.layers[layer];
+    model_input_products p = { model_product(state, rows, &l->input_gate, NULL), model_product(state, rows, &l->input_out, NULL) };
+    p.gate.x = &state->hidden, p.gate.x_stride = state->hidden_stride;
+    p.gate.y = &state->mlp, p.gate.y_stride = state->mlp_stride;
+    p.gate.activation = state->model->architecture.activation;
+    p.out.x = &state->mlp, p.out.x_stride = state->mlp_stride;
+    p.out.y = &state->branch, p.out.y_stride = state->hidden_stride;
+    p.gate.epilogue = p.out.epilogue = DEV_STORE;
+    return p;
+}
+
+/* What the gate lets through. */
+static oclm_status add_told(const model_state *state, dev_work *work, uint32_t rows, uint32_t index)
 {
     const model_architecture      *a = &state->model->architecture;
     const model_layer_input_state *s = &state->inputs;
-    dev_matmul                     gate = model_product(state, rows, &state->model->weights.layers[index].input_gate, NULL);
-    gate.x = &state->hidden, gate.x_stride = state->hidden_stride;
-    gate.y = &state->mlp, gate.y_stride = state->mlp_stride;
-    gate.epilogue = DEV_STORE;
-    gate.activation = a->activation;
     const dev_arg args[] = {
         dev_arg_buffer(&state->mlp), dev_arg_u32(state->mlp_stride), dev_arg_buffer(&s->made), dev_arg_u32(s->made_stride),
         dev_arg_u32(index * (s->made_stride / a->layers)), dev_arg_buffer(&s->found), dev_arg_u32(s->found_stride),
@@ -87,21 +95,18 @@ static oclm_status add_gate(const model_state *state, dev_work *work, uint32_t r
     };
     const dev_launch launch = { .source = "layer_input", .kernel = "layer_input", .options = "", .dims = 2,
                                 .global = { a->layer_input.size, rows }, .args = args, .arg_count = COUNT(args) };
-    const oclm_status status = dev_matmul_add(work, &gate);
-    return status == OCLM_OK ? dev_work_add(work, &launch) : status;
+    return dev_work_add(work, &launch);
 }
 
 oclm_status model_layer_input_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t index)
 {
     const model_layer *layer = &state->model->weights.layers[index];
-    dev_matmul         out = model_product(state, rows, &layer->input_out, NULL);
     oclm_status        status;
-    out.x = &state->mlp, out.x_stride = state->mlp_stride;
-    out.y = &state->branch, out.y_stride = state->hidden_stride;
-    out.epilogue = DEV_STORE;
     if (state->model->architecture.layer_input.size == 0)
         return OCLM_OK;
-    if ((status = add_gate(state, work, rows, index)) != OCLM_OK || (status = dev_matmul_add(work, &out)) != OCLM_OK)
+    const model_input_products p = model_input_products_of(state, rows, index);
+    if ((status = dev_matmul_add(work, &p.gate)) != OCLM_OK || (status = add_told(state, work, rows, index)) != OCLM_OK ||
+        (status = dev_matmul_add(work, &p.out)) != OCLM_OK)
         return status;
     return dev_norm_residual(work, &layer->post_input_norm, &state->branch, state->hidden_stride, 1.0f, layer->scalar, &state->hidden, 0,
                              state->hidden_stride, rows, state->model->architecture.hidden_size);

@@ -7,7 +7,7 @@
 /* As numbered there. */
 typedef enum model_product_name {
     MODEL_TO_QKV, MODEL_TO_OUTPUT, MODEL_TO_UP, MODEL_TO_DOWN, MODEL_TO_LATENT, MODEL_TO_HEADS_KV, MODEL_TO_LOGITS, MODEL_TO_SHARED_GATE,
-    MODEL_TO_INNER, MODEL_TO_OUTER, MODEL_PRODUCTS
+    MODEL_TO_INNER, MODEL_TO_OUTER, MODEL_TO_INPUT_GATE, MODEL_TO_INPUT_OUT, MODEL_PRODUCTS
 } model_product_name;
 
 /* Those that a layer has not are without a weight. Of experts' (MODEL_TO_INNER and _OUTER) `weight` is of all of them. */

@@ -334,7 +334,6 @@ static oclm_status add_steps(const model_state *state, dev_work *work, const mod
     const model_layer_products products = model_pass_products(state, shape->rows, index);
     const bool                 parallel = model_is_parallel(&state->model->architecture);
     const bool                 latent = layer->latent.part_count > 0;
-    bool                       added;
     oclm_status                status;
     if ((status = norm_stream(state, work, shape->rows, MODEL_BETWEEN_BEFORE, &layer->attention_norm)) != OCLM_OK ||
         (status = latent ? model_latent_add_before(state, work, shape->rows, index) : dev_matmul_add(work, &products.qkv)) != OCLM_OK ||
@@ -344,8 +343,7 @@ static oclm_status add_steps(const model_state *state, dev_work *work, const mod
     if (parallel && (status = add_up(state, work, &products.up, layer)) != OCLM_OK)
         return status;
     if ((status = dev_matmul_add(work, &products.output)) != OCLM_OK ||
-        (status = add_branch(state, work, shape->rows, &layer->post_attention_norm, 1.0f, &layer->attention_norm)) != OCLM_OK ||
-        (status = model_half_add(state, work, shape, index, &added)) != OCLM_OK || added)
+        (status = add_branch(state, work, shape->rows, &layer->post_attention_norm, 1.0f, &layer->attention_norm)) != OCLM_OK)
         return status;
     if (state->model->architecture.layer[index].experts && !state->model->architecture.experts.beside_mlp)
         return model_experts_add(state, work, shape->rows, index);

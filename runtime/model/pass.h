@@ -38,8 +38,6 @@ model_attention      model_pass_attention(const model_state *state, const model_
 /* Adds layers from `first` on, of `count`, in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
  * shape of the pass allow that: `added` says how many, which are of one form (layers.c). */
 oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, uint32_t *added);
-/* The same for the MLP or the experts of one layer, whose first half the kernel does not know. */
-oclm_status model_half_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t layer, bool *added);
 
 /* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
 typedef struct model_latent_products {
@@ -51,6 +49,8 @@ oclm_status model_latent_add_after(const model_state *state, dev_work *work, uin
 size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint32_t rows);
 
 /* What a layer without attention does between its products, and the gate on what attention made, where there is one (mixer.c). */
+#define MODEL_MIXER_OPTIONS 64u
+void        model_mixer_options(const model_architecture *architecture, uint32_t layer, char options[MODEL_MIXER_OPTIONS]); /* cl/layer_mixer.h */
 oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 
@@ -61,6 +61,10 @@ float       model_rounded_scale(const model_state *state, float scale);
 
 /* What layers are told of their rows' tokens once more: for all of them, behind the embedding; and for one, behind its MLP (layer_input.c).
  * Nothing where there is none. */
+typedef struct model_input_products {
+    dev_matmul gate, out; /* of a layer */
+} model_input_products;
+model_input_products model_input_products_of(const model_state *state, uint32_t rows, uint32_t layer);
 oclm_status model_layer_input_begin(const model_state *state, dev_work *work, uint32_t rows, bool logits /* of the pass */);
 oclm_status model_layer_input_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 

@@ -65,7 +65,7 @@ static void run_pass(dev_device *device, const scene *s, const cut *how, const p
     float     *values = rows_of_pass(rows, s->x, s->width);
     dev_buffer x = new_rows(device, values, rows->count, s->width, x_stride, 0), y = new_nan_buffer(device, (size_t)rows->count * y_stride);
     char       options[48];
-    snprintf(options, sizeof options, "-DTAPS=%u -DGATED=%d", s->is->taps, s->is->gated);
+    snprintf(options, sizeof options, "-DTAPS=%u -DCONV_GATED=%d", s->is->taps, s->is->gated);
     const dev_arg conv[] = {
         dev_arg_buffer(&y), dev_arg_u32(y_stride), dev_arg_buffer(&x), dev_arg_u32(x_stride), dev_arg_buffer(&s->w_buffer),
         dev_arg_buffer(s->is->bias ? &s->bias_buffer : NULL), dev_arg_buffer(&s->tail), dev_arg_buffer(&rows->position_buffer),

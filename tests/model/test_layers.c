@@ -116,6 +116,17 @@ static const struct scene {
     { "experts, past a span of attention", "olmoe", 1, 520, NULL },
     { "latent keys and values, experts", "deepseek_v2", 1, 9, NULL },
     { "delta nets and gated attention before experts", "qwen3_next", 1, 9, NULL },
+    { "delta nets and gated attention", "qwen3_5", 3, 9, NULL },
+    { "gated attention, past a span", "qwen3_5", 1, 520, NULL },
+    { "short convolutions", "lfm2", 2, 9, NULL },
+    { "short convolutions with biases", "lfm2-bias", 5, 9, NULL },
+    { "short convolutions, experts", "lfm2_moe", 1, 9, NULL },
+    { "layers that are told of the token, with heads of their own and the cache of others", "gemma4", 3, 9, NULL },
+    { "the same, with an MLP of their own", "gemma4-wide", 2, 9, NULL },
+    { "values that are keys", "gemma4-keys", 2, 9, NULL },
+    { "experts beside an MLP", "gemma4-experts", 1, 9, NULL },
+    { "heads normalised with biases", "phi", 2, 9, NULL },
+    { "latent keys and values, past a span of attention", "deepseek_v2", 1, 520, NULL },
     { "latent keys, values and queries, experts", "deepseek_v3", 1, 9, NULL },
 };
 
