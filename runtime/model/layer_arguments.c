@@ -322,6 +322,7 @@ uint32_t model_layers_of_launch(const plan *p, const model_pass_shape *shape)
     put_layer(&layer, p, shape, p->first);
     const size_t by_bytes = (MOST_ARGUMENT_BYTES - 8 - bytes_of(&common)) / ((bytes_of(&layer) + 7) / 8 * 8);
     const size_t by_count = (DEV_MAX_ARGS - common.count) / layer.count, most = by_bytes < by_count ? by_bytes : by_count;
+    assert(most > 0);
     return most < MODEL_LAUNCH_LAYERS ? (uint32_t)most : MODEL_LAUNCH_LAYERS;
 }
 

@@ -129,13 +129,12 @@ static bool has_bias(const plan *p, uint32_t layer)
 static bool suits_layer(const model_architecture *a, uint32_t layer, uint32_t rows)
 {
     const model_experts *x = &a->experts;
-    const bool           added = model_between_of(a) == MODEL_BETWEEN_ADDED;
-    if ((a->latent.kv_rank > 0 && a->latent.norm.kind != a->norm.kind) || (a->layer[layer].mixer != MODEL_MIXER_ATTENTION && added) ||
-        ((a->layer_input.size > 0 || a->layer_scalar) && !added))
+    const bool           added = model_between_of(a) == MODEL_BETWEEN_ADDED, mlp_too = x->shared_width > 0 || x->beside_mlp;
+    if ((a->latent.kv_rank > 0 && a->latent.norm.kind != a->norm.kind) || ((a->layer_input.size > 0 || a->layer_scalar) && !added))
         return false;
     /* More rows sort their choices, to read the weights of an expert once for all who chose it: steps of their own. */
     return !a->layer[layer].experts || (rows == 1 && x->beside_mlp == added && x->router_norm == added &&
-                                        ((x->shared_width == 0 && !added) || (a->mlp_gated && x->swiglu_limit == 0.0f)));
+                                        (!mlp_too || (a->mlp_gated && x->swiglu_limit == 0.0f)));
 }
 
 /* But for their windows, rotary positions, and whose cache they read. */

@@ -1,15 +1,18 @@
 /* bench_families.c: how fast each family decodes, by the bytes of weights it reads for a token, beside llama of the same size.
  *
- * usage: bench_families [NAME]...      folders of tests/golden/families; without: the first of each family
+ * usage: bench_families [--launches] [NAME]...      folders of tests/golden/families; without: the first of each family
  *
  * A model is the golden one's config.json with larger sizes and weights of noise (noise_model.h), loaded as float32; of experts, those count that a
  * token chooses. The llama beside it has as many layers, and an MLP as wide as it takes to read as many bytes for a token: what a token costs beside
  * its weights, and what of these a cache keeps, would count for the larger of two. A step is the pass alone, without a choice of tokens.
  * The two take turns, a few steps each; in each round the family's bytes a second are a share of llama's, and the median of all rounds is printed,
  * so that both see the same machine. A line: family, layers, bytes a token, launches of a step (llama's), time of a step, bytes a second, the
- * share, and a quarter of rounds below and above. Where nothing else runs, the share repeats within 0.02 or so. At the end: the lowest. */
+ * share, and a quarter of rounds below and above. Where nothing else runs, the share repeats within 0.02 or so. At the end: the lowest.
+ * --launches: the time of each kernel too, of the family's step and of llama's. */
 #include "noise_model.h"
 #include "turns.h"
+#include "core/log.h"
+#include "device/profile.h"
 #include "model/forward.h"
 
 #define GOLDEN OCLM_SOURCE_DIR "/tests/golden/families"
@@ -117,7 +120,21 @@ static void measure(runner *family, runner *llama, double shares[ROUNDS], bench_
     qsort(shares, ROUNDS, sizeof *shares, bench_smaller_first);
 }
 
-static double compare(const char *name)
+static void print_line(oclm_log_level level, const char *text, void *user)
+{
+    (void)level;
+    (void)user;
+    (void)printf("    %s\n", text);
+}
+
+static void print_launches(const runner *r)
+{
+    core_log_set(print_line, NULL, OCLM_LOG_DEBUG);
+    check(dev_work_profile(r->step));
+    core_log_set(NULL, NULL, OCLM_LOG_ERROR);
+}
+
+static double compare(const char *name, bool launches)
 {
     cJSON       *config = golden_config(name);
     runner       family = start(config), llama = start_llama(family.model->architecture.layers, family.bytes);
@@ -129,6 +146,10 @@ static double compare(const char *name)
                  family.model->architecture.layers, family.bytes / 1e6, dev_work_count(family.step), dev_work_count(llama.step), 1e3 * seconds,
                  family.bytes / seconds / 1e9, shares[ROUNDS / 2], shares[ROUNDS / 4], shares[ROUNDS - 1 - ROUNDS / 4],
                  shares[ROUNDS / 2] < LOW ? "  LOW" : "");
+    if (launches) {
+        print_launches(&family);
+        print_launches(&llama);
+    }
     (void)fflush(stdout);
     stop(&family);
     stop(&llama);
@@ -158,14 +179,15 @@ int main(int argc, char **argv)
     static list all;
     double      lowest = 0;
     size_t      which = 0, low = 0;
-    for (int i = 1; i < argc; i++)
+    const bool  launches = argc > 1 && strcmp(argv[1], "--launches") == 0;
+    for (int i = launches ? 2 : 1; i < argc; i++)
         snprintf(all.names[all.count++ % COUNT(all.names)], sizeof all.names[0], "%.63s", argv[i]);
     if (all.count == 0) {
         check(core_folder_list(GOLDEN, add_name, &all));
         qsort(all.names, all.count, sizeof all.names[0], by_name);
     }
     for (size_t i = 0; i < all.count; i++) {
-        const double share = compare(all.names[i]);
+        const double share = compare(all.names[i], launches);
         low += share < LOW;
         if (i == 0 || share < lowest)
             lowest = share, which = i;
