@@ -116,7 +116,8 @@ static oclm_status read_common(const reader *r)
     for (size_t i = 0; i < COUNT(common_keys) && status == OCLM_OK; i++) {
         const core_gguf_value *value = model_gguf_find(r, common_keys[i].key);
         double                 number = 0.0;
-        if (value == NULL || (value->array && (r->architecture->how & MODEL_GGUF_UNLIKE) != 0) || (status = read_number(r, common_keys[i].key, value, &number)) != OCLM_OK)
+        if (value == NULL || (value->array && (r->architecture->how & MODEL_GGUF_UNLIKE) != 0) ||
+            (status = read_number(r, common_keys[i].key, value, &number)) != OCLM_OK)
             continue;
         for (size_t n = 0; n < MAX_KEYS && common_keys[i].names[n] != NULL && status == OCLM_OK; n++)
             status = value->type == CORE_GGUF_BOOL ? model_gguf_put_bool(r, common_keys[i].names[n], number != 0.0)

@@ -76,7 +76,8 @@ static oclm_status read_predicting(const reader *r)
 {
     double      layers = 0.0, predicting = 0.0;
     oclm_status status;
-    if ((status = model_gguf_number(r, "block_count", &layers)) != OCLM_OK || (status = model_gguf_number(r, "nextn_predict_layers", &predicting)) != OCLM_OK)
+    if ((status = model_gguf_number(r, "block_count", &layers)) != OCLM_OK ||
+        (status = model_gguf_number(r, "nextn_predict_layers", &predicting)) != OCLM_OK)
         return status;
     return predicting > 0.0 ? model_gguf_put_number(r, "num_hidden_layers", layers - predicting) : OCLM_OK;
 }
@@ -104,7 +105,8 @@ static oclm_status read_gemma(const reader *r)
 {
     double      hidden = 1.0, heads = 1.0, layers = 0.0, scale = 0.0;
     oclm_status status;
-    if ((status = model_gguf_number(r, "embedding_length", &hidden)) != OCLM_OK || (status = model_gguf_number(r, "attention.head_count", &heads)) != OCLM_OK ||
+    if ((status = model_gguf_number(r, "embedding_length", &hidden)) != OCLM_OK ||
+        (status = model_gguf_number(r, "attention.head_count", &heads)) != OCLM_OK ||
         (status = model_gguf_number(r, "block_count", &layers)) != OCLM_OK || (status = model_gguf_number(r, "attention.scale", &scale)) != OCLM_OK)
         return status;
     const bool largest = layers == (strcmp(r->architecture->name, "gemma2") == 0 ? 46.0 : 62.0);
@@ -121,7 +123,8 @@ static oclm_status read_falcon(const reader *r)
     double heads = 1.0, kv = 0.0;
     const bool two_norms = model_gguf_tensor(r, "attn_norm_2.weight") != NULL;
     oclm_status status;
-    if ((status = model_gguf_number(r, "attention.head_count", &heads)) != OCLM_OK || (status = model_gguf_number(r, "attention.head_count_kv", &kv)) != OCLM_OK ||
+    if ((status = model_gguf_number(r, "attention.head_count", &heads)) != OCLM_OK ||
+        (status = model_gguf_number(r, "attention.head_count_kv", &kv)) != OCLM_OK ||
         (status = model_gguf_put_bool(r, "multi_query", kv <= 1.0)) != OCLM_OK ||
         (status = model_gguf_put_bool(r, "new_decoder_architecture", two_norms || kv > 1.0)) != OCLM_OK)
         return status;
@@ -151,8 +154,10 @@ static oclm_status read_deepseek(const reader *r)
             return status;
     }
     if ((status = model_gguf_number(r, "rope.dimension_count", &turned)) != OCLM_OK ||
-        (status = model_gguf_number(r, "expert_gating_func", &gating)) != OCLM_OK || (status = model_gguf_number(r, "expert_group_count", &groups)) != OCLM_OK ||
-        (status = model_gguf_put_number(r, "qk_rope_head_dim", turned)) != OCLM_OK || (status = model_gguf_put_number(r, "qk_nope_head_dim", values[0] - turned)) != OCLM_OK ||
+        (status = model_gguf_number(r, "expert_gating_func", &gating)) != OCLM_OK ||
+        (status = model_gguf_number(r, "expert_group_count", &groups)) != OCLM_OK ||
+        (status = model_gguf_put_number(r, "qk_rope_head_dim", turned)) != OCLM_OK ||
+        (status = model_gguf_put_number(r, "qk_nope_head_dim", values[0] - turned)) != OCLM_OK ||
         (status = model_gguf_put_number(r, "v_head_dim", values[1])) != OCLM_OK ||
         (model_gguf_find(r, "attention.q_lora_rank") == NULL && (status = model_gguf_put(r, "q_lora_rank", cJSON_CreateNull())) != OCLM_OK) ||
         (status = model_gguf_put(r, "topk_method", cJSON_CreateString(groups > 1.0 ? "group_limited_greedy" : "greedy"))) != OCLM_OK)
@@ -243,10 +248,12 @@ static oclm_status read_gemma4_rope(const reader *r)
     char        text[320];
     cJSON      *parameters = NULL;
     oclm_status status;
-    if ((status = model_gguf_number(r, "rope.freq_base", &theta)) != OCLM_OK || (status = model_gguf_number(r, "rope.freq_base_swa", &windowed)) != OCLM_OK)
+    if ((status = model_gguf_number(r, "rope.freq_base", &theta)) != OCLM_OK ||
+        (status = model_gguf_number(r, "rope.freq_base_swa", &windowed)) != OCLM_OK)
         return status;
     const int length = snprintf(text, sizeof text, "{\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": %.17g}, \"full_attention\": "
-                                "{\"rope_type\": \"proportional\", \"partial_rotary_factor\": %.17g, \"rope_theta\": %.17g}}", windowed, turning_share(r), theta);
+                                "{\"rope_type\": \"proportional\", \"partial_rotary_factor\": %.17g, \"rope_theta\": %.17g}}",
+                                windowed, turning_share(r), theta);
     if ((status = core_json_parse(text, (size_t)length, r->origin, &parameters)) != OCLM_OK)
         return status;
     cJSON_DeleteItemFromObjectCaseSensitive(r->config, "partial_rotary_factor");
