@@ -97,7 +97,8 @@ static void modules_hold_what_the_model_takes(void **state)
 {
     static const char *const paths[] = {
         "/tiny/gpt2", "/tiny/gpt2-untied", "/tiny/llama", "/tiny/llama-tied", "/tiny/llama-bfloat16", "/tiny/llama-bias",
-        "/gguf/llama.gguf", "/gguf/gpt2.gguf", "/gguf/gemma2.gguf", "/gguf/deepseek_v3.gguf", "/gguf/lfm2.gguf",
+        "/gguf/llama.gguf", "/gguf/gpt2.gguf", "/gguf/gemma2-defaults.gguf", "/gguf/deepseek_v3.gguf", "/gguf/lfm2.gguf",
+        "/gguf/gemma4.gguf", "/gguf/qwen3_5_moe.gguf", "/gguf/apertus.gguf",
     };
     (void)state;
     for (size_t i = 0; i < COUNT(paths); i++) {
