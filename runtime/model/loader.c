@@ -245,8 +245,11 @@ static oclm_status load_elements(loader *l, const part *parts, size_t count, uin
 {
     const size_t bytes = (size_t)model_vector_bytes(rows);
     const char  *name = name_of(l, parts[0].role, layer);
-    float       *values = core_alloc_zero(bytes / sizeof *values, 2 * sizeof *values, name), *const raw = values + bytes / sizeof *values;
-    oclm_status  status = values != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    float       *values = core_alloc_zero(bytes / sizeof *values, 2 * sizeof *values, name);
+    oclm_status  status = OCLM_OK;
+    if (values == NULL)
+        return OCLM_ERR_MEMORY;
+    float *const raw = values + bytes / sizeof *values;
     for (size_t i = 0; i < count && status == OCLM_OK; i++) {
         status = model_read_elements(l, &parts[i], layer, is_last_of_tensor(parts, count, i), raw);
         for (uint32_t j = 0; j < parts[i].count; j++)
