@@ -9,7 +9,7 @@
 #define CONTEXT 96u
 
 static const char *const folders[] = { "tiny/llama", "tiny/llama-bfloat16", "tiny/gpt2", "tiny/llama-tied", "gguf/qwen2.gguf", "gguf/lfm2.gguf",
-                                       "gguf/gemma2.gguf", "gguf/deepseek_v3.gguf", "gguf/qwen2_moe.gguf" };
+                                       "gguf/gemma2-defaults.gguf", "gguf/deepseek_v3.gguf", "gguf/qwen2_moe.gguf" };
 
 static const model_map_entry on_first[] = { { "", { MODEL_ON_DEVICE, 0 } } };
 
