@@ -124,7 +124,7 @@ __constant uint order[] = { // of bytes, oclgrind 21.10 takes the wrong branches
 #if MIXER
 #define MIXER_COMMON                                                                                                               \
     , __global float *mixed, const uint mixed_stride, __global int *reached, const uint channels, const uint key_heads,            \
-        const uint value_heads, const uint value_dim
+        const uint value_heads, const uint value_dim, const uint share
 #else
 #define MIXER_COMMON
 #endif
@@ -208,7 +208,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
             .in = qkv, .in_stride = qkv_stride, .mixed = mixed, .mixed_stride = mixed_stride, .out = attended, .out_stride = attended_stride,
             .channels = channels, .conv_w = l.conv_w, .conv_b = l.conv_b, .tail = l.tail, .memory = l.memory, .positions = positions,
             .sequences = sequences, .reached = reached, .rate = l.rate, .dt = l.dt, .norm_w = l.delta_norm_w, .key_heads = key_heads,
-            .value_heads = value_heads, .value_dim = value_dim, .eps = norm_eps,
+            .value_heads = value_heads, .value_dim = value_dim, .share = share, .eps = norm_eps,
         };
 #endif
 #if EXPERTS

@@ -32,7 +32,7 @@ typedef struct mixer_data {
     const __global int *positions, *sequences;
     __global int *reached;
     const __global float *rate, *dt, *norm_w;
-    uint key_heads, value_heads, value_dim;
+    uint key_heads, value_heads, value_dim, share;
     float eps;
 } mixer_data;
 
@@ -89,7 +89,7 @@ DEFINE_DELTA_COLUMNS(16)
 static inline void delta_head(const mixer_data m, const uint row, const uint head)
 {
     const __global float *const mixed = m.mixed + (size_t)row * m.mixed_stride;
-    const __global float *const q = mixed + (size_t)(head / (m.value_heads / m.key_heads)) * KEY_DIM, *const k = q + (size_t)m.key_heads * KEY_DIM;
+    const __global float *const q = mixed + (size_t)(head / m.share % m.key_heads) * KEY_DIM, *const k = q + (size_t)m.key_heads * KEY_DIM;
     const __global float *const v = mixed + 2 * (size_t)m.key_heads * KEY_DIM + (size_t)head * m.value_dim;
     const __global float *const z = m.in + (size_t)row * m.in_stride + m.channels + (size_t)head * m.value_dim;
     const __global float *const gates = m.in + (size_t)row * m.in_stride + m.channels + (size_t)m.value_heads * m.value_dim + head;

@@ -75,6 +75,7 @@ static void put_mixer(arguments *to, const plan *p)
     put_u32(to, d->key_heads);
     put_u32(to, d->value_heads);
     put_u32(to, d->value_dim);
+    put_u32(to, model_delta_share(d));
 }
 
 static void put_latent(arguments *to, const plan *p)

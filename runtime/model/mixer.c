@@ -61,6 +61,11 @@ static oclm_status add_conv(const model_state *state, dev_work *work, uint32_t r
     return status == OCLM_OK ? add(work, "short_conv", "short_conv_keep", options, channels, rows, keep, COUNT(keep)) : status;
 }
 
+uint32_t model_delta_share(const model_delta_net *d)
+{
+    return d->heads_tiled || d->key_heads == 0 ? 1 : d->value_heads / d->key_heads;
+}
+
 static oclm_status add_delta_net(const model_state *state, dev_work *work, uint32_t rows, uint32_t index)
 {
     const model_architecture  *a = &state->model->architecture;
@@ -76,7 +81,7 @@ static oclm_status add_delta_net(const model_state *state, dev_work *work, uint3
                                 value_dim };
     const dev_arg net[] = { out, out_stride, dev_arg_buffer(&state->cache.recurrent.memories[index]), mixed, mixed_stride, in, in_stride, at,
                             dev_arg_buffer(&state->positions), dev_arg_buffer(&state->sequences), dev_arg_u32(rows), key_heads, value_heads,
-                            value_dim, dev_arg_u32(d->heads_tiled ? 1 : d->value_heads / d->key_heads) };
+                            value_dim, dev_arg_u32(model_delta_share(d)) };
     const dev_arg finish[] = { out, out_stride, in, in_stride, at, dev_arg_buffer(&w->norm), dev_arg_f32(a->norm.eps), value_dim };
     char          options[32];
     oclm_status   status;

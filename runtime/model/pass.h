@@ -51,6 +51,7 @@ size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint3
 /* What a layer without attention does between its products, and the gate on what attention made, where there is one (mixer.c). */
 #define MODEL_MIXER_OPTIONS 64u
 void        model_mixer_options(const model_architecture *architecture, uint32_t layer, char options[MODEL_MIXER_OPTIONS]); /* cl/layer_mixer.h */
+uint32_t    model_delta_share(const model_delta_net *net); /* `share` of cl/delta_net.cl; 1 where there is no net */
 oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 

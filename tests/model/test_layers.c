@@ -82,6 +82,12 @@ static void take_alibi(model_architecture *a)
     a->qkv_clip = 0.3f;
 }
 
+static void take_key_heads_in_turn(model_architecture *a)
+{
+    assert_true(a->delta_net.value_heads > a->delta_net.key_heads && a->delta_net.key_heads > 1);
+    a->delta_net.heads_tiled = true;
+}
+
 static const struct scene {
     const char *label, *folder; /* or a family */
     uint32_t sequences, prompt;
@@ -117,6 +123,7 @@ static const struct scene {
     { "latent keys and values, experts", "deepseek_v2", 1, 9, NULL },
     { "delta nets and gated attention before experts", "qwen3_next", 1, 9, NULL },
     { "delta nets and gated attention", "qwen3_5", 3, 9, NULL },
+    { "delta nets whose key heads take turns", "qwen3_5", 2, 9, take_key_heads_in_turn },
     { "gated attention, past a span", "qwen3_5", 1, 520, NULL },
     { "short convolutions", "lfm2", 2, 9, NULL },
     { "short convolutions with biases", "lfm2-bias", 5, 9, NULL },
@@ -221,13 +228,11 @@ static model_model *load_family(const char *family, const place *where)
 
 static model_model *load_scene(const struct scene *scene, const place *where)
 {
-    if (is_family(scene))
-        return load_family(scene->folder, where);
-    model_model *model = load(scene->folder != NULL ? scene->folder : deep.path, where);
-    if (scene->ask != NULL) {
+    model_model *model = is_family(scene) ? load_family(scene->folder, where) : load(scene->folder != NULL ? scene->folder : deep.path, where);
+    if (scene->ask != NULL)
         scene->ask(&model->architecture);
+    if (scene->ask != NULL && scene->folder == NULL)
         add_vectors(model);
-    }
     return model;
 }
 
