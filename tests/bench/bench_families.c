@@ -7,7 +7,8 @@
  * its weights, and what of these a cache keeps, would count for the larger of two. A step is the pass alone, without a choice of tokens.
  * The two take turns, a few steps each; in each round the family's bytes a second are a share of llama's, and the median of all rounds is printed,
  * so that both see the same machine. A line: family, layers, bytes a token, launches of a step (llama's), time of a step, bytes a second, the
- * share, and a quarter of rounds below and above. Where nothing else runs, the share repeats within 0.02 or so. At the end: the lowest.
+ * share, and a quarter of rounds below and above. Where nothing else runs, the median repeats within 0.03;
+ * when the machine's memory is slower, shares come closer to 1, because what launches and waits cost counts for less. At the end: the lowest.
  * --launches: the time of each kernel too, of the family's step and of llama's. */
 #include "noise_model.h"
 #include "turns.h"
