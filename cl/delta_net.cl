@@ -9,8 +9,10 @@
 // In three steps:
 //   delta_prepare  queries and keys become unit vectors, queries also times KEY_DIM^-1/2; b becomes beta = sigmoid(b), a becomes
 //                  decay = exp(rate * softplus(a + dt)).  rate fp32 [value_heads]: -exp(A_log).  Launch {2 * key_heads + value_heads, rows}
-//   delta_net      above. A work-item has a column of S and walks the rows of a sequence, so that a prompt gives the same bits however it is
-//                  cut; those of rows that do not begin a sequence have nothing to do.  Launch {value_heads * value_dim, rows}
+//   delta_net      above. Value head h reads key head h / share % key_heads: share is value_heads / key_heads where the heads of a key head
+//                  follow one another, 1 where key heads take turns. A work-item has a column of S and walks the rows of a sequence, so that a
+//                  prompt gives the same bits however it is cut; those of rows that do not begin a sequence have nothing to do.
+//                  Launch {value_heads * value_dim, rows}
 //   delta_finish   out = w * out / rms(out of a head) * z * sigmoid(z).  w fp32 [value_dim].  Launch {value_heads, rows}
 // Build     -DKEY_DIM=<dimension of a key head>
 // Source    Yang et al. 2024, Gated Delta Networks; transformers' Qwen3NextGatedDeltaNet
@@ -57,9 +59,9 @@ __kernel void delta_prepare(__global float *restrict mixed, const uint mixed_str
 __kernel void delta_net(__global float *restrict out, const uint out_stride, __global float *restrict memory,
                         const __global float *restrict mixed, const uint mixed_stride, const __global float *restrict in,
                         const uint in_stride, const uint at, const __global int *restrict positions, const __global int *restrict sequences,
-                        const uint rows, const uint key_heads, const uint value_heads, const uint value_dim)
+                        const uint rows, const uint key_heads, const uint value_heads, const uint value_dim, const uint share)
 {
-    const uint column = (uint)get_global_id(0), head = column / value_dim, key_head = head / (value_heads / key_heads);
+    const uint column = (uint)get_global_id(0), head = column / value_dim, key_head = head / share % key_heads;
     const size_t first = get_global_id(1);
     const int sequence = sequences[first];
     if (first > 0 && sequences[first - 1] == sequence)

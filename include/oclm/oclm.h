@@ -126,6 +126,8 @@ typedef struct oclm_device_info {
     uint64_t    global_mem_bytes; /* 0: the driver reports none */
     uint64_t    max_alloc_bytes;  /* the largest single buffer; where the driver reports none, OpenCL's least */
     uint64_t    local_mem_bytes;
+    uint64_t    budget_bytes;     /* the most oclm allocates there without max_memory: 90 % of its memory; where that is the host's, of what was
+                                     free when the list was made */
 } oclm_device_info;
 
 /* Lists the OpenCL devices of all platforms, the best first: discrete GPU, integrated GPU, accelerator, CPU, software

@@ -169,6 +169,33 @@ static oclm_status check_overlap(const list *self)
     return OCLM_OK;
 }
 
+/* ---- Numbers of layers among the key-values */
+
+/* A tensor of one number for each layer, "xielu.beta.3", of each list of such numbers: what other files hold as tensors. */
+static oclm_status add_numbers(list *self, const core_gguf *gguf)
+{
+    static const char *const keys[] = { "xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps" };
+    oclm_status status = OCLM_OK;
+    for (size_t k = 0; k < COUNT(keys) && status == OCLM_OK; k++) {
+        const core_gguf_value *values = NULL;
+        status = core_gguf_get_array(gguf, keys[k], CORE_GGUF_F32, &values);
+        for (uint64_t i = 0; values != NULL && i < values->count && status == OCLM_OK; i++) {
+            char         name[64];
+            ckpt_tensor *tensor;
+            const int    length = snprintf(name, sizeof name, "%s.%" PRIu64, keys[k], i);
+            if ((status = ckpt_table_add(self->table, self->at.origin, name, (size_t)length, &tensor)) != OCLM_OK)
+                break;
+            tensor->dtype = CORE_F32;
+            tensor->dims = 1;
+            tensor->shape[0] = tensor->elements = 1;
+            tensor->bytes = sizeof(float);
+            tensor->data = values->data + i * sizeof(float);
+            tensor->file = self->file;
+        }
+    }
+    return status;
+}
+
 oclm_status ckpt_gguf_read(const core_gguf *gguf, const core_map *map, uint32_t file, ckpt_table *table)
 {
     const char *const begin = (const char *)map->data;
@@ -185,8 +212,8 @@ oclm_status ckpt_gguf_read(const core_gguf *gguf, const core_map *map, uint32_t 
         return OCLM_ERR_MEMORY;
     for (uint64_t i = 0; i < gguf->tensor_count && status == OCLM_OK; i++)
         status = read_entry(&self, i, &offsets[i]);
-    if (status == OCLM_OK && (status = place_tensors(&self, offsets)) == OCLM_OK)
-        status = check_overlap(&self);
+    if (status == OCLM_OK && (status = place_tensors(&self, offsets)) == OCLM_OK && (status = check_overlap(&self)) == OCLM_OK)
+        status = add_numbers(&self, gguf);
     core_free(offsets);
     return status;
 }

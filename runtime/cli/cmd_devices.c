@@ -55,6 +55,7 @@ static void print_device_json(cli_json *json, const oclm_device_info *d)
     cli_json_uint(json, "max_work_group_size", d->max_work_group_size);
     cli_json_uint(json, "global_mem_bytes", d->global_mem_bytes);
     cli_json_uint(json, "max_alloc_bytes", d->max_alloc_bytes);
+    cli_json_uint(json, "budget_bytes", d->budget_bytes);
     cli_json_uint(json, "local_mem_bytes", d->local_mem_bytes);
     cli_json_bool(json, "host_unified", d->host_unified);
     cli_json_bool(json, "fp16", d->fp16);

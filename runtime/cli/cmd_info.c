@@ -3,9 +3,6 @@
 
 #include "cli/cli.h"
 
-/* What oclm takes of a device unless told otherwise; oclm_model_options.max_device_bytes. */
-#define BUDGET_PERCENT 90u
-
 /* The ways in which weights may be stored. */
 typedef struct way {
     const char *name, *key; /* for people; for --json */
@@ -30,11 +27,6 @@ static size_t ways_of(const oclm_model_info *m, way ways[MOST_WAYS])
     return count;
 }
 
-static uint64_t budget(const oclm_device_info *d)
-{
-    return (d->global_mem_bytes > 0 ? d->global_mem_bytes : d->max_alloc_bytes) / 100 * BUDGET_PERCENT;
-}
-
 /* Bytes of the cache of one sequence of so many positions: layers with a window keep no more than that needs. */
 static uint64_t cache_bytes(const oclm_model_info *m, uint64_t positions)
 {
@@ -45,7 +37,7 @@ static uint64_t cache_bytes(const oclm_model_info *m, uint64_t positions)
 /* Positions whose cache fits beside the weights, at most the model's; 0: not even the weights fit. */
 static uint64_t positions_that_fit(const oclm_model_info *m, const oclm_device_info *d, uint64_t weights)
 {
-    const uint64_t room = budget(d);
+    const uint64_t room = d->budget_bytes;
     uint64_t       fitting = 0, beyond = (uint64_t)m->max_position_embeddings + 1;
     while (room > weights && fitting + 1 < beyond) { /* `fitting` positions do, `beyond` do not */
         const uint64_t middle = fitting + (beyond - fitting) / 2;
@@ -105,7 +97,7 @@ static void print_json(const cli_args *args, const oclm_model_info *m, const ocl
         cli_json_open(&json, NULL, '{');
         cli_json_uint(&json, "index", d.index);
         cli_json_text(&json, "name", d.name);
-        cli_json_uint(&json, "budget_bytes", budget(&d));
+        cli_json_uint(&json, "budget_bytes", d.budget_bytes);
         cli_json_open(&json, "positions_that_fit", '{');
         for (size_t t = 0; t < way_count; t++)
             cli_json_uint(&json, ways[t].key, positions_that_fit(m, &d, ways[t].bytes));
@@ -137,7 +129,7 @@ static void print_fit(const oclm_model_info *m, const oclm_device_info *d)
     char         buffer[32];
     way          ways[MOST_WAYS];
     const size_t way_count = ways_of(m, ways);
-    (void)printf("  %zu  %s, %s to use: ", d->index, d->name, cli_format_bytes(budget(d), buffer));
+    (void)printf("  %zu  %s, %s to use: ", d->index, d->name, cli_format_bytes(d->budget_bytes, buffer));
     for (size_t t = 0; t < way_count; t++) {
         const uint64_t positions = positions_that_fit(m, d, ways[t].bytes);
         (void)printf("%s%s ", t ? "; " : "", ways[t].name);

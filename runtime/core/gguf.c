@@ -115,13 +115,13 @@ static oclm_status read_value(core_gguf_cursor *at, core_gguf_value *value)
 
 oclm_status core_gguf_open(core_gguf *file, const void *data, size_t size, const char *origin)
 {
-    core_gguf_cursor at = { data, data, (const char *)data + size, origin };
-    uint64_t         magic = 0, version = 0, count = 0;
-    oclm_status      status;
+    uint64_t    magic = 0, version = 0, count = 0;
+    oclm_status status;
     memset(file, 0, sizeof *file);
     file->origin = origin;
     if (size < 4 || memcmp(data, "GGUF", 4) != 0)
         return core_fail(OCLM_ERR_FORMAT, "%s: does not begin with \"GGUF\": it is no GGUF file", origin);
+    core_gguf_cursor at = { data, data, (const char *)data + size, origin };
     if ((status = core_gguf_read_bits(&at, 4, "the magic number", &magic)) != OCLM_OK ||
         (status = core_gguf_read_bits(&at, 4, "the version", &version)) != OCLM_OK)
         return status;

@@ -39,22 +39,12 @@ static void make_key(cl_device_id id, const oclm_device_info *info, const char *
     core_sha256_hex(digest, key);
 }
 
-/* Does it compute in the host's memory? CPUs do, whether they say so or not. */
-static bool is_in_host(const oclm_device_info *info) { return info->host_unified || info->type == OCLM_DEVICE_CPU; }
-
-/* The most oclm allocates: what the caller says, else 90 % of the device's memory; and where that is the host's own memory,
- * 90 % of what the host has left, for CPU drivers report all there is (or more), divided among the `sharing` devices that take from it. A driver
- * that reports none is believed in what it says of one buffer, or has the host's where it computes there. Nobody probes by allocating: on many
- * drivers that succeeds, and fails later. */
+/* The most oclm allocates: what the caller says, or its default. */
 static uint64_t budget_for(const oclm_device_info *info, uint64_t wish, size_t sharing)
 {
     const bool     nonsense = info->global_mem_bytes == 0;
-    const uint64_t host = is_in_host(info) ? core_host_memory_available() / sharing : 0;
-    const uint64_t told = !nonsense ? info->global_mem_bytes : host ? host : info->max_alloc_bytes; /* it has room for that, once */
-    uint64_t       budget = told / 10 * 9;
+    const uint64_t budget = dev_default_budget(info, sharing);
     char           text[32];
-    if (host && host / 10 * 9 < budget)
-        budget = host / 10 * 9;
     if (nonsense && !wish)
         core_log(OCLM_LOG_WARNING, "device \"%s\": its driver reports no memory at all; oclm takes %s at most: max_memory says how much there is",
                  info->name, core_format_bytes(budget, text));
@@ -205,7 +195,7 @@ oclm_status dev_open_several(const dev_open_options *options, size_t count, dev_
     if ((status = choose_several(list, options, count, indexes)) != OCLM_OK)
         goto done;
     for (size_t i = 0; i < count; i++)
-        sharing += is_in_host(&list->entries[indexes[i]].info);
+        sharing += dev_is_in_host(&list->entries[indexes[i]].info);
     for (size_t i = 0; i < count && status == OCLM_OK; i++)
         status = open_entry(&list->entries[indexes[i]], &options[i], sharing ? sharing : 1, &devices[i]);
     for (size_t i = 0; i < count && status != OCLM_OK; i++) {

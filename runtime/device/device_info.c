@@ -118,6 +118,17 @@ static uint64_t least_alloc(uint64_t quarter)
     return quarter < LEAST_MAX_ALLOC ? LEAST_MAX_ALLOC : quarter < MOST_OF_LEAST ? quarter : MOST_OF_LEAST;
 }
 
+bool dev_is_in_host(const oclm_device_info *info) { return info->host_unified || info->type == OCLM_DEVICE_CPU; }
+
+/* CPU drivers report all memory that there is, or more. A driver that reports none is believed in what it says of one buffer, or has the host's
+ * where it computes there. Nobody probes by allocating: on many drivers that succeeds, and fails later. */
+uint64_t dev_default_budget(const oclm_device_info *info, size_t sharing)
+{
+    const uint64_t host = dev_is_in_host(info) ? core_host_memory_available() / sharing : 0;
+    const uint64_t told = info->global_mem_bytes != 0 ? info->global_mem_bytes : host ? host : info->max_alloc_bytes; /* it has room for that, once */
+    return (host && host < told ? host : told) / 10 * 9;
+}
+
 oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_info *info, char **strings, const char **extensions)
 {
     enum { PLATFORM_NAME, PLATFORM_VERSION, NAME, VENDOR, VERSION, DRIVER_VERSION, EXTENSIONS, TEXTS };
@@ -154,6 +165,7 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
     if (info->max_alloc_bytes == 0) /* no device may take less than OpenCL's least */
         info->max_alloc_bytes = least_alloc(info->global_mem_bytes / 4);
     info->local_mem_bytes = dev_ask(id, CL_DEVICE_LOCAL_MEM_SIZE);
+    info->budget_bytes = dev_default_budget(info, 1);
     *extensions = words;
     *strings = text.data; /* info's strings point into it: from here the caller owns it */
     text = (core_text)CORE_TEXT_INIT;

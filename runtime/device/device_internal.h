@@ -117,5 +117,10 @@ oclm_status dev_info_read(cl_platform_id platform, cl_device_id id, oclm_device_
 void        dev_identity_read(cl_device_id id, const char *extensions, dev_identity *identity);
 /* A number a driver tells: cl_uint, cl_bool, cl_ulong, bit field or size_t; 0 where it does not know the question. */
 uint64_t    dev_ask(cl_device_id id, cl_uint what);
+/* Does it compute in the host's memory? CPUs do, whether they say so or not. */
+bool        dev_is_in_host(const oclm_device_info *info);
+/* The most oclm allocates where nobody says how much: 90 % of the device's memory, or of what the host has left where that is the host's own,
+ * divided among the `sharing` devices that take from it. */
+uint64_t    dev_default_budget(const oclm_device_info *info, size_t sharing);
 
 #endif

@@ -141,6 +141,8 @@ typedef struct model_delta_net {
     uint32_t taps;                   /* of the convolution */
     uint32_t key_heads, value_heads; /* of q and k; of v, z, b, a; key_heads 0: there are no such layers */
     uint32_t key_dim, value_dim;
+    bool     heads_tiled;            /* value head h reads key head h % key_heads; else those of a key head follow one another */
+    bool     rate_stored;            /* the tensor of MODEL_DELTA_A_LOG holds -exp(A_log) */
 } model_delta_net;
 
 /* Each layer is told of the token once more, behind its MLP, by its part of a row of a table of its own:
@@ -228,6 +230,7 @@ typedef enum model_role {
     MODEL_Q_NORM, MODEL_Q_NORM_BIAS, MODEL_K_NORM, MODEL_K_NORM_BIAS,
     MODEL_Q_A, MODEL_Q_A_BIAS, MODEL_Q_A_NORM, MODEL_Q_B, /* latent: [q_rank][hidden], [q_rank]; [heads * (nope, rope)][q_rank] */
     MODEL_KV_A, MODEL_KV_A_BIAS, MODEL_KV_A_NORM, MODEL_KV_B, /* [kv_rank + rope][hidden], [kv_rank]; [heads * (nope, value)][kv_rank] */
+    MODEL_K_B, MODEL_V_B,                         /* or, in place of the last, these two: [heads][nope][kv_rank], [heads][value][kv_rank] */
     MODEL_SINKS,                                  /* [heads] */
     MODEL_O, MODEL_O_BIAS,
     /* Of layers with another mixer than attention. */

@@ -60,7 +60,7 @@ model_bound model_bound_piece(const model_binding *b, model_role role, uint32_t 
         if (bound.tensor == NULL && named) /* what is missing is missing under its first name */
             continue;
         named = true;
-        bound.transposed = name->transposed && (bound.tensor == NULL || bound.tensor->quantized == NULL);
+        bound.transposed = name->transposed && (bound.tensor == NULL || bound.tensor->quantized == NULL || ckpt_gguf(b->checkpoint) != NULL);
         bound.pieces = has_pieces(name->pattern) ? model_role_shape_of(b->architecture, role, layer).pieces : 1;
     }
     if (bound.tensor == NULL && role == MODEL_EMBEDDING && b->tied) /* a file may hold the shared table under the head's name */

@@ -13,6 +13,9 @@
 static const model_tensor_name all_names[] = {
     { MODEL_EMBEDDING, "token_embd.weight", false },
     { MODEL_POSITIONS, "position_embd.weight", false },
+    { MODEL_INPUT_EMBEDDING, "per_layer_token_embd.weight", false },
+    { MODEL_INPUT_IN, "per_layer_model_proj.weight", false },
+    { MODEL_INPUT_IN_NORM, "per_layer_proj_norm.weight", false },
     LINEAR(MODEL_EMBEDDING_NORM, "token_embd_norm"),
     LINEAR(MODEL_FINAL_NORM, "output_norm"),
     { MODEL_FINAL_NORM, "token_embd_norm.weight", false }, /* LFM2 */
@@ -31,11 +34,23 @@ static const model_tensor_name all_names[] = {
     LINEAR(MODEL_KV_A, LAYER "attn_kv_a_mqa"),
     { MODEL_KV_A_NORM, LAYER "attn_kv_a_norm.weight", false },
     { MODEL_KV_B, LAYER "attn_kv_b.weight", false },
+    { MODEL_K_B, LAYER "attn_k_b.weight", true },
+    { MODEL_V_B, LAYER "attn_v_b.weight", false },
     { MODEL_SINKS, LAYER "attn_sinks.weight", false },
     LINEAR(MODEL_O, LAYER "attn_output"),
     LINEAR(MODEL_MIX_IN, LAYER "shortconv.in_proj"),
     LINEAR(MODEL_CONV, LAYER "shortconv.conv"),
     LINEAR(MODEL_MIX_OUT, LAYER "shortconv.out_proj"),
+    { MODEL_MIX_QKV, LAYER "attn_qkv.weight", false }, /* delta nets */
+    { MODEL_MIX_Z, LAYER "attn_gate.weight", false },
+    { MODEL_MIX_BA, LAYER "ssm_ba.weight", false },
+    { MODEL_MIX_B, LAYER "ssm_beta.weight", false },
+    { MODEL_MIX_A, LAYER "ssm_alpha.weight", false },
+    { MODEL_CONV, LAYER "ssm_conv1d.weight", false },
+    { MODEL_DELTA_A_LOG, LAYER "ssm_a", false },
+    { MODEL_DELTA_DT, LAYER "ssm_dt.bias", false },
+    { MODEL_DELTA_NORM, LAYER "ssm_norm.weight", false },
+    { MODEL_MIX_OUT, LAYER "ssm_out.weight", false },
     { MODEL_POST_ATTENTION_NORM, LAYER "post_attention_norm.weight", false },
     LINEAR(MODEL_MLP_NORM, LAYER "ffn_norm"),
     { MODEL_MLP_NORM, LAYER "post_attention_norm.weight", false }, /* gpt-oss, GLM 4.5: nothing normalises what attention adds there */
@@ -59,6 +74,19 @@ static const model_tensor_name all_names[] = {
     { MODEL_EXPERTS_UP, LAYER "ffn_up.{e}.weight", false },
     { MODEL_EXPERTS_DOWN, LAYER "ffn_down.{e}.weight", false },
     { MODEL_SHARED_GATE, LAYER "ffn_gate_inp_shexp.weight", false },
+    { MODEL_ROUTER_NORM, LAYER "ffn_gate_inp.scale", false },
+    { MODEL_ROUTER_COUNTS, LAYER "ffn_down_exps.scale", false },
+    { MODEL_EXPERTS_NORM, LAYER "pre_ffw_norm_2.weight", false },
+    { MODEL_POST_DENSE_NORM, LAYER "post_ffw_norm_1.weight", false },
+    { MODEL_POST_EXPERTS_NORM, LAYER "post_ffw_norm_2.weight", false },
+    { MODEL_INPUT_GATE, LAYER "inp_gate.weight", false },
+    { MODEL_INPUT_OUT, LAYER "proj.weight", false },
+    { MODEL_POST_INPUT_NORM, LAYER "post_norm.weight", false },
+    { MODEL_LAYER_SCALAR, LAYER "layer_output_scale.weight", false },
+    { MODEL_XIELU_ALPHA_P, "xielu.alpha_p.{i}", false }, /* key-values: gguf_tensors.c */
+    { MODEL_XIELU_ALPHA_N, "xielu.alpha_n.{i}", false },
+    { MODEL_XIELU_BETA, "xielu.beta.{i}", false },
+    { MODEL_XIELU_EPS, "xielu.eps.{i}", false },
 };
 
 /* Positions' factors went into the configuration; the rest no language model computes with. */
@@ -88,7 +116,9 @@ static bool has_tensor(const ckpt_checkpoint *checkpoint, const char *tail)
 
 /* What a family has fused is in some files apart, and the other way round: the file tells. */
 typedef struct file_facts {
-    bool qkv, gate, experts; /* has fused queries, keys and values; a gate of its own; fused gates and ups of experts */
+    bool qkv, gate, experts; /* has fused queries, keys and values of attention; a gate of its own; fused gates and ups of experts */
+    bool delta, fused_ba;    /* has delta nets, whose two numbers of each head are fused */
+    bool latent_apart;       /* the matrix of latent keys and values is two, keys turned */
 } file_facts;
 
 static bool is_played(const model_family *family, const file_facts *file, model_role role)
@@ -97,6 +127,11 @@ static bool is_played(const model_family *family, const file_facts *file, model_
     case MODEL_QKV: case MODEL_QKV_BIAS: return file->qkv && (has_role(family, MODEL_QKV) || has_role(family, MODEL_Q));
     case MODEL_Q: case MODEL_K: case MODEL_V: case MODEL_Q_BIAS: case MODEL_K_BIAS: case MODEL_V_BIAS:
         return !file->qkv && (has_role(family, MODEL_QKV) || has_role(family, role));
+    case MODEL_KV_B: return has_role(family, role) && !file->latent_apart;
+    case MODEL_K_B: case MODEL_V_B: return has_role(family, MODEL_KV_B) && file->latent_apart;
+    case MODEL_MIX_QKV: case MODEL_MIX_Z: return file->delta;
+    case MODEL_MIX_BA: return file->delta && file->fused_ba;
+    case MODEL_MIX_B: case MODEL_MIX_A: return file->delta && !file->fused_ba;
     case MODEL_GATE_UP: case MODEL_GATE_UP_BIAS: return has_role(family, role) && !file->gate;
     case MODEL_GATE: case MODEL_UP: return has_role(family, role) || (has_role(family, MODEL_GATE_UP) && file->gate);
     case MODEL_EXPERTS_GATE_UP: return file->experts;
@@ -128,8 +163,12 @@ static void ignore(const ckpt_checkpoint *checkpoint, model_gguf_names *gguf)
 
 void model_gguf_family(const model_family *family, const ckpt_checkpoint *checkpoint, model_gguf_names *gguf)
 {
-    const file_facts file = { has_tensor(checkpoint, "attn_qkv.weight"), has_tensor(checkpoint, "ffn_gate.weight"),
-                              has_tensor(checkpoint, "ffn_gate_up_exps.weight") };
+    const bool       delta = has_tensor(checkpoint, "ssm_conv1d.weight") && has_role(family, MODEL_DELTA_NORM);
+    const file_facts file = {
+        .qkv = has_tensor(checkpoint, "attn_qkv.weight") && !delta, .gate = has_tensor(checkpoint, "ffn_gate.weight"),
+        .experts = has_tensor(checkpoint, "ffn_gate_up_exps.weight"), .delta = delta, .fused_ba = has_tensor(checkpoint, "ssm_ba.weight"),
+        .latent_apart = has_tensor(checkpoint, "attn_k_b.weight"),
+    };
     size_t count = 0;
     _Static_assert(COUNT(all_names) <= MODEL_GGUF_MAX_NAMES, "room for all names");
     for (size_t i = 0; i < COUNT(all_names); i++) {

@@ -51,19 +51,23 @@ static oclm_status set_type(const reader *r, const char *type)
     return cJSON_AddStringToObject(r->scaling, "rope_type", type) != NULL ? OCLM_OK : no_memory(r);
 }
 
-/* DeepSeek's files have a tenth of what yarn's scores grow by; gpt-oss cuts nothing off, which no key says. */
+/* DeepSeek's files have a tenth of what yarn's scores grow by, Ministral 3's all of it, beside what queries grow by; gpt-oss cuts nothing
+ * off, which no key says. */
 static oclm_status read_yarn(const reader *r)
 {
-    bool        there;
-    double      growth = 0.0;
+    const double times = strcmp(r->architecture, "deepseek2") == 0 ? 10.0 : 1.0;
+    bool         there, grows;
+    double       growth = 0.0, temperature = 0.0;
+    oclm_status  status;
     if (strcmp(r->architecture, "gpt-oss") == 0 && cJSON_AddFalseToObject(r->scaling, "truncate") == NULL)
         return no_memory(r);
-    oclm_status status = find_number(r, "rope.scaling.yarn_log_multiplier", &there, &growth);
-    if (status != OCLM_OK || !there)
+    if ((status = find_number(r, "rope.scaling.yarn_log_multiplier", &there, &growth)) != OCLM_OK ||
+        (status = find_number(r, "attention.temperature_scale", &grows, &temperature)) != OCLM_OK ||
+        (grows && (status = put_number(r, r->scaling, "llama_4_scaling_beta", temperature)) != OCLM_OK) || !there)
         return status;
-    if ((status = put_number(r, r->scaling, "mscale", 10.0 * growth)) != OCLM_OK)
+    if ((status = put_number(r, r->scaling, "mscale", times * growth)) != OCLM_OK)
         return status;
-    return put_number(r, r->scaling, "mscale_all_dim", 10.0 * growth);
+    return put_number(r, r->scaling, "mscale_all_dim", times * growth);
 }
 
 static oclm_status read_type(const reader *r)

@@ -117,6 +117,28 @@ static size_t plan_runs(const loader *l, const part *parts, size_t count, uint32
     return 1;
 }
 
+/* Rows of a tensor, whatever its shape. One of several matrices that are transposed each by itself: what lies before a matrix are elements. */
+static oclm_status fill_part(loader *l, const part *p, const ckpt_tensor *tensor, bool transposed, const model_role_shape *shape, dev_matrix *matrix)
+{
+    const uint32_t own_rows = transposed && shape->pieces > 0 ? shape->rows / shape->pieces : shape->rows, piece = p->from / own_rows;
+    ckpt_tensor    own = *tensor;
+    own.data = (const char *)tensor->data + (size_t)piece * own_rows * shape->columns * core_dtype_size(tensor->dtype);
+    const model_rows rows = { .tensor = &own, .transposed = transposed, .all_rows = own_rows, .columns = shape->columns, .from = p->from % own_rows,
+                              .count = p->count, .step = 1, .first_row = p->first_row, .panel_step = p->panel_step };
+    return model_fill_rows(l, &rows, matrix);
+}
+
+/* Codes along the other dimension cannot be turned: their values can. The caller frees them. */
+static oclm_status read_values(const ckpt_tensor *tensor, ckpt_tensor *plain, float **values)
+{
+    *values = core_alloc_array((size_t)tensor->elements, sizeof **values, tensor->name);
+    *plain = *tensor;
+    plain->quantized = NULL;
+    plain->dtype = CORE_F32;
+    plain->data = *values;
+    return *values != NULL ? model_read_floats(tensor, 0, (size_t)tensor->elements, *values) : OCLM_ERR_MEMORY;
+}
+
 /* Parts that follow one another of one tensor: those from `i` on. The tensor may be quantised while they are read. */
 static oclm_status fill_tensor(loader *l, const part *parts, size_t count, size_t i, uint32_t layer, dev_matrix *matrix)
 {
@@ -125,19 +147,22 @@ static oclm_status fill_tensor(loader *l, const part *parts, size_t count, size_
     const model_role_shape shape = model_role_shape_of(l->binding->architecture, parts[i].role, layer);
     const bool             quantize = model_is_to_quantize(s, l->binding, parts[i].role, bound.tensor);
     ckpt_quantizer         q = { .absmax = NULL };
+    ckpt_tensor            tensor = *bound.tensor;
+    float                 *values = NULL;
     oclm_status            status = OCLM_OK;
     ckpt_will_need(l->binding->checkpoint, bound.tensor);
-    if (quantize)
+    if (quantize) {
         status = ckpt_quantizer_open(bound.tensor, bound.transposed, s->quantize, s->nested, s->dtype, &q);
+        tensor = q.tensor;
+    } else if (bound.transposed && tensor.quantized != NULL) {
+        status = read_values(bound.tensor, &tensor, &values);
+    }
     for (size_t end = i; status == OCLM_OK; end++) {
-        const part      *p = &parts[end];
-        const model_rows rows = { .tensor = quantize ? &q.tensor : bound.tensor, .transposed = bound.transposed && !quantize,
-                                  .all_rows = shape.rows, .columns = shape.columns, .from = p->from, .count = p->count, .step = 1,
-                                  .first_row = p->first_row, .panel_step = p->panel_step };
-        status = model_fill_rows(l, &rows, matrix);
+        status = fill_part(l, &parts[end], &tensor, bound.transposed && !quantize, &shape, matrix);
         if (is_last_of_tensor(parts, count, end))
             break;
     }
+    core_free(values);
     ckpt_quantizer_close(&q);
     return status == OCLM_OK ? model_loaded(l, bound.tensor) : status;
 }
@@ -220,8 +245,11 @@ static oclm_status load_elements(loader *l, const part *parts, size_t count, uin
 {
     const size_t bytes = (size_t)model_vector_bytes(rows);
     const char  *name = name_of(l, parts[0].role, layer);
-    float       *values = core_alloc_zero(bytes / sizeof *values, 2 * sizeof *values, name), *const raw = values + bytes / sizeof *values;
-    oclm_status  status = values != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    float       *values = core_alloc_zero(bytes / sizeof *values, 2 * sizeof *values, name);
+    oclm_status  status = OCLM_OK;
+    if (values == NULL)
+        return OCLM_ERR_MEMORY;
+    float *const raw = values + bytes / sizeof *values;
     for (size_t i = 0; i < count && status == OCLM_OK; i++) {
         status = model_read_elements(l, &parts[i], layer, is_last_of_tensor(parts, count, i), raw);
         for (uint32_t j = 0; j < parts[i].count; j++)

@@ -60,7 +60,7 @@ static oclm_status add_delta_net(const model_state *state, dev_work *work, uint3
                                 value_dim };
     const dev_arg net[] = { out, out_stride, dev_arg_buffer(&state->cache.recurrent.memories[index]), mixed, mixed_stride, in, in_stride, at,
                             dev_arg_buffer(&state->positions), dev_arg_buffer(&state->sequences), dev_arg_u32(rows), key_heads, value_heads,
-                            value_dim };
+                            value_dim, dev_arg_u32(d->heads_tiled ? 1 : d->value_heads / d->key_heads) };
     const dev_arg finish[] = { out, out_stride, in, in_stride, at, dev_arg_buffer(&w->norm), dev_arg_f32(a->norm.eps), value_dim };
     char          options[32];
     oclm_status   status;

@@ -10,6 +10,7 @@ static oclm_status load_delta_in(model_loader *l, uint32_t i, model_layer *layer
     const model_architecture *a = l->binding->architecture;
     const model_delta_net    *d = &a->delta_net;
     const bool     shares = model_bound_tensor(l->binding, MODEL_MIX_QKVZ, i).tensor != NULL;
+    const bool     small_shares = model_bound_tensor(l->binding, MODEL_MIX_BA, i).tensor != NULL;
     const uint32_t heads = d->key_heads, more = d->value_heads / heads; /* value heads to a key head */
     const uint32_t key = d->key_dim, value = more * d->value_dim, keys = heads * key, values = heads * value;
     const uint32_t channels = 2 * keys + values, b_first = channels + values, share = 2 * key + 2 * value;
@@ -23,13 +24,15 @@ static oclm_status load_delta_in(model_loader *l, uint32_t i, model_layer *layer
         parts[count++] = (model_part){ MODEL_MIX_QKVZ, h * share + 2 * key, value, 2 * keys + h * value, 1 };
         parts[count++] = (model_part){ MODEL_MIX_QKVZ, h * share + 2 * key + value, value, channels + h * value, 1 };
     }
-    for (uint32_t h = 0; shares && h < heads; h++) {
-        parts[count++] = (model_part){ MODEL_MIX_BA, h * 2 * more, more, b_first + h * more, 1 };
-        parts[count++] = (model_part){ MODEL_MIX_BA, h * 2 * more + more, more, b_first + d->value_heads + h * more, 1 };
-    }
     if (!shares) {
         parts[count++] = (model_part){ MODEL_MIX_QKV, 0, channels, 0, 1 };
         parts[count++] = (model_part){ MODEL_MIX_Z, 0, values, channels, 1 };
+    }
+    for (uint32_t h = 0; small_shares && h < heads; h++) {
+        parts[count++] = (model_part){ MODEL_MIX_BA, h * 2 * more, more, b_first + h * more, 1 };
+        parts[count++] = (model_part){ MODEL_MIX_BA, h * 2 * more + more, more, b_first + d->value_heads + h * more, 1 };
+    }
+    if (!small_shares) {
         parts[count++] = (model_part){ MODEL_MIX_B, 0, d->value_heads, b_first, 1 };
         parts[count++] = (model_part){ MODEL_MIX_A, 0, d->value_heads, b_first + d->value_heads, 1 };
     }
@@ -66,13 +69,13 @@ static oclm_status load_conv(model_loader *l, uint32_t layer, dev_buffer *buffer
     return status;
 }
 
-/* What a head's decay is multiplied by: -exp(A_log). */
+/* What a head's decay is multiplied by: -exp(A_log), which some files hold themselves. */
 static oclm_status load_rate(model_loader *l, uint32_t layer, dev_buffer *buffer)
 {
     const size_t count = model_role_shape_of(l->binding->architecture, MODEL_DELTA_A_LOG, layer).rows;
     float       *values = NULL;
     oclm_status  status = read_all(l, MODEL_DELTA_A_LOG, layer, &values);
-    for (size_t i = 0; i < count && status == OCLM_OK; i++)
+    for (size_t i = 0; i < count && status == OCLM_OK && !l->binding->architecture->delta_net.rate_stored; i++)
         values[i] = (float)-exp((double)values[i]);
     if (status == OCLM_OK)
         status = model_new_vector(l, "the decay of a delta net", values, count * sizeof *values, buffer);

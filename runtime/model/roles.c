@@ -141,6 +141,8 @@ static model_role_shape latent_role_shape(const model_architecture *a, model_rol
     case MODEL_KV_A_BIAS: return vector_if(kv > 0 && a->qkv_bias, kv + m->rope_dim);
     case MODEL_KV_A_NORM: return vector_if(kv > 0, kv);
     case MODEL_KV_B: return matrix_if(kv > 0, a->heads * (m->nope_dim + m->value_dim), kv);
+    case MODEL_K_B: return pieces_if(kv > 0, a->heads, m->nope_dim, kv);
+    case MODEL_V_B: return pieces_if(kv > 0, a->heads, m->value_dim, kv);
     default: return vector_if(false, 0);
     }
 }
@@ -175,7 +177,7 @@ model_role_shape model_role_shape_of(const model_architecture *a, model_role rol
     case MODEL_K_BIAS: return vector_if(a->qkv_bias && !latent, k);
     case MODEL_V_BIAS: return vector_if(a->qkv_bias && !latent, v);
     case MODEL_Q_A: case MODEL_Q_A_BIAS: case MODEL_Q_A_NORM: case MODEL_Q_B: case MODEL_KV_A: case MODEL_KV_A_BIAS: case MODEL_KV_A_NORM:
-    case MODEL_KV_B: return latent_role_shape(a, role);
+    case MODEL_KV_B: case MODEL_K_B: case MODEL_V_B: return latent_role_shape(a, role);
     case MODEL_Q_NORM: return head_norm(a, a->heads, dim, !a->qk_norm_shape.no_weight);
     case MODEL_K_NORM: return head_norm(a, model_kv_heads(a, layer), dim, k > 0 && !a->qk_norm_shape.no_weight);
     case MODEL_Q_NORM_BIAS: return head_norm(a, a->heads, dim, a->qk_norm_shape.has_bias);

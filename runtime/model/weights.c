@@ -75,6 +75,25 @@ static oclm_status load_latent_q(loader *l, uint32_t i, model_layer *layer)
     return status;
 }
 
+/* Keys and values of each head below each other: one tensor, or one of keys and one of values. */
+static oclm_status load_latent_kv(loader *l, uint32_t i, model_layer *layer)
+{
+    const model_architecture *a = l->binding->architecture;
+    const uint32_t keys = a->latent.nope_dim, values = a->latent.value_dim, heads = a->heads;
+    if (model_bound_tensor(l->binding, MODEL_KV_B, i).tensor != NULL)
+        return model_load_matrix(l, MODEL_KV_B, i, &layer->latent_kv);
+    part *parts = core_alloc_array(2 * (size_t)heads, sizeof *parts, "the parts of latent keys and values");
+    if (parts == NULL)
+        return OCLM_ERR_MEMORY;
+    for (uint32_t h = 0; h < heads; h++) {
+        parts[h] = (part){ MODEL_K_B, h * keys, keys, h * (keys + values), 1 };
+        parts[heads + h] = (part){ MODEL_V_B, h * values, values, h * (keys + values) + keys, 1 };
+    }
+    const oclm_status status = model_load_parts(l, parts, 2 * (size_t)heads, i, (uint64_t)heads * (keys + values), &layer->latent_kv);
+    core_free(parts);
+    return status;
+}
+
 static oclm_status load_latent(loader *l, uint32_t i, model_layer *layer)
 {
     const model_architecture *a = l->binding->architecture;
@@ -88,7 +107,7 @@ static oclm_status load_latent(loader *l, uint32_t i, model_layer *layer)
         (status = model_load_norm(l, &m->norm, MODEL_KV_A_NORM, false, i, &layer->latent_kv_norm)) != OCLM_OK ||
         (status = load_latent_q(l, i, layer)) != OCLM_OK)
         return status;
-    return model_load_matrix(l, MODEL_KV_B, i, &layer->latent_kv);
+    return load_latent_kv(l, i, layer);
 }
 
 /* Rows of the matrix of a layer's up product, gates included. */

@@ -308,8 +308,9 @@ static oclm_status read_kind(const core_gguf *file, tok_tokenizer *tokenizer)
         return tok_read_json(json, json_length, file->origin, tokenizer);
     if ((status = core_gguf_get_string(file, KEY("model"), &kind, &length)) != OCLM_OK)
         return status;
-    if (kind == NULL)
-        return core_fail(OCLM_ERR_NOT_FOUND, "%s: the file has no tokenizer (no \"" KEY("model") "\")", file->origin);
+    if (kind == NULL || core_is_word(kind, length, "none") || core_is_word(kind, length, "no_vocab"))
+        return core_fail(OCLM_ERR_NOT_FOUND, "%s: the file has no tokenizer (\"" KEY("model") "\" is %s); without one a prompt is token ids", file->origin,
+                         kind == NULL ? "missing" : "none");
     memset(&from, 0, sizeof from);
     if ((status = read_arrays(file, &from)) != OCLM_OK)
         return status;

@@ -23,7 +23,7 @@ typedef struct tok_proto_field {
 
 static inline tok_proto tok_proto_of(const char *data, size_t length)
 {
-    return (tok_proto){ data, data, data + length, false };
+    return (tok_proto){ data, data, length > 0 ? data + length : data, false }; /* nothing may be at NULL, from which C lets no one count */
 }
 
 /* The next field; false at the end, and where the message is broken. */

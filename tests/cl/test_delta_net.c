@@ -2,11 +2,12 @@
  * cl/attention_gate.cl. */
 #include "cl/pieces.h"
 
-static const struct net_case { const char *label; uint32_t key_heads, value_heads, key_dim, value_dim; } cases[] = {
-    { "one of everything", 1, 1, 1, 1 },
-    { "keys shared by two heads", 2, 4, 6, 6 },
-    { "values longer than keys", 3, 3, 5, 8 },
-    { "real heads", 1, 2, 128, 128 },
+static const struct net_case { const char *label; uint32_t key_heads, value_heads, key_dim, value_dim; bool tiled; } cases[] = {
+    { "one of everything", 1, 1, 1, 1, false },
+    { "keys shared by two heads", 2, 4, 6, 6, false },
+    { "keys shared by two heads, in turn", 2, 4, 6, 6, true },
+    { "values longer than keys", 3, 3, 5, 8, false },
+    { "real heads", 1, 2, 128, 128, false },
 };
 
 #define AT 3u      /* where z begins in a row */
@@ -38,7 +39,8 @@ static double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 static void step(const scene *s, uint32_t head, const float *mixed, const float *in, double *memory, double *out)
 {
     const struct net_case *c = s->is;
-    const uint32_t keys = c->key_heads * c->key_dim, key_head = head / (c->value_heads / c->key_heads), n = c->value_dim;
+    const uint32_t keys = c->key_heads * c->key_dim, n = c->value_dim;
+    const uint32_t key_head = c->tiled ? head % c->key_heads : head / (c->value_heads / c->key_heads);
     const float   *z = in + AT + (size_t)head * n, *b = in + AT + (size_t)c->value_heads * n + head, *v = mixed + 2 * keys + (size_t)head * n;
     const double   beta = sigmoid(b[0]), decay = exp((double)s->rate[head] * log1p(exp((double)b[c->value_heads] + (double)s->dt[head])));
     double         q[128], k[128], squares = 0.0;
@@ -116,7 +118,7 @@ static void run_pass(dev_device *device, const scene *s, const cut *how, const p
                                 value_heads, value_dim };
     const dev_arg net[] = { out, out_stride, dev_arg_buffer(&s->memory), mixed, mixed_stride, in, in_stride, at,
                             dev_arg_buffer(&rows->position_buffer), dev_arg_buffer(&rows->sequence_buffer), dev_arg_u32(rows->count), key_heads,
-                            value_heads, value_dim };
+                            value_heads, value_dim, dev_arg_u32(c->tiled ? 1 : c->value_heads / c->key_heads) };
     const dev_arg finish[] = { out, out_stride, in, in_stride, at, dev_arg_buffer(&s->w_buffer), dev_arg_f32(EPS), value_dim };
     char          options[32];
     snprintf(options, sizeof options, "-DKEY_DIM=%u", c->key_dim);

@@ -97,7 +97,7 @@ static const struct { const char *line, *keys; } as_json[] = {
     { "devices --json",
       "platforms:a platforms.0.index:n platforms.0.name:s platforms.0.version:s platforms.0.devices:a platforms.0.devices.0.index:n "
       "platforms.0.devices.0.name:s platforms.0.devices.0.type:s platforms.0.devices.0.version:s platforms.0.devices.0.compute_units:n "
-      "platforms.0.devices.0.global_mem_bytes:n platforms.0.devices.0.max_alloc_bytes:n platforms.0.devices.0.fp16:b "
+      "platforms.0.devices.0.global_mem_bytes:n platforms.0.devices.0.max_alloc_bytes:n platforms.0.devices.0.budget_bytes:n platforms.0.devices.0.fp16:b "
       "platforms.0.devices.0.subgroups:b platforms.0.devices.0.vendor:s platforms.0.devices.0.driver_version:s" },
     { "info @stories --json",
       "model:s model_type:s parameters:n dtype:s checkpoint_dtype:s weight_bytes:n bytes.float32:n bytes.float16:n bytes.bfloat16:n "

@@ -9,7 +9,7 @@
 #define CONTEXT 96u
 
 static const char *const folders[] = { "tiny/llama", "tiny/llama-bfloat16", "tiny/gpt2", "tiny/llama-tied", "gguf/qwen2.gguf", "gguf/lfm2.gguf",
-                                       "gguf/gemma2.gguf", "gguf/deepseek_v3.gguf", "gguf/qwen2_moe.gguf" };
+                                       "gguf/gemma2-defaults.gguf", "gguf/deepseek_v3.gguf", "gguf/qwen2_moe.gguf" };
 
 static const model_map_entry on_first[] = { { "", { MODEL_ON_DEVICE, 0 } } };
 
@@ -36,25 +36,25 @@ static void use(const model_model *model)
     model_state_free(state);
 }
 
-/* The first time that a device meets a kind of matrix it measures which kernel is fastest, with memory that is no part of a plan: once on a machine,
- * and here before anything is counted. */
-static void choose_kernels(const place *where, const char *path, const model_load_options *load)
+/* The first time that a device meets a way of storing weights it measures kernels, for which no plan speaks: that is done here. */
+static void meet(const place *where, const char *path, const model_load_options *load)
 {
+    dev_device  *device = models_open(where, 0);
     model_model *model = NULL;
-    assert_ok(models_load_on(path, models_open(where, 0), load, &model));
+    assert_ok(model_load(path, &device, 1, load, &model));
     use(model);
     model_free(model);
 }
 
 static void announces_what_is_taken(const place *where, const char *folder, const model_load_options *load)
 {
-    char               path[512];
-    model_placement    placement;
-    model_model       *model = NULL;
-    const model_plan_options options = whole_on_first();
+    char            path[512];
+    model_placement placement;
+    model_model    *model = NULL;
     path_of(folder, path);
-    choose_kernels(where, path, load);
-    dev_device *device = models_open(where, 0);
+    meet(where, path, load);
+    dev_device              *device = models_open(where, 0);
+    const model_plan_options options = whole_on_first();
     assert_ok(model_plan(path, &device, 1, load, &options, &placement));
     assert_int_equal(placement.device_count, 1);
     assert_string_equal(placement.map, "{\"\": 0}");

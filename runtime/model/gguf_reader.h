@@ -1,0 +1,45 @@
+/* gguf_reader.h: what the files that make a config.json of a GGUF file share. Inside gguf_config.c and gguf_own.c. */
+#ifndef OCLM_MODEL_GGUF_READER_H
+#define OCLM_MODEL_GGUF_READER_H
+
+#include "model/gguf.h"
+
+/* What is so in all files of an architecture. */
+#define MODEL_GGUF_TURNED 1u /* conversion put the two halves of each head of queries and keys side by side */
+#define MODEL_GGUF_TILED  2u /* and the value heads of a delta net in turn: the first of each key head, the second of each, ... */
+#define MODEL_GGUF_UNLIKE 4u /* layers differ; gguf_own.c reads the lists that tell how */
+
+typedef struct model_gguf_architecture {
+    const char *name, *model_type;
+    unsigned    how;
+    const char *with; /* JSON: what is true of all its models; NULL: nothing */
+} model_gguf_architecture;
+
+typedef struct model_gguf_reader {
+    const ckpt_checkpoint         *checkpoint;
+    const core_gguf               *file;
+    const char                    *origin;
+    const model_gguf_architecture *architecture;
+    cJSON                         *config;
+} model_gguf_reader;
+
+/* The key-value "<architecture>.<key>"; NULL: there is none. */
+const core_gguf_value *model_gguf_find(const model_gguf_reader *r, const char *key);
+/* The same as a number; of a list, what all layers have that have any. `*number` stays as it is where there is none.
+ * Errors: OCLM_ERR_FORMAT (no number), OCLM_ERR_UNSUPPORTED (layers differ). */
+oclm_status model_gguf_number(const model_gguf_reader *r, const char *key, double *number);
+
+/* Members of the tree; one of that name that is there already is replaced. put() takes over `item`. Errors: OCLM_ERR_MEMORY. */
+oclm_status model_gguf_put(const model_gguf_reader *r, const char *name, cJSON *item);
+oclm_status model_gguf_put_bool(const model_gguf_reader *r, const char *name, bool value);
+oclm_status model_gguf_put_number(const model_gguf_reader *r, const char *name, double value);
+oclm_status model_gguf_put_text(const model_gguf_reader *r, const char *name, const char *text);
+
+/* The tensor "blk.<layer>.<tail>" of one layer, or of the first that has it; NULL: there is none. */
+const ckpt_tensor *model_gguf_tensor_of(const model_gguf_reader *r, uint32_t layer, const char *tail);
+const ckpt_tensor *model_gguf_tensor(const model_gguf_reader *r, const char *tail);
+
+/* What an architecture has of its own, after the keys that mean the same in all (gguf_own.c). */
+oclm_status model_gguf_read_own(const model_gguf_reader *r);
+
+#endif
