@@ -79,7 +79,7 @@ __kernel void sample_draw(const __global float *restrict logits, const uint stri
     space[CANDIDATES(parts)] = candidate;
 }
 
-// The best of `candidates` becomes the row's next id, -1 if there is none or it is no number: for the next pass, for the host's ring; position and step
+// The best of `candidates` becomes the row's next id, -1 if there is none or it is no finite number: for the next pass, for the host's ring; position and step
 // go on, and the row's ids (history may be null) grow by it. One work-group, because `step` may change only when every row has read it.
 // Launch {WG}, local {WG}
 __kernel void sample_advance(const __global ulong *restrict workspace, const uint parts, const uint candidates, const uint rows,
@@ -96,7 +96,7 @@ __kernel void sample_advance(const __global ulong *restrict workspace, const uin
 #endif
         for (uint c = 0; c < candidates; c++)
             best = max(best, mine[c]);
-        const int id = best == 0 || best >> 32 == 0xFFFFFFFFu ? -1 : (int)~(uint)best; // a greedy choice among scores with NaN is none
+        const int id = best == 0 || best >> 32 >= KEY_OF_INFINITY ? -1 : (int)~(uint)best; // a greedy choice of NaN or +inf is none
         ids[row] = id;
         ring[slot + row] = id;
         positions[row] += advance;

@@ -25,6 +25,8 @@ static inline uint key(const float x)
     return isnan(x) ? 0xFFFFFFFFu : bits ^ (0x80000000u | (uint)((int)bits >> 31));
 }
 
+#define KEY_OF_INFINITY 0xFF800000u // +inf's; NaN's is larger
+
 static inline float float_of(const uint key)
 {
     return as_float(key & 0x80000000u ? key ^ 0x80000000u : ~key);

@@ -1,32 +1,42 @@
 /* feed.c: units in slots. What is copied when is decided while lists are enqueued: under a lock, for a slot holds what the last list asked for. */
 #include "device/feed.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "device/feed_internal.h"
 #include "device/health.h"
 
-#define NONE UINT32_MAX
+#define PAGE_BYTES ((size_t)4096) /* what drivers want of memory that they use in place */
 
 typedef dev_kept_unit unit;
 typedef dev_feed_slot slot;
 
 /* ---- Taking */
 
-oclm_status dev_feed_new(dev_device *device, const dev_feed_options *options, dev_feed **out)
+bool dev_feed_is_in_place(const dev_device *device, bool copies)
 {
     const oclm_device_info *info = &dev_get_traits(device)->info;
-    dev_feed               *feed = core_alloc_zero(1, sizeof *feed, "a feed of weights");
-    oclm_status             status = feed != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    return info->host_unified && !info->software && !copies;
+}
+
+size_t dev_feed_alignment(const dev_device *device, bool copies)
+{
+    return dev_feed_is_in_place(device, copies) ? PAGE_BYTES : dev_get_traits(device)->base_align_bytes;
+}
+
+oclm_status dev_feed_new(dev_device *device, const dev_feed_options *options, dev_feed **out)
+{
+    const dev_store_options kept = { .budget = options->budget, .folder = options->folder, .alignment = dev_feed_alignment(device, options->copies),
+                                     .pinned = !dev_get_traits(device)->info.host_unified };
+    dev_feed   *feed = core_alloc_zero(1, sizeof *feed, "a feed of weights");
+    oclm_status status = feed != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
     *out = NULL;
     if (status != OCLM_OK)
         return status;
     feed->device = device;
     feed->slot_bytes = options->slot_bytes;
-    feed->in_place = info->host_unified && !info->software && !options->copies;
-    if ((status = core_mutex_new(&feed->lock)) == OCLM_OK &&
-        (status = dev_store_new(device, options->budget, options->folder, !info->host_unified, &feed->store)) == OCLM_OK)
+    feed->in_place = dev_feed_is_in_place(device, options->copies);
+    if ((status = core_mutex_new(&feed->lock)) == OCLM_OK && (status = dev_store_new(device, &kept, &feed->store)) == OCLM_OK)
         status = dev_queue_new(device, &feed->queue);
     if (status != OCLM_OK) {
         dev_feed_free(feed);
@@ -42,13 +52,27 @@ static void untake(dev_feed *feed, unit *u)
         dev_store_untake(feed->store, &u->regions[i]);
 }
 
-static oclm_status take_regions(dev_feed *feed, const dev_feed_unit *from, unit *u)
+/* How many buffers make one run: as many as the device takes in one buffer. */
+static size_t length_of_run(const dev_feed *feed, const dev_buffer *const *buffers, size_t count)
 {
-    oclm_status status = OCLM_OK;
-    for (size_t i = 0; i < from->count && status == OCLM_OK; i++) {
-        u->views[i] = from->buffers[i];
-        if ((status = dev_store_take(feed->store, dev_queue(feed->device), from->place, from->buffers[i], from->what, &u->regions[i])) == OCLM_OK)
-            u->count++;
+    size_t length = 1;
+    while (length < count && dev_store_bytes(feed->store, buffers, length + 1) <= dev_get_traits(feed->device)->info.max_alloc_bytes)
+        length++;
+    return length;
+}
+
+static oclm_status take_runs(dev_feed *feed, const dev_feed_unit *from, unit *u)
+{
+    const dev_buffer *const *buffers = (const dev_buffer *const *)from->buffers;
+    oclm_status              status = OCLM_OK;
+    while (u->count < from->count && status == OCLM_OK) {
+        const size_t left = from->count - u->count, length = length_of_run(feed, buffers + u->count, left);
+        const dev_feed_run run = { u->count, (uint32_t)length, dev_store_bytes(feed->store, buffers + u->count, length) };
+        if ((status = dev_store_take(feed->store, dev_queue(feed->device), from->place, buffers + u->count, length, from->what,
+                                     &u->regions[u->count])) == OCLM_OK) {
+            u->runs[u->run_count++] = run;
+            u->count += run.count;
+        }
     }
     if (status != OCLM_OK)
         untake(feed, u);
@@ -78,12 +102,13 @@ oclm_status dev_feed_take(dev_feed *feed, const dev_feed_unit *from)
     unit *u = core_alloc_zero(1, sizeof *u, "a unit of a feed");
     if (u == NULL)
         return OCLM_ERR_MEMORY;
-    if ((status = take_regions(feed, from, u)) != OCLM_OK) {
+    if ((status = take_runs(feed, from, u)) != OCLM_OK) {
         core_free(u);
         return status;
     }
     u->ends = from->ends;
     u->use = from->use;
+    memcpy(u->views, from->buffers, from->count * sizeof *u->views);
     want_rows(feed, from);
     feed->units[feed->unit_count++] = u;
     for (size_t i = 0; i < from->count; i++) {
@@ -93,103 +118,7 @@ oclm_status dev_feed_take(dev_feed *feed, const dev_feed_unit *from)
     return OCLM_OK;
 }
 
-/* ---- Slots */
-
-/* Gives the units of one use a slot each that the unit before it has not, nor the first one where a pass may end, as far as there are enough. */
-static void assign_slots(dev_feed *feed, dev_feed_use use, uint32_t slots, uint32_t *first, uint32_t *before)
-{
-    for (uint32_t i = 0; i < feed->unit_count; i++) {
-        unit    *u = feed->units[i];
-        uint32_t chosen = 0;
-        if (u->use != use)
-            continue;
-        while (chosen < slots && (chosen == *before || (u->ends && chosen == *first)))
-            chosen++;
-        if (chosen == slots)
-            chosen = *before == NONE ? 0 : (*before + 1) % slots;
-        u->slot = *before = chosen;
-        *first = *first == NONE ? chosen : *first;
-    }
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/* Buffers of a slot hold regions by their size: the largest of each unit in the first, and so on. Adds up what the slots need. */
-static uint64_t plan_buffers(dev_feed *feed, uint32_t slots, size_t sizes[DEV_FEED_SLOTS][DEV_FEED_REGIONS])
-{
-    uint64_t sum = 0;
-    uint32_t first = NONE, before = NONE;
-    memset(sizes, 0, DEV_FEED_SLOTS * sizeof *sizes);
-    assign_slots(feed, DEV_FEED_IN_TURN, slots, &first, &before);
-    assign_slots(feed, DEV_FEED_LAST, slots, &first, &before);
-    for (uint32_t i = 0; i < feed->unit_count; i++) {
-        unit    *u = feed->units[i];
-        if (u->use == DEV_FEED_ROWS)
-            continue;
-        uint64_t order[DEV_FEED_REGIONS]; /* the size, and in the low bits which */
-        for (uint32_t r = 0; r < u->count; r++)
-            order[r] = (uint64_t)u->regions[r].bytes * DEV_FEED_REGIONS + r;
-        qsort(order, u->count, sizeof *order, larger_first);
-        for (uint32_t r = 0; r < u->count; r++) {
-            const uint32_t region = (uint32_t)(order[r] % DEV_FEED_REGIONS);
-            size_t        *size = &sizes[u->slot][r];
-            u->buffers[region] = r;
-            *size = u->regions[region].bytes > *size ? u->regions[region].bytes : *size;
-        }
-    }
-    for (uint32_t s = 0; s < DEV_FEED_SLOTS; s++) {
-        for (uint32_t r = 0; r < DEV_FEED_REGIONS; r++)
-            sum += sizes[s][r];
-    }
-    return sum;
-}
-
-static uint32_t units_in_slots(const dev_feed *feed)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < feed->unit_count; i++)
-        count += feed->units[i]->use != DEV_FEED_ROWS;
-    return count;
-}
-
-/* The caller's buffers become those of the slot. A table of rows has none. */
-static void fill_in_views(dev_feed *feed)
-{
-    for (uint32_t i = 0; i < feed->unit_count; i++) {
-        unit *u = feed->units[i];
-        for (uint32_t r = 0; r < u->count && u->use != DEV_FEED_ROWS; r++)
-            *u->views[r] = (dev_buffer){ feed->slots[u->slot].buffers[u->buffers[r]].memory, u->regions[r].bytes };
-    }
-}
-
-static oclm_status make_slots(dev_feed *feed)
-{
-    size_t         sizes[DEV_FEED_SLOTS][DEV_FEED_REGIONS];
-    const uint64_t left = dev_memory_left(feed->device), all = feed->slot_bytes > 0 ? feed->slot_bytes : left / 2;
-    const uint64_t most = all > feed->rows_bytes ? all - feed->rows_bytes : 0; /* one slot is made whatever this says */
-    const uint32_t units = units_in_slots(feed);
-    uint32_t       slots = DEV_FEED_SLOTS < units ? DEV_FEED_SLOTS : units;
-    oclm_status    status = OCLM_OK;
-    if (feed->rows_bytes > 0)
-        status = dev_buffer_new(feed->device, feed->rows_bytes, "rows of an offloaded table", &feed->rows.buffers[0]);
-    while (slots > 1 && plan_buffers(feed, slots, sizes) > most)
-        slots--;
-    if (slots <= 1)
-        (void)plan_buffers(feed, 1, sizes);
-    for (uint32_t s = 0; s < slots; s++) {
-        feed->slots[s].unit = DEV_NO_UNIT;
-        for (uint32_t r = 0; r < DEV_FEED_REGIONS && sizes[s][r] > 0 && status == OCLM_OK; r++)
-            status = dev_buffer_new(feed->device, sizes[s][r], "a slot for offloaded weights", &feed->slots[s].buffers[r]);
-        feed->slot_count = sizes[s][0] > 0 ? s + 1 : feed->slot_count;
-    }
-    if (status == OCLM_OK)
-        fill_in_views(feed);
-    return status;
-}
+/* ---- Opening */
 
 static oclm_status use_in_place(dev_feed *feed)
 {
@@ -197,8 +126,8 @@ static oclm_status use_in_place(dev_feed *feed)
     for (uint32_t i = 0; i < feed->unit_count; i++) {
         unit *u = feed->units[i];
         for (uint32_t r = 0; r < u->count && status == OCLM_OK; r++) {
-            if ((status = dev_store_in_place(feed->store, &u->regions[r], "offloaded weights", &u->in_place[r])) == OCLM_OK)
-                *u->views[r] = (dev_buffer){ u->in_place[r], u->regions[r].bytes };
+            if ((status = dev_store_in_place(feed->store, &u->regions[r], "offloaded weights", &u->memory[r])) == OCLM_OK)
+                *u->views[r] = (dev_buffer){ u->memory[r], u->regions[r].bytes };
         }
     }
     return status;
@@ -209,7 +138,7 @@ oclm_status dev_feed_open(dev_feed *feed)
     const oclm_status status = dev_store_map(feed->store);
     if (status != OCLM_OK || feed->unit_count == 0)
         return status;
-    return feed->in_place ? use_in_place(feed) : make_slots(feed);
+    return feed->in_place ? use_in_place(feed) : dev_feed_make_slots(feed);
 }
 
 static void forget_readers(slot *s)
@@ -232,8 +161,8 @@ static void free_unit(dev_feed *feed, unit *u)
 {
     for (uint32_t r = 0; r < u->count; r++) {
         *u->views[r] = (dev_buffer){ NULL, 0 };
-        if (u->in_place[r] != NULL)
-            clReleaseMemObject(u->in_place[r]);
+        if (u->memory[r] != NULL)
+            clReleaseMemObject(u->memory[r]);
     }
     untake(feed, u);
     core_free(u);
@@ -247,11 +176,11 @@ void dev_feed_free(dev_feed *feed)
         (void)dev_finish(feed->queue);
         clReleaseCommandQueue(feed->queue);
     }
+    for (uint32_t i = 0; i < feed->unit_count; i++) /* parts of slots, then those */
+        free_unit(feed, feed->units[i]);
     for (uint32_t s = 0; s < DEV_FEED_SLOTS; s++)
         free_slot(feed, &feed->slots[s]);
     free_slot(feed, &feed->rows);
-    for (uint32_t i = 0; i < feed->unit_count; i++)
-        free_unit(feed, feed->units[i]);
     core_free(feed->units);
     dev_store_drop(feed->store);
     core_mutex_free(feed->lock);
@@ -260,6 +189,13 @@ void dev_feed_free(dev_feed *feed)
 
 /* ---- Visits */
 
+/* Its pages may be on the disk. */
+static void will_need(const dev_feed *feed, const unit *u)
+{
+    for (uint32_t r = 0; r < u->count; r++)
+        dev_store_will_need(feed->store, &u->regions[r]);
+}
+
 /* Copies a unit to its slot, behind all that reads what is there. */
 static cl_int copy(dev_feed *feed, const unit *u, slot *s)
 {
@@ -267,12 +203,13 @@ static cl_int copy(dev_feed *feed, const unit *u, slot *s)
     cl_int   error = CL_SUCCESS;
     for (uint32_t i = 0; i < s->reader_count; i++)
         waits[i] = s->readers[i].done;
-    for (uint32_t r = 0; r < u->count && error == CL_SUCCESS; r++) {
-        const bool first = r == 0 && s->reader_count > 0;
-        error = clEnqueueWriteBuffer(feed->queue, s->buffers[u->buffers[r]].memory, CL_FALSE, 0, u->regions[r].bytes,
-                                     dev_store_memory(feed->store, &u->regions[r]), first ? s->reader_count : 0, first ? waits : NULL,
-                                     r + 1 == u->count ? &s->copied : NULL);
-        feed->copied += u->regions[r].bytes;
+    will_need(feed, u);
+    for (uint32_t r = 0; r < u->run_count && error == CL_SUCCESS; r++) {
+        const dev_feed_run *run = &u->runs[r];
+        const bool          first = r == 0 && s->reader_count > 0;
+        error = clEnqueueWriteBuffer(feed->queue, s->buffers[r].memory, CL_FALSE, 0, run->bytes, dev_store_memory(feed->store, &u->regions[run->first]),
+                                     first ? s->reader_count : 0, first ? waits : NULL, r + 1 == u->run_count ? &s->copied : NULL);
+        feed->copied += run->bytes;
     }
     return error == CL_SUCCESS ? clFlush(feed->queue) : error;
 }
@@ -357,14 +294,12 @@ static oclm_status play(cl_command_queue queue, void *payload)
     return status;
 }
 
-/* Before a unit that is read in place: the next one's pages may be on the disk. */
+/* Before a unit that is read in place. */
 static oclm_status look_ahead(cl_command_queue queue, void *payload)
 {
     const visit *v = payload;
-    const unit  *next = v->feed->units[v->next];
     (void)queue;
-    for (uint32_t r = 0; r < next->count; r++)
-        dev_store_will_need(v->feed->store, &next->regions[r]);
+    will_need(v->feed, v->feed->units[v->next]);
     return OCLM_OK;
 }
 

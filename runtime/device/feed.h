@@ -2,7 +2,9 @@
  *
  * A unit is what a device needs at once: the matrices of a layer. Its bytes lie in a store; the device has a few slots, buffers that units
  * share. While one unit is computed the next one is copied to another slot, on a queue of its own. Both queues are of one context and wait
- * for each other by events; the host waits for neither. A unit always visits the same slot, so that launches which read it are recorded once.
+ * for each other by events; the host waits for neither. A unit always visits the same slot, so that launches which read it are recorded once. Its
+ * buffers lie behind each other in the store and are parts of one buffer of the slot: it is copied as one. (Copies of less have gaps between them:
+ * on PoCL a fifth of a decoding step.)
  *
  *     compute   | unit 0 | unit 1 | unit 2 | unit 0 | ..        unit 0 and 1 in slots 0 and 1; the third of an odd number has a slot of its own,
  *     copy      | unit 1 | unit 2 | unit 0 | unit 1 | ..        for its neighbours are in both others
@@ -38,6 +40,11 @@ typedef struct dev_feed_options {
 } dev_feed_options;
 
 typedef struct dev_feed dev_feed;
+
+/* Does a device read what would visit it in the host's memory? `copies` as above. */
+bool   dev_feed_is_in_place(const dev_device *device, bool copies);
+/* Each buffer of a unit begins at a multiple of that: in the store, and in a slot. */
+size_t dev_feed_alignment(const dev_device *device, bool copies);
 
 oclm_status dev_feed_new(dev_device *device, const dev_feed_options *options, dev_feed **feed);
 /* The buffers of dev_feed_take() become empty. Lists that read its units are not enqueued any more and done. Accepts NULL. */

@@ -1,4 +1,4 @@
-/* feed_internal.h: what the files of a feed share. Inside feed.c and feed_rows.c. */
+/* feed_internal.h: what the files of a feed share. Inside feed*.c. */
 #ifndef OCLM_DEVICE_FEED_INTERNAL_H
 #define OCLM_DEVICE_FEED_INTERNAL_H
 
@@ -11,12 +11,18 @@
 #define DEV_FEED_ROW_PANELS 64u /* of which rows are read, at once */
 #define DEV_NO_UNIT      UINT32_MAX
 
+/* Regions that lie behind each other in the store: copied as one, to one buffer of the slot. */
+typedef struct dev_feed_run {
+    uint32_t first, count; /* regions */
+    size_t   bytes;        /* with the room between them */
+} dev_feed_run;
+
 typedef struct dev_kept_unit {
     dev_region   regions[DEV_FEED_REGIONS];
-    dev_buffer  *views[DEV_FEED_REGIONS];    /* the caller's */
-    cl_mem       in_place[DEV_FEED_REGIONS]; /* NULL: visits a slot */
-    uint32_t     buffers[DEV_FEED_REGIONS];  /* of the slot */
-    uint32_t     count, slot;
+    dev_buffer  *views[DEV_FEED_REGIONS];  /* the caller's */
+    cl_mem       memory[DEV_FEED_REGIONS]; /* what they are: a part of the slot, or of the store where that is read in place */
+    dev_feed_run runs[DEV_FEED_REGIONS];   /* mostly one; each is at most what the device takes for one buffer */
+    uint32_t     count, run_count, slot;
     bool         ends;
     dev_feed_use use;
 } dev_kept_unit;
@@ -28,7 +34,7 @@ typedef struct dev_feed_reader {
 } dev_feed_reader;
 
 typedef struct dev_feed_slot {
-    dev_buffer buffers[DEV_FEED_REGIONS];
+    dev_buffer buffers[DEV_FEED_REGIONS]; /* a run each */
     uint32_t   unit; /* whose bytes are there, or on their way */
     cl_event   copied;
     dev_feed_reader readers[DEV_FEED_READERS];
@@ -51,6 +57,8 @@ struct dev_feed {
     uint64_t         copied, host_bytes, file_bytes;
 };
 
+/* Makes them, once all units are taken, and the caller's buffers parts of them. What is made on failure goes with the feed. */
+oclm_status dev_feed_make_slots(dev_feed *feed);
 /* Remembers until when a queue reads a slot; takes the event over. */
 oclm_status dev_feed_note_reader(dev_feed_slot *slot, cl_command_queue queue, cl_event done);
 

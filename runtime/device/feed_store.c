@@ -12,6 +12,7 @@
 #include "device/pinned.h"
 
 #define BLOCK_BYTES  ((size_t)64 << 20) /* untouched pages of a block take no memory */
+#define PAGE_BYTES   ((size_t)4096)
 #define BOUNCE_BYTES ((size_t)4 << 20)  /* from the device to the file */
 
 typedef struct block {
@@ -25,6 +26,7 @@ struct dev_store {
     dev_device      *device;
     dev_host_budget *budget;
     char            *folder;
+    size_t           alignment;
     bool             pinned;
     block           *blocks;
     size_t           block_count;
@@ -34,7 +36,24 @@ struct dev_store {
     core_map         map;
 };
 
-static size_t aligned(size_t bytes) { return (bytes + DEV_STORE_ALIGNMENT - 1) / DEV_STORE_ALIGNMENT * DEV_STORE_ALIGNMENT; }
+static size_t aligned(const dev_store *store, size_t bytes) { return (bytes + store->alignment - 1) / store->alignment * store->alignment; }
+
+size_t dev_store_bytes(const dev_store *store, const dev_buffer *const *buffers, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum = aligned(store, sum) + buffers[i]->bytes;
+    return sum;
+}
+
+/* Without room between them. */
+static size_t contents(const dev_buffer *const *buffers, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += buffers[i]->bytes;
+    return sum;
+}
 
 /* ---- The host's budget */
 
@@ -79,30 +98,40 @@ static oclm_status add_block(dev_store *store, size_t bytes, const char *what)
     return OCLM_OK;
 }
 
-static oclm_status take_memory(dev_store *store, size_t bytes, const char *what, unsigned char **memory)
+/* `bytes` in a row. They are not counted. */
+static oclm_status find_room(dev_store *store, size_t bytes, const char *what, unsigned char **memory)
 {
-    const size_t size = aligned(bytes);
-    oclm_status  status = reserve(store->budget, bytes, what);
-    if (status != OCLM_OK)
-        return status;
+    const size_t size = aligned(store, bytes);
     const block *last = store->block_count > 0 ? &store->blocks[store->block_count - 1] : NULL;
-    if ((last == NULL || last->bytes - last->used < size) && (status = add_block(store, size, what)) != OCLM_OK) {
-        dev_counter_give(&store->budget->counter, bytes);
+    oclm_status  status = OCLM_OK;
+    if ((last == NULL || last->bytes - last->used < size) && (status = add_block(store, size, what)) != OCLM_OK)
         return status;
-    }
     block *b = &store->blocks[store->block_count - 1];
     *memory = b->memory + b->used;
     b->used += size;
     return OCLM_OK;
 }
 
-static oclm_status take_to_memory(dev_store *store, cl_command_queue queue, const dev_buffer *buffer, const char *what, dev_region *region)
+static oclm_status take_to_memory(dev_store *store, cl_command_queue queue, const dev_buffer *const *buffers, size_t count, const char *what,
+                                  dev_region *regions)
 {
-    oclm_status status = take_memory(store, buffer->bytes, what, &region->memory);
-    if (status == OCLM_OK && (status = dev_buffer_read(queue, buffer, 0, region->memory, buffer->bytes)) != OCLM_OK) {
-        dev_counter_give(&store->budget->counter, buffer->bytes);
-        store->blocks[store->block_count - 1].used -= aligned(buffer->bytes);
+    const size_t   bytes = contents(buffers, count), all = dev_store_bytes(store, buffers, count);
+    unsigned char *memory = NULL;
+    oclm_status    status = reserve(store->budget, bytes, what);
+    if (status != OCLM_OK)
+        return status;
+    if ((status = find_room(store, all, what, &memory)) == OCLM_OK) {
+        unsigned char *at = memory;
+        for (size_t i = 0; i < count && status == OCLM_OK; i++) {
+            regions[i].memory = at;
+            status = dev_buffer_read(queue, buffers[i], 0, at, buffers[i]->bytes);
+            at += aligned(store, buffers[i]->bytes);
+        }
+        if (status != OCLM_OK)
+            store->blocks[store->block_count - 1].used -= aligned(store, all);
     }
+    if (status != OCLM_OK)
+        dev_counter_give(&store->budget->counter, bytes);
     return status;
 }
 
@@ -150,37 +179,51 @@ static oclm_status write_pieces(const dev_store *store, cl_command_queue queue, 
     return status;
 }
 
-static oclm_status take_to_file(dev_store *store, cl_command_queue queue, const dev_buffer *buffer, const char *what, dev_region *region)
+static oclm_status write_zeros(const dev_store *store, size_t bytes)
 {
-    static const unsigned char zeros[DEV_STORE_ALIGNMENT];
-    const size_t size = aligned(buffer->bytes);
-    oclm_status  status = store->file == NULL ? open_file(store) : OCLM_OK;
-    if (status != OCLM_OK || (status = check_space(store, size, what)) != OCLM_OK)
+    static const unsigned char zeros[PAGE_BYTES];
+    oclm_status status = OCLM_OK;
+    for (size_t piece; bytes > 0 && status == OCLM_OK; bytes -= piece) {
+        piece = bytes < sizeof zeros ? bytes : sizeof zeros;
+        status = core_file_write(store->file, zeros, piece);
+    }
+    return status;
+}
+
+static oclm_status take_to_file(dev_store *store, cl_command_queue queue, const dev_buffer *const *buffers, size_t count, const char *what,
+                                dev_region *regions)
+{
+    oclm_status status = store->file == NULL ? open_file(store) : OCLM_OK;
+    if (status != OCLM_OK || (status = check_space(store, dev_store_bytes(store, buffers, count), what)) != OCLM_OK)
         return status;
-    if ((status = write_pieces(store, queue, buffer)) != OCLM_OK ||
-        (status = core_file_write(store->file, zeros, size - buffer->bytes)) != OCLM_OK)
-        return core_fail_in(status, "%s, offloaded to disk", what);
+    for (size_t i = 0; i < count; i++) {
+        const size_t size = aligned(store, buffers[i]->bytes);
+        if ((status = write_pieces(store, queue, buffers[i])) != OCLM_OK ||
+            (status = write_zeros(store, size - buffers[i]->bytes)) != OCLM_OK)
+            return core_fail_in(status, "%s, offloaded to disk", what);
+        regions[i].offset = store->file_bytes;
+        store->file_bytes += size;
+    }
     core_file_flush_early(store->file);
-    region->offset = store->file_bytes;
-    store->file_bytes += size;
     return OCLM_OK;
 }
 
 /* ---- All of it */
 
-oclm_status dev_store_new(dev_device *device, dev_host_budget *budget, const char *folder, bool pinned, dev_store **out)
+oclm_status dev_store_new(dev_device *device, const dev_store_options *options, dev_store **out)
 {
     dev_store *store = core_alloc_zero(1, sizeof *store, "a store of weights");
     *out = NULL;
     if (store == NULL)
         return OCLM_ERR_MEMORY;
-    if (folder != NULL && (store->folder = core_copy_string(folder, "the name of a folder")) == NULL) {
+    if (options->folder != NULL && (store->folder = core_copy_string(options->folder, "the name of a folder")) == NULL) {
         core_free(store);
         return OCLM_ERR_MEMORY;
     }
     store->device = device;
-    store->budget = budget;
-    store->pinned = pinned;
+    store->budget = options->budget;
+    store->alignment = options->alignment;
+    store->pinned = options->pinned;
     atomic_store(&store->users, 1);
     *out = store;
     return OCLM_OK;
@@ -200,15 +243,16 @@ void dev_store_drop(dev_store *store)
     core_free(store);
 }
 
-oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_place place, const dev_buffer *buffer, const char *what,
-                           dev_region *region)
+oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_place place, const dev_buffer *const *buffers, size_t count,
+                           const char *what, dev_region *regions)
 {
-    *region = (dev_region){ .bytes = buffer->bytes, .in_file = place == DEV_FEED_FILE };
+    for (size_t i = 0; i < count; i++)
+        regions[i] = (dev_region){ .bytes = buffers[i]->bytes, .in_file = place == DEV_FEED_FILE };
     if (place == DEV_FEED_HOST)
-        return take_to_memory(store, queue, buffer, what, region);
+        return take_to_memory(store, queue, buffers, count, what, regions);
     if (store->folder == NULL)
         return core_fail(OCLM_ERR_ARGUMENT, "%s is to be offloaded to disk, and no folder is known for it: name an offload_folder", what);
-    return take_to_file(store, queue, buffer, what, region);
+    return take_to_file(store, queue, buffers, count, what, regions);
 }
 
 void dev_store_untake(dev_store *store, const dev_region *region)

@@ -7,8 +7,6 @@
 
 #include "device/feed.h"
 
-#define DEV_STORE_ALIGNMENT ((size_t)4096) /* of each region: what drivers want of memory that they use in place */
-
 typedef struct dev_store dev_store;
 
 /* Bytes of one buffer in a store. */
@@ -19,12 +17,21 @@ typedef struct dev_region {
     bool           in_file;
 } dev_region;
 
-/* `device` for memory that it copies from fastest, where `pinned` asks for that; `budget` outlives the store. */
-oclm_status dev_store_new(dev_device *device, dev_host_budget *budget, const char *folder, bool pinned, dev_store **store);
+typedef struct dev_store_options {
+    dev_host_budget *budget;    /* outlives the store */
+    const char      *folder;    /* of the file; NULL: there is none */
+    size_t           alignment; /* of each region, at least 1 */
+    bool             pinned;    /* memory that the device copies from fastest */
+} dev_store_options;
+
+oclm_status dev_store_new(dev_device *device, const dev_store_options *options, dev_store **store);
 void        dev_store_drop(dev_store *store); /* the feed's hold on it; accepts NULL */
-/* Reads a buffer's contents into the store. `what` names it in messages. */
-oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_place place, const dev_buffer *buffer, const char *what,
-                           dev_region *region);
+/* Reads the contents of buffers into the store, one behind the other, so that they can be copied as one. `what` names them in messages. On failure
+ * nothing was taken. */
+oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_place place, const dev_buffer *const *buffers, size_t count,
+                           const char *what, dev_region *regions);
+/* What they take, but for room that is left free behind the last. */
+size_t      dev_store_bytes(const dev_store *store, const dev_buffer *const *buffers, size_t count);
 /* Its bytes count no more. */
 void        dev_store_untake(dev_store *store, const dev_region *region);
 /* From here on regions in the file have memory: dev_store_memory(). Nothing is taken afterwards. */

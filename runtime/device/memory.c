@@ -10,6 +10,9 @@
 #include "core/text.h"
 #include "device/device_internal.h"
 
+#define LEAST_PIECE ((uint64_t)64 << 10) /* of memory that is tried: less is not worth asking for */
+#define MOST_PIECES ((size_t)4096)
+
 static oclm_status fail_budget(const dev_device *device, size_t bytes, const char *what, uint64_t used)
 {
     const dev_traits *traits = &device->traits;
@@ -59,6 +62,14 @@ static cl_mem create(dev_device *device, size_t bytes, void *contents, cl_int *e
     return memory;
 }
 
+static cl_mem create_touched(dev_device *device, size_t bytes, void *contents, cl_int *error)
+{
+    const cl_mem memory = create(device, bytes, contents, error);
+    if (*error == CL_SUCCESS && !contents && !device->traits.info.host_unified && (*error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
+        clReleaseMemObject(memory);
+    return memory;
+}
+
 static oclm_status new_from(dev_device *device, size_t bytes, void *contents, const char *what, dev_buffer *buffer)
 {
     const oclm_device_info *info = &device->traits.info;
@@ -75,9 +86,7 @@ static oclm_status new_from(dev_device *device, size_t bytes, void *contents, co
                          info->name, core_format_bytes(info->max_alloc_bytes, most), what, core_format_bytes(bytes, need));
     if ((status = reserve(device, bytes, what)) != OCLM_OK)
         return status;
-    cl_mem memory = create(device, bytes, contents, &error);
-    if (error == CL_SUCCESS && !contents && !info->host_unified && (error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
-        clReleaseMemObject(memory);
+    cl_mem memory = create_touched(device, bytes, contents, &error);
     if (error != CL_SUCCESS) {
         dev_counter_give(&device->memory, bytes);
         atomic_store(&device->refused_at, dev_memory_used(device));
@@ -90,6 +99,46 @@ static oclm_status new_from(dev_device *device, size_t bytes, void *contents, co
 oclm_status dev_buffer_new(dev_device *device, size_t bytes, const char *what, dev_buffer *buffer)
 {
     return new_from(device, bytes, NULL, what, buffer);
+}
+
+/* Takes pieces, smaller and smaller ones where the driver refuses. What is given of `bytes`. */
+static uint64_t try_pieces(dev_device *device, uint64_t bytes, cl_mem *pieces, size_t *count, cl_int *error)
+{
+    uint64_t piece = device->traits.info.max_alloc_bytes, given = 0;
+    *count = 0;
+    *error = CL_SUCCESS;
+    while (given < bytes && *count < MOST_PIECES && piece >= LEAST_PIECE) {
+        cl_int         refused;
+        const uint64_t size = piece < bytes - given ? piece : bytes - given;
+        const cl_mem   memory = create_touched(device, (size_t)size, NULL, &refused);
+        if (refused == CL_SUCCESS) {
+            pieces[(*count)++] = memory;
+            given += size;
+        } else {
+            *error = refused;
+            piece = size / 2;
+        }
+    }
+    return given;
+}
+
+oclm_status dev_memory_try(dev_device *device, uint64_t bytes, const char *what)
+{
+    size_t  count;
+    cl_int  error;
+    char    need[32], told[32];
+    cl_mem *pieces = core_alloc_array(MOST_PIECES, sizeof *pieces, what);
+    if (!pieces)
+        return OCLM_ERR_MEMORY;
+    const uint64_t given = try_pieces(device, bytes, pieces, &count, &error);
+    for (size_t i = 0; i < count; i++)
+        clReleaseMemObject(pieces[i]);
+    core_free(pieces);
+    if (given >= bytes)
+        return OCLM_OK;
+    atomic_store(&device->refused_at, dev_memory_used(device) + given);
+    return dev_cl_fail(error != CL_SUCCESS ? error : CL_MEM_OBJECT_ALLOCATION_FAILURE, "device \"%s\": %s for %s, of which it gives %s", device->traits.info.name,
+                       core_format_bytes(bytes, need), what, core_format_bytes(given, told));
 }
 
 static oclm_status fill(cl_command_queue queue, const dev_buffer *buffer, const char *what)

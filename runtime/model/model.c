@@ -136,6 +136,27 @@ static oclm_status place(model_model *model, const model_placement *wanted, bool
     return model->device_count > 1 ? note_holds(model) : OCLM_OK;
 }
 
+bool model_uses_device(const model_model *model, uint32_t device)
+{
+    const model_placement *p = &model->placement;
+    bool                   uses = p->embedding.device == device || p->head.device == device;
+    for (uint32_t i = 0; i < p->layer_count && !uses; i++)
+        uses = p->layers[i].device == device;
+    return uses;
+}
+
+/* Caches and workspace come with the first state, when nothing can be moved any more: a driver that will refuse them is to say so now. */
+static oclm_status try_rest(const model_model *model, const model_placement *planned)
+{
+    oclm_status status = OCLM_OK;
+    for (uint32_t i = 0; i < model->device_count && planned != NULL && planned->devices != NULL && status == OCLM_OK; i++) {
+        const uint64_t used = dev_memory_used(model->devices[i]), most = planned->devices[i].used;
+        if (most > used && model_uses_device(model, i))
+            status = dev_memory_try(model->devices[i], most - used, "the KV cache and workspace");
+    }
+    return status;
+}
+
 static oclm_status load_into(const char *folder, const model_load_options *options, model_model *model)
 {
     model_opened o;
@@ -153,21 +174,14 @@ static oclm_status load_into(const char *folder, const model_load_options *optio
         sites.offload = &offload;
         if (status == OCLM_OK)
             status = model_weights_load(&sites, &o.binding, &storing, options->progress, options->progress_user, &model->weights);
+        if (status == OCLM_OK)
+            status = try_rest(model, options->placement);
     }
     if (status == OCLM_OK)
         core_log(OCLM_LOG_INFO, "%s: loaded in %.2f s onto \"%s\"", folder, core_seconds() - start,
                  dev_get_traits(model->device)->info.name);
     model_opened_close(&o);
     return status;
-}
-
-bool model_uses_device(const model_model *model, uint32_t device)
-{
-    const model_placement *p = &model->placement;
-    bool                   uses = p->embedding.device == device || p->head.device == device;
-    for (uint32_t i = 0; i < p->layer_count && !uses; i++)
-        uses = p->layers[i].device == device;
-    return uses;
 }
 
 model_sites model_sites_of(const model_model *model) { return (model_sites){ model->devices, model->device_count, &model->placement, NULL }; }

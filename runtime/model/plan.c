@@ -6,6 +6,7 @@
 
 #include "core/platform.h"
 #include "core/text.h"
+#include "device/feed.h"
 #include "model/forward.h"
 #include "model/opened.h"
 #include "model/planner.h"
@@ -22,6 +23,7 @@ typedef struct planning {
     const model_plan_options *options;
     model_opened              opened;
     bool                      wrapped;
+    bool                      copies;
     model_storing             storing;
     uint32_t                  context;
     /* What follows is of this storing and context. */
@@ -114,7 +116,8 @@ static oclm_status ask_devices(planning *p)
         const uint64_t          limit = p->options->device_limits != NULL ? p->options->device_limits[i] : MODEL_UNLISTED;
         p->sites[i] = (model_plan_site){ .number = (uint32_t)info->index, .budget = limit < left ? limit : left,
                                          .most_buffer = info->max_alloc_bytes, .listed = is_listed(p, i), .is_host = is_on_host(info),
-                                         .shares_memory = info->host_unified, .staging = dev_matrix_staging_bytes(p->devices[i]) };
+                                         .in_place = dev_feed_is_in_place(p->devices[i], p->copies),
+                                         .alignment = dev_feed_alignment(p->devices[i], p->copies), .staging = dev_matrix_staging_bytes(p->devices[i]) };
         if (p->options->rates != NULL)
             p->sites[i].rates = p->options->rates[i];
         for (uint32_t j = 0; j < i; j++) /* contexts of the caller's own are all number 0 */
@@ -131,7 +134,8 @@ static uint64_t host_limit(const planning *p)
     if (p->options->host_given || p->options->device_limits != NULL)
         return p->options->host_given ? p->options->host_limit : 0;
     for (uint32_t i = 0; i < p->count; i++) {
-        const uint64_t taken = (p->sites[i].shares_memory || p->sites[i].is_host) && p->sites[i].listed ? p->sites[i].budget : 0;
+        const bool     shares = dev_get_traits(p->devices[i])->info.host_unified || p->sites[i].is_host;
+        const uint64_t taken = shares && p->sites[i].listed ? p->sites[i].budget : 0;
         free = free > taken ? free - taken : 0;
     }
     return free;
@@ -342,6 +346,7 @@ static oclm_status open_model(planning *p, const char *folder, const model_load_
     if ((status = model_open(folder, load->variant, &p->opened)) != OCLM_OK || (status = model_is_wrapped(folder, &p->wrapped)) != OCLM_OK)
         return status;
     p->storing = model_opened_storing(&p->opened, load);
+    p->copies = load->offload_copies;
     const uint32_t most = p->opened.architecture.max_position_embeddings;
     p->context = p->options->context_length > 0 ? p->options->context_length : most < DEFAULT_CONTEXT ? most : DEFAULT_CONTEXT;
     if (p->opened.architecture.position == MODEL_POSITION_LEARNED && p->context > most)

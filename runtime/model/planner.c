@@ -44,6 +44,12 @@ static uint64_t matrices_of(const planner *p, uint32_t unit) { return p->f->unit
 /* What they take in host memory or a file, where each begins at a page. */
 static uint64_t kept_outside(const planner *p, uint32_t unit) { return matrices_of(p, unit) + (uint64_t)PAGE_BYTES * p->f->units[unit].matrices; }
 
+/* What they take of a slot. */
+static uint64_t in_slot(const planner *p, uint32_t unit)
+{
+    return matrices_of(p, unit) + p->f->sites[p->visited].alignment * p->f->units[unit].matrices;
+}
+
 /* Room for what visits: slots while computing; `most`: the largest of them, which passes through once, while loading. */
 static uint64_t visiting(const planner *p, uint64_t *most)
 {
@@ -59,9 +65,9 @@ static uint64_t visiting(const planner *p, uint64_t *most)
             continue;
         }
         count += matrices_of(p, unit) > 0;
-        largest = larger(largest, matrices_of(p, unit));
+        largest = larger(largest, in_slot(p, unit));
     }
-    if (p->f->sites[p->visited].shares_memory)
+    if (p->f->sites[p->visited].in_place)
         return 0;
     return rows + (count < p->slots ? count : p->slots) * largest;
 }

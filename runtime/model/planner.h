@@ -18,7 +18,8 @@ typedef struct model_plan_site {
     uint64_t    most_buffer;   /* bytes of one buffer; 0: no limit. Keys of a layer are one, and so are its values */
     bool        listed;        /* may be filled; else it serves only where a map names it, or in place of "cpu" */
     bool        is_host;       /* computes on the host's processor */
-    bool        shares_memory; /* with the host: nothing is copied to visit it */
+    bool        in_place;      /* what visits it is read where it lies, in the host's memory: nothing is copied */
+    uint64_t    alignment;     /* else: each matrix that visits begins at a multiple */
     uint64_t    workspace;     /* of a pass over the whole model, without a cache */
     uint64_t    staging;       /* what loading takes besides, and keeps */
     model_rates rates;

@@ -1,4 +1,4 @@
-/* test_not_a_number.c: a model with a weight that is NaN: the error names the first layer where numbers stop being numbers, and its device. */
+/* test_not_a_number.c: a model with a weight that is NaN or infinite: the error names the first layer where numbers stop being numbers, and its device. */
 #include "model/folders.h"
 
 #include <math.h>
@@ -10,9 +10,26 @@
 
 #define TINY OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa"
 
-/* A copy of the model, in which the first numbers of a tensor are NaN. */
-static void poison(folder *f, const char *tensor)
+enum { HIDDEN = 30 };
+
+/* The row of id 0, which the prompt has, or the whole norm, is NaN. */
+static void make_nan(float *numbers)
 {
+    for (size_t i = 0; i < HIDDEN; i++)
+        numbers[i] = NAN;
+}
+
+/* Whatever the sign of what they are multiplied with, one of two ids has a logit of +inf. */
+static void make_infinite(float *numbers)
+{
+    numbers[HIDDEN] = INFINITY;
+    numbers[2 * HIDDEN] = -INFINITY;
+}
+
+/* A copy of the model, with a tensor that is broken. */
+static void poison(folder *f, const char *tensor, void (*breaks)(float *numbers))
+{
+    float    numbers[3 * HIDDEN];
     char    *config, *weights;
     size_t   config_length, length;
     uint64_t header = 0;
@@ -23,9 +40,11 @@ static void poison(folder *f, const char *tensor)
     cJSON       *tree = cJSON_ParseWithLength(weights + sizeof header, (size_t)header);
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(tree, tensor), "data_offsets");
     assert_non_null(offsets);
-    const float nan = NAN;
-    for (size_t i = 0; i < 30; i++) /* hidden_size of them: the row of id 0, which the prompt has, or the whole norm */
-        memcpy(weights + sizeof header + header + (size_t)offsets->child->valuedouble + i * sizeof nan, &nan, sizeof nan);
+    char *const  begin = weights + sizeof header + header + (size_t)offsets->child->valuedouble;
+    const size_t bytes = (size_t)(offsets->child->next->valuedouble - offsets->child->valuedouble);
+    memcpy(numbers, begin, bytes < sizeof numbers ? bytes : sizeof numbers);
+    breaks(numbers);
+    memcpy(begin, numbers, bytes < sizeof numbers ? bytes : sizeof numbers);
     folder_write(f, "model.safetensors", weights, length);
     cJSON_Delete(tree);
     core_free(weights);
@@ -51,14 +70,15 @@ static oclm_status generate(const char *path, const char *map, bool sample)
     return status;
 }
 
-static const struct { const char *label, *tensor, *told; } places[] = {
-    { "the embedding", "model.embed_tokens.weight", "the embedding" },
-    { "attention of the first layer", "model.layers.0.self_attn.o_proj.weight", "layer 0" },
-    { "the MLP of the second", "model.layers.1.mlp.down_proj.weight", "layer 1" },
-    { "the final norm", "model.norm.weight", "the final norm or the head" },
+static const struct { const char *label, *tensor, *told; void (*breaks)(float *numbers); } places[] = {
+    { "the embedding", "model.embed_tokens.weight", "the embedding", make_nan },
+    { "attention of the first layer", "model.layers.0.self_attn.o_proj.weight", "layer 0", make_nan },
+    { "the MLP of the second", "model.layers.1.mlp.down_proj.weight", "layer 1", make_nan },
+    { "the final norm", "model.norm.weight", "the final norm or the head", make_nan },
+    { "the head, infinite", "lm_head.weight", "the final norm or the head", make_infinite },
 };
 
-static void the_first_layer_with_nan_is_named(void **state)
+static void the_first_layer_that_is_not_finite_is_named(void **state)
 {
     dev_list *list = NULL;
     size_t    best;
@@ -67,7 +87,7 @@ static void the_first_layer_with_nan_is_named(void **state)
     assert_ok(dev_list_choose(list, NULL, &best));
     for (size_t i = 0; i < 2 * COUNT(places); i++) {
         folder f;
-        poison(&f, places[i / 2].tensor);
+        poison(&f, places[i / 2].tensor, places[i / 2].breaks);
         const size_t live = core_memory_live();
         assert_status(generate(f.path, NULL, i % 2), OCLM_ERR_UNSUPPORTED);
         assert_int_equal(core_memory_live(), live);
@@ -89,7 +109,7 @@ static void its_device_is_named_where_layers_are_on_several(void **state)
         dev_list_free(list);
         skip();
     }
-    poison(&f, "model.layers.1.mlp.down_proj.weight");
+    poison(&f, "model.layers.1.mlp.down_proj.weight", make_nan);
     assert_status(generate(f.path, map, false), OCLM_ERR_UNSUPPORTED);
     char want[512];
     snprintf(want, sizeof want, "layer 1, computed on device 1 \"%s\"", list->entries[1].info.name);
@@ -102,7 +122,7 @@ static void its_device_is_named_where_layers_are_on_several(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_layer_with_nan_is_named),
+        cmocka_unit_test(the_first_layer_that_is_not_finite_is_named),
         cmocka_unit_test(its_device_is_named_where_layers_are_on_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

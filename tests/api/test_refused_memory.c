@@ -1,15 +1,64 @@
 /* test_refused_memory.c: a driver that refuses a buffer which the budget allowed, each in turn, while a model is loaded and generates: what
- * cannot do without it fails cleanly, what can gives the same ids; nothing is left behind, and the next try works. */
+ * cannot do without it fails cleanly, what can gives the same ids; nothing is left behind, and the next try works. And one that has less than it
+ * says: the model is placed with what there is. */
+#include "core/scratch.h"
 #include "model/folders.h"
 
 #include <string.h>
 
 #include "core/memory.h"
+#include "device/interpose.h"
 #include "device/memory.h"
+
+/* ---- A driver of which one device gives no more than `limit` bytes */
+
+static struct {
+    cl_device_id     device; /* NULL: all give what they are asked for */
+    uint64_t         limit;
+    _Atomic uint64_t given, most;
+} tight;
+
+static bool is_tight(cl_context context)
+{
+    cl_device_id id = NULL;
+    return tight.device && clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof id, &id, NULL) == CL_SUCCESS && id == tight.device;
+}
+
+cl_mem CL_API_CALL clCreateBuffer(cl_context context, cl_mem_flags flags, size_t bytes, void *memory, cl_int *error)
+{
+    const bool     here = is_tight(context);
+    const uint64_t then = here ? tight.given + bytes : 0;
+    if (then > tight.limit) {
+        *error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+        return NULL;
+    }
+    const cl_mem made = OPENCL_BEHIND(clCreateBuffer)(context, flags, bytes, memory, error);
+    if (here && made) {
+        tight.given = then;
+        tight.most = then > tight.most ? then : tight.most;
+    }
+    return made;
+}
+
+cl_int CL_API_CALL clReleaseMemObject(cl_mem memory)
+{
+    cl_context context = NULL;
+    cl_uint    references = 0;
+    size_t     bytes = 0;
+    cl_mem     whole = NULL;
+    if (tight.device && clGetMemObjectInfo(memory, CL_MEM_CONTEXT, sizeof(context), &context, NULL) == CL_SUCCESS && is_tight(context) &&
+        clGetMemObjectInfo(memory, CL_MEM_REFERENCE_COUNT, sizeof references, &references, NULL) == CL_SUCCESS && references == 1 &&
+        clGetMemObjectInfo(memory, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(whole), &whole, NULL) == CL_SUCCESS && !whole &&
+        clGetMemObjectInfo(memory, CL_MEM_SIZE, sizeof bytes, &bytes, NULL) == CL_SUCCESS)
+        tight.given -= bytes;
+    return OPENCL_BEHIND(clReleaseMemObject)(memory);
+}
 
 #define TINY OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa"
 
 enum { NEW = 6, MOST_BUFFERS = 2000, MOVED = 12 /* buffers of weights, the first ones */ };
+
+static char scratch[SCRATCH_PATH];
 
 static oclm_status load_and_generate(const char *device_map, int32_t ids[NEW])
 {
@@ -25,7 +74,8 @@ static oclm_status load_and_generate(const char *device_map, int32_t ids[NEW])
     oclm_generate_options_init(&options, sizeof options);
     options.max_new_tokens = options.min_new_tokens = NEW;
     load.device_map = device_map;
-    load.max_memory = device_map ? "{\"0\": \"1GiB\", \"1\": \"1GiB\"}" : NULL;
+    load.max_memory = device_map && *device_map != '{' ? "{\"0\": \"1GiB\", \"1\": \"1GiB\"}" : NULL;
+    load.offload_folder = scratch;
     if ((status = oclm_model_load(TINY, &load, &model)) != OCLM_OK ||
         (status = oclm_generate(model, prompt, COUNT(prompt), &options, &story)) != OCLM_OK)
         goto done;
@@ -38,35 +88,55 @@ done:
     return status;
 }
 
-static void each_refused_buffer_ends_in_the_same_ids_or_in_a_clean_error(void **state)
+/* The models that are tried. */
+static const struct { const char *label, *map; bool moves; } ways[] = {
+    { "one device", NULL, false },
+    { "two, as they fit", "auto", true },
+    { "two, by a map", "{\"model.embed_tokens\": 0, \"model.layers.0\": 0, \"model.layers.1\": 1, \"\": 1}", true },
+    { "visiting from the host", "{\"model.embed_tokens\": 0, \"model.layers.0\": 0, \"\": \"cpu\"}", true },
+    { "visiting from everywhere", "{\"model.embed_tokens\": \"cpu\", \"model.layers.0\": \"disk\", \"\": 0}", true },
+};
+
+static void try_each_buffer(const char *label, const char *map, const int32_t want[NEW])
 {
-    int32_t want[NEW], got[NEW];
+    int32_t got[NEW];
     size_t  fell_back = 0, refused = 0;
-    (void)state;
-    assert_ok(load_and_generate(NULL, want)); /* also builds what is kept on disk */
+    assert_ok(load_and_generate(map, got)); /* also builds what is kept on disk */
+    assert_memory_equal(got, want, sizeof got);
     const size_t live = core_memory_live();
     for (size_t n = 1;; n++) {
         if (n > MOST_BUFFERS)
             fail_msg("more than %d buffers", MOST_BUFFERS);
         (void)dev_memory_fail_at(n, false);
-        const oclm_status status = load_and_generate(NULL, got);
+        const oclm_status status = load_and_generate(map, got);
         const bool        met = dev_memory_fail_at(0, false) == 0;
         if (core_memory_live() != live)
-            fail_msg("buffer %zu: %zu blocks of memory are left", n, core_memory_live() - live);
+            fail_msg("%s, buffer %zu: %zu blocks of memory are left", label, n, core_memory_live() - live);
         if (status == OCLM_OK)
-            assert_memory_equal(got, want, sizeof want);
+            assert_memory_equal(got, want, sizeof got);
         else if (status != OCLM_ERR_DEVICE_MEMORY)
-            fail_msg("buffer %zu: %s: %s", n, oclm_status_name(status), oclm_last_error());
-        else if (!strstr(oclm_last_error(), "device \""))
-            fail_msg("buffer %zu: no device is named: %s", n, oclm_last_error());
+            fail_msg("%s, buffer %zu: %s: %s", label, n, oclm_status_name(status), oclm_last_error());
+        else if (!strstr(oclm_last_error(), "device "))
+            fail_msg("%s, buffer %zu: no device is named: %s", label, n, oclm_last_error());
         if (!met)
             break;
         status == OCLM_OK ? fell_back++ : refused++;
     }
-    print_message("    %zu buffers: without %zu of them it fails\n", fell_back + refused, refused);
+    print_message("    %s: %zu buffers, without %zu of them it fails\n", label, fell_back + refused, refused);
     assert_true(refused > 10);
-    assert_ok(load_and_generate(NULL, got));
-    assert_memory_equal(got, want, sizeof want);
+    assert_ok(load_and_generate(map, got));
+    assert_memory_equal(got, want, sizeof got);
+}
+
+static void each_refused_buffer_ends_in_the_same_ids_or_in_a_clean_error(void **state)
+{
+    int32_t want[NEW];
+    (void)state;
+    assert_ok(load_and_generate(NULL, want));
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        if (!ways[i].moves || devices_has(2))
+            try_each_buffer(ways[i].label, ways[i].map, want);
+    }
 }
 
 static void a_driver_that_gives_nothing_at_all_is_told(void **state)
@@ -101,12 +171,62 @@ static void a_model_is_placed_anew_where_a_driver_gives_less_than_it_said(void *
     }
 }
 
+static cl_device_id first_device(void)
+{
+    const dev_open_options options = { .spec = "0" };
+    dev_device            *device = NULL;
+    assert_ok(dev_open(&options, &device));
+    const cl_device_id id = dev_id(device);
+    dev_close(device);
+    return id;
+}
+
+/* Of what it needs for weights and all else, the first device has the weights and half of the rest. */
+static void what_comes_after_loading_is_seen_to_before_it_is_too_late(void **state)
+{
+    int32_t     want[NEW], got[NEW];
+    oclm_model *model = NULL;
+    (void)state;
+    if (!devices_has(2))
+        skip();
+    tight.device = first_device();
+    tight.limit = UINT64_MAX;
+    tight.given = tight.most = 0;
+    assert_ok(load_and_generate("auto", want));
+    const uint64_t all = tight.most;
+    assert_int_equal(tight.given, 0);
+    tight.most = 0;
+    oclm_model_options load;
+    oclm_model_options_init(&load, sizeof load);
+    load.device_map = "auto";
+    load.max_memory = "{\"0\": \"1GiB\", \"1\": \"1GiB\"}";
+    assert_ok(oclm_model_load(TINY, &load, &model));
+    const uint64_t weights = tight.given;
+    oclm_model_free(model);
+    assert_in_range(weights, 1, all - 2);
+    const size_t live = core_memory_live();
+    for (uint64_t part = 1; part < 4; part++) {
+        tight.limit = weights + (all - weights) * part / 4;
+        const oclm_status status = load_and_generate("auto", got);
+        if (status != OCLM_OK)
+            fail_msg("%llu of %llu bytes: %s: %s", (unsigned long long)tight.limit, (unsigned long long)all, oclm_status_name(status), oclm_last_error());
+        assert_memory_equal(got, want, sizeof got);
+        assert_int_equal(tight.given, 0);
+        assert_int_equal(core_memory_live(), live);
+    }
+    tight.device = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_refused_buffer_ends_in_the_same_ids_or_in_a_clean_error),
         cmocka_unit_test(a_driver_that_gives_nothing_at_all_is_told),
         cmocka_unit_test(a_model_is_placed_anew_where_a_driver_gives_less_than_it_said),
+        cmocka_unit_test(what_comes_after_loading_is_seen_to_before_it_is_too_late),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    scratch_make(scratch);
+    const int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    scratch_remove(scratch);
+    return failures;
 }

@@ -1,16 +1,17 @@
 /* bench_offload.c: how fast a model decodes whose layers visit the device, beside the rate at which the device is written to.
  *
- * usage: bench_offload MODEL [ROUNDS]      MODEL: a folder or a .gguf file
+ * usage: bench_offload MODEL [ROUNDS [LINK]]      MODEL: a folder or a .gguf file
  *
- * The same model is loaded with all layers on the device; in host memory and on disk, copied to the device for each token; and, where the
- * device computes in the host's memory, both in place. They take turns for ROUNDS (9); of each figure the best and the median of the rounds.
+ * The same model is loaded with all layers on the device; in host memory and on disk, copied to the device for each token; in host memory behind a
+ * link of LINK GB/s (6: PCIe 3.0 with 8 lanes) that copies by itself, as a card's does (slow_link.h); and, where the device computes in the host's
+ * memory, both in place. They take turns for ROUNDS (9); of each figure the best and the median of the rounds.
  *
- *   of copies     what a token takes at the copy rate over what it takes: the units copied as for a token, through the same slots, with
- *                 nothing computed. A device with memory and an engine for copies of its own computes meanwhile and can reach 100 %.
+ *   of copies     what the copies of a token take over what the token takes: the same units copied through the same slots, with nothing computed. So
+ *                 it is copies / max(copies, computing) at most: 100 % where the link is the slower one, as it is on cards. A CPU copies with
+ *                 the cores that compute, through the memory that they read, so there less than 100 % is left to reach without a link.
  *   of both       what both take where neither waits for the other, over what a token takes: the same copies in one queue, and in another the
- *                 steps of the model that lies on the device. A CPU copies with the cores that compute and through the memory that they read, so
- *                 this, not the copies alone, is what its copy rate allows. Waits of one for the other are what is lost to it. More than
- *                 100 %: weights that were just copied are read from the caches, those of the model on the device from memory.
+ *                 steps of the model that lies on the device. Waits of one for the other are what is lost to it. More than 100 %: weights that
+ *                 were just copied are read from the caches, those of the model on the device from memory.
  *   of resident   tokens a second over those of the model that lies on the device */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "core/platform.h"
 #include "model/forward.h"
 #include "model/offload.h"
+#include "slow_link.h"
 #include "turns.h"
 
 #define DECODED 8
@@ -33,7 +35,7 @@ static void check(oclm_status status)
 typedef struct way {
     const char      *name;
     model_place_kind kind;
-    bool             copies;
+    bool             copies, link;
     model_model     *model;
     model_state     *state;
     dev_work        *decode, *copy; /* a token's pass; a visit of each unit with nothing to do */
@@ -45,6 +47,7 @@ static way ways[] = {
     { .name = "on the device", .kind = MODEL_ON_DEVICE },
     { .name = "host memory, copied", .kind = MODEL_ON_CPU, .copies = true },
     { .name = "disk, copied", .kind = MODEL_ON_DISK, .copies = true },
+    { .name = "host memory, link", .kind = MODEL_ON_CPU, .copies = true, .link = true },
     { .name = "host memory", .kind = MODEL_ON_CPU },
     { .name = "disk", .kind = MODEL_ON_DISK },
 };
@@ -101,9 +104,10 @@ static void play(const way *w, const dev_work *work, const way *beside, bench_ti
     bench_add(times, (core_seconds() - begin) / DECODED);
 }
 
-static void play_all(way *w)
+static void play_all(way *w, double link)
 {
     const uint64_t before = copied_by(w);
+    slow_link_set(w->link ? link : 0);
     play(w, w->decode, NULL, &w->decoding);
     w->bytes = (copied_by(w) - before) / DECODED;
     if (w->copy == NULL)
@@ -128,9 +132,10 @@ static void print(const way *w)
 
 int main(int argc, char **argv)
 {
-    const int rounds = argc > 2 ? atoi(argv[2]) : 9;
-    if (argc < 2 || rounds < 1 || rounds > BENCH_MOST_ROUNDS) {
-        (void)fprintf(stderr, "usage: bench_offload MODEL [ROUNDS]\n");
+    const int    rounds = argc > 2 ? atoi(argv[2]) : 9;
+    const double link = argc > 3 ? atof(argv[3]) : 6;
+    if (argc < 2 || rounds < 1 || rounds > BENCH_MOST_ROUNDS || !(link > 0)) {
+        (void)fprintf(stderr, "usage: bench_offload MODEL [ROUNDS [LINK]]\n");
         return 2;
     }
     for (size_t i = 0; i < COUNT(ways); i++) {
@@ -140,7 +145,7 @@ int main(int argc, char **argv)
     for (int round = 0; round <= rounds; round++) {
         for (size_t i = 0; i < COUNT(ways); i++) {
             way *w = &ways[i];
-            play_all(w);
+            play_all(w, link * 1e9);
             if (round == 0) /* it wakes and maps */
                 w->decoding.rounds = w->copying.rounds = w->both.rounds = 0;
         }

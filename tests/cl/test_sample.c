@@ -10,12 +10,12 @@ static const struct { const char *label; uint32_t rows, vocab; bool large; } siz
     { "Llama 2", 3, 32000, true }, { "SmolLM2", 1, 49152, true },          { "Gemma", 2, 262144, true },
 };
 
-/* The first of the largest; -1: where one is not a number, there is none. */
+/* The first of the largest; -1: where one is NaN or +inf, there is none. */
 static int32_t first_of_largest(const float *x, uint32_t count)
 {
     uint32_t best = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (isnan(x[i]))
+        if (isnan(x[i]) || x[i] == INFINITY)
             return -1;
         if (x[i] > x[best])
             best = i;

@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/child.h"
 #include "core/map.h"
 #include "core/folder.h"
+#include "core/platform.h"
 
 #define MUCH ((size_t)32 << 20)
 #define NEARLY ((size_t)1 << 20) /* the kernel counts in batches, and code is mapped too */
@@ -133,6 +137,71 @@ static void a_hint_about_any_part_changes_nothing(void **state)
 }
 
 #if defined(__linux__)
+static size_t asked_for; /* bytes that the kernel was told will be read soon */
+
+/* Ours, in front of the system's. */
+int madvise(void *address, size_t length, int advice)
+{
+    asked_for += advice == MADV_WILLNEED ? length : 0;
+    return (int)syscall(SYS_madvise, address, length, advice);
+}
+
+static bool is_there(const core_map *map)
+{
+    unsigned char there[MUCH / 4096];
+    bool          all = true;
+    assert_int_equal(mincore((void *)(uintptr_t)map->data, map->size, there), 0);
+    for (size_t i = 0; i < map->size / (size_t)sysconf(_SC_PAGESIZE); i++)
+        all = all && (there[i] & 1);
+    return all;
+}
+
+static void wait_until_there(const core_map *map)
+{
+    const double begin = core_seconds();
+    while (!is_there(map)) {
+        if (core_seconds() - begin > 30)
+            fail_msg("pages that will be needed are not there after 30 s");
+    }
+}
+
+/* Makes the file's pages leave the cache; a file system in memory keeps them. */
+static bool forget_pages(const core_map *map, const char *path)
+{
+    const int file = open(path, O_RDWR);
+    assert_true(file >= 0);
+    core_map_release(map, 0, SIZE_MAX);
+    assert_int_equal(fsync(file), 0);
+    assert_int_equal(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+    assert_int_equal(close(file), 0);
+    return !is_there(map);
+}
+
+static void what_will_be_needed_is_asked_for_where_it_is_not_there(void **state)
+{
+    core_map map = CORE_MAP_INIT;
+    char    *data = malloc(MUCH);
+    (void)state;
+    assert_non_null(data);
+    memset(data, 3, MUCH);
+    scratch_write(folder, "file", data, MUCH);
+    free(data);
+    assert_int_equal(core_map_open(&map, scratch_path(folder, "file")), OCLM_OK);
+    core_map_will_need(&map, 0, MUCH); /* just written: in the cache */
+    wait_until_there(&map);
+    asked_for = 0;
+    core_map_will_need(&map, 0, MUCH);
+    assert_int_equal(asked_for, 0);
+    if (forget_pages(&map, scratch_path(folder, "file"))) {
+        core_map_will_need(&map, 0, MUCH);
+        assert_in_range(asked_for, 4096, MUCH);
+        wait_until_there(&map);
+    } else {
+        print_message("    the file system keeps its pages: only half was tested\n");
+    }
+    core_map_close(&map);
+}
+
 /* Bytes of mapped files that are resident. */
 static size_t resident(void)
 {
@@ -186,6 +255,7 @@ int main(void)
         IN_SCRATCH(a_file_without_room_is_told_as_a_lack_of_memory),
         IN_SCRATCH(a_hint_about_any_part_changes_nothing),
 #if defined(__linux__)
+        IN_SCRATCH(what_will_be_needed_is_asked_for_where_it_is_not_there),
         IN_SCRATCH(released_pages_leave_memory_and_come_back),
 #endif
     };

@@ -1,5 +1,6 @@
 /* test_feed.c: weights that visit a device: every list finds its unit's bytes, whatever their sizes, number and order; budgets hold. */
 #include "device/devices.h"
+#include "device/interpose.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -7,7 +8,18 @@
 #include "core/folder.h"
 #include "core/memory.h"
 #include "core/platform.h"
+#include "device/device_internal.h"
 #include "device/feed.h"
+
+/* Copies that nobody waits for: those of a feed. */
+static _Atomic size_t copies;
+
+cl_int CL_API_CALL clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size, const void *data,
+                                        cl_uint waits, const cl_event *wait_list, cl_event *event)
+{
+    copies += blocking == CL_FALSE;
+    return OPENCL_BEHIND(clEnqueueWriteBuffer)(queue, buffer, blocking, offset, size, data, waits, wait_list, event);
+}
 
 enum { MOST_UNITS = 7, REGIONS = 2, ROUNDS = 3 };
 
@@ -189,17 +201,20 @@ static void every_unit_is_there_when_it_is_read(void **state)
 
 /* ---- Slots */
 
-static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
-/* All units share what one slot takes: the largest first regions and the largest second ones, by size. */
-static uint64_t one_slot(uint32_t units)
+/* What is copied of a unit: the second region begins where the device wants it. */
+static uint64_t run_bytes(const dev_device *device, uint32_t unit)
 {
-    uint64_t first = 0, second = 0;
-    for (uint32_t u = 0; u < units; u++) {
-        first = larger(first, larger(size_of(u, 0), size_of(u, 1)));
-        second = larger(second, size_of(u, 0) < size_of(u, 1) ? size_of(u, 0) : size_of(u, 1));
-    }
-    return first + second;
+    const size_t alignment = dev_feed_alignment(device, true);
+    return (size_of(unit, 0) + alignment - 1) / alignment * alignment + size_of(unit, 1);
+}
+
+/* All units share what one slot takes: the largest. */
+static uint64_t one_slot(const dev_device *device, uint32_t units)
+{
+    uint64_t most = 0;
+    for (uint32_t u = 0; u < units; u++)
+        most = run_bytes(device, u) > most ? run_bytes(device, u) : most;
+    return most;
 }
 
 static void slots_on_device(dev_device *device, void *user)
@@ -209,7 +224,7 @@ static void slots_on_device(dev_device *device, void *user)
     const uint64_t before = dev_memory_used(device);
     (void)user;
     for (uint32_t slots = 1; slots <= 2; slots++) {
-        d.slot_bytes = slots * one_slot(UNITS);
+        d.slot_bytes = slots * one_slot(device, UNITS);
         assert_ok(open_desk(&d, 0, UNITS));
         if (slots == 1) /* units of many sizes may do with less than two whole ones */
             assert_int_equal(dev_feed_slots(d.feed), 1);
@@ -236,10 +251,12 @@ static void once_on_device(dev_device *device, void *user)
     assert_ok(open_desk(&d, 0, UNITS));
     assert_ok(dev_buffer_new(device, pass_bytes(UNITS), "a test's buffer", &out));
     assert_ok(record_pass(&d, UNITS, &out, &work));
+    copies = 0;
     for (uint32_t round = 0; round < ROUNDS; round++)
         assert_ok(dev_work_enqueue(work, dev_queue(device), NULL));
     assert_ok(dev_finish(dev_queue(device)));
-    assert_int_equal(dev_feed_copied(d.feed), pass_bytes(UNITS));
+    assert_int_equal(dev_feed_copied(d.feed), run_bytes(device, 0) + run_bytes(device, 1));
+    assert_int_equal(copies, UNITS); /* each as one */
     dev_work_free(work);
     dev_buffer_free(device, &out);
     close_desk(&d);
@@ -249,6 +266,37 @@ static void units_with_slots_of_their_own_are_copied_once(void **state)
 {
     (void)state;
     devices_each(once_on_device, NULL);
+}
+
+/* A device that takes no buffer in which a whole unit fits. */
+static void pieces_on_device(dev_device *device, void *user)
+{
+    enum { UNITS = 3 };
+    const uint64_t before = dev_memory_used(device), most = device->traits.info.max_alloc_bytes;
+    desk           d = { .device = device, .budget = { .most = 1 << 20 } };
+    dev_work      *work = NULL;
+    dev_buffer     out;
+    (void)user;
+    assert_ok(dev_buffer_new(device, pass_bytes(UNITS), "a test's buffer", &out));
+    device->traits.info.max_alloc_bytes = size_of(2, 1); /* the largest region; only the third unit does not fit */
+    assert_ok(open_desk(&d, 2, UNITS));
+    assert_ok(record_pass(&d, UNITS, &out, &work));
+    copies = 0;
+    assert_ok(dev_work_enqueue(work, dev_queue(device), NULL));
+    assert_ok(dev_finish(dev_queue(device)));
+    assert_int_equal(copies, 1 + 1 + 2);
+    device->traits.info.max_alloc_bytes = most;
+    dev_work_free(work);
+    dev_buffer_free(device, &out);
+    run_passes(&d, "in pieces");
+    close_desk(&d);
+    assert_int_equal(dev_memory_used(device), before);
+}
+
+static void a_unit_larger_than_a_buffer_comes_in_pieces(void **state)
+{
+    (void)state;
+    devices_each(pieces_on_device, NULL);
 }
 
 static void *run_in_thread(void *user)
@@ -433,7 +481,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(every_unit_is_there_when_it_is_read), IN_SCRATCH(slots_take_no_more_than_they_may),
-        IN_SCRATCH(units_with_slots_of_their_own_are_copied_once), IN_SCRATCH(two_threads_share_the_slots), IN_SCRATCH(rows_of_a_table_come_one_by_one),
+        IN_SCRATCH(units_with_slots_of_their_own_are_copied_once), IN_SCRATCH(a_unit_larger_than_a_buffer_comes_in_pieces),
+        IN_SCRATCH(two_threads_share_the_slots), IN_SCRATCH(rows_of_a_table_come_one_by_one),
         IN_SCRATCH(what_does_not_fit_is_refused_with_its_reason), IN_SCRATCH(every_request_of_memory_may_fail),
     };
     return cmocka_run_group_tests_name("feed", tests, NULL, NULL);

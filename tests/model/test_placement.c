@@ -177,7 +177,8 @@ static void randomise(scene *s)
         add_site(s, draw(90));
         model_plan_site *site = &s->sites[s->f.site_count - 1];
         site->is_host = draw(4) == 0;
-        site->shares_memory = site->is_host || draw(6) == 0;
+        site->in_place = site->is_host || draw(6) == 0;
+        site->alignment = draw(2) * 512;
         site->listed = !site->is_host || draw(2) == 0;
         site->workspace = draw(8) * MIB / 2;
         site->rates = (model_rates){ draw(3) * 10.0, draw(3) * 10.0 };

@@ -97,6 +97,7 @@ static void draw_round(round *r, uint32_t number)
     r->dtype = draw((uint32_t)COUNT(dtypes));
     r->load.dtype = dtypes[r->dtype];
     r->load.quantize = strstr(r->path, ".gguf") == NULL && draw(3) == 0 ? CKPT_QUANTIZE_INT8 : CKPT_QUANTIZE_NONE;
+    r->load.offload_copies = draw(2) == 0;
     r->plan.context_length = CONTEXT;
     r->plan.kind = (model_map_kind)draw(4);
     if (r->plan.kind == MODEL_MAP_GIVEN)
@@ -159,7 +160,7 @@ static void load_and_use(round *r, const model_placement *p, uint32_t number)
 static void announced_is_never_exceeded(void **state)
 {
     static round r;
-    uint32_t     fitting = 0, refused = 0, spread = 0, outside = 0;
+    uint32_t     fitting = 0, refused = 0, spread = 0, outside = 0, copied = 0;
     (void)state;
     scratch_make(scratch);
     for (uint32_t number = 0; number < ROUNDS; number++) {
@@ -179,16 +180,18 @@ static void announced_is_never_exceeded(void **state)
             fitting++;
             spread += p.devices[0].weights > 0 && p.devices[1].weights > 0;
             outside += p.host.used + p.disk.used > 0;
+            copied += p.devices[0].visiting + p.devices[1].visiting > 0;
             load_and_use(&r, &p, number);
         }
         model_placement_free(&p);
     }
-    print_message("    of %u plans %u fit, %u of them over both devices, %u with the host or files; %u were refused\n", ROUNDS, fitting, spread, outside,
-                  refused);
+    print_message("    of %u plans %u fit, %u of them over both devices, %u with the host or files, %u of those copied; %u were refused\n", ROUNDS,
+                  fitting, spread, outside, copied, refused);
     scratch_remove(scratch);
     assert_in_range(fitting, ROUNDS / 4, ROUNDS - 1);
     assert_in_range(spread, ROUNDS / 10, ROUNDS);
     assert_in_range(outside, ROUNDS / 10, ROUNDS);
+    assert_in_range(copied, ROUNDS / 20, ROUNDS);
 }
 
 int main(void)
