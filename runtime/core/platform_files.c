@@ -341,9 +341,15 @@ static bool pages_are_there(const unsigned char *begin, size_t length, size_t pa
     return true;
 }
 
-/* Of pages that are there the kernel is asked first: MADV_WILLNEED looks up each of them anew, mincore() reads the page table (measured, weights that
- * a model reads in place for each token: a third of its speed, and nothing). */
 void core_map_will_need(const core_map *map, size_t offset, size_t length)
+{
+    if (page_range(map, &offset, &length, true))
+        (void)madvise((char *)(uintptr_t)map->data + offset, length, MADV_WILLNEED);
+}
+
+/* MADV_WILLNEED looks up each page anew, mincore() reads the page table (measured, weights that a model reads in place for each token: a third of
+ * its speed, and nothing). */
+void core_map_will_need_again(const core_map *map, size_t offset, size_t length)
 {
     const size_t page = page_bytes();
     if (!page_range(map, &offset, &length, true))

@@ -282,7 +282,7 @@ const void *dev_store_memory(const dev_store *store, const dev_region *region)
 void dev_store_will_need(const dev_store *store, const dev_region *region)
 {
     if (region->in_file)
-        core_map_will_need(&store->map, region->offset, region->bytes);
+        core_map_will_need_again(&store->map, region->offset, region->bytes);
 }
 
 static void CL_CALLBACK on_released(cl_mem buffer, void *store)

@@ -27,7 +27,7 @@ typedef struct dev_store_options {
 oclm_status dev_store_new(dev_device *device, const dev_store_options *options, dev_store **store);
 void        dev_store_drop(dev_store *store); /* the feed's hold on it; accepts NULL */
 /* Reads the contents of buffers into the store, one behind the other, so that they can be copied as one. `what` names them in messages. On failure
- * nothing was taken. */
+ * nothing counts as taken, but its file may have grown: the store is of no use any more. */
 oclm_status dev_store_take(dev_store *store, cl_command_queue queue, dev_feed_place place, const dev_buffer *const *buffers, size_t count,
                            const char *what, dev_region *regions);
 /* What they take, but for room that is left free behind the last. */

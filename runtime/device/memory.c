@@ -65,9 +65,10 @@ static cl_mem create(dev_device *device, size_t bytes, void *contents, cl_int *e
 static cl_mem create_touched(dev_device *device, size_t bytes, void *contents, cl_int *error)
 {
     const cl_mem memory = create(device, bytes, contents, error);
-    if (*error == CL_SUCCESS && !contents && !device->traits.info.host_unified && (*error = touch(device->queue, memory, bytes)) != CL_SUCCESS)
-        clReleaseMemObject(memory);
-    return memory;
+    if (*error != CL_SUCCESS || contents || device->traits.info.host_unified || (*error = touch(device->queue, memory, bytes)) == CL_SUCCESS)
+        return memory;
+    clReleaseMemObject(memory);
+    return NULL;
 }
 
 static oclm_status new_from(dev_device *device, size_t bytes, void *contents, const char *what, dev_buffer *buffer)
@@ -116,7 +117,7 @@ static uint64_t try_pieces(dev_device *device, uint64_t bytes, cl_mem *pieces, s
             given += size;
         } else {
             *error = refused;
-            piece = size / 2;
+            piece = dev_is_memory_error(refused) ? size / 2 : 0;
         }
     }
     return given;
@@ -137,8 +138,8 @@ oclm_status dev_memory_try(dev_device *device, uint64_t bytes, const char *what)
     if (given >= bytes)
         return OCLM_OK;
     atomic_store(&device->refused_at, dev_memory_used(device) + given);
-    return dev_cl_fail(error != CL_SUCCESS ? error : CL_MEM_OBJECT_ALLOCATION_FAILURE, "device \"%s\": %s for %s, of which it gives %s", device->traits.info.name,
-                       core_format_bytes(bytes, need), what, core_format_bytes(given, told));
+    return dev_cl_fail(error != CL_SUCCESS ? error : CL_MEM_OBJECT_ALLOCATION_FAILURE, "device \"%s\": %s for %s, of which it gives %s",
+                       device->traits.info.name, core_format_bytes(bytes, need), what, core_format_bytes(given, told));
 }
 
 static oclm_status fill(cl_command_queue queue, const dev_buffer *buffer, const char *what)

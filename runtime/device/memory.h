@@ -26,8 +26,9 @@ uint64_t dev_memory_peak(const dev_device *device);
 /* What is left of the budget. */
 uint64_t dev_memory_left(const dev_device *device);
 
-/* Asks the driver for `bytes` more, which the budget has, and gives them back: what it would refuse later, it refuses now. Nothing is counted.
- * Errors: OCLM_ERR_DEVICE_MEMORY (and dev_memory_refused_at() tells what it would give). */
+/* Asks the driver for `bytes` more, which the budget has, and gives them back: what it would refuse later, it refuses now. Nothing is counted;
+ * for that moment whoever else asks the same driver finds as much less.
+ * Errors: OCLM_ERR_DEVICE_MEMORY (and dev_memory_refused_at() tells what it would give), OCLM_ERR_MEMORY, OCLM_ERR_DEVICE. */
 oclm_status dev_memory_try(dev_device *device, uint64_t bytes, const char *what);
 
 /* What oclm had in use when the driver last refused a buffer that the budget allowed: that much it can have. UINT64_MAX: it never did.

@@ -84,8 +84,7 @@ const char *dev_cl_name(cl_int error)
     return text;
 }
 
-/* Drivers that allocate at first use tell of exhausted memory here, at an enqueue or at the end, by any of these. */
-static bool is_memory_error(cl_int error)
+bool dev_is_memory_error(cl_int error)
 {
     return error == CL_MEM_OBJECT_ALLOCATION_FAILURE || error == CL_OUT_OF_RESOURCES || error == CL_OUT_OF_HOST_MEMORY ||
            error == CL_INVALID_BUFFER_SIZE;
@@ -93,7 +92,7 @@ static bool is_memory_error(cl_int error)
 
 static const char *way_out(cl_int error)
 {
-    if (is_memory_error(error))
+    if (dev_is_memory_error(error))
         return "the device ran out of memory or other resources: close other programs that use it, or choose a smaller "
                "dtype, a shorter context or another device";
     switch (error) {
@@ -113,6 +112,6 @@ oclm_status dev_cl_fail(cl_int error, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return core_fail(is_memory_error(error) ? OCLM_ERR_DEVICE_MEMORY : OCLM_ERR_DEVICE, "%s: %s; %s", what, dev_cl_name(error),
+    return core_fail(dev_is_memory_error(error) ? OCLM_ERR_DEVICE_MEMORY : OCLM_ERR_DEVICE, "%s: %s; %s", what, dev_cl_name(error),
                      way_out(error));
 }

@@ -186,6 +186,8 @@ static bool has_shape(const ckpt_tensor *tensor, model_role_shape want, bool tra
     if (want.columns > 0 && want.pieces > 0 && tensor->dims == 3)
         return tensor->shape[0] == want.pieces && tensor->shape[transposed ? 2 : 1] == want.rows / want.pieces &&
                tensor->shape[transposed ? 1 : 2] == want.columns;
+    if (want.pieces > 1 && transposed) /* each piece by itself: of one matrix, rows of different pieces would alternate */
+        return false;
     if (want.columns > 0 && want.rows == 1 && tensor->dims == 1) /* a GGUF's one row */
         return tensor->shape[0] == want.columns;
     if (want.columns > 0)

@@ -24,7 +24,8 @@ oclm_status model_gguf_config_of(const char *path, cJSON **config);
 oclm_status model_gguf_rope(const ckpt_checkpoint *checkpoint, const char *architecture, cJSON *config);
 
 /* Fills `architecture` from that tree by the family it names, as model_config_tree(), and then takes back what is otherwise in a GGUF: norms
- * are stored whole, fused products not head by head, and where conversion put the two halves of a head side by side, neighbours turn.
+ * are stored whole, the decay of delta nets itself, fused products not head by head, and where conversion put the two halves of a head side by
+ * side, neighbours turn; where it put heads in turn, they are read so.
  * dtype is OCLM_DTYPE_AUTO: ckpt_dtype() knows. */
 oclm_status model_gguf_read(const ckpt_checkpoint *checkpoint, const model_family **family, model_architecture *architecture,
                             oclm_dtype *dtype);

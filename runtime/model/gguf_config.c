@@ -1,5 +1,5 @@
 /* gguf_config.c: a GGUF's key-values -> the tree that config.json would be. Most keys have one meaning whatever the architecture, and families
- * read only those they know, so one table serves all; what an architecture has of its own follows. Sources: gguf's constants.py,
+ * read only those they know, so one table serves all; what an architecture has of its own is in gguf_own.c. Sources: gguf's constants.py,
  * transformers' GGUF_CONFIG_MAPPING, and what families' files say where a GGUF says nothing. */
 #include <stdio.h>
 #include <string.h>
@@ -30,42 +30,43 @@ static const model_gguf_architecture architectures[] = {
 };
 
 #define MAX_KEYS 6
-static const struct { const char *key; const char *names[MAX_KEYS]; } common_keys[] = {
-    { "context_length", { "max_position_embeddings", "seq_length" } },
-    { "block_count", { "num_hidden_layers" } },
-    { "embedding_length", { "hidden_size" } },
-    { "feed_forward_length", { "intermediate_size" } },
-    { "attention.head_count", { "num_attention_heads" } },
-    { "attention.head_count_kv", { "num_key_value_heads" } },
-    { "attention.key_length", { "head_dim" } },
-    { "attention.layer_norm_rms_epsilon", { "rms_norm_eps", "norm_eps" } },
-    { "attention.layer_norm_epsilon", { "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps" } },
-    { "attention.sliding_window", { "sliding_window" } },
-    { "attention.clamp_kqv", { "clip_qkv" } },
-    { "attention.scale", { "attention_multiplier" } },
-    { "embedding_scale", { "embedding_multiplier" } },
-    { "residual_scale", { "residual_multiplier" } },
-    { "logit_scale", { "logit_scale", "logits_scaling" } },
-    { "attn_logit_softcapping", { "attn_logit_softcapping" } },
-    { "final_logit_softcapping", { "final_logit_softcapping" } },
-    { "use_parallel_residual", { "use_parallel_residual" } },
-    { "expert_count", { "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts" } },
-    { "expert_used_count", { "num_experts_per_tok", "moe_k" } },
-    { "expert_feed_forward_length", { "moe_intermediate_size" } },
-    { "expert_shared_feed_forward_length", { "shared_expert_intermediate_size" } },
-    { "expert_shared_count", { "n_shared_experts", "moe_num_shared_experts" } },
-    { "expert_group_count", { "n_group" } },
-    { "expert_group_used_count", { "topk_group" } },
-    { "expert_weights_scale", { "routed_scaling_factor" } },
-    { "expert_weights_norm", { "norm_topk_prob" } },
-    { "leading_dense_block_count", { "first_k_dense_replace", "num_dense_layers", "moe_layer_start_index" } },
-    { "interleave_moe_layer_step", { "moe_layer_interval" } },
-    { "attention.q_lora_rank", { "q_lora_rank" } },
-    { "attention.kv_lora_rank", { "kv_lora_rank" } },
-    { "shortconv.l_cache", { "conv_L_cache" } },
+/* by_layer: gguf_own.c reads the lists of architectures whose layers differ. */
+static const struct { const char *key; const char *names[MAX_KEYS]; bool by_layer; } common_keys[] = {
+    { "context_length", { "max_position_embeddings", "seq_length" }, false },
+    { "block_count", { "num_hidden_layers" }, false },
+    { "embedding_length", { "hidden_size" }, false },
+    { "feed_forward_length", { "intermediate_size" }, true },
+    { "attention.head_count", { "num_attention_heads" }, false },
+    { "attention.head_count_kv", { "num_key_value_heads" }, true },
+    { "attention.key_length", { "head_dim" }, false },
+    { "attention.layer_norm_rms_epsilon", { "rms_norm_eps", "norm_eps" }, false },
+    { "attention.layer_norm_epsilon", { "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps" }, false },
+    { "attention.sliding_window", { "sliding_window" }, false },
+    { "attention.clamp_kqv", { "clip_qkv" }, false },
+    { "attention.scale", { "attention_multiplier" }, false },
+    { "embedding_scale", { "embedding_multiplier" }, false },
+    { "residual_scale", { "residual_multiplier" }, false },
+    { "logit_scale", { "logit_scale", "logits_scaling" }, false },
+    { "attn_logit_softcapping", { "attn_logit_softcapping" }, false },
+    { "final_logit_softcapping", { "final_logit_softcapping" }, false },
+    { "use_parallel_residual", { "use_parallel_residual" }, false },
+    { "expert_count", { "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts" }, false },
+    { "expert_used_count", { "num_experts_per_tok", "moe_k" }, false },
+    { "expert_feed_forward_length", { "moe_intermediate_size" }, false },
+    { "expert_shared_feed_forward_length", { "shared_expert_intermediate_size" }, false },
+    { "expert_shared_count", { "n_shared_experts", "moe_num_shared_experts" }, false },
+    { "expert_group_count", { "n_group" }, false },
+    { "expert_group_used_count", { "topk_group" }, false },
+    { "expert_weights_scale", { "routed_scaling_factor" }, false },
+    { "expert_weights_norm", { "norm_topk_prob" }, false },
+    { "leading_dense_block_count", { "first_k_dense_replace", "num_dense_layers", "moe_layer_start_index" }, false },
+    { "interleave_moe_layer_step", { "moe_layer_interval" }, false },
+    { "attention.q_lora_rank", { "q_lora_rank" }, false },
+    { "attention.kv_lora_rank", { "kv_lora_rank" }, false },
+    { "shortconv.l_cache", { "conv_L_cache" }, false },
 };
 
-static oclm_status no_memory(const reader *r) { return core_fail(OCLM_ERR_MEMORY, "%s: no memory for its configuration", r->origin); }
+oclm_status model_gguf_no_memory(const reader *r) { return core_fail(OCLM_ERR_MEMORY, "%s: no memory for its configuration", r->origin); }
 
 /* ---- Values */
 
@@ -97,7 +98,7 @@ oclm_status model_gguf_put(const reader *r, const char *name, cJSON *item)
     if (item != NULL && cJSON_AddItemToObject(r->config, name, item))
         return OCLM_OK;
     cJSON_Delete(item);
-    return no_memory(r);
+    return model_gguf_no_memory(r);
 }
 
 oclm_status model_gguf_put_bool(const reader *r, const char *name, bool value) { return model_gguf_put(r, name, cJSON_CreateBool(value)); }
@@ -116,7 +117,7 @@ static oclm_status read_common(const reader *r)
     for (size_t i = 0; i < COUNT(common_keys) && status == OCLM_OK; i++) {
         const core_gguf_value *value = model_gguf_find(r, common_keys[i].key);
         double                 number = 0.0;
-        if (value == NULL || (value->array && (r->architecture->how & MODEL_GGUF_UNLIKE) != 0) ||
+        if (value == NULL || (value->array && common_keys[i].by_layer && (r->architecture->how & MODEL_GGUF_UNLIKE) != 0) ||
             (status = read_number(r, common_keys[i].key, value, &number)) != OCLM_OK)
             continue;
         for (size_t n = 0; n < MAX_KEYS && common_keys[i].names[n] != NULL && status == OCLM_OK; n++)
@@ -187,7 +188,7 @@ static oclm_status add_id(const reader *r, cJSON *list, const char *key)
         if (item->valuedouble == (double)id)
             return OCLM_OK;
     }
-    return cJSON_AddItemToArray(list, cJSON_CreateNumber((double)id)) ? OCLM_OK : no_memory(r);
+    return cJSON_AddItemToArray(list, cJSON_CreateNumber((double)id)) ? OCLM_OK : model_gguf_no_memory(r);
 }
 
 static oclm_status read_id(const reader *r, const char *key, const char *name)
@@ -266,7 +267,7 @@ static oclm_status config_of(const ckpt_checkpoint *checkpoint, const model_gguf
     if (r.architecture->with != NULL)
         status = core_json_parse(r.architecture->with, strlen(r.architecture->with), r.origin, &r.config);
     else if ((r.config = cJSON_CreateObject()) == NULL)
-        status = no_memory(&r);
+        status = model_gguf_no_memory(&r);
     if (status == OCLM_OK && (status = make(&r)) == OCLM_OK)
         *config = r.config;
     else

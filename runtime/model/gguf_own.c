@@ -1,6 +1,6 @@
 /* gguf_own.c: what an architecture's GGUF files have of their own: keys that other architectures lack or mean otherwise, and what only the
  * presence or shape of tensors tells. Source: llama.cpp's convert_hf_to_gguf.py. */
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/platform.h"
@@ -8,14 +8,12 @@
 
 typedef model_gguf_reader reader;
 
-static oclm_status no_memory(const reader *r) { return core_fail(OCLM_ERR_MEMORY, "%s: no memory for its configuration", r->origin); }
-
 static bool is_float(const core_gguf_value *value) { return value->type == CORE_GGUF_F32 || value->type == CORE_GGUF_F64; }
 
 static uint32_t layer_count(const reader *r)
 {
-    const double layers = core_json_member(r->config, "num_hidden_layers")->valuedouble;
-    return layers >= 0.0 && layers <= MODEL_MAX_LAYERS ? (uint32_t)layers : 0; /* what is no number of layers is told later */
+    const cJSON *layers = core_json_member(r->config, "num_hidden_layers");
+    return core_json_is_whole(layers, 0, MODEL_MAX_LAYERS) ? (uint32_t)layers->valuedouble : 0; /* what is no number of layers is told later */
 }
 
 /* Item `index` of a list, or the number that all have. */
@@ -23,6 +21,19 @@ static double number_at(const core_gguf_value *value, uint64_t index)
 {
     return value->type == CORE_GGUF_STRING || value->type == CORE_GGUF_ARRAY || value->count == 0 ? 0.0
            : core_gguf_float(value, !value->array ? 0 : index < value->count ? index : value->count - 1);
+}
+
+/* A little more than the quotient, for it is multiplied and cut off again. */
+static double share_of(double part, double whole) { return part == whole ? 1.0 : (part + 0x1p-16) / whole; }
+
+/* A list, item by item. The caller hands it to model_gguf_put(), also where there is no memory for an item: then it is NULL. */
+static void add_item(cJSON **list, cJSON *item)
+{
+    if (*list != NULL && item != NULL && cJSON_AddItemToArray(*list, item))
+        return;
+    cJSON_Delete(item);
+    cJSON_Delete(*list);
+    *list = NULL;
 }
 
 /* ---- What several have */
@@ -37,7 +48,7 @@ static oclm_status read_pattern(const reader *r)
         return model_gguf_put_number(r, "sliding_window_pattern", core_gguf_float(value, 0));
     cJSON *list = cJSON_CreateArray();
     for (uint64_t i = 0; i < value->count && i < MODEL_MAX_LAYERS && list != NULL; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(core_gguf_int(value, i) != 0 ? "sliding_attention" : "full_attention"));
+        add_item(&list, cJSON_CreateString(core_gguf_int(value, i) != 0 ? "sliding_attention" : "full_attention"));
     return model_gguf_put(r, "layer_types", list);
 }
 
@@ -54,11 +65,10 @@ static oclm_status read_head(const reader *r)
     if (head_dim == 0.0 && (r->architecture->how & MODEL_GGUF_TURNED) != 0 && dims > 0.0)
         head_dim = dims;
     if (head_dim == 0.0 && heads > 0.0)
-        head_dim = (double)(uint64_t)(hidden / heads);
+        head_dim = floor(hidden / heads);
     if ((status = model_gguf_put_number(r, "head_dim", head_dim)) != OCLM_OK || !(dims > 0.0 && head_dim > 0.0))
         return status;
-    /* A little more than the quotient, for it is multiplied and cut off again. */
-    const double partial = dims == head_dim ? 1.0 : (dims + 0x1p-16) / head_dim;
+    const double partial = share_of(dims, head_dim);
     if ((status = model_gguf_put_number(r, "partial_rotary_factor", partial)) != OCLM_OK)
         return status;
     return model_gguf_put_number(r, "rotary_pct", partial);
@@ -138,7 +148,7 @@ static oclm_status read_lfm2(const reader *r)
     cJSON                 *list = cJSON_CreateArray();
     for (uint64_t i = 0; value != NULL && value->array && i < value->count && i < MODEL_MAX_LAYERS && list != NULL; i++) {
         if (number_at(value, i) > 0.0)
-            cJSON_AddItemToArray(list, cJSON_CreateNumber((double)i));
+            add_item(&list, cJSON_CreateNumber((double)i));
     }
     return model_gguf_put(r, "full_attn_idxs", list);
 }
@@ -173,7 +183,7 @@ static oclm_status read_mpt(const reader *r)
     const oclm_status status = model_gguf_number(r, "attention.clamp_kqv", &clip);
     if (status != OCLM_OK || (clip > 0.0 && attention != NULL && cJSON_AddNumberToObject(attention, "clip_qkv", clip) == NULL)) {
         cJSON_Delete(attention);
-        return status != OCLM_OK ? status : no_memory(r);
+        return status != OCLM_OK ? status : model_gguf_no_memory(r);
     }
     return model_gguf_put(r, "attn_config", attention);
 }
@@ -199,7 +209,7 @@ static oclm_status read_delta_net(const reader *r)
         return status;
     cJSON *list = cJSON_CreateArray();
     for (uint32_t i = 0; i < layer_count(r) && list != NULL; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(model_gguf_tensor_of(r, i, "ssm_conv1d.weight") != NULL ? "linear_attention" : "full_attention"));
+        add_item(&list, cJSON_CreateString(model_gguf_tensor_of(r, i, "ssm_conv1d.weight") != NULL ? "linear_attention" : "full_attention"));
     return model_gguf_put(r, "layer_types", list);
 }
 
@@ -239,23 +249,31 @@ static double turning_share(const reader *r)
         memcpy(&factor, (const char *)factors->data + i * sizeof factor, sizeof factor);
         turning += factor < 1e20f;
     }
-    return ((double)turning + 0x1p-16) / (double)factors->elements; /* a little more: it is multiplied and cut off again */
+    return share_of((double)turning, (double)factors->elements);
+}
+
+/* {"rope_type", "rope_theta"} of one kind of layer, in `all`. */
+static cJSON *add_rope(cJSON *all, const char *kind, const char *type, double theta)
+{
+    cJSON *rope = cJSON_AddObjectToObject(all, kind);
+    return rope != NULL && cJSON_AddStringToObject(rope, "rope_type", type) != NULL && cJSON_AddNumberToObject(rope, "rope_theta", theta) != NULL ? rope : NULL;
 }
 
 static oclm_status read_gemma4_rope(const reader *r)
 {
     double      theta = 1000000.0, windowed = 10000.0;
-    char        text[320];
-    cJSON      *parameters = NULL;
+    cJSON      *parameters = cJSON_CreateObject();
     oclm_status status;
-    if ((status = model_gguf_number(r, "rope.freq_base", &theta)) != OCLM_OK ||
-        (status = model_gguf_number(r, "rope.freq_base_swa", &windowed)) != OCLM_OK)
+    if ((status = model_gguf_number(r, "rope.freq_base", &theta)) == OCLM_OK)
+        status = model_gguf_number(r, "rope.freq_base_swa", &windowed);
+    cJSON *full = add_rope(parameters, "full_attention", "proportional", theta);
+    if (status == OCLM_OK && (full == NULL || cJSON_AddNumberToObject(full, "partial_rotary_factor", turning_share(r)) == NULL ||
+                              add_rope(parameters, "sliding_attention", "default", windowed) == NULL))
+        status = model_gguf_no_memory(r);
+    if (status != OCLM_OK) {
+        cJSON_Delete(parameters);
         return status;
-    const int length = snprintf(text, sizeof text, "{\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": %.17g}, \"full_attention\": "
-                                "{\"rope_type\": \"proportional\", \"partial_rotary_factor\": %.17g, \"rope_theta\": %.17g}}",
-                                windowed, turning_share(r), theta);
-    if ((status = core_json_parse(text, (size_t)length, r->origin, &parameters)) != OCLM_OK)
-        return status;
+    }
     cJSON_DeleteItemFromObjectCaseSensitive(r->config, "partial_rotary_factor");
     return model_gguf_put(r, "rope_parameters", parameters);
 }

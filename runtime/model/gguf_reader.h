@@ -23,6 +23,7 @@ typedef struct model_gguf_reader {
     cJSON                         *config;
 } model_gguf_reader;
 
+oclm_status model_gguf_no_memory(const model_gguf_reader *r); /* OCLM_ERR_MEMORY */
 /* The key-value "<architecture>.<key>"; NULL: there is none. */
 const core_gguf_value *model_gguf_find(const model_gguf_reader *r, const char *key);
 /* The same as a number; of a list, what all layers have that have any. `*number` stays as it is where there is none.

@@ -41,7 +41,7 @@ static bool lives_there(const planner *p, uint32_t unit)
 
 static uint64_t matrices_of(const planner *p, uint32_t unit) { return p->f->units[unit].bytes - p->f->units[unit].vectors; }
 
-/* What they take in host memory or a file, where each begins at a page. */
+/* What they take in host memory or a file at most: where each is read in place it begins at a page. */
 static uint64_t kept_outside(const planner *p, uint32_t unit) { return matrices_of(p, unit) + (uint64_t)PAGE_BYTES * p->f->units[unit].matrices; }
 
 /* What they take of a slot. */

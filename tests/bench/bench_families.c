@@ -181,8 +181,8 @@ int main(int argc, char **argv)
     double      lowest = 0;
     size_t      which = 0, low = 0;
     const bool  launches = argc > 1 && strcmp(argv[1], "--launches") == 0;
-    for (int i = launches ? 2 : 1; i < argc; i++)
-        snprintf(all.names[all.count++ % COUNT(all.names)], sizeof all.names[0], "%.63s", argv[i]);
+    for (int i = launches ? 2 : 1; i < argc && all.count < COUNT(all.names); i++)
+        snprintf(all.names[all.count++], sizeof all.names[0], "%.63s", argv[i]);
     if (all.count == 0) {
         check(core_folder_list(GOLDEN, add_name, &all));
         qsort(all.names, all.count, sizeof all.names[0], by_name);

@@ -48,6 +48,7 @@ static void an_empty_file_is_an_empty_map(void **state)
     assert_null(map.data);
     assert_int_equal(map.size, 0);
     core_map_will_need(&map, 0, 1);
+    core_map_will_need_again(&map, 0, 1);
     core_map_release(&map, 0, SIZE_MAX);
     core_map_close(&map);
 }
@@ -190,10 +191,10 @@ static void what_will_be_needed_is_asked_for_where_it_is_not_there(void **state)
     core_map_will_need(&map, 0, MUCH); /* just written: in the cache */
     wait_until_there(&map);
     asked_for = 0;
-    core_map_will_need(&map, 0, MUCH);
+    core_map_will_need_again(&map, 0, MUCH);
     assert_int_equal(asked_for, 0);
     if (forget_pages(&map, scratch_path(folder, "file"))) {
-        core_map_will_need(&map, 0, MUCH);
+        core_map_will_need_again(&map, 0, MUCH);
         assert_in_range(asked_for, 4096, MUCH);
         wait_until_there(&map);
     } else {

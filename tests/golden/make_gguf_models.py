@@ -27,7 +27,7 @@ try:
 except ImportError as error:
     sys.exit(f"{error}\n{__doc__}")
 
-# The telling ones: one of each architecture, and of each way that a file may differ.
+# The telling ones: one of each way that a file may differ.
 COMMITTED = """apertus cohere deepseek_v2 deepseek_v3 dots1-full ernie4_5 ernie4_5_moe falcon-new gemma2-defaults gemma4 gemma4-experts gemma4-keys
 glm-bare glm4 glm4_moe-bias gpt2 gpt_neox gpt_oss granite granitemoe hunyuan_v1_dense lfm2 lfm2_moe llama minimax_m2 ministral3 mpt nemotron olmo2
 phi3-longrope qwen2 qwen2_moe qwen3 qwen3_5 qwen3_5_moe qwen3_next starcoder2-bare""".split()

@@ -169,7 +169,6 @@ static void layers_that_guess_are_no_layers(void **state)
     core_text_free(&m.file);
 }
 
-/* DeepSeek as llama.cpp has it since 2025. */
 /* What convert_hf_to_gguf.py writes of Phi 3 where config.json has none. */
 static void a_window_of_nothing_is_none(void **state)
 {
