@@ -65,6 +65,18 @@ def no_vocabulary(self):
     self.gguf_writer.add_eos_token_id(1)
 
 
+def convert(folder, out, model, kind, **keys):
+    """A folder as transformers writes it to a GGUF file; `keys` are added to its config.json. Returns the architecture's name."""
+    read = ModelBase.load_hparams(folder, False) | keys     # transformers drops keys that it knows by another name
+    found = get_model_class(get_model_architecture(read, ModelType.TEXT))
+    for patched in (found, getattr(found, "Ministral3Model", found)):
+        patched.set_vocab, patched.no_mtp = no_vocabulary, True
+    with torch.inference_mode():
+        converter = found(folder, kind, out, eager=True, model_name=model, hparams=read)
+        converter.write()
+    return gguf.MODEL_ARCH_NAMES[getattr(converter, "impl", converter).model_arch]
+
+
 def make(model, out):
     golden = json.loads((HERE / "families" / model / "golden.json").read_text())
     config = as_on_the_hub(json.loads((HERE / "families" / model / "config.json").read_text()))
@@ -74,14 +86,7 @@ def make(model, out):
         vocab = {str(i): i for i in range((config.get("text_config") or config)["vocab_size"])}
         (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocab}, "added_tokens": []}))
         save_file(dict(tensors_of(golden)), folder / "model.safetensors", metadata={"format": "pt"})
-        read = ModelBase.load_hparams(folder, False) | config   # transformers drops keys that it knows by another name
-        found = get_model_class(get_model_architecture(read, ModelType.TEXT))
-        for kind in (found, getattr(found, "Ministral3Model", found)):
-            kind.set_vocab, kind.no_mtp = no_vocabulary, True
-        with torch.inference_mode():
-            converter = found(folder, gguf.LlamaFileType.ALL_F32, out, eager=True, model_name=model, hparams=read)
-            converter.write()
-    architecture = gguf.MODEL_ARCH_NAMES[getattr(converter, "impl", converter).model_arch]
+        architecture = convert(folder, out, model, gguf.LlamaFileType.ALL_F32, **config)
     print(f"{model:20} {architecture:14} {out.stat().st_size / 1e3:6.0f} kB", flush=True)
 
 
