@@ -58,7 +58,8 @@ core_storage model_storage_of(const model_storing *s, const model_binding *b, mo
 {
     const ckpt_tensor *tensor = bound->tensor;
     core_storage       storage = core_storage_of(s->dtype);
-    if (tensor->quantized != NULL && !s->all_floats && !bound->transposed) /* codes are of the other dimension */
+    const bool turned = bound->transposed || role == MODEL_V_B; /* codes are of the other dimension; beside such keys values become floats too */
+    if (tensor->quantized != NULL && !s->all_floats && !turned)
         storage = tensor->quantized->storage;
     else if (model_is_to_quantize(s, b, role, tensor))
         storage = ckpt_quantize_storage(s->quantize, tensor->shape[bound->transposed ? 0 : 1]);
