@@ -321,7 +321,9 @@ uint32_t model_layers_of_launch(const plan *p, const model_pass_shape *shape)
     arguments common = { room_for[0], 0 }, layer = { room_for[1], 0 };
     put_common(&common, p, NULL, 1);
     put_layer(&layer, p, shape, p->first);
-    const size_t by_bytes = (MOST_ARGUMENT_BYTES - 8 - bytes_of(&common)) / ((bytes_of(&layer) + 7) / 8 * 8);
+    const size_t taken = bytes_of(&common) + 8;
+    assert(taken < MOST_ARGUMENT_BYTES);
+    const size_t by_bytes = (MOST_ARGUMENT_BYTES - taken) / ((bytes_of(&layer) + 7) / 8 * 8);
     const size_t by_count = (DEV_MAX_ARGS - common.count) / layer.count, most = by_bytes < by_count ? by_bytes : by_count;
     assert(most > 0);
     return most < MODEL_LAUNCH_LAYERS ? (uint32_t)most : MODEL_LAUNCH_LAYERS;

@@ -48,8 +48,8 @@ oclm_status model_latent_add_before(const model_state *state, dev_work *work, ui
 oclm_status model_latent_add_after(const model_state *state, dev_work *work, uint32_t rows);
 size_t      model_latent_scratch(const model_model *model, uint32_t layer, uint32_t rows);
 
-/* What a layer without attention does between its products, and the gate on what attention made, where there is one (mixer.c). */
 #define MODEL_MIXER_OPTIONS 64u
+/* What a layer without attention does between its products, and the gate on what attention made, where there is one (mixer.c). */
 void        model_mixer_options(const model_architecture *architecture, uint32_t layer, char options[MODEL_MIXER_OPTIONS]); /* cl/layer_mixer.h */
 uint32_t    model_delta_share(const model_delta_net *net); /* `share` of cl/delta_net.cl; 1 where there is no net */
 oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
