@@ -1,14 +1,14 @@
 /* interrupt.c: Ctrl-C, and what else the command asks of the system. The first Ctrl-C sets a flag that the library looks at
- * between pieces of work; the second one ends the process as if nobody listened. Only downloads, generate and chat listen: they
+ * between pieces of work; the second one ends the process as if nobody listened. Only downloads, generate, quantize and chat listen: they
  * have something to keep. */
 #include <signal.h>
-#include <string.h>
 
 #if defined(_WIN32)
 #include <io.h>
 #define isatty _isatty
 #define fileno _fileno
 #else
+#include <pthread.h>
 #include <unistd.h>
 #endif
 
@@ -16,53 +16,71 @@
 
 volatile int cli_interrupt_flag;
 
+#if defined(_WIN32)
 static void on_interrupt(int number)
 {
     (void)signal(number, SIG_DFL);
     cli_interrupt_flag = 1;
 }
 
-#if defined(_WIN32)
-void cli_interrupt_begin(void)
-{
-    (void)signal(SIGINT, on_interrupt);
-}
+void cli_interrupt_begin(void) { (void)signal(SIGINT, on_interrupt); }
+
+void cli_interrupt_end(void) { (void)signal(SIGINT, SIG_DFL); }
 #else
-/* A shell's background job: it stays that way. Blocked too, in all threads that come: compilers inside drivers (LLVM) listen even where the signal
- * is ignored, and remove the files that they are writing. */
-static void go_on_ignoring(const struct sigaction *ignored)
+/* A thread waits for the signal, which all others block: compilers inside drivers (LLVM) install handlers of their own, also where it is ignored, which
+ * remove the files that they are writing. So this begins before a device is opened. */
+static _Atomic bool listening;
+
+static sigset_t interrupt_alone(void)
 {
-    sigset_t interrupt;
-    (void)sigaction(SIGINT, ignored, NULL);
-    (void)sigemptyset(&interrupt);
-    (void)sigaddset(&interrupt, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    return set;
 }
 
-/* A write to a full pipe goes on afterwards (SA_RESTART): what was made shall arrive whole. */
+static void end_process(const sigset_t *set)
+{
+    (void)signal(SIGINT, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    (void)raise(SIGINT);
+}
+
+static void *wait_for_interrupts(void *unused)
+{
+    const sigset_t set = interrupt_alone();
+    for (int number; sigwait(&set, &number) == 0;) {
+        if (!listening || cli_interrupt_flag != 0)
+            end_process(&set);
+        cli_interrupt_flag = 1;
+    }
+    return unused;
+}
+
+/* A shell's background job ignores the signal, and stays that way. */
 void cli_interrupt_begin(void)
 {
-    struct sigaction action, before;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_interrupt;
-    action.sa_flags = SA_RESTART;
-    (void)sigemptyset(&action.sa_mask);
-    if (sigaction(SIGINT, &action, &before) == 0 && before.sa_handler == SIG_IGN)
-        go_on_ignoring(&before);
+    static bool      waiting;
+    const sigset_t   set = interrupt_alone();
+    struct sigaction before;
+    pthread_t        thread;
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (!waiting && sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+        return;
+    listening = true;
+    if (!waiting && pthread_create(&thread, NULL, wait_for_interrupts, NULL) == 0)
+        waiting = pthread_detach(thread) == 0;
+    if (!waiting) /* then Ctrl-C ends the process at once */
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
+
+void cli_interrupt_end(void) { listening = false; }
 #endif
 
 void cli_interrupt_reset(void)
 {
     cli_interrupt_flag = 0;
     cli_interrupt_begin();
-}
-
-void cli_interrupt_end(void)
-{
-    void (*const before)(int) = signal(SIGINT, SIG_DFL);
-    if (before == SIG_IGN)
-        (void)signal(SIGINT, SIG_IGN);
 }
 
 bool cli_interrupted(void)
