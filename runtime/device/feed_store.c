@@ -12,7 +12,6 @@
 #include "device/pinned.h"
 
 #define BLOCK_BYTES  ((size_t)64 << 20) /* untouched pages of a block take no memory */
-#define PAGE_BYTES   ((size_t)4096)
 #define BOUNCE_BYTES ((size_t)4 << 20)  /* from the device to the file */
 
 typedef struct block {
@@ -181,7 +180,7 @@ static oclm_status write_pieces(const dev_store *store, cl_command_queue queue, 
 
 static oclm_status write_zeros(const dev_store *store, size_t bytes)
 {
-    static const unsigned char zeros[PAGE_BYTES];
+    static const unsigned char zeros[4096];
     oclm_status status = OCLM_OK;
     for (size_t piece; bytes > 0 && status == OCLM_OK; bytes -= piece) {
         piece = bytes < sizeof zeros ? bytes : sizeof zeros;

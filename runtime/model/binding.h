@@ -30,6 +30,8 @@ uint32_t model_qkv_width(const model_architecture *architecture, uint32_t layer)
 /* Inner states of a layer's MLP; with experts in its place, of the shared one. */
 uint32_t model_inner_width(const model_architecture *architecture, uint32_t layer);
 
+/* Rows that meet in the convolution of a layer without attention. */
+uint32_t model_mix_taps(const model_architecture *architecture, uint32_t layer);
 /* Widths of what a layer without attention makes of a row, of the part that passes a convolution, and of its result. */
 uint32_t model_mix_in_width(const model_architecture *architecture, uint32_t layer);
 uint32_t model_mix_channels(const model_architecture *architecture, uint32_t layer);

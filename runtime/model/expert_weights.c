@@ -19,13 +19,9 @@ static oclm_status fill(model_loader *l, uint32_t layer, const rows_of *r, dev_m
     const model_bound      first = model_bound_tensor(l->binding, r->role, layer);
     const bool             alone = first.pieces > 1;
     const ckpt_tensor     *tensor = alone ? model_bound_piece(l->binding, r->role, layer, r->expert).tensor : first.tensor;
-    /* Transposed, each expert's part is a matrix of its own: what lies before it are elements, not rows. */
-    ckpt_tensor            own = *tensor;
-    const size_t           before = alone || !first.transposed ? 0 : (size_t)r->expert * rows * shape.columns;
-    const model_rows       all = { .tensor = &own, .transposed = first.transposed, .all_rows = rows, .columns = shape.columns,
-                                   .from = r->from + (alone || first.transposed ? 0 : r->expert * rows), .count = r->count, .step = r->step,
-                                   .first_row = r->first_row, .panel_step = r->panel_step };
-    own.data = (const char *)tensor->data + before * core_dtype_size(tensor->dtype);
+    const model_rows       all = { .tensor = tensor, .transposed = first.transposed, .all_rows = rows, .columns = shape.columns,
+                                   .from = r->from + (alone ? 0 : r->expert * rows), .count = r->count, .step = r->step, .first_row = r->first_row,
+                                   .panel_step = r->panel_step };
     if (r->from == 0 && (alone || r->expert == 0))
         ckpt_will_need(l->binding->checkpoint, tensor);
     const oclm_status status = model_fill_rows(l, &all, matrix);

@@ -20,9 +20,6 @@ oclm_status model_gguf_config(const ckpt_checkpoint *checkpoint, cJSON **config)
 /* The same of a file by its path. Errors: also those of ckpt_open_gguf(). */
 oclm_status model_gguf_config_of(const char *path, cJSON **config);
 
-/* Rotary positions: key-values and tensors of factors, as "rope_scaling" and what stands beside it. Part of model_gguf_config(). */
-oclm_status model_gguf_rope(const ckpt_checkpoint *checkpoint, const char *architecture, cJSON *config);
-
 /* Fills `architecture` from that tree by the family it names, as model_config_tree(), and then takes back what is otherwise in a GGUF: norms
  * are stored whole, the decay of delta nets itself, fused products not head by head, and where conversion put the two halves of a head side by
  * side, neighbours turn; where it put heads in turn, they are read so.

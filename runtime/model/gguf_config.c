@@ -25,7 +25,7 @@ static const model_gguf_architecture architectures[] = {
     { "apertus", "apertus", 0, NULL }, { "dots1", "dots1", 0, "{\"sliding_window\": null}" }, { "ernie4_5", "ernie4_5", 0, NULL },
     { "ernie4_5-moe", "ernie4_5_moe", 0, NULL }, { "chatglm", "glm", 0, NULL }, { "lfm2moe", "lfm2_moe", 0, NULL },
     { "hunyuan-dense", "hunyuan_v1_dense", 0, NULL }, { "mpt", "mpt", 0, NULL }, { "mistral3", "ministral3", MODEL_GGUF_TURNED, NULL },
-    { "qwen3next", "qwen3_next", 0, NULL }, { "gemma4", "gemma4_text", MODEL_GGUF_UNLIKE, NULL },
+    { "qwen3next", "qwen3_next", 0, NULL }, { "gemma4", "gemma4_text", MODEL_GGUF_UNLIKE, "{\"hidden_size_per_layer_input\": 0}" },
     { "qwen35", "qwen3_5_text", MODEL_GGUF_TILED, NULL }, { "qwen35moe", "qwen3_5_moe_text", MODEL_GGUF_TILED, NULL },
 };
 
@@ -51,7 +51,7 @@ static const struct { const char *key; const char *names[MAX_KEYS]; bool by_laye
     { "final_logit_softcapping", { "final_logit_softcapping" }, false },
     { "use_parallel_residual", { "use_parallel_residual" }, false },
     { "expert_count", { "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts" }, false },
-    { "expert_used_count", { "num_experts_per_tok", "moe_k" }, false },
+    { "expert_used_count", { "num_experts_per_tok", "moe_k", "top_k_experts" }, false },
     { "expert_feed_forward_length", { "moe_intermediate_size" }, false },
     { "expert_shared_feed_forward_length", { "shared_expert_intermediate_size" }, false },
     { "expert_shared_count", { "n_shared_experts", "moe_num_shared_experts" }, false },
@@ -63,7 +63,13 @@ static const struct { const char *key; const char *names[MAX_KEYS]; bool by_laye
     { "interleave_moe_layer_step", { "moe_layer_interval" }, false },
     { "attention.q_lora_rank", { "q_lora_rank" }, false },
     { "attention.kv_lora_rank", { "kv_lora_rank" }, false },
+    { "attention.shared_kv_layers", { "num_kv_shared_layers" }, false },
+    { "embedding_length_per_layer_input", { "hidden_size_per_layer_input" }, false },
     { "shortconv.l_cache", { "conv_L_cache" }, false },
+    { "ssm.conv_kernel", { "linear_conv_kernel_dim" }, false }, /* delta nets, in keys of state space models */
+    { "ssm.state_size", { "linear_key_head_dim" }, false },
+    { "ssm.group_count", { "linear_num_key_heads" }, false },
+    { "ssm.time_step_rank", { "linear_num_value_heads" }, false },
 };
 
 oclm_status model_gguf_no_memory(const reader *r) { return core_fail(OCLM_ERR_MEMORY, "%s: no memory for its configuration", r->origin); }
@@ -253,7 +259,7 @@ static oclm_status make(const reader *r)
         (status = read_common(r)) != OCLM_OK || (status = read_tensors(r)) != OCLM_OK || (status = read_ids(r)) != OCLM_OK ||
         (status = model_gguf_read_own(r)) != OCLM_OK || core_json_has(r->config, "rope_parameters"))
         return status;
-    return model_gguf_rope(r->checkpoint, r->architecture->name, r->config);
+    return model_gguf_read_rope(r);
 }
 
 static oclm_status config_of(const ckpt_checkpoint *checkpoint, const model_gguf_architecture **architecture, cJSON **config)

@@ -176,6 +176,21 @@ static oclm_status read_deepseek(const reader *r)
     return third ? model_gguf_put_text(r, "model_type", "deepseek_v3") : OCLM_OK;
 }
 
+static oclm_status read_stablelm(const reader *r)
+{
+    return model_gguf_put_bool(r, "use_parallel_residual", model_gguf_tensor(r, "ffn_norm.weight") == NULL);
+}
+
+static oclm_status read_olmo2(const reader *r)
+{
+    return model_gguf_find(r, "attention.sliding_window") != NULL ? model_gguf_put_text(r, "model_type", "olmo3") : OCLM_OK;
+}
+
+static oclm_status read_exaone4(const reader *r)
+{
+    return model_gguf_find(r, "attention.sliding_window") == NULL ? model_gguf_put(r, "sliding_window", cJSON_CreateNull()) : OCLM_OK;
+}
+
 static oclm_status read_mpt(const reader *r)
 {
     double            clip = 0.0;
@@ -188,22 +203,11 @@ static oclm_status read_mpt(const reader *r)
     return model_gguf_put(r, "attn_config", attention);
 }
 
-/* ---- Delta nets: in keys of state space models */
-
 static oclm_status read_delta_net(const reader *r)
 {
-    static const struct { const char *key, *name; } keys[] = {
-        { "ssm.conv_kernel", "linear_conv_kernel_dim" }, { "ssm.state_size", "linear_key_head_dim" },
-        { "ssm.group_count", "linear_num_key_heads" }, { "ssm.time_step_rank", "linear_num_value_heads" },
-    };
     double      inner = 0.0, heads = 0.0;
-    oclm_status status = OCLM_OK;
-    for (size_t i = 0; i < COUNT(keys) && status == OCLM_OK; i++) {
-        double number = 0.0;
-        if ((status = model_gguf_number(r, keys[i].key, &number)) == OCLM_OK && number != 0.0)
-            status = model_gguf_put_number(r, keys[i].name, number);
-    }
-    if (status != OCLM_OK || (status = model_gguf_number(r, "ssm.inner_size", &inner)) != OCLM_OK ||
+    oclm_status status;
+    if ((status = model_gguf_number(r, "ssm.inner_size", &inner)) != OCLM_OK ||
         (status = model_gguf_number(r, "ssm.time_step_rank", &heads)) != OCLM_OK ||
         (inner > 0.0 && heads > 0.0 && (status = model_gguf_put_number(r, "linear_value_head_dim", inner / heads)) != OCLM_OK))
         return status;
@@ -280,24 +284,14 @@ static oclm_status read_gemma4_rope(const reader *r)
 
 static oclm_status read_gemma4(const reader *r)
 {
-    static const struct { const char *key, *name; } keys[] = {
-        { "attention.shared_kv_layers", "num_kv_shared_layers" }, { "embedding_length_per_layer_input", "hidden_size_per_layer_input" },
-        { "expert_used_count", "top_k_experts" },
-    };
     const core_gguf_value   *widths = model_gguf_find(r, "feed_forward_length");
     const ckpt_tensor *const table = ckpt_find(r->checkpoint, "per_layer_token_embd.weight");
-    const double             first = widths != NULL ? number_at(widths, 0) : 0.0, last = widths != NULL ? number_at(widths, UINT64_MAX) : 0.0;
+    const bool               wide = widths != NULL && number_at(widths, UINT64_MAX) > number_at(widths, 0);
     double                   experts = 0.0;
-    oclm_status              status = OCLM_OK;
-    for (size_t i = 0; i < COUNT(keys) && status == OCLM_OK; i++) {
-        double number = 0.0;
-        if ((status = model_gguf_number(r, keys[i].key, &number)) == OCLM_OK)
-            status = model_gguf_put_number(r, keys[i].name, number);
-    }
-    if (status != OCLM_OK || (status = model_gguf_number(r, "expert_count", &experts)) != OCLM_OK ||
+    oclm_status              status;
+    if ((status = model_gguf_number(r, "expert_count", &experts)) != OCLM_OK ||
         (status = model_gguf_put_bool(r, "enable_moe_block", experts > 0.0)) != OCLM_OK ||
-        (status = model_gguf_put_number(r, "intermediate_size", first)) != OCLM_OK ||
-        (status = model_gguf_put_bool(r, "use_double_wide_mlp", last > first)) != OCLM_OK ||
+        (status = model_gguf_put_bool(r, "use_double_wide_mlp", wide)) != OCLM_OK ||
         (table != NULL && (status = model_gguf_put_number(r, "vocab_size_per_layer_input", (double)table->shape[0])) != OCLM_OK) ||
         (status = read_full_layers(r)) != OCLM_OK)
         return status;
@@ -312,17 +306,12 @@ static oclm_status read_architecture(const reader *r)
         { "llama", read_llama }, { "gemma2", read_gemma }, { "gemma3", read_gemma }, { "falcon", read_falcon }, { "lfm2", read_lfm2 },
         { "deepseek2", read_deepseek }, { "lfm2moe", read_lfm2 }, { "mpt", read_mpt }, { "qwen3next", read_delta_net },
         { "qwen35", read_delta_net }, { "qwen35moe", read_delta_net }, { "gemma4", read_gemma4 },
+        { "stablelm", read_stablelm }, { "olmo2", read_olmo2 }, { "exaone4", read_exaone4 },
     };
     for (size_t i = 0; i < COUNT(own); i++) {
         if (strcmp(own[i].name, r->architecture->name) == 0)
             return own[i].read(r);
     }
-    if (strcmp(r->architecture->name, "stablelm") == 0)
-        return model_gguf_put_bool(r, "use_parallel_residual", model_gguf_tensor(r, "ffn_norm.weight") == NULL);
-    if (strcmp(r->architecture->name, "olmo2") == 0 && model_gguf_find(r, "attention.sliding_window") != NULL)
-        return model_gguf_put_text(r, "model_type", "olmo3");
-    if (strcmp(r->architecture->name, "exaone4") == 0 && model_gguf_find(r, "attention.sliding_window") == NULL)
-        return model_gguf_put(r, "sliding_window", cJSON_CreateNull());
     return OCLM_OK;
 }
 

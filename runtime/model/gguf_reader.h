@@ -1,4 +1,5 @@
-/* gguf_reader.h: what the files that make a config.json of a GGUF file share. Inside gguf_config.c and gguf_own.c. */
+/* gguf_reader.h: what the files that make a config.json of a GGUF file share. Inside gguf_config.c,
+ * gguf_own.c and gguf_rope.c. */
 #ifndef OCLM_MODEL_GGUF_READER_H
 #define OCLM_MODEL_GGUF_READER_H
 
@@ -42,5 +43,7 @@ const ckpt_tensor *model_gguf_tensor(const model_gguf_reader *r, const char *tai
 
 /* What an architecture has of its own, after the keys that mean the same in all (gguf_own.c). */
 oclm_status model_gguf_read_own(const model_gguf_reader *r);
+/* Rotary positions: key-values and tensors of factors, as "rope_scaling" and what stands beside it (gguf_rope.c). */
+oclm_status model_gguf_read_rope(const model_gguf_reader *r);
 
 #endif

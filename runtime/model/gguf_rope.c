@@ -4,13 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/gguf.h"
+#include "model/gguf_reader.h"
 
 typedef struct reader {
-    const ckpt_checkpoint *checkpoint;
-    const core_gguf       *file;
-    const char            *architecture;
-    cJSON                 *config, *scaling;
+    const model_gguf_reader *gguf;
+    cJSON                   *scaling;
 } reader;
 
 /* Numbers of "<architecture>.rope." that mean the same wherever they are. The last ones are of "rope_scaling". */
@@ -24,43 +22,39 @@ static const struct { const char *key, *name; bool scaling; } keys[] = {
     { "rope.scaling.yarn_beta_slow", "beta_slow", true },
 };
 
-static oclm_status no_memory(const reader *r) { return core_fail(OCLM_ERR_MEMORY, "%s: no memory for its configuration", r->file->origin); }
-
 static oclm_status find_number(const reader *r, const char *key, bool *there, double *number)
 {
-    char name[160];
-    snprintf(name, sizeof name, "%s.%s", r->architecture, key);
-    const core_gguf_value *value = core_gguf_find(r->file, name);
+    const core_gguf_value *value = model_gguf_find(r->gguf, key);
     *there = value != NULL;
     if (value == NULL)
         return OCLM_OK;
     if (value->array || value->type == CORE_GGUF_STRING)
-        return core_fail(OCLM_ERR_FORMAT, "%s: \"%s\" must be a number", r->file->origin, name);
+        return core_fail(OCLM_ERR_FORMAT, "%s: \"%s.%s\" must be a number", r->gguf->origin, r->gguf->architecture->name, key);
     *number = core_gguf_float(value, 0);
     return OCLM_OK;
 }
 
 static oclm_status put_number(const reader *r, cJSON *object, const char *name, double number)
 {
-    return cJSON_AddNumberToObject(object, name, number) != NULL ? OCLM_OK : no_memory(r);
+    return cJSON_AddNumberToObject(object, name, number) != NULL ? OCLM_OK : model_gguf_no_memory(r->gguf);
 }
 
 static oclm_status set_type(const reader *r, const char *type)
 {
     cJSON_DeleteItemFromObjectCaseSensitive(r->scaling, "rope_type");
-    return cJSON_AddStringToObject(r->scaling, "rope_type", type) != NULL ? OCLM_OK : no_memory(r);
+    return cJSON_AddStringToObject(r->scaling, "rope_type", type) != NULL ? OCLM_OK : model_gguf_no_memory(r->gguf);
 }
 
 /* DeepSeek's files have a tenth of what yarn's scores grow by, Ministral 3's all of it, beside what queries grow by; gpt-oss cuts nothing
  * off, which no key says. */
 static oclm_status read_yarn(const reader *r)
 {
-    const double times = strcmp(r->architecture, "deepseek2") == 0 ? 10.0 : 1.0;
+    const double times = strcmp(r->gguf->architecture->name, "deepseek2") == 0 ? 10.0 : 1.0;
     bool         there, grows;
     double       growth = 0.0, temperature = 0.0;
     oclm_status  status;
-    if (strcmp(r->architecture, "gpt-oss") == 0 && cJSON_AddFalseToObject(r->scaling, "truncate") == NULL)
-        return no_memory(r);
+    if (strcmp(r->gguf->architecture->name, "gpt-oss") == 0 && cJSON_AddFalseToObject(r->scaling, "truncate") == NULL)
+        return model_gguf_no_memory(r->gguf);
     if ((status = find_number(r, "rope.scaling.yarn_log_multiplier", &there, &growth)) != OCLM_OK ||
         (status = find_number(r, "attention.temperature_scale", &grows, &temperature)) != OCLM_OK ||
         (grows && (status = put_number(r, r->scaling, "llama_4_scaling_beta", temperature)) != OCLM_OK) || !there)
@@ -76,15 +70,15 @@ static oclm_status read_type(const reader *r)
     char        key[160];
     const char *type = NULL;
     size_t      length = 0;
-    snprintf(key, sizeof key, "%s.rope.scaling.type", r->architecture);
-    oclm_status status = core_gguf_get_string(r->file, key, &type, &length);
+    snprintf(key, sizeof key, "%s.rope.scaling.type", r->gguf->architecture->name);
+    oclm_status status = core_gguf_get_string(r->gguf->file, key, &type, &length);
     if (status != OCLM_OK || type == NULL || core_is_word(type, length, "none"))
         return status;
     for (size_t i = 0; i < COUNT(known); i++) {
         if (core_is_word(type, length, known[i]))
             return (status = set_type(r, known[i])) == OCLM_OK && i == 1 ? read_yarn(r) : status;
     }
-    return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"%s\" is \"%.*s\"; supported are none, linear, yarn, longrope", r->file->origin, key,
+    return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"%s\" is \"%.*s\"; supported are none, linear, yarn, longrope", r->gguf->origin, key,
                      length < 60 ? (int)length : 60, type);
 }
 
@@ -97,7 +91,7 @@ static oclm_status add_factors(const reader *r, const ckpt_tensor *tensor, const
     if (tensor->dtype != CORE_F32 || tensor->quantized != NULL || tensor->elements == 0 || tensor->elements > MODEL_MAX_HEAD_DIM / 2) {
         cJSON_Delete(list);
         return core_fail(OCLM_ERR_FORMAT, "%s: the tensor \"%s\" must be float32 numbers, one for each pair of a head's dimensions",
-                         r->file->origin, tensor->name);
+                         r->gguf->origin, tensor->name);
     }
     for (uint64_t i = 0; i < tensor->elements && list != NULL; i++) {
         float factor;
@@ -107,7 +101,7 @@ static oclm_status add_factors(const reader *r, const ckpt_tensor *tensor, const
     if (list != NULL && cJSON_AddItemToObject(r->scaling, name, list))
         return OCLM_OK;
     cJSON_Delete(list);
-    return no_memory(r);
+    return model_gguf_no_memory(r->gguf);
 }
 
 static oclm_status read_longrope(const reader *r, const ckpt_tensor *shorter, const ckpt_tensor *longer)
@@ -158,7 +152,7 @@ static oclm_status read_llama3(const reader *r, double factor)
 /* One factor for each pair, whatever the length: longrope with both lists alike, whose scores do not grow. */
 static oclm_status read_frequencies(const reader *r, const ckpt_tensor *tensor)
 {
-    const cJSON *const theta = core_json_member(r->config, "rope_theta");
+    const cJSON *const theta = core_json_member(r->gguf->config, "rope_theta");
     float              factors[MODEL_MAX_HEAD_DIM / 2];
     double             largest = 0.0;
     oclm_status        status = OCLM_OK;
@@ -181,32 +175,32 @@ static oclm_status read_factors(const reader *r)
                                             { "rope_freqs.weight", "blk.0.rope_freqs.weight" } };
     const ckpt_tensor *found[COUNT(names)];
     for (size_t i = 0; i < COUNT(names); i++) {
-        found[i] = ckpt_find(r->checkpoint, names[i][0]);
+        found[i] = ckpt_find(r->gguf->checkpoint, names[i][0]);
         if (found[i] == NULL)
-            found[i] = ckpt_find(r->checkpoint, names[i][1]);
+            found[i] = ckpt_find(r->gguf->checkpoint, names[i][1]);
     }
     if (found[0] != NULL && found[1] != NULL)
         return read_longrope(r, found[0], found[1]);
     return found[2] != NULL ? read_frequencies(r, found[2]) : OCLM_OK;
 }
 
-oclm_status model_gguf_rope(const ckpt_checkpoint *checkpoint, const char *architecture, cJSON *config)
+oclm_status model_gguf_read_rope(const model_gguf_reader *gguf)
 {
-    reader      r = { checkpoint, ckpt_gguf(checkpoint), architecture, config, cJSON_CreateObject() };
-    oclm_status status = r.scaling != NULL ? read_type(&r) : no_memory(&r);
+    reader      r = { gguf, cJSON_CreateObject() };
+    oclm_status status = r.scaling != NULL ? read_type(&r) : model_gguf_no_memory(gguf);
     for (size_t i = 0; i < COUNT(keys) && status == OCLM_OK; i++) {
         bool   there;
         double number = 0.0;
         status = find_number(&r, keys[i].key, &there, &number);
         if (status == OCLM_OK && there && number != 0.0)
-            status = put_number(&r, keys[i].scaling ? r.scaling : config, keys[i].name, number);
+            status = put_number(&r, keys[i].scaling ? r.scaling : gguf->config, keys[i].name, number);
     }
     if (status == OCLM_OK)
         status = read_factors(&r);
     if (status == OCLM_OK && core_json_has(r.scaling, "rope_type")) {
-        if (cJSON_AddItemToObject(config, "rope_scaling", r.scaling))
+        if (cJSON_AddItemToObject(gguf->config, "rope_scaling", r.scaling))
             return OCLM_OK;
-        status = no_memory(&r);
+        status = model_gguf_no_memory(gguf);
     }
     cJSON_Delete(r.scaling);
     return status;

@@ -13,8 +13,6 @@ typedef struct arguments {
     cl_uint  count;
 } arguments;
 
-static const model_architecture *architecture_of(const plan *p) { return &p->state->model->architecture; }
-
 static void put(arguments *to, dev_arg arg)
 {
     assert(to->count < DEV_MAX_ARGS);
@@ -44,14 +42,14 @@ static uint32_t tickets_for(uint32_t units, uint32_t cores)
 /* `slots`: how many experts each row has. */
 static void put_units(arguments *to, const plan *p, model_product_name name, uint32_t slots)
 {
-    const uint32_t units = model_product_units(architecture_of(p), &p->products, name, &p->tile);
+    const uint32_t units = model_product_units(model_plan_architecture(p), &p->products, name, &p->tile);
     put_u32(to, units);
     put_u32(to, tickets_for(slots * units, p->cores));
 }
 
 size_t model_layers_local_bytes(const plan *p)
 {
-    const dev_routing *r = &architecture_of(p)->experts.routing;
+    const dev_routing *r = &model_plan_architecture(p)->experts.routing;
     const size_t       rows = (size_t)p->rows * model_products_columns(&p->products) * sizeof(float);
     const size_t       routing = p->experts ? (3 * (size_t)r->count + r->groups) * sizeof(float) : 0;
     return rows > routing ? rows : routing;
@@ -68,10 +66,10 @@ static uint32_t columns_of(const plan *p, model_product_name name)
 static void put_mixer(arguments *to, const plan *p)
 {
     const model_state     *s = p->state;
-    const model_delta_net *d = &architecture_of(p)->delta_net;
+    const model_delta_net *d = &model_plan_architecture(p)->delta_net;
     put_rows(to, &s->mixed, s->mixed_stride);
     put_buffer(to, &s->cache.recurrent.reached);
-    put_u32(to, model_mix_channels(architecture_of(p), p->first));
+    put_u32(to, model_mix_channels(model_plan_architecture(p), p->first));
     put_u32(to, d->key_heads);
     put_u32(to, d->value_heads);
     put_u32(to, d->value_dim);
@@ -81,7 +79,7 @@ static void put_mixer(arguments *to, const plan *p)
 static void put_latent(arguments *to, const plan *p)
 {
     const model_latent_state *s = &p->state->latent;
-    const model_latent       *m = &architecture_of(p)->latent;
+    const model_latent       *m = &model_plan_architecture(p)->latent;
     put_rows(to, &s->rows, s->stride);
     put_rows(to, &s->kv, s->kv_stride);
     put_u32(to, m->q_rank);
@@ -97,7 +95,7 @@ static void put_latent(arguments *to, const plan *p)
 static void put_experts(arguments *to, const plan *p)
 {
     const model_expert_state *s = &p->state->experts;
-    const dev_routing        *r = &architecture_of(p)->experts.routing;
+    const dev_routing        *r = &model_plan_architecture(p)->experts.routing;
     put_buffer(to, &s->logits);
     put_buffer(to, &s->routes.ids);
     put_buffer(to, &s->routes.weights);
@@ -122,9 +120,9 @@ static void put_input(arguments *to, const plan *p)
 {
     const model_layer_input_state *s = &p->state->inputs;
     put_rows(to, &s->made, s->made_stride);
-    put_u32(to, s->made_stride / architecture_of(p)->layers);
+    put_u32(to, s->made_stride / model_plan_architecture(p)->layers);
     put_rows(to, &s->found, s->found_stride);
-    put_u32(to, architecture_of(p)->layer_input.size);
+    put_u32(to, model_plan_architecture(p)->layer_input.size);
     put_units(to, p, MODEL_TO_INPUT_GATE, 1);
     put_units(to, p, MODEL_TO_INPUT_OUT, 1);
 }
@@ -132,7 +130,7 @@ static void put_input(arguments *to, const plan *p)
 static void put_common(arguments *to, const plan *p, const dev_buffer *progress, uint32_t layers)
 {
     const model_state        *s = p->state;
-    const model_architecture *a = architecture_of(p);
+    const model_architecture *a = model_plan_architecture(p);
     const model_attention    *attention = &p->attention;
     const model_cache        *cache = attention->cache;
     put_buffer(to, progress);
@@ -203,7 +201,7 @@ static void put_attention(arguments *to, const plan *p, const model_pass_shape *
     const model_cache    *cache = &p->state->cache;
     put_buffer(to, &cache->keys[a.layer]);
     put_buffer(to, &cache->values[a.layer]);
-    put_u32(to, look_of(architecture_of(p), cache, &a, index));
+    put_u32(to, look_of(model_plan_architecture(p), cache, &a, index));
     if (a.shape.sinks)
         put_buffer(to, a.sinks);
     if (a.shape.qk_norm != MODEL_QK_NORM_NONE) {
@@ -255,7 +253,7 @@ static void put_layer_experts(arguments *to, const plan *p, const model_products
         put_buffer(to, products->all[MODEL_TO_INNER].bias);
         put_buffer(to, products->all[MODEL_TO_OUTER].bias);
     }
-    if (architecture_of(p)->experts.beside_mlp) {
+    if (model_plan_architecture(p)->experts.beside_mlp) {
         put_buffer(to, &w->norm.weight);
         put_buffer(to, &w->router_norm.weight);
         put_buffer(to, &w->post_dense_norm.weight);
@@ -266,7 +264,7 @@ static void put_layer_experts(arguments *to, const plan *p, const model_products
 static void put_layer(arguments *to, const plan *p, const model_pass_shape *shape, uint32_t index)
 {
     static const model_product_name first[] = { MODEL_TO_QKV, MODEL_TO_OUTPUT, MODEL_TO_UP, MODEL_TO_DOWN };
-    const model_architecture *a = architecture_of(p);
+    const model_architecture *a = model_plan_architecture(p);
     const model_products      products = model_products_of(p->state, p->rows, index);
     const model_layer        *weights = &p->state->model->weights.layers[index];
     const dev_norm           *attention_norm = &weights->attention_norm;

@@ -25,6 +25,8 @@ typedef struct model_layer_plan {
     core_text          options;
 } model_layer_plan;
 
+static inline const model_architecture *model_plan_architecture(const model_layer_plan *plan) { return &plan->state->model->architecture; }
+
 /* Local memory that the kernel asks for. */
 size_t   model_layers_local_bytes(const model_layer_plan *plan);
 /* As many layers as a launch's arguments have room for: plan->launch_layers. */

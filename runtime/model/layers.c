@@ -12,8 +12,6 @@
 
 typedef model_layer_plan plan;
 
-static const model_architecture *architecture_of(const plan *p) { return &p->state->model->architecture; }
-
 /* ---- Who may share a launch */
 
 /* All rows in one tile, or in as few as can hold them, equally full. */
@@ -52,7 +50,7 @@ static oclm_status write_options(plan *p)
 {
     const dev_matmul         *all = p->products.all;
     const dev_device         *device = p->state->device;
-    const model_architecture *a = architecture_of(p);
+    const model_architecture *a = model_plan_architecture(p);
     const dev_activation      activation = p->experts ? all[MODEL_TO_INNER].activation : all[MODEL_TO_UP].activation;
     char                      attention[MODEL_ATTENTION_OPTIONS], routing[DEV_ROUTING_OPTIONS], gate[DEV_GATE_OPTIONS], mixer[MODEL_MIXER_OPTIONS];
     oclm_status               status;
@@ -94,7 +92,7 @@ static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_sh
  * any is; `all`: every one is. */
 static bool suits_attention(const plan *p, uint32_t *turned, bool *all)
 {
-    const model_architecture *a = architecture_of(p);
+    const model_architecture *a = model_plan_architecture(p);
     const model_rope         *rope = NULL;
     *turned = p->first;
     *all = true;

@@ -117,17 +117,6 @@ static size_t plan_runs(const loader *l, const part *parts, size_t count, uint32
     return 1;
 }
 
-/* Rows of a tensor, whatever its shape. One of several matrices that are transposed each by itself: what lies before a matrix are elements. */
-static oclm_status fill_part(loader *l, const part *p, const ckpt_tensor *tensor, bool transposed, const model_role_shape *shape, dev_matrix *matrix)
-{
-    const uint32_t own_rows = transposed && shape->pieces > 0 ? shape->rows / shape->pieces : shape->rows, piece = p->from / own_rows;
-    ckpt_tensor    own = *tensor;
-    own.data = (const char *)tensor->data + (size_t)piece * own_rows * shape->columns * core_dtype_size(tensor->dtype);
-    const model_rows rows = { .tensor = &own, .transposed = transposed, .all_rows = own_rows, .columns = shape->columns, .from = p->from % own_rows,
-                              .count = p->count, .step = 1, .first_row = p->first_row, .panel_step = p->panel_step };
-    return model_fill_rows(l, &rows, matrix);
-}
-
 /* Codes along the other dimension cannot be turned: their values can. The caller frees them. */
 static oclm_status read_values(const ckpt_tensor *tensor, ckpt_tensor *plain, float **values)
 {
@@ -158,7 +147,11 @@ static oclm_status fill_tensor(loader *l, const part *parts, size_t count, size_
         status = read_values(bound.tensor, &tensor, &values);
     }
     for (size_t end = i; status == OCLM_OK; end++) {
-        status = fill_part(l, &parts[end], &tensor, bound.transposed && !quantize, &shape, matrix);
+        const part      *p = &parts[end];
+        const model_rows rows = { .tensor = &tensor, .transposed = bound.transposed && !quantize,
+                                  .all_rows = shape.pieces > 0 ? shape.rows / shape.pieces : shape.rows, .columns = shape.columns, .from = p->from,
+                                  .count = p->count, .step = 1, .first_row = p->first_row, .panel_step = p->panel_step };
+        status = model_fill_rows(l, &rows, matrix);
         if (is_last_of_tensor(parts, count, end))
             break;
     }

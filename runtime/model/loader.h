@@ -40,7 +40,8 @@ model_part  model_bias_of(model_part part);
 typedef struct model_rows {
     const ckpt_tensor *tensor;
     bool               transposed;
-    uint32_t           all_rows; /* of the tensor, or this expert's part of it, where it is transposed */
+    uint32_t           all_rows; /* where it is transposed: of the tensor, or, where it is several matrices one behind the other, each transposed by
+                                    itself, of one of them, in which all rows then lie */
     uint32_t           columns, from, count, step, first_row, panel_step;
 } model_rows;
 

@@ -23,17 +23,12 @@ static oclm_status add(dev_work *work, const char *source, const char *kernel, c
     return dev_work_add(work, &launch);
 }
 
-static uint32_t taps_of(const model_architecture *a, uint32_t layer)
-{
-    return a->layer[layer].mixer == MODEL_MIXER_SHORT_CONV ? a->short_conv.taps : a->delta_net.taps;
-}
-
 void model_mixer_options(const model_architecture *a, uint32_t layer, char options[MODEL_MIXER_OPTIONS])
 {
     const model_mixer mixer = (model_mixer)a->layer[layer].mixer;
     options[0] = '\0';
     if (mixer != MODEL_MIXER_ATTENTION)
-        snprintf(options, MODEL_MIXER_OPTIONS, " -DMIXER=%d -DTAPS=%u -DCONV_GATED=%d", (int)mixer, taps_of(a, layer), mixer == MODEL_MIXER_SHORT_CONV);
+        snprintf(options, MODEL_MIXER_OPTIONS, " -DMIXER=%d -DTAPS=%u -DCONV_GATED=%d", (int)mixer, model_mix_taps(a, layer), mixer == MODEL_MIXER_SHORT_CONV);
     if (mixer == MODEL_MIXER_DELTA_NET)
         snprintf(options + strlen(options), MODEL_MIXER_OPTIONS - strlen(options), " -DKEY_DIM=%u", a->delta_net.key_dim);
 }
@@ -56,7 +51,7 @@ static oclm_status add_conv(const model_state *state, dev_work *work, uint32_t r
         dev_arg_buffer(&state->positions), dev_arg_buffer(&state->sequences), dev_arg_u32(rows), dev_arg_u32(channels),
     };
     char options[48];
-    snprintf(options, sizeof options, "-DTAPS=%u -DCONV_GATED=%d", taps_of(a, index), gated);
+    snprintf(options, sizeof options, "-DTAPS=%u -DCONV_GATED=%d", model_mix_taps(a, index), gated);
     const oclm_status status = add(work, "short_conv", "short_conv", options, channels, rows, conv, COUNT(conv));
     return status == OCLM_OK ? add(work, "short_conv", "short_conv_keep", options, channels, rows, keep, COUNT(keep)) : status;
 }

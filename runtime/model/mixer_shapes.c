@@ -3,6 +3,8 @@
 
 static bool is_delta_net(const model_architecture *a, uint32_t layer) { return a->layer[layer].mixer == MODEL_MIXER_DELTA_NET; }
 
+uint32_t model_mix_taps(const model_architecture *a, uint32_t layer) { return is_delta_net(a, layer) ? a->delta_net.taps : a->short_conv.taps; }
+
 uint32_t model_mix_channels(const model_architecture *a, uint32_t layer)
 {
     const model_delta_net *d = &a->delta_net; /* products are bounded by model_check_mixers() */
@@ -58,7 +60,7 @@ model_role_shape model_mix_role_shape(const model_architecture *a, model_role ro
     case MODEL_MIX_QKV: return matrix_if(delta, channels, a->hidden_size);
     case MODEL_MIX_Z: return matrix_if(delta, out, a->hidden_size);
     case MODEL_MIX_B: case MODEL_MIX_A: return matrix_if(delta, d->value_heads, a->hidden_size);
-    case MODEL_CONV: return (model_role_shape){ channels, delta ? d->taps : a->short_conv.taps, channels };
+    case MODEL_CONV: return (model_role_shape){ channels, model_mix_taps(a, layer), channels };
     case MODEL_CONV_BIAS: return vector_if(bias, channels);
     case MODEL_DELTA_A_LOG: case MODEL_DELTA_DT: return vector_if(delta, d->value_heads);
     case MODEL_DELTA_NORM: return vector_if(delta, d->value_dim);

@@ -22,8 +22,7 @@ bool model_has_mixers(const model_architecture *a) { return holds_mixers(a, NULL
 
 static size_t tail_bytes(const model_architecture *a, uint32_t layer)
 {
-    const uint32_t taps = a->layer[layer].mixer == MODEL_MIXER_DELTA_NET ? a->delta_net.taps : a->short_conv.taps;
-    return a->layer[layer].mixer == MODEL_MIXER_ATTENTION ? 0 : (size_t)(taps - 1) * model_mix_channels(a, layer) * sizeof(float);
+    return a->layer[layer].mixer == MODEL_MIXER_ATTENTION ? 0 : (size_t)(model_mix_taps(a, layer) - 1) * model_mix_channels(a, layer) * sizeof(float);
 }
 
 static size_t memory_bytes(const model_architecture *a, uint32_t layer)

@@ -32,7 +32,8 @@ static oclm_status gather(const model_rows *r, const char *data, void **gathered
 
 static oclm_status fill_plain_piece(model_loader *l, const model_rows *r, dev_matrix *matrix)
 {
-    const size_t      before = r->transposed ? r->from : (size_t)r->from * r->columns;
+    const uint32_t    own = r->transposed ? r->from % r->all_rows : 0; /* elements before it in its matrix; what lies before that are rows */
+    const size_t      before = (size_t)(r->transposed ? r->from - own : r->from) * r->columns + own;
     const char       *data = (const char *)r->tensor->data + before * core_dtype_size(r->tensor->dtype);
     void             *gathered = NULL;
     oclm_status       status = OCLM_OK;

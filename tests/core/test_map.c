@@ -178,16 +178,22 @@ static bool forget_pages(const core_map *map, const char *path)
     return !is_there(map);
 }
 
-static void what_will_be_needed_is_asked_for_where_it_is_not_there(void **state)
+static core_map map_much(void)
 {
     core_map map = CORE_MAP_INIT;
     char    *data = malloc(MUCH);
-    (void)state;
     assert_non_null(data);
     memset(data, 3, MUCH);
     scratch_write(folder, "file", data, MUCH);
     free(data);
     assert_int_equal(core_map_open(&map, scratch_path(folder, "file")), OCLM_OK);
+    return map;
+}
+
+static void what_will_be_needed_is_asked_for_where_it_is_not_there(void **state)
+{
+    core_map map = map_much();
+    (void)state;
     core_map_will_need(&map, 0, MUCH); /* just written: in the cache */
     wait_until_there(&map);
     asked_for = 0;
@@ -226,14 +232,8 @@ static size_t touch(const core_map *map)
 
 static void released_pages_leave_memory_and_come_back(void **state)
 {
-    core_map map = CORE_MAP_INIT;
-    char    *data = malloc(MUCH);
+    core_map map = map_much();
     (void)state;
-    assert_non_null(data);
-    memset(data, 3, MUCH);
-    scratch_write(folder, "file", data, MUCH);
-    free(data);
-    assert_int_equal(core_map_open(&map, scratch_path(folder, "file")), OCLM_OK);
     const size_t sum = touch(&map), full = resident();
     assert_true(full >= MUCH - NEARLY);
     core_map_release(&map, 1, MUCH / 2); /* without the first and the last page, which others use */

@@ -3,23 +3,21 @@
 #include <string.h>
 
 #include "checkpoint/gguf.h"
-#include "core/memory.h"
 #include "fuzz/check_architecture.h"
+#include "fuzz/memory_file.h"
 #include "model/gguf.h"
 
 #define ROOM ((size_t)1 << 18) /* for data */
 
 static oclm_status open_checkpoint(ckpt_checkpoint *checkpoint, const uint8_t *data, size_t size)
 {
-    uint8_t    *bytes = core_alloc_zero(size + ROOM, 1, "a file");
-    oclm_status status = ckpt_files_alloc(checkpoint, 1);
-    FUZZ_CHECK(bytes != NULL && status == OCLM_OK);
+    uint8_t *bytes = core_alloc_zero(size + ROOM, 1, "a file");
+    FUZZ_CHECK(bytes != NULL);
     memcpy(bytes, data, size);
-    checkpoint->files[0].path = core_copy_string("model.gguf", "a path");
-    checkpoint->files[0].map = (core_map){ bytes, size + ROOM };
-    checkpoint->file_count = 1;
-    if ((status = core_gguf_open(&checkpoint->gguf, bytes, size + ROOM, checkpoint->files[0].path)) != OCLM_OK ||
-        (status = ckpt_gguf_read(&checkpoint->gguf, &checkpoint->files[0].map, 0, &checkpoint->table)) != OCLM_OK)
+    const core_map *map = fuzz_give_file(checkpoint, "model.gguf", bytes, size + ROOM);
+    oclm_status     status;
+    if ((status = core_gguf_open(&checkpoint->gguf, map->data, map->size, checkpoint->files[0].path)) != OCLM_OK ||
+        (status = ckpt_gguf_read(&checkpoint->gguf, map, 0, &checkpoint->table)) != OCLM_OK)
         return status;
     return ckpt_files_finish(checkpoint);
 }
@@ -41,14 +39,11 @@ static oclm_status use(const ckpt_checkpoint *checkpoint)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ckpt_checkpoint *checkpoint = core_alloc_zero(1, sizeof *checkpoint, "a checkpoint");
-    FUZZ_CHECK(checkpoint != NULL);
-    oclm_status status = open_checkpoint(checkpoint, data, size);
+    ckpt_checkpoint *checkpoint = fuzz_new_checkpoint();
+    oclm_status      status = open_checkpoint(checkpoint, data, size);
     if (status == OCLM_OK)
         status = use(checkpoint);
     FUZZ_CHECK(status == OCLM_OK || (status != OCLM_ERR_INTERNAL && oclm_last_error()[0] != '\0'));
-    core_free((uint8_t *)(uintptr_t)checkpoint->files[0].map.data); /* its bytes are no mapped file */
-    checkpoint->files[0].map = (core_map){ NULL, 0 };
-    ckpt_close(checkpoint);
+    fuzz_close_checkpoint(checkpoint);
     return 0;
 }

@@ -5,8 +5,7 @@
 
 #include "checkpoint/quantized.h"
 #include "checkpoint/safetensors.h"
-#include "core/memory.h"
-#include "fuzz/fuzz.h"
+#include "fuzz/memory_file.h"
 
 #define MOST_VALUES 4096u /* of a tensor, read at a time */
 
@@ -17,7 +16,7 @@ static size_t piece(const uint8_t *data, size_t size)
 }
 
 /* The file in memory of exactly its size. */
-static void make_file(const uint8_t *data, size_t size, core_map *map)
+static const core_map *make_file(ckpt_checkpoint *checkpoint, const uint8_t *data, size_t size)
 {
     const size_t   header = piece(data, size), skipped = header < size ? header + 1 : size;
     uint8_t *const bytes = core_alloc(8 + header + (size - skipped), "a file");
@@ -26,7 +25,7 @@ static void make_file(const uint8_t *data, size_t size, core_map *map)
         bytes[i] = (uint8_t)((uint64_t)header >> (8 * i));
     memcpy(bytes + 8, data, header);
     memcpy(bytes + 8 + header, data + skipped, size - skipped);
-    *map = (core_map){ bytes, 8 + header + (size - skipped) };
+    return fuzz_give_file(checkpoint, "model.safetensors", bytes, 8 + header + (size - skipped));
 }
 
 static void use_rows(const ckpt_tensor *tensor, uint64_t first, uint64_t rows, uint64_t columns)
@@ -68,12 +67,8 @@ static void use(const ckpt_tensor *tensor)
 
 static oclm_status open_checkpoint(ckpt_checkpoint *checkpoint, const cJSON *config, const uint8_t *data, size_t size)
 {
-    oclm_status status = ckpt_files_alloc(checkpoint, 1);
-    FUZZ_CHECK(status == OCLM_OK);
-    make_file(data, size, &checkpoint->files[0].map);
-    checkpoint->files[0].path = core_copy_string("model.safetensors", "a path");
-    checkpoint->file_count = 1;
-    status = ckpt_safetensors_read(&checkpoint->files[0].map, checkpoint->files[0].path, 0, &checkpoint->table);
+    const core_map *map = make_file(checkpoint, data, size);
+    oclm_status     status = ckpt_safetensors_read(map, checkpoint->files[0].path, 0, &checkpoint->table);
     if (status == OCLM_OK && (status = ckpt_files_finish(checkpoint)) == OCLM_OK)
         status = ckpt_quantized_tree(checkpoint, config, "config.json");
     return status;
@@ -82,9 +77,8 @@ static oclm_status open_checkpoint(ckpt_checkpoint *checkpoint, const cJSON *con
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const size_t     length = piece(data, size), skipped = length < size ? length + 1 : size;
-    ckpt_checkpoint *checkpoint = core_alloc_zero(1, sizeof *checkpoint, "a checkpoint");
+    ckpt_checkpoint *checkpoint = fuzz_new_checkpoint();
     cJSON           *config = NULL;
-    FUZZ_CHECK(checkpoint != NULL);
     oclm_status status = core_json_parse((const char *)data, length, "config.json", &config);
     if (status == OCLM_OK)
         status = open_checkpoint(checkpoint, config, data + skipped, size - skipped);
@@ -92,10 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < checkpoint->table.count && status == OCLM_OK; i++)
         use(&checkpoint->table.tensors[i]);
     cJSON_Delete(config);
-    if (checkpoint->file_count > 0) { /* its bytes are no mapped file */
-        core_free((uint8_t *)(uintptr_t)checkpoint->files[0].map.data);
-        checkpoint->files[0].map = (core_map){ NULL, 0 };
-    }
-    ckpt_close(checkpoint);
+    fuzz_close_checkpoint(checkpoint);
     return 0;
 }
