@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "checkpoint/quantize.h"
+#include "checkpoint/rows.h"
 #include "core/memory.h"
 #include "core/platform.h"
 #include "core/scratch.h"
@@ -66,19 +67,9 @@ static void quantize(const char *name, const char *out, oclm_quantize_format for
 /* All values of a quantised tensor; free with core_free(). */
 static float *values_of(const ckpt_tensor *tensor)
 {
-    const ckpt_quantized *q = tensor->quantized;
-    const uint64_t        columns = tensor->shape[tensor->dims - 1], rows = tensor->elements / columns;
-    float                *values = core_alloc_array((size_t)tensor->elements, sizeof *values, "values");
-    core_codes            codes;
+    float *values = core_alloc_array((size_t)tensor->elements, sizeof *values, "values");
     assert_non_null(values);
-    if (q->read_values != NULL) {
-        assert_int_equal(q->read_values(tensor, 0, rows, values), OCLM_OK);
-        return values;
-    }
-    assert_int_equal(core_codes_new(&q->storage, rows, columns, &codes), OCLM_OK);
-    assert_int_equal(q->read(tensor, 0, rows, &codes), OCLM_OK);
-    core_codes_values(&q->storage, &codes, rows, columns, values);
-    core_codes_free(&codes);
+    assert_int_equal(ckpt_read_values(tensor, 0, tensor->elements / tensor->shape[tensor->dims - 1], values), OCLM_OK);
     return values;
 }
 
