@@ -266,7 +266,8 @@ static void what_is_refused_leaves_nothing(void **state)
     check_refused(stories, made, OCLM_QUANTIZE_NF4, NULL, OCLM_ERR_ARGUMENT, "is there already");
     check_refused(stories, made, OCLM_QUANTIZE_Q4_0, NULL, OCLM_ERR_ARGUMENT, "is there already");
     check_refused(made, out, OCLM_QUANTIZE_Q8_0, NULL, OCLM_ERR_UNSUPPORTED, "quantised already (bitsandbytes)");
-    check_refused(OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bias", out, OCLM_QUANTIZE_Q8_0, NULL, OCLM_ERR_UNSUPPORTED, "\"hidden_act\" is \"gelu\"");
+    check_refused(OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bias", out, OCLM_QUANTIZE_Q8_0, NULL, OCLM_ERR_UNSUPPORTED, "the activation cannot be said");
+    check_refused(OCLM_SOURCE_DIR "/tests/golden/tiny/llama-dynamic", out, OCLM_QUANTIZE_Q8_0, NULL, OCLM_ERR_UNSUPPORTED, "how positions turn");
     check_refused(stories, out, OCLM_QUANTIZE_NF4, stop_later, OCLM_ERR_CANCELLED, "cancelled");
     check_refused(stories, out, OCLM_QUANTIZE_Q4_1, stop_later, OCLM_ERR_CANCELLED, "cancelled");
     check_refused(stories, nowhere, OCLM_QUANTIZE_INT8, NULL, OCLM_ERR_NOT_FOUND, "none");
