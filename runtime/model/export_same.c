@@ -86,10 +86,10 @@ static const char *unlike_layer(const model_architecture *a, const model_archite
            model_inner_width(a, i) != model_inner_width(b, i) ? "the sizes of single layers" : NULL;
 }
 
-/* How positions turn, at the first few and where a text is as long as the model takes. */
+/* How positions turn, the first few of a short text, of one as long as the model was made for, and of a longer one. */
 static bool turn_alike(const model_rope *x, const model_rope *y, uint32_t most)
 {
-    const uint32_t prompts[] = { 1, most }, pairs = x->dims / 2, positions = 4;
+    const uint32_t prompts[] = { 1, most, 2 * most }, pairs = x->dims / 2, positions = 4;
     float          table[4][4 * MODEL_MAX_HEAD_DIM / 2];
     for (size_t p = 0; p < COUNT(prompts); p++) {
         model_rope_table(x, most, prompts[p], 0, positions, table[0], table[1]);
