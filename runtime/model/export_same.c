@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/memory.h"
 #include "model/export_plan.h"
 
@@ -136,6 +137,8 @@ oclm_status model_export_same(const model_export *plan, const char *path)
         const bool  read = status == OCLM_OK, refused = status == OCLM_ERR_FORMAT || status == OCLM_ERR_UNSUPPORTED;
         const char *what = read ? difference(converted, &written->architecture) : refused ? "the shape of this model" : NULL;
         model_opened_close(written);
+        if (refused)
+            core_log(OCLM_LOG_INFO, "read back: %s", oclm_last_error());
         if (what != NULL)
             status = model_export_refuse(plan, what);
     }

@@ -304,7 +304,7 @@ oclm_status model_gguf_config_of(const char *path, cJSON **config)
 /* Types that share another's architecture. */
 static const struct { const char *model_type, *name; } sharing[] = {
     { "mixtral", "llama" }, { "mistral", "llama" }, { "deepseek_v3", "deepseek2" }, { "olmo3", "olmo2" },
-    { "RefinedWeb", "falcon" }, { "RefinedWebModel", "falcon" },
+    { "RefinedWeb", "falcon" }, { "RefinedWebModel", "falcon" }, { "glm4_moe_lite", "deepseek2" },
 };
 
 const model_gguf_architecture *model_gguf_architecture_of(const char *model_type)
