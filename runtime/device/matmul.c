@@ -1,5 +1,5 @@
-/* matmul.c: records y = norm(x) W^T with its epilogue: checks the request, asks who serves it, and puts the norm before the
- * product where that one does not take it along. */
+/* matmul.c: records y = norm(x) W^T with its epilogue: checks the request, asks who serves it, and prepares rows before the
+ * product: norms, where that one does not take them along, and the order that a weight's columns have. */
 #include "device/matmul.h"
 
 #include <inttypes.h>
