@@ -34,7 +34,7 @@ bool dev_matrix_is_like(const dev_matrix *a, const dev_matrix *b)
         if (!core_storage_equal(&a->parts[i].storage, &b->parts[i].storage))
             return false;
     }
-    return a->part_count == b->part_count;
+    return a->part_count == b->part_count && a->ordered == b->ordered;
 }
 
 /* Adds the parts of one run of rows. They have an even number of panels but for the last, so that a gate and its up lie in one part. */
@@ -134,6 +134,7 @@ void dev_matrix_free(dev_device *device, dev_matrix *matrix)
 {
     for (uint32_t i = 0; i < matrix->part_count; i++)
         dev_buffer_free(device, &matrix->parts[i].buffer);
+    dev_buffer_free(device, &matrix->order);
     core_free(matrix->parts);
     *matrix = (dev_matrix){ 0 };
 }

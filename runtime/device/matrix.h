@@ -32,12 +32,14 @@ typedef struct dev_matrix {
     uint32_t         panels; /* rows / 32, rounded up */
     dev_matrix_part *parts;
     uint32_t         part_count;
+    bool             ordered; /* column k is not input k, but input order[k]: for dev_matmul_add() alone */
+    dev_buffer       order;   /* uint32 [columns], of an ordered one that has memory */
 } dev_matrix; /* empty: all zero */
 
 /* How its first part is stored, and whether all are stored like that. Of a matrix that is not empty. */
 const core_storage *dev_matrix_storage(const dev_matrix *matrix);
 bool                dev_matrix_is_uniform(const dev_matrix *matrix);
-/* Are two stored alike, part by part? */
+/* Are two stored alike, part by part, with or without an order? */
 bool                dev_matrix_is_like(const dev_matrix *a, const dev_matrix *b);
 
 /* Where the regions of a panel begin, in bytes. What a storage has no use for begins where the next does. Floats: `low` and `bytes` only. */

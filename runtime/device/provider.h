@@ -58,7 +58,7 @@ oclm_status dev_provider_choose(dev_device *device, const dev_providers *provide
                                 const dev_provider **chosen);
 /* Floats of scratch that the one chosen for up to matmul->rows rows may want, with matmul's weight, norm and epilogue. */
 size_t      dev_provider_scratch(dev_device *device, const dev_providers *providers, const dev_matmul *matmul);
-/* Floats of scratch that normalised rows take, where a norm goes first; what follows may be a buffer of its own (matmul.c). */
+/* Floats of scratch that prepared rows take, where a norm goes first or the weight is ordered; what follows may be a buffer of its own (matmul.c). */
 size_t      dev_norm_floats(const dev_device *device, const dev_matmul *matmul);
 /* Records the product by this one, with the norm in front where it does not take that along, and the sums that it wants (matmul.c). */
 oclm_status dev_matmul_add_by(dev_work *work, const dev_provider *provider, const dev_matmul *matmul);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/gguf.h"
+#include "model/gguf_reader.h"
 #include "model/spellings.h"
 
 #define LAYER "blk.{i}."
@@ -92,6 +92,36 @@ static const model_tensor_name all_names[] = {
 /* Positions' factors went into the configuration; the rest no language model computes with. */
 static const char *const ignored[] = { "rope_freqs.weight", "rope_factors_*", LAYER "attn_rot_embd*", LAYER "rope_freqs.weight",
                                        LAYER "nextn.*" };
+
+/* ---- Writing */
+
+static bool begins(const char *name, const char *with) { return strncmp(name, with, strlen(with)) == 0; }
+
+/* Which of a role's names files of an architecture have: the first, but for these. */
+static bool is_written(const model_gguf_architecture *to, const model_architecture *a, model_role role, uint32_t layer, const char *name)
+{
+    const bool two_norms = strcmp(to->name, "falcon") == 0 && a->residual == MODEL_RESIDUAL_PARALLEL; /* the second is attention's */
+    const bool in_layer = role >= MODEL_FIRST_LAYER_ROLE;
+    switch (role) {
+    case MODEL_ATTENTION_NORM: case MODEL_ATTENTION_NORM_BIAS: return two_norms == begins(name, LAYER "attn_norm_2.");
+    case MODEL_MLP_NORM: case MODEL_MLP_NORM_BIAS:
+        return begins(name, two_norms ? LAYER "attn_norm." : (to->how & MODEL_GGUF_POSTED) != 0 ? LAYER "post_attention_norm." : LAYER "ffn_norm.");
+    case MODEL_GATE: case MODEL_UP: case MODEL_DOWN: return (a->layer[layer].experts && !a->experts.beside_mlp) == (strstr(name, "_shexp.") != NULL);
+    case MODEL_FINAL_NORM: return (a->short_conv.taps > 0) == begins(name, "token_embd_norm.");
+    default: return !(in_layer && a->layer[layer].mixer == MODEL_MIXER_DELTA_NET && begins(name, LAYER "shortconv."));
+    }
+}
+
+const char *model_gguf_name_of(const model_gguf_architecture *to, const model_architecture *a, model_role role, uint32_t layer)
+{
+    for (size_t i = 0; i < COUNT(all_names); i++) {
+        if (all_names[i].role == role && is_written(to, a, role, layer, all_names[i].pattern))
+            return all_names[i].pattern;
+    }
+    return NULL;
+}
+
+/* ---- Reading */
 
 static bool has_role(const model_family *family, model_role role)
 {
