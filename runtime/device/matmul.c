@@ -1,5 +1,5 @@
-/* matmul.c: records y = norm(x) W^T with its epilogue: checks the request, asks who serves it, and puts before the product what that one does
- * not do itself: norms, the order that a weight's columns have, and the sums of x that it wants. */
+/* matmul.c: records y = norm(x) W^T with its epilogue: checks the request, asks who serves it, and prepares rows before the
+ * product: norms, where that one does not take them along, the order that a weight's columns have, and the sums of x that it wants. */
 #include "device/matmul.h"
 
 #include <inttypes.h>

@@ -34,7 +34,7 @@ bool dev_matrix_is_like(const dev_matrix *a, const dev_matrix *b)
         if (!core_storage_equal(&a->parts[i].storage, &b->parts[i].storage))
             return false;
     }
-    return a->part_count == b->part_count;
+    return a->part_count == b->part_count && a->ordered == b->ordered;
 }
 
 /* Adds the parts of one run of rows. They have an even number of panels but for the last, so that a gate and its up lie in one part. */

@@ -39,7 +39,7 @@ typedef struct dev_matrix {
 /* How its first part is stored, and whether all are stored like that. Of a matrix that is not empty. */
 const core_storage *dev_matrix_storage(const dev_matrix *matrix);
 bool                dev_matrix_is_uniform(const dev_matrix *matrix);
-/* Are two stored alike, part by part? */
+/* Are two stored alike, part by part, with or without an order? */
 bool                dev_matrix_is_like(const dev_matrix *a, const dev_matrix *b);
 
 /* Where the regions of a panel begin, in bytes. What a storage has no use for begins where the next does. Floats: `low` and `bytes` only. */

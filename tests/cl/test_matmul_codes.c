@@ -5,7 +5,7 @@
 /* Rows end within a tile and columns within a span, some by less than a vector; of the most rows work-items take several tiles. */
 static const code_size sizes[] = { { 1, 70, 1107 }, { 1, 33, 5 }, { 3, 40, 530 }, { 13, 64, 145 }, { 1, 64, 320 }, { 100, 70, 273 } };
 
-/* Compiling takes most of the time: each storage has one of the two tiles of one row, some have one of the others, and those with minima both of the
+/* Compiling takes most of the time: each storage has one of the two tiles of one row, some have one of the others, and those with minima one of the
  * tiles for many rows, which find sums of x ready. Software renderers make each
  * element of a vector an instruction for eight work-items, which takes them half a minute for a tile of 8 x 32, though they are never served by one: they
  * have some of the smaller ones, of which the last is for many rows and shares what it unpacks. Interpreters hardly compile. */
@@ -18,7 +18,7 @@ static bool takes(const dev_device *device, size_t i, size_t storage, uint32_t r
         return p->rows * p->cols < 128 && (i + storage) % 24 == 0 && (p->most_rows <= 4 || rows > p->rows);
     if (p->most_rows == 1)
         return (p->vec == 16) == (storage % 3 == 0);
-    return (i + storage) % 12 == 0 || (p->most_rows > 8 && rows > p->rows && code_storages[storage].s.minimum != CORE_SCALE_NONE);
+    return (i + storage) % 12 == 0 || (p->most_rows > 8 && (i + storage) % 2 == 0 && code_storages[storage].s.minimum != CORE_SCALE_NONE);
 }
 
 /* Gated, added to what was there: which of them, neighbours take in turns. */
