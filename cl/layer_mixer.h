@@ -115,7 +115,6 @@ static inline void convolve_item(const mixer_data m, const uint row, const uint 
 static inline void mix_rows(walk *const w, const mixer_data m, const uint rows)
 {
     uint tickets = rows * ITEMS(m);
-    begin_phase(w);
     if (is_mine(w, tickets)) {
         wait(w, 0, 0);
         do {

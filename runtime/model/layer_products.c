@@ -1,9 +1,5 @@
-/* layer_products.c: what a layer multiplies by, in the order of cl/decode_layers.cl. */
+/* layer_products.c: what a layer multiplies by, whatever it is. */
 #include "model/layer_products.h"
-
-#include <string.h>
-
-static bool is_of_experts(size_t name) { return name == MODEL_TO_INNER || name == MODEL_TO_OUTER; }
 
 /* What reads the stream normalises it here, where steps that are launches of their own do it once for all. */
 static void take_norm(const model_state *state, dev_matmul *m, const dev_norm *norm)
@@ -62,45 +58,4 @@ model_products model_products_of(const model_state *state, uint32_t rows, uint32
             products.all[i].weight = NULL;
     }
     return products;
-}
-
-oclm_status model_products_tile(const model_state *state, const model_products *products, dev_tile *tile, bool *alike)
-{
-    const core_storage *storage = dev_matrix_storage(products->all[MODEL_TO_QKV].weight);
-    oclm_status         status = OCLM_OK;
-    *alike = true;
-    for (size_t i = 0; i < MODEL_PRODUCTS && *alike && status == OCLM_OK; i++) {
-        const dev_matmul *m = &products->all[i];
-        dev_tile          other;
-        if (m->weight == NULL)
-            continue;
-        if (is_of_experts(i)) {
-            *alike = m->weight->part_count == 1 && core_storage_equal(dev_matrix_storage(m->weight), storage);
-            continue;
-        }
-        status = dev_matmul_tile(state->device, m, &other, alike);
-        if (*alike && i == 0)
-            *tile = other;
-        *alike = *alike && status == OCLM_OK && strcmp(tile->options, other.options) == 0;
-    }
-    return status;
-}
-
-uint32_t model_products_columns(const model_products *products)
-{
-    uint32_t most = 0;
-    for (size_t i = 0; i < MODEL_PRODUCTS; i++) {
-        const dev_matrix *weight = products->all[i].weight;
-        most = weight != NULL && weight->columns > most ? weight->columns : most;
-    }
-    return most;
-}
-
-uint32_t model_product_units(const model_architecture *a, const model_products *products, model_product_name name, const dev_tile *tile)
-{
-    const dev_matmul *m = &products->all[name];
-    if (m->weight == NULL)
-        return 0;
-    const uint32_t panels = m->weight->panels / (is_of_experts(name) ? a->experts.routing.count : 1);
-    return (m->epilogue == DEV_GATED ? panels / 2 : panels) * (DEV_PANEL / tile->cols);
 }

@@ -18,16 +18,21 @@
     " -Datomic_uint=uint -Datomic_fetch_add_explicit(p,v,o,s)=atomic_add(p,v) -Datomic_load_explicit(p,o,s)=atomic_or(p,0u)"      \
     " -Datomic_store_explicit(p,v,o,s)=atomic_xchg(p,v)"
 
-CL_API_ENTRY cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
-                                               void (CL_CALLBACK *notify)(cl_program, void *), void *user)
+static const char *in_old_words(const char *options, char old[2048])
 {
     static const char new_version[] = "-cl-std=CL3.0";
-    char              old[2048];
-    if (getenv("OCLM_TEST_QUICK") != NULL && options != NULL && strncmp(options, new_version, strlen(new_version)) == 0) {
-        assert_in_range(snprintf(old, sizeof old, "-cl-std=CL1.2" OLD_ATOMICS "%s", options + strlen(new_version)), 1, sizeof old - 1);
-        options = old;
-    }
-    return OPENCL_BEHIND(clBuildProgram)(program, count, devices, options, notify, user);
+    if (getenv("OCLM_TEST_QUICK") == NULL || options == NULL || strncmp(options, new_version, strlen(new_version)) != 0)
+        return options;
+    assert_in_range(snprintf(old, 2048, "-cl-std=CL1.2" OLD_ATOMICS "%s", options + strlen(new_version)), 1, 2047);
+    return old;
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clCompileProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
+                                                 cl_uint header_count, const cl_program *headers, const char **names,
+                                                 void (CL_CALLBACK *notify)(cl_program, void *), void *user)
+{
+    char old[2048];
+    return OPENCL_BEHIND(clCompileProgram)(program, count, devices, in_old_words(options, old), header_count, headers, names, notify, user);
 }
 
 /* ---- Models */
@@ -301,7 +306,7 @@ static void launches_on_device(const place *where, void *user)
         model_state  *state = models_state(model, 2, 16, 2);
         const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);
         assert_true(single >= 2 + 14 * 5); /* embedding, layers, head */
-        if (shared != (dev_orders_groups(model->device) ? 2 + 3 : single))
+        if (dev_orders_groups(model->device) ? shared > 2 + 3 : shared != single)
             fail_msg("%s: %zu launches, of %zu single steps", scenes[i].label, shared, single);
         model_state_free(state);
         model_free(model);
