@@ -51,7 +51,7 @@ static inline product_data product_of(const __global multiply_step *const s, con
 {
     const product_data p = {
         .x = FLOATS(s->x) + s->x_at, .x_stride = s->x_stride, .columns = s->columns, .normed = s->normed != 0, .norm_w = FLOATS(s->norm_w),
-        .norm_b = FLOATS(s->norm_b), .eps = s->eps, .xielu = FLOATS(s->xielu), .part = s->part, .part_stride = s->part_stride,
+        .norm_b = FLOATS(s->norm_b), .eps = s->eps, .order = (__global uint *)pointers[s->order], .xielu = FLOATS(s->xielu), .part = s->part, .part_stride = s->part_stride,
         .times = FROM(s->times, s->times_at), .times_stride = s->times_stride, .plus = FROM(s->plus, s->plus_at), .plus_stride = s->plus_stride,
         .w = pointers[s->w], .unit = s->unit, .unit_bytes = s->unit_bytes, .bias = FROM(s->bias, s->bias_at), .y = FLOATS(s->y) + s->y_at,
         .y_stride = s->y_stride, .add = s->add, .units = s->units, .gated = s->gated != 0, .active = s->active != 0,

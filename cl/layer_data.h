@@ -18,6 +18,7 @@ typedef struct product_data {
     bool normed;                        // x is normalised
     const __global float *norm_w, *norm_b;
     float eps;
+    const __global uint *order;         // input k is number order[k] of x; or null
     bool gated, active;                 // of two panels, gate and up; of one, with the activation
     float add;                          // 0, or y += add * ..
     const __global float *xielu;        // of x, or null

@@ -56,7 +56,9 @@ static inline void take_rows(const product_data p, const __global float *const f
         const __global float *const x = from + (size_t)i * p.x_stride;
         for (uint at = 0, k = 0; p.part && k < p.columns; at += p.part_stride, k += p.part)
             take_row(row + k, x + at, p.part, false, 0.0f, 0, 0, NORM);
-        if (!p.part)
+        if (p.order)
+            take_row_in_order(row, x, p.columns, p.order, p.normed, p.eps, p.norm_w, p.norm_b, NORM);
+        else if (!p.part)
             take_row(row, x, p.columns, p.normed, p.eps, p.norm_w, p.norm_b, NORM);
         for (uint k = 0; p.times && k < p.columns; k++)
             row[k] *= p.times[(size_t)i * p.times_stride + k] + p.plus[(size_t)i * p.plus_stride + k];

@@ -5,7 +5,7 @@
 #ifndef OCLM_LAYER_STEPS_H
 #define OCLM_LAYER_STEPS_H
 
-#define STEP_WORDS 36
+#define STEP_WORDS 40
 
 #define STEP_MULTIPLY 0 // layer_product.h
 #define STEP_ATTEND   1 // layer_attention.h
@@ -23,7 +23,7 @@ typedef struct step_head {
 // y = x W^T, and all that may happen to x before and to y behind that (product_data)
 typedef struct multiply_step {
     uint x, x_at, x_stride, columns;
-    uint normed, norm_w, norm_b;
+    uint normed, norm_w, norm_b, order;
     float eps;
     uint xielu, part, part_stride, times, times_at, times_stride, plus, plus_at, plus_stride;
     uint w, unit, unit_bytes, bias, bias_at;

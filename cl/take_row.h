@@ -1,4 +1,4 @@
-// take_row.h: a row of x comes into local memory for a product: normalised (norm.h) or as it is
+// take_row.h: a row of x comes into local memory for a product: normalised (norm.h) or as it is, and in another order where that is asked for
 #ifndef OCLM_TAKE_ROW_H
 #define OCLM_TAKE_ROW_H
 
@@ -20,6 +20,15 @@ static inline void take_row(__local float *const to, const __global float *const
         for (; k < columns; k++)
             to[k] = from[k];
     }
+}
+
+static inline void take_row_in_order(__local float *const to, const __global float *const from, const uint columns, const __global uint *const order,
+                                     const bool norm, const float eps, const __global float *const norm_w, const __global float *const norm_b,
+                                     const int kind)
+{
+    const float2 of = norm ? norm_of_row(from, columns, eps, kind) : (float2)(0.0f, 1.0f);
+    for (uint k = 0; k < columns; k++)
+        to[k] = norm ? norm_apply(from[order[k]], of.x, of.y, norm_w, norm_b, order[k], kind) : from[order[k]];
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* layer_steps.c: writes layers as steps of cl/decode_layers.cl: what pass.c records as launches, in the same order (layer_steps.h). */
+/* layer_steps.c: writes layers as steps of cl/decode_layers.cl: what layer.c records as launches, in the same order (layer_steps.h). */
 #include "model/layer_steps.h"
 
 #include <assert.h>
@@ -156,6 +156,7 @@ static void multiply_part(model_steps *s, const dev_matmul *m, const dev_matrix_
     step.x = number_of(s, m->x), step.x_at = (uint32_t)m->x_offset, step.x_stride = m->x_stride, step.columns = m->weight->columns;
     step.normed = m->norm.kind != DEV_NORM_NONE, step.norm_w = number_of(s, &m->norm.weight), step.norm_b = number_of(s, &m->norm.bias);
     step.eps = m->norm.eps;
+    step.order = m->weight->ordered ? number_of(s, &m->weight->order) : 0;
     step.w = number_of(s, &part->buffer), step.unit = unit_of(s, &tile, layer);
     step.unit_bytes = (uint32_t)dev_panel_of(&part->storage, m->weight->columns).bytes * (gated ? 2 : 1) / (DEV_PANEL / tile.cols);
     step.bias = number_of(s, m->bias), step.bias_at = part->first_panel * DEV_PANEL;
@@ -174,7 +175,7 @@ static void multiply(model_steps *s, const dev_matmul *m, uint32_t layer, const 
         return;
     const size_t row_bytes = (size_t)s->shape->rows * m->weight->columns * sizeof(float);
     s->local_bytes = row_bytes > s->local_bytes ? row_bytes : s->local_bytes;
-    s->unfit = s->unfit || (m->norm.kind != DEV_NORM_NONE && m->norm.kind != architecture_of(s)->norm.kind);
+    s->unfit = s->unfit || (like != NULL && m->weight->ordered && (like->part > 0 || like->times > 0)) || (m->norm.kind != DEV_NORM_NONE && m->norm.kind != architecture_of(s)->norm.kind);
     for (uint32_t p = 0; p < m->weight->part_count && !s->unfit && s->status == OCLM_OK; p++)
         multiply_part(s, m, &m->weight->parts[p], layer, like != NULL ? like : &plain, along || p > 0);
 }

@@ -1,6 +1,6 @@
 /* layer_steps.h: layers written as lists of steps for cl/decode_layers.cl, for layers.c.
  *
- * A layer is written once, in the order in which its steps are taken, whatever its kind: layer_steps.c reads like pass.c. Lists are cut
+ * A layer is written once, in the order in which its steps are taken, whatever its kind: layer_steps.c reads like layer.c. Lists are cut
  * into launches where the pointers of one are used up. */
 #ifndef OCLM_MODEL_LAYER_STEPS_H
 #define OCLM_MODEL_LAYER_STEPS_H
@@ -9,7 +9,7 @@
 #include "model/layer_products.h"
 
 #define MODEL_MAX_POINTERS 110u /* of a launch, as in the kernel: with them its arguments take less than the 1024 bytes that every device has */
-#define MODEL_STEP_WORDS 36u
+#define MODEL_STEP_WORDS 40u
 #define MODEL_MAX_KINDS 4u      /* of weights' storage, of heads: so many the kernel can link */
 
 /* ---- Steps, as in cl/layer_steps.h, which says what they are. Memory is the number of a pointer. */
@@ -18,7 +18,7 @@ typedef enum model_step_kind { MODEL_STEP_MULTIPLY, MODEL_STEP_ATTEND, MODEL_STE
 
 typedef struct model_multiply_step {
     uint32_t x, x_at, x_stride, columns;
-    uint32_t normed, norm_w, norm_b;
+    uint32_t normed, norm_w, norm_b, order;
     float    eps;
     uint32_t xielu, part, part_stride, times, times_at, times_stride, plus, plus_at, plus_stride;
     uint32_t w, unit, unit_bytes, bias, bias_at;
