@@ -42,11 +42,6 @@
 #include "layer_experts.h"
 #endif
 
-typedef __global uchar *pointer;
-#define FLOATS(number) ((__global float *)pointers[number])
-#define INTS(number)   ((__global int *)pointers[number])
-#define FROM(number, at) (pointers[number] ? FLOATS(number) + (at) : 0)
-
 static inline product_data product_of(const __global multiply_step *const s, const pointer *const pointers)
 {
     const product_data p = {
@@ -55,7 +50,7 @@ static inline product_data product_of(const __global multiply_step *const s, con
         .times = FROM(s->times, s->times_at), .times_stride = s->times_stride, .plus = FROM(s->plus, s->plus_at), .plus_stride = s->plus_stride,
         .w = pointers[s->w], .unit = s->unit, .unit_bytes = s->unit_bytes, .bias = FROM(s->bias, s->bias_at), .y = FLOATS(s->y) + s->y_at,
         .y_stride = s->y_stride, .add = s->add, .units = s->units, .gated = s->gated != 0, .active = s->active != 0,
-        .ids = (__global uint *)pointers[s->ids], .slots = s->slots, .x_is_slots = s->x_is_slots != 0,
+        .groups = (__global uint4 *)pointers[s->groups], .row_of = (__global uint *)pointers[s->row_of], .slots = s->slots,
     };
     return p;
 }
@@ -128,7 +123,7 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
         switch (head->kind) {
         case STEP_MULTIPLY: {
             const __global multiply_step *const s = told;
-            if (s->ids && !s->x_is_slots)
+            if (s->row_of)
                 routed = w.phase; // the first that reads what the choice left
             if (is_mine(&w, s->tickets))
                 multiply(&w, product_of(s, pointers), s->tickets, rows, cores, routed, row);
@@ -145,13 +140,12 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
 #if EXPERTS
         case STEP_ROUTE: {
             const __global route_step *const s = told;
-            const routing r = { s->count, s->chosen, s->groups, s->groups_chosen, s->eps, s->scale };
-            route(&w, r, FLOATS(s->logits), FLOATS(s->correction), FLOATS(s->counts), (__global uint *)pointers[s->ids], FLOATS(s->weights), row);
+            route(&w, s, pointers, rows, row);
             break;
         }
         case STEP_JOIN: {
             const __global join_step *const s = told;
-            join_experts(&w, FLOATS(s->outer), s->stride, FLOATS(s->weights), s->chosen, FLOATS(s->shared), FLOATS(s->gate), s->add, FLOATS(s->y));
+            join_experts(&w, s, pointers, rows);
             break;
         }
 #endif

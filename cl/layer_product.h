@@ -23,37 +23,37 @@
 #endif
 #define AHEAD (128 << 10) // bytes that a core's second cache has room for
 
-#define DECLARE_SERVE(name) \
-    void name(const product_data *const data, const uint rows, const uint unit, const uint slot, const __local float *const local_rows);
+#define DECLARE_SERVE(name)                                                                                                \
+    void name(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit,             \
+              const __local float *const local_rows);
 DECLARE_SERVE(serve_0)
 DECLARE_SERVE(serve_1)
 DECLARE_SERVE(serve_2)
 DECLARE_SERVE(serve_3)
 
-static inline uint slots_of(const product_data p) { return p.ids ? p.slots : 1; }
-
-static inline void serve(const product_data *const p, const uint rows, const uint unit, const uint slot, const __local float *const local_rows)
+static inline void serve(const product_data *const p, const uint rows, const uint to, const uint expert, const uint unit,
+                         const __local float *const local_rows)
 {
     switch (p->unit) {
 #if UNITS > 1
-    case 1: serve_1(p, rows, unit, slot, local_rows); break;
+    case 1: serve_1(p, rows, to, expert, unit, local_rows); break;
 #endif
 #if UNITS > 2
-    case 2: serve_2(p, rows, unit, slot, local_rows); break;
+    case 2: serve_2(p, rows, to, expert, unit, local_rows); break;
 #endif
 #if UNITS > 3
-    case 3: serve_3(p, rows, unit, slot, local_rows); break;
+    case 3: serve_3(p, rows, to, expert, unit, local_rows); break;
 #endif
-    default: serve_0(p, rows, unit, slot, local_rows);
+    default: serve_0(p, rows, to, expert, unit, local_rows);
     }
 }
 
-// The rows of x from `from` on, as the product wants them, into local memory.
-static inline void take_rows(const product_data p, const __global float *const from, const uint rows, __local float *const to)
+// Rows of x, as the product wants them, into local memory: those of slots from `first` on.
+static inline void take_rows(const product_data p, const uint first, const uint rows, __local float *const to)
 {
     for (uint i = 0; i < rows; i++) {
         __local float *const row = to + i * p.columns;
-        const __global float *const x = from + (size_t)i * p.x_stride;
+        const __global float *const x = p.x + (size_t)(p.row_of ? p.row_of[first + i] : first + i) * p.x_stride;
         for (uint at = 0, k = 0; p.part && k < p.columns; at += p.part_stride, k += p.part)
             take_row(row + k, x + at, p.part, false, 0.0f, 0, 0, NORM);
         if (p.order)
@@ -72,24 +72,31 @@ static inline void take_rows(const product_data p, const __global float *const f
     }
 }
 
-// `routed`: so many tickets must be finished before ids are there.
+static inline uint4 group_of(const product_data p, const uint group, const uint rows)
+{
+    return p.groups ? p.groups[group] : (uint4)(0, 0, rows, 0);
+}
+
+// `routed`: so many tickets must be finished before groups are there.
 static inline void multiply(walk *const w, const product_data p, const uint tickets, const uint rows, const uint cores, const uint routed,
                             __local float *const local_rows)
 {
     if (is_mine(w, tickets)) {
-        const uint2 first = piece_of(slots_of(p) * p.units, cores, w->ticket - w->begin);
-        while (p.ids && !is_finished(w, routed)) { }
-        const size_t begin = first.x % p.units + (p.ids ? (size_t)p.ids[first.x / p.units] * p.units : 0);
+        const uint units = (p.groups ? p.slots : 1) * p.units;
+        const uint2 first = piece_of(units, cores, w->ticket - w->begin);
+        while (p.groups && !is_finished(w, routed)) { }
+        const size_t begin = first.x % p.units + (size_t)group_of(p, first.x / p.units, rows).x * p.units;
         wait(w, (const __global char *)p.w + begin * p.unit_bytes, min((first.y - first.x) * (size_t)p.unit_bytes, (size_t)AHEAD));
         uint held = UINT_MAX; // whose inputs are in local memory
         do {
-            const uint2 piece = piece_of(slots_of(p) * p.units, cores, w->ticket - w->begin);
+            const uint2 piece = piece_of(units, cores, w->ticket - w->begin);
             for (uint at = piece.x; at < piece.y; at++) {
-                const uint slot = at / p.units, input = p.x_is_slots ? slot : 0;
-                if (input != held)
-                    take_rows(p, p.x + (size_t)input * p.x_stride, rows, local_rows);
-                held = input;
-                serve(&p, rows, at % p.units, slot, local_rows);
+                const uint4 group = group_of(p, at / p.units, rows);
+                if (at / p.units != held)
+                    take_rows(p, group.y, group.z, local_rows);
+                held = at / p.units;
+                if (group.z > 0)
+                    serve(&p, group.z, group.y, group.x, at % p.units, local_rows);
             }
             finish(w);
         } while (is_mine(w, tickets));
