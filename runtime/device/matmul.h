@@ -110,5 +110,9 @@ oclm_status dev_norm_residual(dev_work *work, const dev_norm *norm, const dev_bu
  * matrix reads row 0. `add`: y[i] += instead. */
 oclm_status dev_rows_add(dev_work *work, const dev_matrix *matrix, const dev_buffer *ids, uint32_t ids_offset, uint32_t count,
                          float scale, bool add, const dev_buffer *y, uint32_t y_stride);
+/* y[i] = scale * W[ids[i]] + M[more_ids[i]]: an embedding with its positions, in one launch where both matrices are stored
+ * alike and the scale is 1. */
+oclm_status dev_rows_add_both(dev_work *work, const dev_matrix *matrix, const dev_buffer *ids, float scale, const dev_matrix *more,
+                              const dev_buffer *more_ids, uint32_t count, const dev_buffer *y, uint32_t y_stride);
 
 #endif
