@@ -326,31 +326,29 @@ static inline void add_sums(vec *const total, const vec *const sum, const X_SPAC
     CODE_ALIGN(CODE_SPAN * 4u * BITS +                                                                                             \
                (GROUP == 0 ? 0u : 32u * (SCALE_BYTES(SCALE) + SCALE_BYTES(MINIMUM)) * CODE_SPAN / (GROUP + (GROUP == 0))), 64u)
 
-// Asks for a span's share of the next panel, planes, scales and minima alike: each place that is not asked for is waited for in every span.
-// Codes of 4 bits, asked for alone and 2,048 bytes ahead, came half as fast (2 cores with AVX-512: 30 GB/s instead of 55). Codes that lie
-// alone are asked for PREFETCH bytes ahead: long panels do not fit into the first cache.
-static inline void prefetch_span(const code_rows r, const uint columns, const uint first)
+// Asks for a span's share of what is read behind this panel, planes, scales and minima alike: each place that is not asked for is waited for in
+// every span. Codes of 4 bits, asked for alone and 2,048 bytes ahead, came half as fast (2 cores with AVX-512: 30 GB/s instead of 55).
+static inline void prefetch_span(const __global uchar *const next, const uint first)
 {
 #if PREFETCH
-#if GROUP == 0 && HIGH_BITS == 0
-    const size_t ahead = PREFETCH;
-#else
-    const size_t ahead = PANEL_SIZE(columns);
-#endif
+    if (next) {
 #pragma unroll
-    for (uint i = 0; i < SPAN_BYTES; i += 64)
-        PREFETCH_LINE(r.low + ahead + (size_t)(first / CODE_SPAN) * SPAN_BYTES + i);
+        for (uint i = 0; i < SPAN_BYTES; i += 64)
+            PREFETCH_LINE(next + (size_t)(first / CODE_SPAN) * SPAN_BYTES + i);
+    }
+#else
+    (void)next, (void)first;
 #endif
 }
 
-static inline void add_span(vec *const total, const X_SPACE float *const *const x, const code_rows r, const uint columns, const uint first,
-                            const uint count)
+static inline void add_span(vec *const total, const X_SPACE float *const *const x, const code_rows r, const uint first, const uint count,
+                            const __global uchar *const next)
 {
     vec sum[ROWS * VECTORS];
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
         sum[i] = 0.0f;
-    prefetch_span(r, columns, first);
+    prefetch_span(next, first);
     for (uint k = 0; k < count; k++) {
         vec b[VECTORS];
         code_column(b, r, first + k);
@@ -360,7 +358,7 @@ static inline void add_span(vec *const total, const X_SPACE float *const *const 
 }
 
 static inline void product(vec *const total, const X_SPACE float *const *const x, const __global stored *const panel, const uint columns,
-                           const uint lane)
+                           const uint lane, const __global stored *const next)
 {
     const code_rows r = code_rows_of(panel, columns, lane);
 #pragma unroll
@@ -368,7 +366,7 @@ static inline void product(vec *const total, const X_SPACE float *const *const x
         total[i] = 0.0f;
 #pragma unroll 1
     for (uint k = 0; k < columns; k += CODE_SPAN) // the last span by the same code: that compiles in half the time
-        add_span(total, x, r, columns, k, min((uint)CODE_SPAN, columns - k));
+        add_span(total, x, r, k, min((uint)CODE_SPAN, columns - k), next);
 #pragma unroll
     for (uint i = 0; i < ROWS; i++)
         order_as_rows(total + i * VECTORS);

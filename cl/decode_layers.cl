@@ -11,14 +11,13 @@
 //
 //   progress   as in tickets.h
 //   rows       rows of x, each of another sequence; with EXPERTS one
-//   cores      that share the work, more or less
+//   cores      that share the work, more or less: tickets.h
 //   layers     <= LAYERS
 //   row        local memory for the longest rows that a product reads, rows * columns floats, and for what routing needs (layer_experts.h)
 //   hidden     fp32 [rows][hidden_stride]: comes in, goes out
 //   qkv, attended, mlp   fp32 [rows][.._stride]: between the steps
 //   branch     as hidden: only with BETWEEN 1
-//   .._columns, .._units, .._tickets   of a product: inputs; pieces of COLS outputs (of one expert); in how many tickets they are cut
-//              (piece_of() tells how), 0: there is none
+//   .._columns, .._units   of a product: inputs; pieces of COLS outputs (of one expert), 0: there is none
 //   cosines_2, sines_2   the other rotary tables
 //   ring_table the page table of layers with LOOK_RING
 //   gates_at   only with ATTENTION_GATE: where in a row of qkv the gates are
@@ -97,6 +96,7 @@ __constant uint order[] = { // of bytes, oclgrind 21.10 takes the wrong branches
     TO_INPUT_GATE, TO_INPUT_OUT,
 #endif
 };
+#define STEPS (uint)(sizeof order / sizeof *order)
 #define LAST_BEFORE_ATTENTION (LATENT ? TO_HEADS_KV : TO_QKV)
 #define LAST_OF_MLP (EXPERTS == 2 ? TO_OUTER : TO_DOWN)
 
@@ -106,7 +106,7 @@ __constant uint order[] = { // of bytes, oclgrind 21.10 takes the wrong branches
 #define LATENT_COMMON                                                                                                              \
     , __global float *latent, const uint latent_stride, __global float *heads_kv, const uint heads_kv_stride, const uint q_rank,   \
         const uint kv_rank, const uint nope_dim, const uint rope_dim, const uint value_dim, const float latent_eps,                \
-        const uint latent_units, const uint latent_tickets, const uint latent_kv_units, const uint latent_kv_tickets
+        const uint latent_units, const uint latent_kv_units
 #else
 #define LATENT_COMMON
 #endif
@@ -115,8 +115,7 @@ __constant uint order[] = { // of bytes, oclgrind 21.10 takes the wrong branches
     , __global float *logits, __global uint *ids, __global float *weights, __global float *inner, const uint inner_stride,         \
         __global float *outer, __global float *shared, __global float *gate, const uint experts, const uint chosen,                \
         const uint groups, const uint groups_chosen, const float route_eps, const float route_scale, const uint inner_columns,     \
-        const uint router_units, const uint router_tickets, const uint gate_units, const uint gate_tickets,                        \
-        const uint experts_up_units, const uint experts_up_tickets, const uint experts_down_units, const uint experts_down_tickets
+        const uint router_units, const uint gate_units, const uint experts_up_units, const uint experts_down_units
 #else
 #define EXPERTS_COMMON
 #endif
@@ -136,8 +135,7 @@ __constant uint order[] = { // of bytes, oclgrind 21.10 takes the wrong branches
 #if LAYER_INPUT
 #define INPUT_COMMON                                                                                                               \
     , const __global float *made, const uint made_stride, const uint made_part, const __global float *found,                       \
-        const uint found_stride, const uint found_part, const uint input_gate_units, const uint input_gate_tickets,                \
-        const uint input_out_units, const uint input_out_tickets
+        const uint found_stride, const uint found_part, const uint input_gate_units, const uint input_out_units
 #else
 #define INPUT_COMMON
 #endif
@@ -147,9 +145,8 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
                             __global float *hidden, const uint hidden_stride, __global float *qkv, const uint qkv_stride,
                             __global float *attended, const uint attended_stride, __global float *mlp, const uint mlp_stride,
                             const uint hidden_columns, const uint attended_columns, const uint mlp_columns, const uint qkv_units,
-                            const uint qkv_tickets, const uint output_units, const uint output_tickets, const uint up_units,
-                            const uint up_tickets, const uint down_units, const uint down_tickets, __global float *branch,
-                            const float add, const float norm_eps, const __global int *table, const __global int *ring_table,
+                            const uint output_units, const uint up_units, const uint down_units, __global float *branch, const float add,
+                            const float norm_eps, const __global int *table, const __global int *ring_table,
                             const uint pages_per_sequence, const __global int *positions, const __global int *sequences,
                             const __global float *cosines, const __global float *sines, const __global float *cosines_2,
                             const __global float *sines_2, const __global float *growth, const __global float *slopes,
@@ -158,9 +155,8 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
     const layer_data all[LAYERS] = { ALL_LAYERS };
     __global float *const sums = BETWEEN == 1 ? branch : hidden; // where output and down go
     const float adds = BETWEEN == 1 ? 0.0f : add;
-    walk w = { progress, 0, 0, 0 };
-    uint routed = 0; // so many tickets, once it is known which experts are chosen
-    take(&w);
+    walk w = begin_walk(progress, cores);
+    uint routed = 0; // what must be finished before it is known which experts are chosen
     for (uint i = 0; i < layers; i++) {
         const layer_data l = all[i];
         const head_tables tables = { l.look & LOOK_UNTURNED ? 0 : l.look & LOOK_SECOND ? cosines_2 : cosines,
@@ -171,14 +167,14 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         product_data products[PRODUCTS] = {
             [TO_QKV] = { .x = hidden, .x_stride = hidden_stride, .columns = hidden_columns, .norm = true, .norm_w = l.attention_norm_w,
                          .norm_b = l.attention_norm_b, .eps = norm_eps, .w = l.w_qkv, .bias = l.b_qkv, .y = qkv, .y_stride = qkv_stride,
-                         .units = qkv_units, .tickets = qkv_tickets },
+                         .units = qkv_units },
             [TO_OUTPUT] = { .x = attended, .x_stride = attended_stride, .columns = attended_columns, .w = l.w_output, .bias = l.b_output,
-                            .y = sums, .y_stride = hidden_stride, .add = adds, .units = output_units, .tickets = output_tickets },
+                            .y = sums, .y_stride = hidden_stride, .add = adds, .units = output_units },
             [TO_UP] = { .x = hidden, .x_stride = hidden_stride, .columns = hidden_columns, .norm = true, .norm_w = l.mlp_norm_w,
                         .norm_b = l.mlp_norm_b, .eps = norm_eps, .w = l.w_up, .bias = l.b_up, .up = true, .y = mlp, .y_stride = mlp_stride,
-                        .units = up_units, .tickets = up_tickets },
+                        .units = up_units },
             [TO_DOWN] = { .x = mlp, .x_stride = mlp_stride, .columns = mlp_columns, .xielu = l.xielu, .w = l.w_down, .bias = l.b_down,
-                          .y = sums, .y_stride = hidden_stride, .add = adds, .units = down_units, .tickets = down_tickets },
+                          .y = sums, .y_stride = hidden_stride, .add = adds, .units = down_units },
         };
         const beside_attention beside = {
             .rows = rows, .spans = spans, .partial = partial, .out = attended, .out_stride = attended_stride,
@@ -194,10 +190,10 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         products[TO_OUTPUT].part = value_dim, products[TO_OUTPUT].part_stride = HEAD_DIM; // of heads the part that is values
         products[TO_LATENT] = (product_data){ .x = hidden, .x_stride = hidden_stride, .columns = hidden_columns, .norm = true,
             .norm_w = l.attention_norm_w, .norm_b = l.attention_norm_b, .eps = norm_eps, .w = l.w_latent, .bias = l.b_latent, .y = latent,
-            .y_stride = latent_stride, .units = latent_units, .tickets = latent_tickets };
+            .y_stride = latent_stride, .units = latent_units };
         products[TO_HEADS_KV] = (product_data){ .x = latent + q_rank, .x_stride = latent_stride, .columns = kv_rank, .norm = true,
             .norm_w = l.latent_kv_norm_w, .eps = latent_eps, .w = l.w_latent_kv, .y = heads_kv, .y_stride = heads_kv_stride,
-            .units = latent_kv_units, .tickets = latent_kv_tickets };
+            .units = latent_kv_units };
 #if LATENT == 2
         products[TO_QKV].x = latent, products[TO_QKV].x_stride = latent_stride, products[TO_QKV].columns = q_rank;
         products[TO_QKV].norm_w = l.latent_q_norm_w, products[TO_QKV].norm_b = 0, products[TO_QKV].eps = latent_eps;
@@ -215,16 +211,15 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
         const routing r = { experts, chosen, groups, groups_chosen, route_eps, route_scale };
         const expert_data e = { logits, weights, inner, outer, shared, gate, ids };
         products[TO_LOGITS] = (product_data){ .x = hidden, .columns = hidden_columns, .norm = true, .norm_w = l.mlp_norm_w,
-            .norm_b = l.mlp_norm_b, .eps = norm_eps, .w = l.w_router, .bias = l.b_router, .y = logits, .units = router_units,
-            .tickets = router_tickets };
+            .norm_b = l.mlp_norm_b, .eps = norm_eps, .w = l.w_router, .bias = l.b_router, .y = logits, .units = router_units };
         products[TO_SHARED_GATE] = (product_data){ .x = hidden, .columns = hidden_columns, .norm = true, .norm_w = l.mlp_norm_w,
-            .norm_b = l.mlp_norm_b, .eps = norm_eps, .w = l.w_shared_gate, .y = gate, .units = gate_units, .tickets = gate_tickets };
+            .norm_b = l.mlp_norm_b, .eps = norm_eps, .w = l.w_shared_gate, .y = gate, .units = gate_units };
         products[TO_INNER] = (product_data){ .x = hidden, .columns = hidden_columns, .norm = true, .norm_w = l.mlp_norm_w,
             .norm_b = l.mlp_norm_b, .eps = norm_eps, .w = l.w_experts_up, .bias = l.b_experts_up, .ids = ids, .slots = chosen, .up = true,
-            .y = inner, .y_stride = inner_stride, .units = experts_up_units, .tickets = experts_up_tickets };
+            .y = inner, .y_stride = inner_stride, .units = experts_up_units };
         products[TO_OUTER] = (product_data){ .x = inner, .x_stride = inner_stride, .columns = inner_columns, .x_is_slots = true,
             .w = l.w_experts_down, .bias = l.b_experts_down, .ids = ids, .slots = chosen, .y = outer, .y_stride = hidden_stride,
-            .units = experts_down_units, .tickets = experts_down_tickets };
+            .units = experts_down_units };
 #if EXPERTS == 2
         products[TO_LOGITS].norm_w = l.router_norm_w, products[TO_INNER].norm_w = l.experts_norm_w;
 #else
@@ -233,14 +228,14 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
 #endif
 #if LAYER_INPUT
         products[TO_INPUT_GATE] = (product_data){ .x = hidden, .x_stride = hidden_stride, .columns = hidden_columns, .w = l.w_input_gate,
-            .active = true, .y = mlp, .y_stride = mlp_stride, .units = input_gate_units, .tickets = input_gate_tickets };
+            .active = true, .y = mlp, .y_stride = mlp_stride, .units = input_gate_units };
         products[TO_INPUT_OUT] = (product_data){ .x = mlp, .x_stride = mlp_stride, .columns = found_part, .times = made + l.index * made_part,
             .times_stride = made_stride, .plus = found + l.index * found_part, .plus_stride = found_stride, .w = l.w_input_out, .y = branch,
-            .y_stride = hidden_stride, .units = input_out_units, .tickets = input_out_tickets };
+            .y_stride = hidden_stride, .units = input_out_units };
 #endif
         // A loop, so that all products are one piece of code: compiled one by one it takes drivers three times as long.
 #pragma unroll 1
-        for (uint step = 0; step < sizeof order / sizeof *order; step++) {
+        for (uint step = 0; step < STEPS; step++) {
             const uint which = order[step] & (ALONG - 1);
 #if BETWEEN == 3
             if (which == TO_QKV || which == TO_UP)
@@ -249,7 +244,15 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
 #endif
             if (!(order[step] & ALONG))
                 begin_phase(&w);
-            multiply(&w, products[which], rows, cores, routed, row);
+            uint follows = step + 1;
+            while (follows < STEPS && !products[order[follows] & (ALONG - 1)].units)
+                follows++;
+            product_data then = products[order[follows % STEPS] & (ALONG - 1)];
+            if (follows == STEPS) { // the next layer's first product
+                const layer_data after = all[min(i + 1, layers - 1)];
+                then.w = LATENT ? after.w_latent : after.w_qkv;
+            }
+            multiply(&w, products[which], rows, routed, row, follows == STEPS && i + 1 == layers ? 0 : read_first(&w, then));
             if (which == LAST_BEFORE_ATTENTION) {
 #if MIXER
                 mix_rows(&w, m, rows);
@@ -263,7 +266,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
 #if EXPERTS
             if (which == TO_SHARED_GATE) {
                 route(&w, r, e, l.correction, l.counts, row);
-                routed = w.begin;
+                routed = w.before;
             }
 #endif
 #if EXPERTS == 2
@@ -274,7 +277,7 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
             }
 #elif EXPERTS
             if (which == TO_OUTER)
-                join_experts(&w, e, chosen, down_tickets > 0, gate_tickets > 0, hidden_stride, add, hidden);
+                join_experts(&w, e, chosen, down_units > 0, gate_units > 0, hidden_stride, add, hidden);
 #endif
 #if BETWEEN == 1
             if (which == TO_OUTPUT || which == LAST_OF_MLP)
@@ -292,5 +295,5 @@ __kernel void decode_layers(counter *progress, const uint rows, const uint cores
 #endif
         }
     }
-    leave(progress);
+    leave(&w);
 }

@@ -91,7 +91,7 @@ __attribute__((always_inline)) static inline void attend(walk *const w, const at
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 }
 
 #if SPLIT
@@ -108,7 +108,7 @@ static inline void join_spans_of_all(walk *const w, const attention_data a, cons
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 }
 #endif
 

@@ -27,7 +27,7 @@ static inline void route(walk *const w, const routing r, const expert_data e, co
                   (__local uint *)(scratch + 2 * r.count));
         finish(w);
     }
-    w->begin += 1;
+    end_tickets(w, 1);
 }
 
 // y += add * what the experts made, shared or not; with an `add` of 0 y is that.
@@ -47,7 +47,7 @@ static inline void join_experts(walk *const w, const expert_data e, const uint c
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 }
 
 #endif

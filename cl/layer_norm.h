@@ -41,7 +41,7 @@ static inline void between(walk *const w, const uint rows, const __global float 
             finish(w);
         } while (is_mine(w, rows));
     }
-    w->begin += rows;
+    end_tickets(w, rows);
 }
 #endif
 

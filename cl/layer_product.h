@@ -1,4 +1,4 @@
-// layer_product.h: a product as a step of decode_layers.cl: pieces of its outputs are tickets (tickets.h)
+// layer_product.h: a product as a step of decode_layers.cl, whose units are taken as tickets.h tells
 //
 // x is read into local memory, normalised or otherwise prepared: all its rows at once, and then each unit (matmul_unit.h) takes ROWS of them after
 // another, while its weights are in the cache. A product with experts has one row and `slots`, each of which has the weights of the expert that ids
@@ -34,7 +34,7 @@ typedef struct product_data {
     __global float *y;
     const __global stored *w;
     const __global float *bias, *norm_w, *norm_b;
-    uint x_stride, y_stride, columns, units, tickets;
+    uint x_stride, y_stride, columns, units;
     bool norm;                          // of x
     bool up, active;                    // of two panels as GATED says, and active; of one, and active
     float eps, add;                     // add: 0, or y += add * ..
@@ -75,8 +75,22 @@ static inline void take_rows(const product_data p, const __global float *const f
     }
 }
 
-// A unit of a slot's product, all rows.
-static inline void multiply_unit(const product_data p, const uint rows, const uint unit, const uint slot, const __local float *const local_rows)
+// A slot's unit in its matrix: where its first panel's weights are.
+static inline const __global stored *panel_of(const product_data p, const uint unit, const uint slot)
+{
+    const uint gates = p.up && GATED ? 2 : 1;
+    return p.w + (unit / (PANEL / COLS) + (p.ids ? p.ids[slot] * (p.units / (PANEL / COLS)) : 0)) * gates * PANEL_SIZE(p.columns);
+}
+
+// What the group will read of such a product first, or null where that is not known yet.
+static inline const __global stored *read_first(const walk *const w, const product_data p)
+{
+    return p.ids || !p.units ? 0 : panel_of(p, share_of(w, p.units, w->home), 0);
+}
+
+// A unit of a slot's product, all rows. `next`: what the group reads behind it, or null.
+static inline void multiply_unit(const product_data p, const uint rows, const uint unit, const uint slot, const __local float *const local_rows,
+                                 const __global stored *const next)
 {
     const bool gated = p.up && GATED;
     const uint panels = p.units / (PANEL / COLS) * (gated ? 2 : 1); // of a slot
@@ -89,34 +103,32 @@ static inline void multiply_unit(const product_data p, const uint rows, const ui
         for (uint i = 0; i < ROWS; i++)
             row[i] = local_rows + min(block + i, rows - 1) * p.columns; // past the end: again the last row
         serve_unit(y + (size_t)block * p.y_stride, p.y_stride, row, rows - block, p.w + first * PANEL_SIZE(p.columns), lane,
-                   p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, gated, p.up || p.active, p.add);
+                   p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias, p.columns, gated, p.up || p.active, p.add, next);
     }
 }
 
-// `routed`: so many tickets must be finished before ids are there.
-static inline void multiply(walk *const w, const product_data p, const uint rows, const uint cores, const uint routed,
-                            __local float *const local_rows)
+// `routed`: so much must be finished before ids are there. `next`: what the group reads in the step behind this one, or null.
+static inline void multiply(walk *const w, const product_data p, const uint rows, const uint routed, __local float *const local_rows,
+                            const __global stored *const next)
 {
-    if (is_mine(w, p.tickets)) {
-        const uint2 first = piece_of(slots_of(p) * p.units, cores, w->ticket - w->begin);
-        const size_t unit_bytes = (p.up && GATED ? 2 : 1) * PANEL_SIZE(p.columns) / (PANEL / COLS) * sizeof(stored); // more or less, for codes
+    const uint units = slots_of(p) * p.units, first = share_of(w, units, w->home), last = share_of(w, units, w->home + 1) - 1;
+    if (units > 0 && !is_finished(w, w->before + units)) {
         while (p.ids && !is_finished(w, routed)) { }
-        const size_t begin = first.x % p.units + (p.ids ? (size_t)p.ids[first.x / p.units] * p.units : 0);
-        wait(w, (const __global char *)p.w + begin * unit_bytes, min((first.y - first.x) * unit_bytes, (size_t)AHEAD));
+        const size_t unit_bytes = (p.up && GATED ? 2 : 1) * PANEL_SIZE(p.columns) / (PANEL / COLS) * sizeof(stored); // more or less, for codes
+        wait(w, (const __global char *)panel_of(p, first % p.units, first / p.units), min((last + 1 - first) * unit_bytes, (size_t)AHEAD));
         uint held = UINT_MAX; // whose inputs are in local memory
-        do {
-            const uint2 piece = piece_of(slots_of(p) * p.units, cores, w->ticket - w->begin);
-            for (uint at = piece.x; at < piece.y; at++) {
-                const uint slot = at / p.units, input = p.x_is_slots ? slot : 0;
-                if (input != held)
-                    take_rows(p, p.x + (size_t)input * p.x_stride, rows, local_rows);
-                held = input;
-                multiply_unit(p, rows, at % p.units, slot, local_rows);
-            }
-            finish(w);
-        } while (is_mine(w, p.tickets));
+        uint helped = 0, served = 0;
+        for (uint at; take_unit(w, units, &helped, &at); served++) {
+            const uint slot = at / p.units, input = p.x_is_slots ? slot : 0;
+            if (input != held)
+                take_rows(p, p.x + (size_t)input * p.x_stride, rows, local_rows);
+            held = input;
+            multiply_unit(p, rows, at % p.units, slot, local_rows,
+                          at == last || helped > 0 ? next : panel_of(p, (at + 1) % p.units, (at + 1) / p.units));
+        }
+        count_finished(w, served);
     }
-    w->begin += p.tickets;
+    end_units(w, units);
 }
 
 #endif

@@ -30,21 +30,9 @@ static void put_rows(arguments *to, const dev_buffer *buffer, uint32_t stride)
     put_u32(to, stride);
 }
 
-/* In how many pieces the kernel cuts so many units: piece_of() there. */
-static uint32_t tickets_for(uint32_t units, uint32_t cores)
+static void put_units(arguments *to, const plan *p, model_product_name name)
 {
-    uint32_t tickets = 0;
-    for (uint32_t size; (size = units / (2 * cores)) > 1; tickets += cores)
-        units -= cores * size;
-    return tickets + units;
-}
-
-/* `slots`: how many experts each row has. */
-static void put_units(arguments *to, const plan *p, model_product_name name, uint32_t slots)
-{
-    const uint32_t units = model_product_units(model_plan_architecture(p), &p->products, name, &p->tile);
-    put_u32(to, units);
-    put_u32(to, tickets_for(slots * units, p->cores));
+    put_u32(to, model_product_units(model_plan_architecture(p), &p->products, name, &p->tile));
 }
 
 size_t model_layers_local_bytes(const plan *p)
@@ -88,8 +76,8 @@ static void put_latent(arguments *to, const plan *p)
     put_u32(to, m->rope_dim);
     put_u32(to, m->value_dim);
     put_f32(to, m->norm.eps);
-    put_units(to, p, MODEL_TO_LATENT, 1);
-    put_units(to, p, MODEL_TO_HEADS_KV, 1);
+    put_units(to, p, MODEL_TO_LATENT);
+    put_units(to, p, MODEL_TO_HEADS_KV);
 }
 
 static void put_experts(arguments *to, const plan *p)
@@ -110,10 +98,10 @@ static void put_experts(arguments *to, const plan *p)
     put_f32(to, r->eps);
     put_f32(to, r->scale);
     put_u32(to, columns_of(p, MODEL_TO_OUTER));
-    put_units(to, p, MODEL_TO_LOGITS, 1);
-    put_units(to, p, MODEL_TO_SHARED_GATE, 1);
-    put_units(to, p, MODEL_TO_INNER, r->chosen);
-    put_units(to, p, MODEL_TO_OUTER, r->chosen);
+    put_units(to, p, MODEL_TO_LOGITS);
+    put_units(to, p, MODEL_TO_SHARED_GATE);
+    put_units(to, p, MODEL_TO_INNER);
+    put_units(to, p, MODEL_TO_OUTER);
 }
 
 static void put_input(arguments *to, const plan *p)
@@ -123,8 +111,8 @@ static void put_input(arguments *to, const plan *p)
     put_u32(to, s->made_stride / model_plan_architecture(p)->layers);
     put_rows(to, &s->found, s->found_stride);
     put_u32(to, model_plan_architecture(p)->layer_input.size);
-    put_units(to, p, MODEL_TO_INPUT_GATE, 1);
-    put_units(to, p, MODEL_TO_INPUT_OUT, 1);
+    put_units(to, p, MODEL_TO_INPUT_GATE);
+    put_units(to, p, MODEL_TO_INPUT_OUT);
 }
 
 static void put_common(arguments *to, const plan *p, const dev_buffer *progress, uint32_t layers)
@@ -145,10 +133,10 @@ static void put_common(arguments *to, const plan *p, const dev_buffer *progress,
     put_u32(to, a->hidden_size);
     put_u32(to, columns_of(p, MODEL_TO_OUTPUT));
     put_u32(to, columns_of(p, MODEL_TO_DOWN));
-    put_units(to, p, MODEL_TO_QKV, 1);
-    put_units(to, p, MODEL_TO_OUTPUT, 1);
-    put_units(to, p, MODEL_TO_UP, 1);
-    put_units(to, p, MODEL_TO_DOWN, 1);
+    put_units(to, p, MODEL_TO_QKV);
+    put_units(to, p, MODEL_TO_OUTPUT);
+    put_units(to, p, MODEL_TO_UP);
+    put_units(to, p, MODEL_TO_DOWN);
     put_buffer(to, &s->branch);
     put_f32(to, a->residual_scale);
     put_f32(to, a->norm.eps);

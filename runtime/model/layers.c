@@ -7,7 +7,7 @@
 
 /* A driver may hand several groups to one core before the next has woken. */
 #define GROUPS_PER_CORE 4u
-#define PROGRESS_BYTES (48 * sizeof(uint32_t))
+#define PROGRESS_BYTES(cores) ((64 + 16 * (size_t)(cores)) * sizeof(uint32_t)) /* cl/tickets.h */
 #define MOST_TILES 8u /* of rows: more are better off with launches of their own, cut along rows too */
 
 typedef model_layer_plan plan;
@@ -79,7 +79,7 @@ static oclm_status add_launch(const plan *p, dev_work *work, const model_pass_sh
 {
     const dev_buffer *progress;
     dev_arg           args[DEV_MAX_ARGS];
-    oclm_status       status = dev_work_counters(work, PROGRESS_BYTES, &progress);
+    oclm_status       status = dev_work_counters(work, PROGRESS_BYTES(p->cores), &progress);
     if (status != OCLM_OK)
         return status;
     const dev_launch launch = { .source = "decode_layers", .kernel = "decode_layers", .options = p->options.data, .dims = 1,
