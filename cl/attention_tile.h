@@ -39,10 +39,6 @@
 #define WIDTH 8
 #endif
 
-#ifndef TURNS
-#define TURNS 0
-#endif
-
 #define HEADS   (KV_HEADS * HEAD_GROUP)
 #define STATES  ((TILE_ROWS * HEAD_GROUP + BLOCK - 1) / BLOCK * BLOCK) // a row of the tile times a head of the group, padded
 #define WHOLE   (HEAD_DIM / COLUMNS * COLUMNS)                    // dimensions taken COLUMNS at a time; the rest singly
@@ -203,8 +199,6 @@ static inline void add_values(tile_state *const state, const uint s, const __glo
 }
 
 #if TURNS
-#define CACHE __global kept *
-
 // Takes in the queries of a row, `x` before the first of all heads. (Turned first and scaled then, as without TURNS.)
 static void take_queries(tile_state *const state, const __global float *const x, const uint key_head, const uint position,
                          const head_tables tables, const float scale)
@@ -224,8 +218,6 @@ static void take_queries(tile_state *const state, const __global float *const x,
     }
 }
 #else
-#define CACHE const __global kept *
-
 // Takes in the queries of a tile, whose first row is `q`; padding repeats the last.
 static void take_queries(tile_state *const state, const __global float *const q, const uint qkv_stride, const uint rows,
                          const float scale)
@@ -265,19 +257,6 @@ static void walk_span(tile_state *const state, const uint rows, const uint posit
         }
     }
 }
-
-// Where a tile's data lies.
-typedef struct attention_data {
-    const __global float *qkv;
-    CACHE keys;
-    CACHE values;
-    const __global int *table, *positions, *sequences;
-    uint qkv_stride, pages_per_sequence;
-    float scale;
-    uint window;
-    const __global float *slopes, *sinks; // fp32 [HEADS]; only with ALIBI, with SINKS
-    head_tables tables;                   // only with TURNS
-} attention_data;
 
 // The tile's queries, and with TURNS its new key and value into the cache unless a later span does that.
 static inline void begin_tile(tile_state *const state, const attention_data a, const uint head, const uint first, const uint rows,

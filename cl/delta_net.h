@@ -68,7 +68,12 @@ static inline void delta_finished(__global float *const out, const __global floa
                                   const uint value_dim)
 {
     const float scale = 1.0f / sqrt(square_sum(out, value_dim) / (float)value_dim + eps);
-    for (uint i = 0; i < value_dim; i++)
+    uint i = 0;
+    for (; i + 16 <= value_dim; i += 16) {
+        const float16 gate = vload16(0, z + i);
+        vstore16(vload16(0, out + i) * scale * vload16(0, w + i) * (gate * SIGMOID(gate, 16)), 0, out + i);
+    }
+    for (; i < value_dim; i++)
         out[i] = out[i] * scale * w[i] * (z[i] * SIGMOID(z[i], 1));
 }
 

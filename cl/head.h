@@ -17,6 +17,7 @@
 #ifndef OCLM_HEAD_H
 #define OCLM_HEAD_H
 
+#include "attention_data.h"
 #include "norm.h"
 #include "rope.h"
 
@@ -69,13 +70,6 @@
 
 #define NORM_EARLY (QK_NORM * (1 - QK_NORM_LATE)) // 0: not before turning
 #define NORM_LATE  (QK_NORM * QK_NORM_LATE)
-
-// What all rows share: the rotary tables, and the norms' factors where there are any.
-typedef struct head_tables {
-    const __global float *cosines, *sines; // fp32 [positions][ROTARY_DIMS / 2]
-    const __global float *growth;          // fp32 [positions / QUERY_LENGTH]
-    const __global float *q_norm_w, *q_norm_b, *k_norm_w, *k_norm_b;
-} head_tables;
 
 // What turns one head at its position.
 typedef struct head_way {

@@ -14,16 +14,10 @@
 #include "head.h"
 #include "softmax.h"
 
-#ifndef QUANTIZED
-#define QUANTIZED 0
-#endif
-
 #if QUANTIZED
-typedef char kept;
 #define KEPT_HEAD       (PAGE * (HEAD_DIM + 4))
 #define LOAD_KEPT(N, p) JOIN(convert_float, N)(LOAD_VECTOR(N, p))
 #else
-typedef float kept;
 #define KEPT_HEAD       (PAGE * HEAD_DIM)
 #define LOAD_KEPT(N, p) LOAD_VECTOR(N, p)
 #endif

@@ -66,25 +66,41 @@ static inline void convolve_item(const mixer_data m, const uint row, const uint 
     }
 }
 
-#define DEFINE_DELTA_COLUMNS(n)                                                                                                    \
-    static inline void JOIN(delta_columns_f, n)(const mixer_data m, __global float *const memory, const bool fresh,                \
-                                                const __global float *const k, const __global float *const q,                      \
-                                                const __global float *const v, const float beta, const float decay,                \
-                                                __global float *const out)                                                         \
+// Columns of S in vectors of n, some at once: sums of one after another would wait for each other. S is read twice, because no
+// core holds it in registers. The operations are those of delta_net.h's delta_row.
+#define DEFINE_DELTA_COLUMNS(n, vectors)                                                                                           \
+    static inline void JOIN(JOIN(delta_columns_f, n), JOIN(x, vectors))(                                                           \
+        const mixer_data m, __global float *const memory, const bool fresh, const __global float *const k,                         \
+        const __global float *const q, const __global float *const v, const float beta, const float decay, __global float *const out) \
     {                                                                                                                              \
-        VECTOR(float, n) s[KEY_DIM];                                                                                               \
+        VECTOR(float, n) met[vectors], sum[vectors], change[vectors];                                                              \
+        for (uint j = 0; j < vectors; j++)                                                                                         \
+            met[j] = sum[j] = 0.0f;                                                                                                \
+        IN_ORDER                                                                                                                   \
         for (uint i = 0; i < KEY_DIM; i++) {                                                                                       \
-            s[i] = 0.0f;                                                                                                           \
-            if (!fresh)                                                                                                            \
-                s[i] = LOAD_VECTOR(n, memory + (size_t)i * m.value_dim);                                                           \
+            const __global float *const s = memory + (size_t)i * m.value_dim;                                                      \
+            for (uint j = 0; j < vectors; j++)                                                                                     \
+                met[j] = MUL_ADD((fresh ? (VECTOR(float, n))(0.0f) : LOAD_VECTOR(n, s + j * n)) * decay, (VECTOR(float, n))(k[i]), met[j]); \
         }                                                                                                                          \
-        STORE_VECTOR(n, JOIN(delta_row_f, n)(s, k, q, LOAD_VECTOR(n, v), beta, decay), out);                                       \
-        for (uint i = 0; i < KEY_DIM; i++)                                                                                         \
-            STORE_VECTOR(n, s[i], memory + (size_t)i * m.value_dim);                                                               \
+        for (uint j = 0; j < vectors; j++)                                                                                         \
+            change[j] = (LOAD_VECTOR(n, v + j * n) - met[j]) * beta;                                                               \
+        IN_ORDER                                                                                                                   \
+        for (uint i = 0; i < KEY_DIM; i++) {                                                                                       \
+            __global float *const s = memory + (size_t)i * m.value_dim;                                                            \
+            for (uint j = 0; j < vectors; j++) {                                                                                   \
+                const VECTOR(float, n) old = (fresh ? (VECTOR(float, n))(0.0f) : LOAD_VECTOR(n, s + j * n)) * decay;               \
+                const VECTOR(float, n) now = MUL_ADD((VECTOR(float, n))(k[i]), change[j], old);                                    \
+                STORE_VECTOR(n, now, s + j * n);                                                                                   \
+                sum[j] = MUL_ADD(now, (VECTOR(float, n))(q[i]), sum[j]);                                                           \
+            }                                                                                                                      \
+        }                                                                                                                          \
+        for (uint j = 0; j < vectors; j++)                                                                                         \
+            STORE_VECTOR(n, sum[j], out + j * n);                                                                                  \
     }
 
-DEFINE_DELTA_COLUMNS(1)
-DEFINE_DELTA_COLUMNS(16)
+DEFINE_DELTA_COLUMNS(1, 1)
+DEFINE_DELTA_COLUMNS(16, 1)
+DEFINE_DELTA_COLUMNS(16, 4)
 
 static inline void delta_head(const mixer_data m, const uint row, const uint head)
 {
@@ -97,10 +113,12 @@ static inline void delta_head(const mixer_data m, const uint row, const uint hea
     __global float *const out = m.out + (size_t)row * m.out_stride + (size_t)head * m.value_dim;
     const bool fresh = m.positions[row] == 0;
     uint c = 0;
+    for (; c + 64 <= m.value_dim; c += 64)
+        delta_columns_f16x4(m, memory + c, fresh, k, q, v + c, gates[0], gates[m.value_heads], out + c);
     for (; c + 16 <= m.value_dim; c += 16)
-        delta_columns_f16(m, memory + c, fresh, k, q, v + c, gates[0], gates[m.value_heads], out + c);
+        delta_columns_f16x1(m, memory + c, fresh, k, q, v + c, gates[0], gates[m.value_heads], out + c);
     for (; c < m.value_dim; c++)
-        delta_columns_f1(m, memory + c, fresh, k, q, v + c, gates[0], gates[m.value_heads], out + c);
+        delta_columns_f1x1(m, memory + c, fresh, k, q, v + c, gates[0], gates[m.value_heads], out + c);
     delta_finished(out, z, m.norm_w, m.eps, m.value_dim);
 }
 #else
@@ -115,7 +133,6 @@ static inline void convolve_item(const mixer_data m, const uint row, const uint 
 static inline void mix_rows(walk *const w, const mixer_data m, const uint rows)
 {
     uint tickets = rows * ITEMS(m);
-    begin_phase(w);
     if (is_mine(w, tickets)) {
         wait(w, 0, 0);
         do {

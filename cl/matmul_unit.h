@@ -20,8 +20,8 @@
 #define OCLM_MATMUL_UNIT_H
 
 #include "activation.h"
-#include "norm.h"
 #include "storage.h"
+#include "take_row.h"
 
 #ifndef ROWS
 #define ROWS 4
@@ -218,25 +218,6 @@ static inline void serve_unit(__global float *y, const uint y_stride, const X_SP
         add_bias(up, bias ? bias + PANEL : bias);
     }
     put_unit(y, y_stride, rows, total, up, gated, active, add);
-}
-
-// Row `from`, normalised or as it is, into local memory.
-static inline void take_row(__local float *const to, const __global float *const from, const uint columns, const bool norm, const float eps,
-                            const __global float *const norm_w, const __global float *const norm_b, const int kind)
-{
-    uint k = 0;
-    if (norm) {
-        const float2 of = norm_of_row(from, columns, eps, kind);
-        for (; k + 16 <= columns; k += 16)
-            vstore16(norm_apply16(vload16(0, from + k), of.x, of.y, norm_w, norm_b, k, kind), 0, to + k);
-        for (; k < columns; k++)
-            to[k] = norm_apply(from[k], of.x, of.y, norm_w, norm_b, k, kind);
-    } else {
-        for (; k + 16 <= columns; k += 16)
-            vstore16(vload16(0, from + k), 0, to + k);
-        for (; k < columns; k++)
-            to[k] = from[k];
-    }
 }
 
 #endif

@@ -62,7 +62,7 @@ static inline bool is_finished(const walk *const w, const uint count)
 static inline void begin_phase(walk *const w) { w->phase = w->before; }
 
 // Waits until all phases before are finished, and meanwhile asks the cache for what will be read then, from `ahead` on.
-static inline void wait(const walk *const w, const __global char *const ahead, const size_t bytes)
+static inline void wait(const walk *const w, const __global uchar *const ahead, const size_t bytes)
 {
     size_t asked = 0;
     while (!is_finished(w, w->phase)) {

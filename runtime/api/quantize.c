@@ -24,13 +24,11 @@ typedef struct source {
     core_text        folder, config_path;
     oclm_hub_options hub;
     cJSON           *config;
-    ckpt_checkpoint *checkpoint;
 } source;
 
 static void close_source(source *from)
 {
     cJSON_Delete(from->config);
-    ckpt_close(from->checkpoint);
     core_text_free(&from->folder);
     core_text_free(&from->config_path);
 }
@@ -55,10 +53,9 @@ static oclm_status open_source(const char *name, const oclm_quantize_options *op
                          "model's name on the hub", name);
     if ((status = api_find_model(name, options->hub, PARTS, &from->folder, &from->hub)) != OCLM_OK ||
         (status = core_path_join(&from->config_path, from->folder.data, "config.json")) != OCLM_OK ||
-        (status = core_json_read_file(from->config_path.data, CORE_JSON_MAX_CONFIG, &from->config)) != OCLM_OK ||
-        (status = check_plain(from)) != OCLM_OK)
+        (status = core_json_read_file(from->config_path.data, CORE_JSON_MAX_CONFIG, &from->config)) != OCLM_OK)
         return status;
-    return ckpt_open(from->folder.data, from->hub.variant, &from->checkpoint);
+    return check_plain(from);
 }
 
 /* ---- A GGUF file */
@@ -88,6 +85,7 @@ static oclm_status put_tokenizer(const char *folder, uint64_t tokens, core_gguf_
     oclm_status    status = tok_open(folder, &tokenizer);
     if (status == OCLM_ERR_NOT_FOUND) {
         core_log(OCLM_LOG_WARNING, "%s has no tokenizer: the GGUF file will have none either", folder);
+        core_gguf_put_string(writer, "tokenizer.ggml.model", "none", 4);
         return OCLM_OK;
     }
     if (status == OCLM_OK && (status = tok_gguf_write(tokenizer, folder, tokens, writer)) == OCLM_OK)
@@ -96,16 +94,26 @@ static oclm_status put_tokenizer(const char *folder, uint64_t tokens, core_gguf_
     return status;
 }
 
+/* What the model calls itself, if that is no path. */
+static void put_name(const source *from, core_gguf_writer *writer)
+{
+    const cJSON *name = core_json_member(from->config, "_name_or_path");
+    if (cJSON_IsString(name) && name->valuestring[0] != '\0' && name->valuestring[0] != '/')
+        core_gguf_put_string(writer, "general.name", name->valuestring, strlen(name->valuestring));
+}
+
 static oclm_status write_file(const source *from, model_export *plan, const char *out, const oclm_quantize_options *options)
 {
     core_gguf_writer writer = CORE_GGUF_WRITER_INIT;
     core_text        head = CORE_TEXT_INIT;
     core_output     *output = NULL;
     oclm_status      status;
+    put_name(from, &writer);
     if ((status = model_export_head(plan, &writer)) != OCLM_OK ||
         (status = put_tokenizer(from->folder.data, model_export_tokens(plan), &writer)) != OCLM_OK || (status = core_gguf_head(&writer, &head)) != OCLM_OK)
         goto done;
     if ((status = core_output_begin(out, &output)) != OCLM_OK || (status = core_output_add(output, head.data, head.length)) != OCLM_OK ||
+        (status = model_export_check(plan, output, head.length + writer.data_bytes)) != OCLM_OK ||
         (status = model_export_data(plan, output, options->progress, options->progress_user)) != OCLM_OK)
         goto done;
     status = core_output_end(output);
@@ -120,7 +128,7 @@ done:
 static oclm_status write_gguf(const source *from, const char *out, const oclm_quantize_options *options)
 {
     model_export *plan;
-    oclm_status   status = model_export_new(from->checkpoint, from->config, from->config_path.data, block_type_of(options->format), &plan);
+    oclm_status   status = model_export_new(from->folder.data, from->hub.variant, block_type_of(options->format), &plan);
     if (status == OCLM_OK)
         status = write_file(from, plan, out, options);
     model_export_free(plan);
@@ -134,13 +142,18 @@ static oclm_status write_folder(const source *from, const char *out, const oclm_
     static const ckpt_quantize_kind kinds[] = { [OCLM_QUANTIZE_NF4] = CKPT_QUANTIZE_NF4, [OCLM_QUANTIZE_FP4] = CKPT_QUANTIZE_FP4,
                                                 [OCLM_QUANTIZE_INT8] = CKPT_QUANTIZE_INT8 };
     const ckpt_bnb_options          how = { kinds[options->format], options->double_quant, options->progress, options->progress_user };
-    return ckpt_bnb_write(from->checkpoint, from->folder.data, out, &how);
+    ckpt_checkpoint  *checkpoint = NULL;
+    oclm_status       status = ckpt_open(from->folder.data, from->hub.variant, &checkpoint);
+    if (status == OCLM_OK)
+        status = ckpt_bnb_write(checkpoint, from->folder.data, out, &how);
+    ckpt_close(checkpoint);
+    return status;
 }
 
 oclm_status oclm_quantize(const char *name, const char *out, const oclm_quantize_options *options)
 {
     oclm_quantize_options mine = defaults;
-    source                from = { CORE_TEXT_INIT, CORE_TEXT_INIT, { 0 }, NULL, NULL };
+    source                from = { CORE_TEXT_INIT, CORE_TEXT_INIT, { 0 }, NULL };
     oclm_status           status;
     if (!name || !out)
         return api_missing("oclm_quantize", name ? "out" : "name");

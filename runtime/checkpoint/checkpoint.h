@@ -26,6 +26,9 @@ typedef struct ckpt_quantized {
     oclm_status (*read)(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes);
     /* For a weight that no storage fits, as its groups lie elsewhere: the same rows as values [rows][columns]. */
     oclm_status (*read_values)(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, float *values);
+    /* [columns]: which column of the weight each column of read()'s codes is: where columns share their scales in another order than they lie in.
+     * NULL: as they lie. Values come as they lie, always. */
+    const uint32_t *order;
     const void  *source; /* the reader's own */
     uint64_t     bytes;  /* that it takes in the checkpoint, with scales and all */
 } ckpt_quantized;

@@ -8,11 +8,19 @@
 
 /* ---- The table */
 
+void ckpt_quantized_free(const ckpt_quantized *quantized)
+{
+    if (quantized == NULL)
+        return;
+    core_free((uint32_t *)(uintptr_t)quantized->order);
+    core_free((ckpt_quantized *)(uintptr_t)quantized);
+}
+
 void ckpt_table_deinit(ckpt_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
         core_free((char *)(uintptr_t)table->tensors[i].name);
-        core_free((ckpt_quantized *)(uintptr_t)table->tensors[i].quantized);
+        ckpt_quantized_free(table->tensors[i].quantized);
     }
     core_free(table->tensors);
     table->tensors = NULL;

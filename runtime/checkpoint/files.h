@@ -7,6 +7,9 @@
 #include "core/gguf.h"
 #include "core/map.h"
 
+/* What a tensor's `quantized` points at, with its order. NULL: nothing. */
+void ckpt_quantized_free(const ckpt_quantized *quantized);
+
 /* The tensors of all files read so far. Owns their names, and each one's `quantized`. */
 typedef struct ckpt_table {
     ckpt_tensor *tensors;

@@ -112,9 +112,8 @@ oclm_status ckpt_need_shape(const ckpt_replacing *q, const ckpt_tensor *part, co
 
 static void free_module(ckpt_module *module)
 {
-    if (module != NULL)
-        core_free((char *)(uintptr_t)module->tensor.name);
-    core_free(module);
+    core_free((char *)(uintptr_t)module->tensor.name);
+    ckpt_quantized_free(&module->quantized);
 }
 
 static void free_modules(ckpt_module *modules)

@@ -38,6 +38,7 @@ struct ckpt_source {
     /* Chosen by ckpt_settle(). */
     core_storage storage; /* of the codes as they are read; where no storage of kernels fits, each column its own group */
     bool         by_value;
+    uint32_t    *order;   /* as ckpt_quantized has it, which owns it: each group's columns together; NULL: they are */
     uint8_t      shift;   /* CORE_CODE_INT: what to take from an unsigned code; 0 if zero() tells */
     bool         takes_zero;
 };

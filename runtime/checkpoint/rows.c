@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/memory.h"
 
@@ -45,4 +46,33 @@ oclm_status ckpt_read_rows(const ckpt_tensor *tensor, bool transposed, uint64_t 
     }
     core_free(part);
     return check(tensor, values, count * columns);
+}
+
+/* Columns back to where the weight has them. */
+static void unorder(const uint32_t *order, uint64_t columns, float *row, float *spare)
+{
+    memcpy(spare, row, (size_t)columns * sizeof *row);
+    for (uint64_t k = 0; k < columns; k++)
+        row[order[k]] = spare[k];
+}
+
+oclm_status ckpt_read_values(const ckpt_tensor *tensor, uint64_t first, uint64_t count, float *values)
+{
+    const ckpt_quantized *q = tensor->quantized;
+    const uint64_t        columns = tensor->shape[tensor->dims - 1];
+    core_codes            codes;
+    float                *spare = NULL;
+    if (q->read == NULL)
+        return q->read_values(tensor, first, count, values);
+    oclm_status status = core_codes_new(&q->storage, count, columns, &codes);
+    if (status == OCLM_OK && q->order != NULL && (spare = core_alloc_array((size_t)columns, sizeof *spare, "a row of values")) == NULL)
+        status = OCLM_ERR_MEMORY;
+    if (status == OCLM_OK && (status = q->read(tensor, first, count, &codes)) == OCLM_OK) {
+        core_codes_values(&q->storage, &codes, count, columns, values);
+        for (uint64_t i = 0; i < count && q->order != NULL; i++)
+            unorder(q->order, columns, values + i * columns, spare);
+    }
+    core_codes_free(&codes);
+    core_free(spare);
+    return status;
 }

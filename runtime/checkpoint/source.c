@@ -129,6 +129,11 @@ static bool choose_group(const ckpt_source *s, uint16_t *group)
     return s->groups == 1 || g % 16 == 0;
 }
 
+static uint64_t group_of(const ckpt_source *s, uint64_t k)
+{
+    return s->group_of != NULL ? (uint64_t)ckpt_int32(s->group_of, k) : k / s->group;
+}
+
 /* Each column's group must be there. `*regular`: they are k / group. */
 static oclm_status check_groups(const ckpt_replacing *q, const ckpt_source *s, bool *regular)
 {
@@ -143,6 +148,33 @@ static oclm_status check_groups(const ckpt_replacing *q, const ckpt_source *s, b
     return OCLM_OK;
 }
 
+/* Columns that lie elsewhere than their group: group after group, where each has as many as a group has. */
+static oclm_status put_in_order(ckpt_source *s)
+{
+    uint64_t  k = 0;
+    uint64_t *next;
+    if ((s->columns + s->group - 1) / s->group != s->groups)
+        return OCLM_OK;
+    if ((next = core_alloc_array((size_t)s->groups, sizeof *next, "groups of columns")) == NULL || (s->order = core_alloc_array((size_t)s->columns, sizeof *s->order, "an order of columns")) == NULL) {
+        core_free(next);
+        return OCLM_ERR_MEMORY;
+    }
+    for (uint64_t g = 0; g < s->groups; g++)
+        next[g] = g * s->group;
+    for (; k < s->columns; k++) {
+        const uint64_t g = group_of(s, k);
+        if (next[g] >= (g + 1) * s->group || next[g] >= s->columns)
+            break;
+        s->order[next[g]++] = (uint32_t)k;
+    }
+    core_free(next);
+    if (k < s->columns) {
+        core_free(s->order);
+        s->order = NULL;
+    }
+    return OCLM_OK;
+}
+
 static oclm_status read_codes(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes);
 static oclm_status read_values(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, float *values);
 
@@ -150,16 +182,23 @@ oclm_status ckpt_settle(const ckpt_replacing *q, ckpt_module *module)
 {
     ckpt_source *const s = &module->source;
     bool               regular;
-    const oclm_status  status = check_groups(q, s, &regular);
+    oclm_status        status = check_groups(q, s, &regular);
+    if (status == OCLM_OK && !regular)
+        status = put_in_order(s);
     if (status != OCLM_OK)
         return status;
     if (regular)
         s->group_of = NULL;
     choose_kinds(s);
-    s->by_value = !regular || !choose_group(s, &s->storage.group) || s->storage.bits > 8;
+    s->by_value = (!regular && s->order == NULL) || !choose_group(s, &s->storage.group) || s->storage.bits > 8;
     module->quantized.storage = s->by_value ? core_storage_of(CORE_F32) : s->storage;
     module->quantized.read = s->by_value ? NULL : read_codes;
     module->quantized.read_values = s->by_value ? read_values : NULL;
+    if (s->by_value) {
+        core_free(s->order);
+        s->order = NULL;
+    }
+    module->quantized.order = s->order;
     module->quantized.source = s;
     if (s->by_value) { /* then each column may have a scale of its own, and its code less its zero point any bits */
         s->storage.group = 1;
@@ -189,10 +228,8 @@ static void put_scale(const core_storage *storage, const core_codes *codes, size
     }
 }
 
-static uint64_t group_of(const ckpt_source *s, uint64_t k)
-{
-    return s->group_of != NULL ? (uint64_t)ckpt_int32(s->group_of, k) : k / s->group;
-}
+/* The column of the weight that stands k-th in the codes. */
+static uint64_t column_of(const ckpt_source *s, uint64_t k) { return s->order != NULL ? s->order[k] : k; }
 
 /* Scales and minima of one row, where a group of the file is several of the storage repeated. */
 static oclm_status read_scales(const ckpt_tensor *tensor, uint64_t row, uint64_t at_row, const core_codes *codes)
@@ -202,7 +239,7 @@ static oclm_status read_scales(const ckpt_tensor *tensor, uint64_t row, uint64_t
     uint64_t     last = UINT64_MAX;
     float        scale = 0.0f, minimum = 0.0f;
     for (size_t g = 0; g < groups; g++) {
-        const uint64_t here = s->storage.group == CORE_WHOLE_ROW ? 0 : group_of(s, (uint64_t)g * s->storage.group);
+        const uint64_t here = s->storage.group == CORE_WHOLE_ROW ? 0 : group_of(s, column_of(s, (uint64_t)g * s->storage.group));
         if (here != last) {
             scale = s->scale(s, row, here);
             if (!isfinite(scale))
@@ -241,19 +278,33 @@ static bool has_nan(const uint8_t *codes, uint64_t count)
     return found;
 }
 
+static void reorder(const ckpt_source *s, uint8_t *codes, uint8_t *spare)
+{
+    memcpy(spare, codes, (size_t)s->columns);
+    for (uint64_t k = 0; k < s->columns; k++)
+        codes[k] = spare[s->order[k]];
+}
+
 static oclm_status read_codes(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes)
 {
     const ckpt_source *const s = tensor->quantized->source;
-    oclm_status status = OCLM_OK;
+    uint8_t *const spare = s->order != NULL ? core_alloc_array((size_t)s->columns, 1, "a row of codes") : NULL;
+    oclm_status status = s->order != NULL && spare == NULL ? OCLM_ERR_MEMORY : OCLM_OK;
+    if (status != OCLM_OK)
+        return status;
     s->unpack(s, first_row, rows, codes->codes);
     for (uint64_t row = 0; row < rows && status == OCLM_OK; row++) {
         uint8_t *const here = codes->codes + row * s->columns;
         if (s->storage.code == CORE_CODE_INT)
             shift_codes(s, first_row + row, here);
         if (s->storage.code == CORE_CODE_E4M3 && has_nan(here, s->columns))
-            return fail_not_a_number(tensor, "weight", first_row + row);
-        status = read_scales(tensor, first_row + row, row, codes);
+            status = fail_not_a_number(tensor, "weight", first_row + row);
+        if (s->order != NULL)
+            reorder(s, here, spare);
+        if (status == OCLM_OK)
+            status = read_scales(tensor, first_row + row, row, codes);
     }
+    core_free(spare);
     return status;
 }
 

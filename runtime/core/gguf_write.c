@@ -50,7 +50,7 @@ void core_gguf_put_f32(core_gguf_writer *writer, const char *key, float value)
 void core_gguf_put_bool(core_gguf_writer *writer, const char *key, bool value)
 {
     put(writer, key, CORE_GGUF_BOOL);
-    add_bits(writer, &writer->values, value, 1);
+    core_gguf_add_bool(writer, value);
 }
 
 void core_gguf_put_string(core_gguf_writer *writer, const char *key, const char *text, size_t length)
@@ -69,6 +69,11 @@ void core_gguf_put_array(core_gguf_writer *writer, const char *key, core_gguf_ty
 void core_gguf_add_u32(core_gguf_writer *writer, uint32_t value)
 {
     add_bits(writer, &writer->values, value, 4);
+}
+
+void core_gguf_add_bool(core_gguf_writer *writer, bool value)
+{
+    add_bits(writer, &writer->values, value, 1);
 }
 
 void core_gguf_add_f32(core_gguf_writer *writer, float value)

@@ -27,6 +27,7 @@ void core_gguf_put_string(core_gguf_writer *writer, const char *key, const char 
 void core_gguf_put_array(core_gguf_writer *writer, const char *key, core_gguf_type type, uint64_t count);
 void core_gguf_add_u32(core_gguf_writer *writer, uint32_t value); /* also CORE_GGUF_I32, as its bits */
 void core_gguf_add_f32(core_gguf_writer *writer, float value);
+void core_gguf_add_bool(core_gguf_writer *writer, bool value);
 void core_gguf_add_string(core_gguf_writer *writer, const char *text, size_t length);
 
 /* ---- Tensors, in the order of their data. `shape`: outermost first. `bytes`: of its data, which the writer of the file pads to the alignment. */

@@ -12,6 +12,7 @@ struct core_output {
     core_file  *file;
     core_text   name;        /* in the end */
     core_text   beside;      /* until then */
+    core_text   path;        /* of that */
     bool        there;       /* under that name */
 };
 
@@ -20,6 +21,7 @@ static void free_output(core_output *output)
     core_dir_close(output->folder);
     core_text_free(&output->name);
     core_text_free(&output->beside);
+    core_text_free(&output->path);
     core_free(output);
 }
 
@@ -50,7 +52,8 @@ oclm_status core_output_begin(const char *path, core_output **output)
         return OCLM_ERR_MEMORY;
     core_random(&number, sizeof number);
     if ((status = open_folder(made, path)) == OCLM_OK &&
-        (status = core_text_printf(&made->beside, ".%s.%08x.tmp", made->name.data, (unsigned)number)) == OCLM_OK)
+        (status = core_text_printf(&made->beside, ".%s.%08x.tmp", made->name.data, (unsigned)number)) == OCLM_OK &&
+        (status = core_text_printf(&made->path, "%.*s%s", (int)(strlen(path) - made->name.length), path, made->beside.data)) == OCLM_OK)
         status = core_file_create(made->folder, made->beside.data, &made->file);
     if (status != OCLM_OK) {
         free_output(made);
@@ -65,6 +68,10 @@ oclm_status core_output_add(core_output *output, const void *data, size_t bytes)
 {
     return core_file_write(output->file, data, bytes);
 }
+
+oclm_status core_output_reserve(core_output *output, uint64_t bytes) { return core_file_reserve(output->file, bytes); }
+
+const char *core_output_path(const core_output *output) { return output->path.data; }
 
 oclm_status core_output_end(core_output *output)
 {

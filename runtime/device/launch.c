@@ -38,6 +38,8 @@ struct dev_work {
     step       *steps;
     size_t      count, capacity;
     dev_buffer  counters;
+    dev_buffer **tables; /* [table_count] */
+    size_t      table_count;
 };
 
 oclm_status dev_work_new(dev_device *device, dev_work **work)
@@ -64,6 +66,11 @@ void dev_work_free(dev_work *work)
     for (size_t i = 0; i < work->count; i++)
         step_deinit(&work->steps[i]);
     dev_buffer_free(work->device, &work->counters);
+    for (size_t i = 0; i < work->table_count; i++) {
+        dev_buffer_free(work->device, work->tables[i]);
+        core_free(work->tables[i]);
+    }
+    core_free(work->tables);
     core_free(work->steps);
     core_free(work);
 }
@@ -132,11 +139,13 @@ oclm_status dev_work_add(dev_work *work, const dev_launch *launch)
 {
     oclm_status status;
     cl_uint     arguments = 0;
+    cl_program  program;
     step       *s = next_step(work, STEP_LAUNCH, launch->source, launch->kernel);
     if (!s)
         return OCLM_ERR_MEMORY;
     if ((status = set_sizes(s, launch)) != OCLM_OK ||
-        (status = dev_kernel(work->device, launch->source, launch->options, launch->kernel, &s->kernel)) != OCLM_OK)
+        (status = dev_program_linked(work->device, launch->source, launch->options, launch->units, launch->unit_count, &program)) != OCLM_OK ||
+        (status = dev_kernel_of(program, launch->source, launch->options, launch->kernel, &s->kernel)) != OCLM_OK)
         goto done;
     if (clGetKernelInfo(s->kernel, CL_KERNEL_NUM_ARGS, sizeof arguments, &arguments, NULL) == CL_SUCCESS &&
         (arguments != launch->arg_count || arguments > DEV_MAX_ARGS)) {
@@ -195,6 +204,24 @@ oclm_status dev_work_counters(dev_work *work, size_t bytes, const dev_buffer **c
         return core_fail(OCLM_ERR_INTERNAL, "a list of launches has %zu bytes of counters, %zu are asked for", work->counters.bytes, bytes);
     /* Zeros for every queue: the list may be played on another than the device's own. */
     return dev_buffer_new_zero(work->device, dev_queue(work->device), bytes, "counters of launches", &work->counters);
+}
+
+oclm_status dev_work_table(dev_work *work, const void *data, size_t bytes, const char *what, const dev_buffer **table)
+{
+    dev_buffer **grown = core_realloc_array(work->tables, work->table_count + 1, sizeof *grown, what);
+    dev_buffer  *made = grown != NULL ? core_alloc_zero(1, sizeof *made, what) : NULL;
+    oclm_status  status = made != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    if (grown != NULL)
+        work->tables = grown;
+    if (status == OCLM_OK && (status = dev_buffer_new(work->device, bytes, what, made)) == OCLM_OK &&
+        (status = dev_buffer_write(dev_queue(work->device), made, 0, data, bytes)) != OCLM_OK)
+        dev_buffer_free(work->device, made);
+    if (status != OCLM_OK) {
+        core_free(made);
+        return status;
+    }
+    *table = work->tables[work->table_count++] = made;
+    return OCLM_OK;
 }
 
 size_t      dev_work_count(const dev_work *work) { return work->count; }

@@ -31,6 +31,8 @@ typedef struct dev_launch {
     const char    *source;  /* "norm": cl/norm.cl */
     const char    *kernel;
     const char    *options; /* -D macros */
+    const struct dev_unit *units; /* [unit_count], linked to it (program.h) */
+    size_t         unit_count;
     cl_uint        dims;
     size_t         global[3];
     size_t         local[3]; /* all 0: the driver chooses */
@@ -54,6 +56,8 @@ oclm_status dev_work_add_copy(dev_work *work, const dev_buffer *from, size_t fro
                               size_t bytes);
 /* Counters that launches of the list share, one after another, and leave zero: at least `bytes` of zeros. The list's own. */
 oclm_status dev_work_counters(dev_work *work, size_t bytes, const dev_buffer **counters);
+/* What launches of the list read: a copy of it on the device, the list's own. */
+oclm_status dev_work_table(dev_work *work, const void *data, size_t bytes, const char *what, const dev_buffer **table);
 size_t      dev_work_count(const dev_work *work);
 dev_device *dev_work_device(const dev_work *work);
 /* Enqueues all of it, in order, without waiting. Flushes now and then so the device starts early. `done` may be NULL. */

@@ -19,7 +19,7 @@ static oclm_status check(const dev_matmul *m)
 
 size_t dev_norm_floats(const dev_device *device, const dev_matmul *m)
 {
-    const size_t floats = m->norm.kind == DEV_NORM_NONE ? 0 : (size_t)m->rows * m->weight->columns;
+    const size_t floats = m->norm.kind == DEV_NORM_NONE && !m->weight->ordered ? 0 : (size_t)m->rows * m->weight->columns;
     const size_t align = dev_get_traits(device)->base_align_bytes / sizeof(float);
     return align > 1 ? (floats + align - 1) / align * align : floats;
 }
@@ -32,14 +32,17 @@ size_t dev_matmul_scratch(dev_device *device, const dev_matrix *weight, uint32_t
     return dev_norm_floats(device, &m) + dev_provider_scratch(device, &all, &m);
 }
 
-/* The rows go normalised to the scratch, where the product then finds them. */
-static oclm_status add_norm(dev_work *work, dev_matmul *m)
+/* The rows go to the scratch, normalised, and in the weight's order, where the product then finds them. */
+static oclm_status prepare_rows(dev_work *work, dev_matmul *m)
 {
     const uint32_t columns = m->weight->columns;
     const size_t   need = dev_norm_floats(dev_work_device(work), m);
     if (!m->scratch || m->scratch_floats < need)
         return core_fail(OCLM_ERR_INTERNAL, "a product needs %zu floats of scratch, %zu are given", need, m->scratch_floats);
-    const oclm_status status = dev_norm_add(work, &m->norm, m->x, m->x_offset, m->x_stride, m->scratch, 0, columns, m->rows, columns);
+    const oclm_status status =
+        m->weight->ordered
+            ? dev_norm_ordered(work, &m->norm, &m->weight->order, m->x, m->x_offset, m->x_stride, m->scratch, 0, columns, m->rows, columns)
+            : dev_norm_add(work, &m->norm, m->x, m->x_offset, m->x_stride, m->scratch, 0, columns, m->rows, columns);
     m->norm.kind = DEV_NORM_NONE;
     m->x = m->scratch;
     m->x_offset = 0;
@@ -48,12 +51,18 @@ static oclm_status add_norm(dev_work *work, dev_matmul *m)
     return status;
 }
 
-/* Where the norm goes first, `m` finds the rows normalised from then on. */
+/* Must rows be prepared before this product? The parts of an ordered weight find them in order after the first. */
+static bool wants_rows(const dev_provider *provider, const dev_device *device, const dev_matmul *m)
+{
+    return (m->weight->ordered && m->scratch_taken == 0) || (m->norm.kind != DEV_NORM_NONE && !provider->takes_norm(provider, device, m));
+}
+
+/* Where rows are prepared, `m` finds them so from then on. */
 static oclm_status add_by(dev_work *work, const dev_provider *provider, dev_matmul *m)
 {
     oclm_status status = check(m);
-    if (status == OCLM_OK && m->norm.kind != DEV_NORM_NONE && !provider->takes_norm(provider, dev_work_device(work), m))
-        status = add_norm(work, m);
+    if (status == OCLM_OK && wants_rows(provider, dev_work_device(work), m))
+        status = prepare_rows(work, m);
     return status == OCLM_OK ? provider->add(provider, work, m) : status;
 }
 

@@ -58,7 +58,7 @@ typedef struct dev_matmul {
     uint32_t          rows;    /* of x and y, > 0 */
     const dev_buffer *bias;    /* float32 [rows of the weight rounded up to 32], zero padded; NULL: none */
     dev_norm          norm;    /* of x, before the product; DEV_NORM_NONE: x as it is */
-    const dev_buffer *scratch; /* float32, dev_matmul_scratch() of them, for normalised rows and what a library may want; not shared
+    const dev_buffer *scratch; /* float32, dev_matmul_scratch() of them, for rows normalised or in the weight's order and what a library may want; not shared
                                   with x or y */
     size_t            scratch_floats, scratch_taken; /* the first so many hold x already: set by matmul.c */
     dev_epilogue      epilogue;
@@ -84,7 +84,7 @@ typedef struct dev_tile {
     char     options[DEV_TILE_OPTIONS]; /* what it is built with, storage type included, without an activation */
 } dev_tile;
 
-/* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part? Then sets `tile`.
+/* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part and no order? Then sets `tile`.
  * Errors: as dev_matmul_add(), for the provider is chosen. */
 oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *matmul, dev_tile *tile, bool *is_tile);
 /* Lets CLBlast take part in products of many rows with weights of a storage, if it is right and faster here: measured once, which
@@ -95,6 +95,9 @@ oclm_status dev_matmul_tune(dev_device *device, const core_storage *storage);
 /* Records a normalisation alone: y = norm(x), rows of `columns`. x and y must not overlap. */
 oclm_status dev_norm_add(dev_work *work, const dev_norm *norm, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,
                          const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns);
+/* Records y[i] = norm(x)[order[i]], or, of kind DEV_NORM_NONE, x[order[i]]. `order`: uint32 [columns], each below `columns`. */
+oclm_status dev_norm_ordered(dev_work *work, const dev_norm *norm, const dev_buffer *order, const dev_buffer *x, uint64_t x_offset, uint32_t x_stride,
+                             const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows, uint32_t columns);
 /* Records y = norm(y). */
 oclm_status dev_norm_in_place(dev_work *work, const dev_norm *norm, const dev_buffer *y, uint64_t y_offset, uint32_t y_stride, uint32_t rows,
                               uint32_t columns);
@@ -106,5 +109,9 @@ oclm_status dev_norm_residual(dev_work *work, const dev_norm *norm, const dev_bu
  * matrix reads row 0. `add`: y[i] += instead. */
 oclm_status dev_rows_add(dev_work *work, const dev_matrix *matrix, const dev_buffer *ids, uint32_t ids_offset, uint32_t count,
                          float scale, bool add, const dev_buffer *y, uint32_t y_stride);
+/* y[i] = scale * W[ids[i]] + M[more_ids[i]]: an embedding with its positions, in one launch where both matrices are stored
+ * alike and the scale is 1. */
+oclm_status dev_rows_add_both(dev_work *work, const dev_matrix *matrix, const dev_buffer *ids, float scale, const dev_matrix *more,
+                              const dev_buffer *more_ids, uint32_t count, const dev_buffer *y, uint32_t y_stride);
 
 #endif

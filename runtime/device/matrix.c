@@ -125,6 +125,7 @@ void dev_matrix_free(dev_device *device, dev_matrix *matrix)
 {
     for (uint32_t i = 0; i < matrix->part_count; i++)
         dev_buffer_free(device, &matrix->parts[i].buffer);
+    dev_buffer_free(device, &matrix->order);
     core_free(matrix->parts);
     *matrix = (dev_matrix){ 0 };
 }

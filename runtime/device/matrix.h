@@ -32,6 +32,8 @@ typedef struct dev_matrix {
     uint32_t         panels; /* rows / 32, rounded up */
     dev_matrix_part *parts;
     uint32_t         part_count;
+    bool             ordered; /* column k is not input k, but input order[k]: for dev_matmul_add() alone */
+    dev_buffer       order;   /* uint32 [columns], of an ordered one that has memory */
 } dev_matrix; /* empty: all zero */
 
 /* How its first part is stored, and whether all are stored like that. Of a matrix that is not empty. */

@@ -1,6 +1,7 @@
-/* program.c: builds kernels from their embedded text, once for a device and options. */
+/* program.c: builds kernels from their embedded text, once for a device and options; of several texts, by linking them. */
 #include "device/program.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,22 +42,72 @@ static oclm_status fail_build(const dev_device *device, cl_program program, cons
                        shown[0] ? shown : "the driver gave no reason");
 }
 
-static oclm_status build_from_source(const dev_device *device, const char *source, const char *text, const char *options,
-                                     cl_program *out)
+/* What a program is made of: its own source first. */
+typedef struct recipe {
+    const char *sources[1 + DEV_MAX_UNITS];
+    core_text   options[1 + DEV_MAX_UNITS]; /* all that the compiler is told */
+    size_t      count;
+} recipe;
+
+static void recipe_deinit(recipe *r)
 {
+    for (size_t i = 0; i < r->count; i++)
+        core_text_free(&r->options[i]);
+}
+
+/* One source, built, or only compiled where others are to be linked to it. */
+static oclm_status translate(const dev_device *device, const recipe *r, size_t index, cl_program *out)
+{
+    const char *source = r->sources[index], *options = r->options[index].data, *text = dev_embedded_source(source);
     oclm_status status = OCLM_OK;
     cl_int      error;
     *out = NULL;
     cl_program program = clCreateProgramWithSource(device->context, 1, &text, NULL, &error);
     if (error != CL_SUCCESS)
         return dev_cl_fail(error, "cl/%s.cl: clCreateProgramWithSource", source);
-    if ((error = clBuildProgram(program, 1, &device->id, options, NULL, NULL)) != CL_SUCCESS) {
+    error = r->count == 1 ? clBuildProgram(program, 1, &device->id, options, NULL, NULL)
+                          : clCompileProgram(program, 1, &device->id, options, 0, NULL, NULL, NULL, NULL);
+    if (error != CL_SUCCESS) {
         status = fail_build(device, program, source, options, error);
         clReleaseProgram(program);
         return status;
     }
     *out = program;
     return OCLM_OK;
+}
+
+static oclm_status link_all(const dev_device *device, const recipe *r, const cl_program *parts, cl_program *out)
+{
+    cl_int      error;
+    oclm_status status = OCLM_OK;
+    cl_program  program = clLinkProgram(device->context, 1, &device->id, "", (cl_uint)r->count, parts, NULL, NULL, &error);
+    if (error == CL_SUCCESS) {
+        *out = program;
+        return OCLM_OK;
+    }
+    if (program == NULL)
+        return dev_cl_fail(error, "cl/%s.cl: clLinkProgram", r->sources[0]);
+    status = fail_build(device, program, r->sources[0], r->options[0].data, error);
+    clReleaseProgram(program);
+    return status;
+}
+
+static oclm_status build_from_source(const dev_device *device, const recipe *r, cl_program *out)
+{
+    cl_program  parts[1 + DEV_MAX_UNITS] = { NULL };
+    oclm_status status = OCLM_OK;
+    *out = NULL;
+    for (size_t i = 0; i < r->count && status == OCLM_OK; i++)
+        status = translate(device, r, i, &parts[i]);
+    if (status == OCLM_OK && r->count == 1) {
+        *out = parts[0];
+        return OCLM_OK;
+    }
+    if (status == OCLM_OK)
+        status = link_all(device, r, parts, out);
+    for (size_t i = 0; i < r->count && parts[i] != NULL; i++)
+        clReleaseProgram(parts[i]);
+    return status;
 }
 
 /* NULL where the driver does not want it any more: then the source is built. */
@@ -164,31 +215,53 @@ static void remember(dev_device *device, const dev_cache_key *key, dev_cached be
     core_free(binary);
 }
 
+/* The texts and options of all, in one, by which they are remembered on disk. */
+static oclm_status describe(const recipe *r, core_text *texts, core_text *options)
+{
+    oclm_status status = OCLM_OK;
+    for (size_t i = 0; i < r->count && status == OCLM_OK; i++) {
+        const char *text = dev_embedded_source(r->sources[i]);
+        if (!text)
+            return core_fail(OCLM_ERR_INTERNAL, "there is no kernel file cl/%s.cl in this build", r->sources[i]);
+        if ((status = core_text_printf(texts, "%s", text)) == OCLM_OK)
+            status = core_text_printf(options, "%s%s", i > 0 ? "\n" : "", r->options[i].data);
+    }
+    return status;
+}
+
 /* From disk, or else from source. */
-static oclm_status build(dev_device *device, const char *source, const char *options, cl_program *program)
+static oclm_status build_described(dev_device *device, const recipe *r, const char *texts, const char *options, cl_program *program)
 {
     dev_cache_key key;
     char         *data = NULL;
     size_t        length = 0;
     oclm_status   status = OCLM_OK;
-    const char   *text = dev_embedded_source(source);
-    *program = NULL;
-    if (!text)
-        return core_fail(OCLM_ERR_INTERNAL, "there is no kernel file cl/%s.cl in this build", source);
-    const double     begin = core_seconds();
-    dev_cache_key_make(&device->traits, text, options, &key);
+    const double  begin = core_seconds();
+    dev_cache_key_make(&device->traits, texts, options, &key);
     const dev_cached before = dev_cache_load(&key, &data, &length);
     if (before == DEV_CACHED_BINARY)
-        *program = build_from_binary(device, data, length, options);
+        *program = build_from_binary(device, data, length, r->options[0].data);
     core_free(data);
     const bool from_binary = *program != NULL;
-    if (!from_binary && (status = build_from_source(device, source, text, options, program)) != OCLM_OK)
+    if (!from_binary && (status = build_from_source(device, r, program)) != OCLM_OK)
         return status;
     const double seconds = core_seconds() - begin;
-    core_log(OCLM_LOG_DEBUG, "cl/%s.cl %s: built from %s in %.1f ms", source, options, from_binary ? "binary" : "source", 1e3 * seconds);
+    core_log(OCLM_LOG_DEBUG, "cl/%s.cl %s: built from %s in %.1f ms", r->sources[0], options, from_binary ? "binary" : "source", 1e3 * seconds);
     if (!from_binary)
         remember(device, &key, before, *program, seconds);
     return OCLM_OK;
+}
+
+static oclm_status build(dev_device *device, const recipe *r, cl_program *program)
+{
+    core_text   texts = CORE_TEXT_INIT, options = CORE_TEXT_INIT;
+    oclm_status status = describe(r, &texts, &options);
+    *program = NULL;
+    if (status == OCLM_OK)
+        status = build_described(device, r, texts.data, options.data, program);
+    core_text_free(&texts);
+    core_text_free(&options);
+    return status;
 }
 
 /* Takes ownership of key and program, also on failure. */
@@ -209,59 +282,80 @@ static oclm_status keep(dev_device *device, char *key, cl_program program)
     return OCLM_OK;
 }
 
-static oclm_status make(dev_device *device, const char *source, const char *options, const char *key, cl_program *program)
+static oclm_status add_source(const dev_device *device, recipe *r, const char *source, const char *options)
 {
-    core_text   all = CORE_TEXT_INIT;
-    oclm_status status;
+    const bool own_version = strncmp(options, "-cl-std=", 8) == 0;
+    core_text *all = &r->options[r->count];
+    r->sources[r->count++] = source;
+    return core_text_printf(all, "%s%s%s%s", own_version ? "" : DEV_COMMON_OPTIONS " ", options, options[0] ? " " : "",
+                            device->fuses == DEV_ANSWER_YES ? "-DHAS_FMA" : "");
+}
+
+static oclm_status make(dev_device *device, const dev_unit *units, size_t count, const char *key, cl_program *program)
+{
+    recipe      r = { .count = 0 };
+    oclm_status status = OCLM_OK;
     char       *own_key = core_copy_string(key, "a program's name");
     *program = NULL;
     if (!own_key)
         return OCLM_ERR_MEMORY;
     ask_first(device);
-    const bool own_version = strncmp(options, "-cl-std=", 8) == 0;
-    if ((status = core_text_printf(&all, "%s%s%s%s", own_version ? "" : DEV_COMMON_OPTIONS " ", options, options[0] ? " " : "",
-                                   device->fuses == DEV_ANSWER_YES ? "-DHAS_FMA" : "")) == OCLM_OK &&
-        (status = build(device, source, all.data, program)) == OCLM_OK) {
+    for (size_t i = 0; i < count && status == OCLM_OK; i++)
+        status = add_source(device, &r, units[i].source, units[i].options);
+    if (status == OCLM_OK && (status = build(device, &r, program)) == OCLM_OK) {
         status = keep(device, own_key, *program);
         own_key = NULL;
     }
     core_free(own_key);
-    core_text_free(&all);
+    recipe_deinit(&r);
     return status;
 }
 
-oclm_status dev_program(dev_device *device, const char *source, const char *options, cl_program *program)
+oclm_status dev_program_linked(dev_device *device, const char *source, const char *options, const dev_unit *units, size_t count, cl_program *program)
 {
+    dev_unit    all[1 + DEV_MAX_UNITS] = { { source, options ? options : "" } };
     core_text   key = CORE_TEXT_INIT;
-    oclm_status status;
+    oclm_status status = OCLM_OK;
+    assert(count <= DEV_MAX_UNITS);
     *program = NULL;
-    if (!options)
-        options = "";
-    if ((status = core_text_printf(&key, "%s\n%s", source, options)) != OCLM_OK)
-        return status;
-    core_mutex_lock(device->programs_lock);
-    if (!(*program = find(device, key.data)))
-        status = make(device, source, options, key.data, program);
-    core_mutex_unlock(device->programs_lock);
+    for (size_t i = 0; i < count; i++)
+        all[i + 1] = units[i];
+    for (size_t i = 0; i <= count && status == OCLM_OK; i++)
+        status = core_text_printf(&key, "%s\n%s\n", all[i].source, all[i].options);
+    if (status == OCLM_OK) {
+        core_mutex_lock(device->programs_lock);
+        if (!(*program = find(device, key.data)))
+            status = make(device, all, count + 1, key.data, program);
+        core_mutex_unlock(device->programs_lock);
+    }
     core_text_free(&key);
     if (status != OCLM_OK)
         *program = NULL;
     return status;
 }
 
-oclm_status dev_kernel(dev_device *device, const char *source, const char *options, const char *kernel, cl_kernel *out)
+oclm_status dev_program(dev_device *device, const char *source, const char *options, cl_program *program)
 {
-    cl_program  program;
-    oclm_status status;
-    cl_int      error;
-    *out = NULL;
-    if ((status = dev_program(device, source, options, &program)) != OCLM_OK)
-        return status;
+    return dev_program_linked(device, source, options, NULL, 0, program);
+}
+
+oclm_status dev_kernel_of(cl_program program, const char *source, const char *options, const char *kernel, cl_kernel *out)
+{
+    cl_int    error;
     cl_kernel made = clCreateKernel(program, kernel, &error);
+    *out = NULL;
     if (error != CL_SUCCESS)
         return dev_cl_fail(error, "kernel %s of cl/%s.cl (%s): clCreateKernel", kernel, source, options ? options : "");
     *out = made;
     return OCLM_OK;
+}
+
+oclm_status dev_kernel(dev_device *device, const char *source, const char *options, const char *kernel, cl_kernel *out)
+{
+    cl_program        program;
+    const oclm_status status = dev_program(device, source, options, &program);
+    *out = NULL;
+    return status == OCLM_OK ? dev_kernel_of(program, source, options, kernel, out) : status;
 }
 
 void dev_programs_drop(dev_device *device)

@@ -11,8 +11,19 @@
  * Errors: OCLM_ERR_DEVICE with the compiler's log (its first 1,500 bytes). Threads: safe. */
 oclm_status dev_program(dev_device *device, const char *source, const char *options, cl_program *program);
 
+/* A source that is compiled by itself, with options of its own, and linked to others: functions that a kernel calls. So a kernel may have the
+ * same code several times, each built differently. */
+typedef struct dev_unit {
+    const char *source, *options; /* options: a whole list, with -cl-std where that of others is not DEV_COMMON_OPTIONS */
+} dev_unit;
+#define DEV_MAX_UNITS 8u
+
+/* As dev_program(), of cl/<source>.cl and `count` units linked to it, at most DEV_MAX_UNITS. */
+oclm_status dev_program_linked(dev_device *device, const char *source, const char *options, const dev_unit *units, size_t count, cl_program *program);
+
 /* A kernel of it; belongs to one thread at a time; release with clReleaseKernel(). */
 oclm_status dev_kernel(dev_device *device, const char *source, const char *options, const char *kernel, cl_kernel *out);
+oclm_status dev_kernel_of(cl_program program, const char *source, const char *options, const char *kernel, cl_kernel *out);
 
 /* The embedded text of cl/<name>.cl with its headers put in, or NULL. Made by scripts/embed_kernels.cmake. */
 const char *dev_embedded_source(const char *name);

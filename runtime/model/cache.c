@@ -123,8 +123,6 @@ oclm_status model_cache_new(dev_device *device, const model_architecture *a, con
 {
     oclm_status status;
     memset(cache, 0, sizeof *cache);
-    if ((status = model_cache_check(device, a, shape)) != OCLM_OK)
-        return status;
     cache->sequences = shape->sequences;
     cache->pages_per_sequence = PAGES_OF(shape->positions);
     cache->pages = cache->sequences * cache->pages_per_sequence;

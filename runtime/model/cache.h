@@ -47,6 +47,7 @@ uint64_t    model_cache_bytes(const model_architecture *architecture, const mode
 uint64_t    model_cache_ring_bytes(const model_architecture *architecture, const model_cache_shape *shape);
 /* Would each of its buffers be one that the device takes? OCLM_ERR_DEVICE_MEMORY: needed, available, how many positions would be. Nothing is allocated. */
 oclm_status model_cache_check(dev_device *device, const model_architecture *architecture, const model_cache_shape *shape);
+/* Of a shape that was checked. */
 oclm_status model_cache_new(dev_device *device, const model_architecture *architecture, const model_cache_shape *shape, model_cache *cache);
 void        model_cache_free(dev_device *device, model_cache *cache);
 /* What the keys of a layer take for one position, and its values. */

@@ -35,7 +35,7 @@ static oclm_status fill(model_loader *l, uint32_t layer, const rows_of *r, dev_m
                ? model_loaded(l, tensor) : status;
 }
 
-/* A matrix of all experts' rows, in codes where all tensors of these roles are stored alike. */
+/* A matrix of all experts' rows, in codes where all tensors of these roles are stored alike, and in no order of columns: each has its own. */
 static oclm_status new_matrix(model_loader *l, uint32_t layer, const model_role *roles, size_t count, uint32_t rows, dev_matrix *matrix)
 {
     const model_architecture *a = l->binding->architecture;
@@ -47,7 +47,7 @@ static oclm_status new_matrix(model_loader *l, uint32_t layer, const model_role 
         for (uint32_t piece = 0; piece < pieces; piece++) {
             const model_bound  one = model_bound_piece(l->binding, roles[i], layer, piece);
             const core_storage storage = model_storage_of(l->storing, l->binding, roles[i], &one);
-            if (!core_storage_equal(&storage, &run.storage))
+            if (!core_storage_equal(&storage, &run.storage) || (one.tensor->quantized != NULL && one.tensor->quantized->order != NULL))
                 run.storage = core_storage_of(l->storing->dtype);
         }
     }

@@ -1,198 +1,347 @@
-/* export_config.c: config.json as the key-values of a GGUF file. Source: llama.cpp's convert_hf_to_gguf.py; keys are gguf's constants.py. */
-#include <inttypes.h>
+/* export_config.c: what a model is, as the key-values of a GGUF file. Source: llama.cpp's convert_hf_to_gguf.py; keys are gguf's constants.py.
+ * Keys that say what an architecture's programs take for granted do no harm; what no key says export_same.c finds. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/blocks_write.h"
 #include "core/memory.h"
 #include "model/export_plan.h"
 
-typedef struct config {
-    const cJSON      *tree;
-    const char       *origin;
-    const char       *architecture;
-    core_gguf_writer *writer;
-    oclm_status       status; /* the first failure */
-} config;
+/* "<architecture>.<name>". Good until the next call. */
+typedef struct keys {
+    const model_export       *plan;
+    const model_architecture *a;
+    core_gguf_writer         *writer;
+    char                      key[160];
+} keys;
 
-static const char *key_of(const config *c, const char *name, char into[96])
+static const char *key_of(keys *k, const char *name)
 {
-    (void)snprintf(into, 96, "%s.%s", c->architecture, name);
-    return into;
+    (void)snprintf(k->key, sizeof k->key, "%s.%s", k->plan->architecture->name, name);
+    return k->key;
 }
 
-static uint32_t whole(config *c, const char *name, uint32_t without)
+static void put_u32(keys *k, const char *name, uint32_t value) { core_gguf_put_u32(k->writer, key_of(k, name), value); }
+static void put_f32(keys *k, const char *name, double value) { core_gguf_put_f32(k->writer, key_of(k, name), (float)value); }
+static void put_bool(keys *k, const char *name, bool value) { core_gguf_put_bool(k->writer, key_of(k, name), value); }
+static void put_text(keys *k, const char *name, const char *text) { core_gguf_put_string(k->writer, key_of(k, name), text, strlen(text)); }
+
+/* A number for each layer, or one where all have the same. */
+static void put_by_layer(keys *k, const char *name, uint32_t (*of)(const model_architecture *a, uint32_t layer))
 {
-    uint32_t value = without;
-    if (c->status == OCLM_OK)
-        c->status = core_json_get_u32(c->tree, name, c->origin, 0, INT32_MAX, &value);
-    return value;
+    uint32_t i = 1;
+    while (i < k->a->layers && of(k->a, i) == of(k->a, 0))
+        i++;
+    if (i == k->a->layers) {
+        put_u32(k, name, of(k->a, 0));
+        return;
+    }
+    core_gguf_put_array(k->writer, key_of(k, name), CORE_GGUF_I32, k->a->layers);
+    for (i = 0; i < k->a->layers; i++)
+        core_gguf_add_u32(k->writer, of(k->a, i));
 }
 
-static double number(config *c, const cJSON *tree, const char *name, double without)
+/* ---- Sizes */
+
+static uint32_t kv_heads_of(const model_architecture *a, uint32_t layer)
 {
-    double value = without;
-    if (c->status == OCLM_OK)
-        c->status = core_json_get_float(tree, name, c->origin, &value);
-    return value;
+    return a->layer[layer].mixer == MODEL_MIXER_SHORT_CONV ? 0 : model_kv_heads(a, layer); /* none: how such layers are told */
 }
 
-static uint32_t needed(config *c, const char *name)
+/* The first layer with a window, or without one; with attention. */
+static uint32_t first_layer(const model_architecture *a, bool window)
 {
-    const uint32_t value = whole(c, name, 0);
-    if (c->status == OCLM_OK && value == 0)
-        c->status = core_fail(OCLM_ERR_FORMAT, "%s: has no \"%s\"; a model of this kind needs it", c->origin, name);
-    return value;
+    uint32_t i = 0;
+    while (i + 1 < a->layers && (a->layer[i].mixer != MODEL_MIXER_ATTENTION || (a->layer[i].window > 0) != window))
+        i++;
+    return i;
 }
 
-static void put_u32(config *c, const char *name, uint32_t value)
+static uint32_t width_of(const model_architecture *a, uint32_t layer)
 {
-    char key[96];
-    core_gguf_put_u32(c->writer, key_of(c, name, key), value);
+    const uint32_t own = a->layer[layer].intermediate_size, width = own > 0 ? own : a->intermediate_size;
+    return width > 0 ? width : a->experts.width;
 }
 
-static void put_f32(config *c, const char *name, double value)
+static void put_latent(keys *k)
 {
-    char key[96];
-    core_gguf_put_f32(c->writer, key_of(c, name, key), (float)value);
+    const model_latent *m = &k->a->latent;
+    if (m->q_rank > 0)
+        put_u32(k, "attention.q_lora_rank", m->q_rank);
+    put_u32(k, "attention.kv_lora_rank", m->kv_rank);
+    put_u32(k, "attention.key_length", m->nope_dim + m->rope_dim);
+    put_u32(k, "attention.value_length", m->value_dim);
 }
 
-static void put_string(config *c, const char *name, const char *text)
+static void put_sizes(keys *k)
 {
-    char key[96];
-    core_gguf_put_string(c->writer, key_of(c, name, key), text, strlen(text));
+    const model_architecture *a = k->a;
+    const bool                rms = a->norm.kind != DEV_NORM_LAYER;
+    put_u32(k, "vocab_size", a->vocab_size);
+    put_u32(k, "block_count", a->layers);
+    put_u32(k, "context_length", a->max_position_embeddings);
+    put_u32(k, "embedding_length", a->hidden_size);
+    put_by_layer(k, "feed_forward_length", width_of);
+    put_u32(k, "attention.head_count", a->heads);
+    put_by_layer(k, "attention.head_count_kv", kv_heads_of);
+    put_f32(k, rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", (double)a->norm.eps);
+    if (a->latent.kv_rank > 0) {
+        put_latent(k);
+    } else {
+        put_u32(k, "attention.key_length", model_head_dim(a, first_layer(a, false)));
+        put_u32(k, "attention.value_length", model_head_dim(a, first_layer(a, false)));
+    }
+    if (a->short_conv.taps > 0)
+        put_u32(k, "shortconv.l_cache", a->short_conv.taps);
 }
 
-/* ---- Rotary positions */
-
-/* "rope_parameters", or "rope_scaling" of older files; Gemma 3's are by kind of layer. NULL: the default ones. */
-static const cJSON *rope_of(const cJSON *tree)
+/* Layers with and without a window have heads of their own, the last ones read others' keys, and all are told of the token. */
+static void put_unlike(keys *k)
 {
-    const cJSON *rope = core_json_member(tree, "rope_parameters");
-    if (rope == NULL)
-        rope = core_json_member(tree, "rope_scaling");
-    const cJSON *full = core_json_member(rope, "full_attention");
-    return full != NULL ? full : rope;
+    const model_architecture *a = k->a;
+    uint32_t                  shared = 0;
+    if ((k->plan->architecture->how & MODEL_GGUF_UNLIKE) == 0)
+        return;
+    for (uint32_t i = 0; i < a->layers; i++)
+        shared += a->layer[i].cache_of > 0;
+    put_u32(k, "attention.key_length_swa", model_head_dim(a, first_layer(a, true)));
+    put_u32(k, "attention.value_length_swa", model_head_dim(a, first_layer(a, true)));
+    put_u32(k, "attention.shared_kv_layers", shared);
+    put_u32(k, "embedding_length_per_layer_input", a->layer_input.size);
+    put_u32(k, "rope.dimension_count_swa", a->ropes[1].dims);
 }
 
-static const char *rope_type_of(const cJSON *rope)
+/* In keys of state space models. */
+static void put_delta_net(keys *k)
 {
-    const cJSON *type = core_json_member(rope, "rope_type");
-    if (type == NULL)
-        type = core_json_member(rope, "type");
-    return cJSON_IsString(type) ? type->valuestring : "default";
+    const model_delta_net *d = &k->a->delta_net;
+    if (d->key_heads == 0)
+        return;
+    put_u32(k, "ssm.conv_kernel", d->taps);
+    put_u32(k, "ssm.state_size", d->key_dim);
+    put_u32(k, "ssm.group_count", d->key_heads);
+    put_u32(k, "ssm.time_step_rank", d->value_heads);
+    put_u32(k, "ssm.inner_size", d->value_heads * d->value_dim);
+    put_u32(k, "full_attention_interval", first_layer(k->a, false) + 1);
+    core_gguf_put_array(k->writer, key_of(k, "attention.recurrent_layers"), CORE_GGUF_BOOL, k->a->layers);
+    for (uint32_t i = 0; i < k->a->layers; i++)
+        core_gguf_add_bool(k->writer, k->a->layer[i].mixer == MODEL_MIXER_DELTA_NET);
 }
 
-/* Llama 3's scaling is a factor for each frequency, a tensor of its own. */
-static oclm_status llama3_factors(config *c, const cJSON *rope, double base, uint32_t head, model_export *plan)
+/* ---- What attention and the stream have */
+
+static void put_windows(keys *k)
 {
-    const double factor = number(c, rope, "factor", 8), low = number(c, rope, "low_freq_factor", 1), high = number(c, rope, "high_freq_factor", 4);
-    const double old = number(c, rope, "original_max_position_embeddings", 8192);
-    if (c->status != OCLM_OK)
-        return c->status;
-    if ((plan->factors = core_alloc_array(head / 2, sizeof *plan->factors, "factors of rotary positions")) == NULL)
-        return OCLM_ERR_MEMORY;
-    plan->factor_count = head / 2;
-    for (uint32_t i = 0; i < head / 2; i++) {
-        const double length = 2 * 3.14159265358979323846 * pow(base, 2.0 * i / head);
-        const double smooth = (old / length - low) / (high - low);
-        plan->factors[i] = (float)(length < old / high ? 1 : length > old / low ? factor : 1 / ((1 - smooth) / factor + smooth));
+    const model_architecture *a = k->a;
+    uint32_t window = 0, windowed = 0;
+    for (uint32_t i = 0; i < a->layers; i++) {
+        window = a->layer[i].window > 0 ? a->layer[i].window : window;
+        windowed += a->layer[i].window > 0;
+    }
+    if (windowed == 0)
+        return;
+    put_u32(k, "attention.sliding_window", window);
+    if (windowed == a->layers)
+        return;
+    core_gguf_put_array(k->writer, key_of(k, "attention.sliding_window_pattern"), CORE_GGUF_BOOL, a->layers);
+    for (uint32_t i = 0; i < a->layers; i++)
+        core_gguf_add_bool(k->writer, a->layer[i].window > 0);
+}
+
+static void put_scales(keys *k)
+{
+    const model_architecture *a = k->a;
+    if ((k->plan->architecture->how & MODEL_GGUF_SCALED) != 0) {
+        put_f32(k, "attention.scale", (double)a->attention_scale);
+        put_f32(k, "embedding_scale", (double)a->embedding_scale);
+        put_f32(k, "residual_scale", (double)a->residual_scale);
+        put_f32(k, "logit_scale", 1.0 / (double)a->logits_scale);
+    } else if (a->logits_scale != 1.0f) {
+        put_f32(k, "logit_scale", (double)a->logits_scale);
+    }
+    if (a->attention_softcap > 0.0f)
+        put_f32(k, "attn_logit_softcapping", (double)a->attention_softcap);
+    if (a->logits_softcap > 0.0f)
+        put_f32(k, "final_logit_softcapping", (double)a->logits_softcap);
+    if (a->qkv_clip > 0.0f)
+        put_f32(k, "attention.clamp_kqv", (double)a->qkv_clip);
+    if (a->position == MODEL_POSITION_ALIBI)
+        put_f32(k, "attention.max_alibi_bias", 8.0);
+    if (a->query_beta > 0.0)
+        put_f32(k, "attention.temperature_scale", a->query_beta);
+    put_bool(k, "use_parallel_residual", a->residual == MODEL_RESIDUAL_PARALLEL || a->residual == MODEL_RESIDUAL_PARALLEL_ONE);
+}
+
+/* xIELU's numbers, of each layer. */
+static oclm_status put_xielu(keys *k)
+{
+    static const struct { model_role role; const char *key; } numbers[] = {
+        { MODEL_XIELU_ALPHA_P, "xielu.alpha_p" }, { MODEL_XIELU_ALPHA_N, "xielu.alpha_n" }, { MODEL_XIELU_BETA, "xielu.beta" }, { MODEL_XIELU_EPS, "xielu.eps" },
+    };
+    for (size_t n = 0; n < COUNT(numbers) && k->a->xielu; n++) {
+        core_gguf_put_array(k->writer, numbers[n].key, CORE_GGUF_F32, k->a->layers);
+        for (uint32_t i = 0; i < k->a->layers; i++) {
+            const ckpt_tensor *tensor = model_bound_tensor(&k->plan->model.binding, numbers[n].role, i).tensor;
+            float              value;
+            if (tensor == NULL)
+                return model_export_refuse(k->plan, "xIELU without numbers of its own");
+            core_dtype_to_f32(tensor->dtype, tensor->data, &value, 1);
+            core_gguf_add_f32(k->writer, value);
+        }
     }
     return OCLM_OK;
 }
 
-static oclm_status put_rope(config *c, uint32_t head, model_export *plan)
-{
-    const cJSON *const rope = rope_of(c->tree);
-    const char *const  type = rope_type_of(rope);
-    const double       base = number(c, rope, "rope_theta", number(c, c->tree, "rope_theta", strcmp(c->architecture, "gemma3") == 0 ? 1e6 : 1e4));
-    put_f32(c, "rope.freq_base", base);
-    put_u32(c, "rope.dimension_count", head);
-    if (c->status != OCLM_OK || strcmp(type, "default") == 0)
-        return c->status;
-    if (strcmp(type, "llama3") == 0)
-        return llama3_factors(c, rope, base, head, plan);
-    if (strcmp(type, "linear") != 0 && strcmp(type, "yarn") != 0)
-        return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"rope_type\" is \"%s\", which oclm does not write into a GGUF file; it writes default, linear, yarn and "
-                         "llama3: quantise to nf4, fp4 or int8 instead", c->origin, type);
-    put_string(c, "rope.scaling.type", type);
-    put_f32(c, "rope.scaling.factor", number(c, rope, "factor", 1));
-    if (strcmp(type, "yarn") == 0)
-        put_u32(c, "rope.scaling.original_context_length", (uint32_t)number(c, rope, "original_max_position_embeddings", whole(c, "max_position_embeddings", 0)));
-    return c->status;
-}
+/* ---- Experts */
 
-/* ---- Kinds of models */
-
-static oclm_status put_gpt2(config *c)
+static void put_experts(keys *k)
 {
-    const uint32_t width = needed(c, "n_embd"), inner = whole(c, "n_inner", 0);
-    put_u32(c, "block_count", needed(c, "n_layer"));
-    put_u32(c, "context_length", whole(c, "n_positions", 1024));
-    put_u32(c, "embedding_length", width);
-    put_u32(c, "feed_forward_length", inner != 0 ? inner : 4 * width);
-    put_u32(c, "attention.head_count", needed(c, "n_head"));
-    put_f32(c, "attention.layer_norm_epsilon", number(c, c->tree, "layer_norm_epsilon", 1e-5));
-    return c->status;
-}
-
-static void put_gemma(config *c)
-{
-    const double   attention = number(c, c->tree, "attn_logit_softcapping", 0), logits = number(c, c->tree, "final_logit_softcapping", 0);
-    const uint32_t window = whole(c, "sliding_window", 0);
-    if (attention > 0)
-        put_f32(c, "attn_logit_softcapping", attention);
-    if (logits > 0)
-        put_f32(c, "final_logit_softcapping", logits);
-    if (window > 0 && strcmp(c->architecture, "gemma") != 0)
-        put_u32(c, "attention.sliding_window", window);
-}
-
-/* The format has no word for the activation: programs take each architecture's own. */
-static oclm_status check_activation(const config *c, const model_export *plan)
-{
-    const cJSON *given = core_json_member(c->tree, "hidden_act");
-    if (plan->kind->norms_plus_one || !cJSON_IsString(given) || strcmp(given->valuestring, "silu") == 0)
-        return OCLM_OK;
-    return core_fail(OCLM_ERR_UNSUPPORTED, "%s: \"hidden_act\" is \"%s\"; in a GGUF file models of this kind have silu: quantise to nf4, fp4 or int8 instead",
-                     c->origin, given->valuestring);
-}
-
-static oclm_status put_llama(config *c, model_export *plan)
-{
-    const uint32_t width = needed(c, "hidden_size"), heads = needed(c, "num_attention_heads");
-    if (c->status == OCLM_OK)
-        c->status = check_activation(c, plan);
-    if (c->status != OCLM_OK)
-        return c->status;
-    const uint32_t head = whole(c, "head_dim", width / heads);
-    plan->heads = heads;
-    plan->kv_heads = whole(c, "num_key_value_heads", heads);
-    put_u32(c, "block_count", needed(c, "num_hidden_layers"));
-    put_u32(c, "context_length", whole(c, "max_position_embeddings", 2048));
-    put_u32(c, "embedding_length", width);
-    put_u32(c, "feed_forward_length", needed(c, "intermediate_size"));
-    put_u32(c, "attention.head_count", heads);
-    put_u32(c, "attention.head_count_kv", plan->kv_heads);
-    put_f32(c, "attention.layer_norm_rms_epsilon", number(c, c->tree, "rms_norm_eps", 1e-6));
-    if (plan->kind->key_length || head * heads != width) {
-        put_u32(c, "attention.key_length", head);
-        put_u32(c, "attention.value_length", head);
+    const model_architecture *a = k->a;
+    const dev_routing        *r = &a->experts.routing;
+    uint32_t                  first = 0, second;
+    if (r->count == 0)
+        return;
+    put_u32(k, "expert_count", r->count);
+    put_u32(k, "expert_used_count", r->chosen);
+    put_u32(k, "expert_feed_forward_length", a->experts.width);
+    if (a->experts.shared_width > 0) {
+        put_u32(k, "expert_shared_feed_forward_length", a->experts.shared_width);
+        put_u32(k, "expert_shared_count", a->experts.shared_width / a->experts.width);
     }
-    if (plan->kind->norms_plus_one)
-        put_gemma(c);
-    return c->status == OCLM_OK ? put_rope(c, head, plan) : c->status;
+    if (r->groups > 0) {
+        put_u32(k, "expert_group_count", r->groups);
+        put_u32(k, "expert_group_used_count", r->groups_chosen);
+    }
+    put_f32(k, "expert_weights_scale", (double)r->scale);
+    put_bool(k, "expert_weights_norm", r->normalised);
+    put_u32(k, "expert_gating_func", r->router == DEV_ROUTER_SIGMOID ? 2 : r->router == DEV_ROUTER_TOP ? 3 : 1);
+    while (first + 1 < a->layers && !a->layer[first].experts)
+        first++;
+    put_u32(k, "leading_dense_block_count", first);
+    for (second = first + 1; second < a->layers && !a->layer[second].experts; second++) { }
+    put_u32(k, "interleave_moe_layer_step", second < a->layers ? second - first : 1);
+}
+
+/* ---- Rotary positions */
+
+static oclm_status new_factors(model_export *plan, size_t index, const float *from)
+{
+    const uint32_t count = plan->model.architecture.ropes[0].dims / 2;
+    if (plan->factors[index] == NULL && (plan->factors[index] = core_alloc_array(count, sizeof(float), "factors of rotary positions")) == NULL)
+        return OCLM_ERR_MEMORY;
+    memcpy(plan->factors[index], from, count * sizeof(float));
+    return OCLM_OK;
+}
+
+/* Llama 3's scaling is a factor for each frequency. */
+static oclm_status llama3_factors(model_export *plan, const model_rope *rope)
+{
+    float factors[MODEL_MAX_HEAD_DIM / 2];
+    for (uint32_t i = 0; i < rope->dims / 2; i++) {
+        const double old = rope->original_max_position_embeddings, low = rope->low_freq_factor, high = rope->high_freq_factor;
+        const double length = 2 * 3.14159265358979323846 * pow(rope->theta, 2.0 * i / rope->dims), smooth = (old / length - low) / (high - low);
+        factors[i] = (float)(length < old / high ? 1 : length > old / low ? rope->factor : 1 / ((1 - smooth) / rope->factor + smooth));
+    }
+    return new_factors(plan, 0, factors);
+}
+
+/* What turns has a factor of 1; what stands, one as good as infinite. */
+static oclm_status proportional_factors(model_export *plan, const model_rope *rope)
+{
+    float factors[MODEL_MAX_HEAD_DIM / 2];
+    for (uint32_t i = 0; i < rope->dims / 2; i++)
+        factors[i] = i < rope->turning_pairs ? (float)rope->factor : 1e30f;
+    return new_factors(plan, 0, factors);
+}
+
+/* Sections of pictures' positions: programs that see ask for them; a text has one position for all. */
+static void put_sections(keys *k)
+{
+    static const uint32_t sections[] = { 11, 11, 10, 0 };
+    core_gguf_put_array(k->writer, key_of(k, "rope.dimension_sections"), CORE_GGUF_I32, COUNT(sections));
+    for (size_t i = 0; i < COUNT(sections); i++)
+        core_gguf_add_u32(k->writer, sections[i]);
+}
+
+static oclm_status longrope_factors(model_export *plan, const model_rope *rope)
+{
+    const oclm_status status = new_factors(plan, 0, rope->short_factor);
+    return status == OCLM_OK ? new_factors(plan, 1, rope->long_factor) : status;
+}
+
+/* What scores grow by; beside two logarithms, as transformers has it, there is one number. */
+static void put_yarn(keys *k, const model_rope *rope)
+{
+    const double times = k->a->latent.kv_rank > 0 ? 10.0 : 1.0;
+    put_f32(k, "rope.scaling.yarn_beta_fast", rope->beta_fast);
+    put_f32(k, "rope.scaling.yarn_beta_slow", rope->beta_slow);
+    if (rope->mscale > 0.0 && rope->mscale == rope->mscale_all_dim)
+        put_f32(k, "rope.scaling.yarn_log_multiplier", rope->mscale / times);
+}
+
+static oclm_status put_rope(keys *k, model_export *plan)
+{
+    const model_rope *rope = &k->a->ropes[0];
+    const char       *type = rope->type == MODEL_ROPE_LINEAR ? "linear" : rope->type == MODEL_ROPE_YARN ? "yarn" : rope->type == MODEL_ROPE_LONGROPE ? "longrope" : NULL;
+    float             one_cos[MODEL_MAX_HEAD_DIM / 2], one_sin[MODEL_MAX_HEAD_DIM / 2];
+    if (k->a->position != MODEL_POSITION_ROPE)
+        return OCLM_OK;
+    put_f32(k, "rope.freq_base", rope->theta);
+    put_u32(k, "rope.dimension_count", rope->dims);
+    for (uint32_t i = 0; i < k->a->layers; i++) {
+        if (k->a->layer[i].rope == MODEL_ROPE_SECOND) {
+            put_f32(k, "rope.freq_base_swa", k->a->ropes[1].theta);
+            break;
+        }
+    }
+    if (type != NULL) {
+        put_text(k, "rope.scaling.type", type);
+        put_f32(k, "rope.scaling.factor", rope->factor);
+        if (rope->type != MODEL_ROPE_LINEAR)
+            put_u32(k, "rope.scaling.original_context_length", rope->original_max_position_embeddings);
+    }
+    if (rope->type == MODEL_ROPE_YARN)
+        put_yarn(k, rope);
+    if (rope->type == MODEL_ROPE_LONGROPE) { /* what cosines grow by is the cosine of position 0 */
+        model_rope_table(rope, k->a->max_position_embeddings, 1, 0, 1, one_cos, one_sin);
+        put_f32(k, "rope.scaling.attn_factor", (double)one_cos[0]);
+        return longrope_factors(plan, rope);
+    }
+    if (rope->type == MODEL_ROPE_PROPORTIONAL)
+        return proportional_factors(plan, rope);
+    if ((k->plan->architecture->how & MODEL_GGUF_TILED) != 0)
+        put_sections(k);
+    return rope->type == MODEL_ROPE_LLAMA3 ? llama3_factors(plan, rope) : OCLM_OK;
+}
+
+/* ---- All of it */
+
+/* llama.cpp's LLAMA_FTYPE_MOSTLY_ of a type. */
+static uint32_t file_type_of(uint32_t type)
+{
+    static const uint32_t types[][2] = { { CKPT_GGML_Q4_0, 2 }, { CKPT_GGML_Q4_1, 3 }, { CKPT_GGML_Q8_0, 7 }, { CKPT_GGML_Q5_0, 8 }, { CKPT_GGML_Q5_1, 9 },
+                                         { CKPT_GGML_F16, 1 }, { CKPT_GGML_F32, 0 } };
+    size_t i = 0;
+    while (types[i][0] != type)
+        i++;
+    return types[i][1];
 }
 
 oclm_status model_export_config(model_export *plan, core_gguf_writer *writer)
 {
-    config       c = { plan->config, plan->origin, plan->kind->architecture, writer, OCLM_OK };
-    const cJSON *name = core_json_member(plan->config, "_name_or_path");
-    core_gguf_put_string(writer, "general.architecture", c.architecture, strlen(c.architecture));
-    if (cJSON_IsString(name) && name->valuestring[0] != '\0' && name->valuestring[0] != '/')
-        core_gguf_put_string(writer, "general.name", name->valuestring, strlen(name->valuestring));
+    keys        k = { .plan = plan, .a = &plan->model.architecture, .writer = writer };
+    oclm_status status;
+    core_gguf_put_string(writer, "general.architecture", plan->architecture->name, strlen(plan->architecture->name));
     core_gguf_put_u32(writer, "general.quantization_version", 2);
-    core_gguf_put_u32(writer, "general.file_type", plan->file_type);
-    put_u32(&c, "vocab_size", (uint32_t)plan->tokens);
-    return plan->kind->gpt2 ? put_gpt2(&c) : put_llama(&c, plan);
+    core_gguf_put_u32(writer, "general.file_type", file_type_of(plan->type));
+    put_sizes(&k);
+    put_unlike(&k);
+    put_delta_net(&k);
+    put_windows(&k);
+    put_scales(&k);
+    put_experts(&k);
+    if ((status = put_xielu(&k)) != OCLM_OK || (status = put_rope(&k, plan)) != OCLM_OK)
+        return status;
+    return writer->status;
 }

@@ -16,8 +16,8 @@ static const model_gguf_architecture architectures[] = {
     { "phi3", "phi3", 0, NULL }, { "gpt2", "gpt2", 0, NULL }, { "gptneox", "gpt_neox", 0, NULL },
     { "falcon", "falcon", 0, "{\"parallel_attn\": true}" }, { "bloom", "bloom", 0, NULL }, { "stablelm", "stablelm", 0, NULL },
     { "starcoder", "gpt_bigcode", 0, NULL }, { "starcoder2", "starcoder2", 0, NULL }, { "olmo", "olmo", MODEL_GGUF_TURNED, NULL },
-    { "olmo2", "olmo2", 0, NULL }, { "olmoe", "olmoe", 0, NULL }, { "granite", "granite", MODEL_GGUF_TURNED, NULL },
-    { "granitemoe", "granitemoe", MODEL_GGUF_TURNED, NULL }, { "command-r", "cohere", 0, NULL }, { "cohere2", "cohere2", 0, NULL },
+    { "olmo2", "olmo2", 0, NULL }, { "olmoe", "olmoe", 0, NULL }, { "granite", "granite", MODEL_GGUF_TURNED | MODEL_GGUF_SCALED, NULL },
+    { "granitemoe", "granitemoe", MODEL_GGUF_TURNED | MODEL_GGUF_SCALED, NULL }, { "command-r", "cohere", 0, NULL }, { "cohere2", "cohere2", 0, NULL },
     { "smollm3", "smollm3", MODEL_GGUF_TURNED, NULL }, { "lfm2", "lfm2", 0, "{\"block_auto_adjust_ff_dim\": false}" },
     { "glm4", "glm4", 0, NULL }, { "exaone4", "exaone4", 0, NULL }, { "nemotron", "nemotron", 0, NULL },
     { "arcee", "arcee", MODEL_GGUF_TURNED, NULL }, { "seed_oss", "seed_oss", 0, NULL }, { "deepseek2", "deepseek_v2", 0, NULL },
@@ -301,7 +301,25 @@ oclm_status model_gguf_config_of(const char *path, cJSON **config)
 
 /* ---- What conversion did */
 
-static void undo_conversion(const model_gguf_architecture *converted, model_architecture *a)
+/* Types that share another's architecture. */
+static const struct { const char *model_type, *name; } sharing[] = {
+    { "mixtral", "llama" }, { "mistral", "llama" }, { "deepseek_v3", "deepseek2" }, { "olmo3", "olmo2" },
+    { "RefinedWeb", "falcon" }, { "RefinedWebModel", "falcon" },
+};
+
+const model_gguf_architecture *model_gguf_architecture_of(const char *model_type)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < COUNT(sharing) && name == NULL; i++)
+        name = strcmp(sharing[i].model_type, model_type) == 0 ? sharing[i].name : NULL;
+    for (size_t i = 0; i < COUNT(architectures); i++) {
+        if (strcmp(name != NULL ? architectures[i].name : architectures[i].model_type, name != NULL ? name : model_type) == 0)
+            return &architectures[i];
+    }
+    return NULL;
+}
+
+void model_gguf_convert(const model_gguf_architecture *converted, model_architecture *a)
 {
     model_norm_shape *const norms[] = { &a->norm, &a->qk_norm_shape, &a->latent.norm };
     for (size_t i = 0; i < COUNT(norms); i++) {
@@ -324,7 +342,7 @@ oclm_status model_gguf_read(const ckpt_checkpoint *checkpoint, const model_famil
     *family = NULL;
     if ((status = config_of(checkpoint, &found, &config)) == OCLM_OK &&
         (status = model_config_tree(config, ckpt_gguf(checkpoint)->origin, family, architecture, dtype)) == OCLM_OK)
-        undo_conversion(found, architecture);
+        model_gguf_convert(found, architecture);
     cJSON_Delete(config);
     return status;
 }

@@ -141,6 +141,13 @@ static oclm_status read_falcon(const reader *r)
     return model_gguf_put_number(r, "num_ln_in_parallel_attn", two_norms ? 2.0 : 1.0);
 }
 
+static oclm_status read_starcoder(const reader *r)
+{
+    double            kv = 1.0;
+    const oclm_status status = model_gguf_number(r, "attention.head_count_kv", &kv);
+    return status == OCLM_OK ? model_gguf_put_bool(r, "multi_query", kv <= 1.0) : status;
+}
+
 /* Layers without keys and values are convolutions. */
 static oclm_status read_lfm2(const reader *r)
 {
@@ -306,7 +313,7 @@ static oclm_status read_architecture(const reader *r)
         { "llama", read_llama }, { "gemma2", read_gemma }, { "gemma3", read_gemma }, { "falcon", read_falcon }, { "lfm2", read_lfm2 },
         { "deepseek2", read_deepseek }, { "lfm2moe", read_lfm2 }, { "mpt", read_mpt }, { "qwen3next", read_delta_net },
         { "qwen35", read_delta_net }, { "qwen35moe", read_delta_net }, { "gemma4", read_gemma4 },
-        { "stablelm", read_stablelm }, { "olmo2", read_olmo2 }, { "exaone4", read_exaone4 },
+        { "stablelm", read_stablelm }, { "starcoder", read_starcoder }, { "olmo2", read_olmo2 }, { "exaone4", read_exaone4 },
     };
     for (size_t i = 0; i < COUNT(own); i++) {
         if (strcmp(own[i].name, r->architecture->name) == 0)

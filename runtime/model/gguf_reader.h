@@ -1,5 +1,5 @@
-/* gguf_reader.h: what the files that make a config.json of a GGUF file share. Inside gguf_config.c,
- * gguf_own.c and gguf_rope.c. */
+/* gguf_reader.h: what the files share that make a config.json of a GGUF file (gguf_config.c, gguf_own.c, gguf_rope.c) and a GGUF file of a
+ * model (export_*.c). */
 #ifndef OCLM_MODEL_GGUF_READER_H
 #define OCLM_MODEL_GGUF_READER_H
 
@@ -9,12 +9,20 @@
 #define MODEL_GGUF_TURNED 1u /* conversion put the two halves of each head of queries and keys side by side */
 #define MODEL_GGUF_TILED  2u /* and the value heads of a delta net in turn: the first of each key head, the second of each, ... */
 #define MODEL_GGUF_UNLIKE 4u /* layers differ; gguf_own.c reads the lists that tell how */
+#define MODEL_GGUF_SCALED 8u /* scales of embedding, scores and branches are told; logits are divided by theirs */
 
 typedef struct model_gguf_architecture {
     const char *name, *model_type;
     unsigned    how;
     const char *with; /* JSON: what is true of all its models; NULL: nothing */
 } model_gguf_architecture;
+
+/* The architecture that files of a model type have; NULL: none that is known. */
+const model_gguf_architecture *model_gguf_architecture_of(const char *model_type);
+/* What conversion to a file of an architecture does to a model: what model_gguf_read() takes back. */
+void model_gguf_convert(const model_gguf_architecture *architecture, model_architecture *model);
+/* What the tensor of a model's role and layer is called in files of an architecture, with {i} for the layer; NULL: nothing. */
+const char *model_gguf_name_of(const model_gguf_architecture *to, const model_architecture *model, model_role role, uint32_t layer);
 
 typedef struct model_gguf_reader {
     const ckpt_checkpoint         *checkpoint;

@@ -1,9 +1,99 @@
-/* layer_products.c: what a layer multiplies by, in the order of cl/decode_layers.cl. */
+/* layer_products.c: the order of a layer, and what it multiplies by: weights, what they read and where it goes. */
 #include "model/layer_products.h"
 
-#include <string.h>
+/* ---- The order of a layer (model_residual) */
 
-static bool is_of_experts(size_t name) { return name == MODEL_TO_INNER || name == MODEL_TO_OUTER; }
+model_between model_between_of(const model_architecture *a)
+{
+    switch (a->residual) {
+    case MODEL_RESIDUAL_POST: case MODEL_RESIDUAL_SANDWICH: return MODEL_BETWEEN_ADDED;
+    case MODEL_RESIDUAL_POST_SUM: return MODEL_BETWEEN_AFTER;
+    case MODEL_RESIDUAL_NORMED: return MODEL_BETWEEN_BEFORE;
+    case MODEL_RESIDUAL_PRE: case MODEL_RESIDUAL_PARALLEL: case MODEL_RESIDUAL_PARALLEL_ONE: break;
+    }
+    return MODEL_BETWEEN_NOTHING;
+}
+
+bool model_is_parallel(const model_architecture *a)
+{
+    return a->residual == MODEL_RESIDUAL_PARALLEL || a->residual == MODEL_RESIDUAL_PARALLEL_ONE;
+}
+
+/* Does a norm of the stream ride on the products that read it? */
+static bool norms_ride(const model_architecture *a)
+{
+    return model_between_of(a) != MODEL_BETWEEN_AFTER && model_between_of(a) != MODEL_BETWEEN_BEFORE;
+}
+
+/* ---- The products that every layer has */
+
+dev_matmul model_product(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias)
+{
+    const model_architecture *a = &state->model->architecture;
+    return (dev_matmul){ .weight = weight, .bias = bias != NULL ? model_optional(bias) : NULL, .rows = rows, .scratch = &state->scratch,
+                         .scratch_floats = state->scratch_floats, .siblings = { a->norm.kind, a->mlp_gated, a->activation } };
+}
+
+static dev_matmul qkv_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    dev_matmul m = model_product(state, rows, &layer->qkv, &layer->qkv_bias);
+    if (norms_ride(&state->model->architecture))
+        m.norm = layer->attention_norm;
+    m.x = &state->hidden, m.x_stride = state->hidden_stride;
+    m.y = &state->qkv, m.y_stride = state->qkv_stride;
+    m.epilogue = DEV_STORE;
+    return m;
+}
+
+/* The product that ends a half of a layer: to the stream, or to where it is normalised. */
+static void end_half(const model_state *state, dev_matmul *m)
+{
+    const bool aside = model_between_of(&state->model->architecture) == MODEL_BETWEEN_ADDED;
+    m->y = aside ? &state->branch : &state->hidden, m->y_stride = state->hidden_stride;
+    m->epilogue = aside ? DEV_STORE : DEV_ADD;
+    m->add_scale = state->model->architecture.residual_scale;
+}
+
+static dev_matmul output_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    dev_matmul m = model_product(state, rows, &layer->output, &layer->output_bias);
+    if (layer->latent.part_count > 0)
+        m.x = &state->latent.kv, m.x_stride = state->latent.kv_stride;
+    else
+        m.x = &state->attention_out, m.x_stride = state->attention_stride;
+    end_half(state, &m);
+    return m;
+}
+
+static dev_matmul up_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    const model_architecture *a = &state->model->architecture;
+    dev_matmul                m = model_product(state, rows, &layer->up, &layer->up_bias);
+    if (norms_ride(a))
+        m.norm = a->residual == MODEL_RESIDUAL_PARALLEL_ONE ? layer->attention_norm : layer->mlp_norm;
+    m.x = &state->hidden, m.x_stride = state->hidden_stride;
+    m.y = &state->mlp, m.y_stride = state->mlp_stride;
+    m.epilogue = a->mlp_gated ? DEV_GATED : DEV_STORE;
+    m.activation = a->xielu ? DEV_ACT_NONE : a->activation;
+    return m;
+}
+
+static dev_matmul down_product(const model_state *state, uint32_t rows, const model_layer *layer)
+{
+    dev_matmul m = model_product(state, rows, &layer->down, &layer->down_bias);
+    m.x = &state->mlp, m.x_stride = state->mlp_stride;
+    end_half(state, &m);
+    return m;
+}
+
+model_layer_products model_pass_products(const model_state *state, uint32_t rows, uint32_t index)
+{
+    const model_layer *layer = &state->model->weights.layers[index];
+    return (model_layer_products){ qkv_product(state, rows, layer), output_product(state, rows, layer), up_product(state, rows, layer),
+                                   down_product(state, rows, layer) };
+}
+
+/* ---- All that a layer may have, by name */
 
 /* What reads the stream normalises it here, where steps that are launches of their own do it once for all. */
 static void take_norm(const model_state *state, dev_matmul *m, const dev_norm *norm)
@@ -62,45 +152,4 @@ model_products model_products_of(const model_state *state, uint32_t rows, uint32
             products.all[i].weight = NULL;
     }
     return products;
-}
-
-oclm_status model_products_tile(const model_state *state, const model_products *products, dev_tile *tile, bool *alike)
-{
-    const core_storage *storage = dev_matrix_storage(products->all[MODEL_TO_QKV].weight);
-    oclm_status         status = OCLM_OK;
-    *alike = true;
-    for (size_t i = 0; i < MODEL_PRODUCTS && *alike && status == OCLM_OK; i++) {
-        const dev_matmul *m = &products->all[i];
-        dev_tile          other;
-        if (m->weight == NULL)
-            continue;
-        if (is_of_experts(i)) {
-            *alike = m->weight->part_count == 1 && core_storage_equal(dev_matrix_storage(m->weight), storage);
-            continue;
-        }
-        status = dev_matmul_tile(state->device, m, &other, alike);
-        if (*alike && i == 0)
-            *tile = other;
-        *alike = *alike && status == OCLM_OK && strcmp(tile->options, other.options) == 0;
-    }
-    return status;
-}
-
-uint32_t model_products_columns(const model_products *products)
-{
-    uint32_t most = 0;
-    for (size_t i = 0; i < MODEL_PRODUCTS; i++) {
-        const dev_matrix *weight = products->all[i].weight;
-        most = weight != NULL && weight->columns > most ? weight->columns : most;
-    }
-    return most;
-}
-
-uint32_t model_product_units(const model_architecture *a, const model_products *products, model_product_name name, const dev_tile *tile)
-{
-    const dev_matmul *m = &products->all[name];
-    if (m->weight == NULL)
-        return 0;
-    const uint32_t panels = m->weight->panels / (is_of_experts(name) ? a->experts.routing.count : 1);
-    return (m->epilogue == DEV_GATED ? panels / 2 : panels) * (DEV_PANEL / tile->cols);
 }

@@ -76,6 +76,27 @@ static core_storage part_storage(const loader *l, model_role role, uint32_t laye
     return model_storage_of(l->storing, l->binding, role, &bound);
 }
 
+/* The order of columns that a part's codes have; NULL: none, or it becomes floats. */
+static const uint32_t *part_order(const loader *l, model_role role, uint32_t layer)
+{
+    const model_bound  bound = model_bound_tensor(l->binding, role, layer);
+    const core_storage storage = part_storage(l, role, layer);
+    return bound.tensor->quantized != NULL && !core_storage_is_float(&storage) ? bound.tensor->quantized->order : NULL;
+}
+
+/* Have all parts the columns in one order, which is then `*order`? */
+static bool find_order(const loader *l, const part *parts, size_t count, uint32_t layer, const uint32_t **order)
+{
+    const size_t bytes = model_role_shape_of(l->binding->architecture, parts[0].role, layer).columns * sizeof **order;
+    *order = part_order(l, parts[0].role, layer);
+    for (size_t i = 1; i < count; i++) {
+        const uint32_t *const other = parts[i].role == parts[i - 1].role ? *order : part_order(l, parts[i].role, layer);
+        if ((*order == NULL) != (other == NULL) || (other != NULL && memcmp(*order, other, bytes) != 0))
+            return false;
+    }
+    return true;
+}
+
 /* Gives each panel that a part touches the part's storage: a run for each. False where parts differ and share panels, or alternate. */
 static bool mark_panels(const loader *l, const part *parts, size_t count, uint32_t layer, dev_matrix_run *panels)
 {
@@ -92,18 +113,20 @@ static bool mark_panels(const loader *l, const part *parts, size_t count, uint32
     return true;
 }
 
-/* How the parts lie together: all alike, each run of panels as its part is stored, or, where neither can be, as floats. `runs` has room for
- * one each panel, zeroed. */
-static size_t plan_runs(const loader *l, const part *parts, size_t count, uint32_t layer, uint32_t rows, dev_matrix_run *runs)
+/* How the parts lie together: all alike, each run of panels as its part is stored, or, where neither can be, as floats; and the order of their
+ * columns, NULL: as inputs are. `runs` has room for one each panel, zeroed. `table`: rows are wanted, whose elements lie as they should. */
+static size_t plan_runs(const loader *l, const part *parts, size_t count, uint32_t layer, uint32_t rows, bool table, dev_matrix_run *runs,
+                        const uint32_t **order)
 {
     const size_t panels = (size_t)(dev_padded(rows) / DEV_PANEL);
     core_storage first = part_storage(l, parts[0].role, layer);
-    bool         alike = true;
+    bool         alike = find_order(l, parts, count, layer, order) && !(table && *order != NULL);
+    const bool   codes = alike; /* may be kept */
     for (size_t i = 1; i < count && alike; i++) {
         const core_storage other = parts[i].role == parts[i - 1].role ? first : part_storage(l, parts[i].role, layer);
         alike = core_storage_equal(&first, &other);
     }
-    if (!alike && mark_panels(l, parts, count, layer, runs)) {
+    if (!alike && codes && mark_panels(l, parts, count, layer, runs)) {
         for (size_t p = 1; p < panels; p++) {
             if (runs[p].rows == 0) /* padding between parts */
                 runs[p] = (dev_matrix_run){ runs[p - 1].storage, DEV_PANEL };
@@ -111,8 +134,10 @@ static size_t plan_runs(const loader *l, const part *parts, size_t count, uint32
         runs[panels - 1].rows = rows - (uint32_t)(panels - 1) * DEV_PANEL;
         return panels;
     }
-    if (!alike)
+    if (!alike) {
         first = core_storage_of(l->storing->dtype);
+        *order = NULL;
+    }
     runs[0] = (dev_matrix_run){ first, rows };
     return 1;
 }
@@ -168,9 +193,13 @@ static oclm_status load_shared(loader *l, const part *parts, size_t count, uint3
     dev_matrix_run *runs = core_alloc_zero((size_t)(dev_padded(rows) / DEV_PANEL), sizeof *runs, "the runs of a matrix");
     if (runs == NULL)
         return OCLM_ERR_MEMORY;
-    const size_t run_count = plan_runs(l, parts, count, layer, (uint32_t)rows, runs);
-    oclm_status  status = model_new_matrix(l, runs, run_count, columns, share, name, matrix);
+    const uint32_t *order;
+    const size_t    run_count = plan_runs(l, parts, count, layer, (uint32_t)rows, share == 0.0, runs, &order);
+    oclm_status     status = model_new_matrix(l, runs, run_count, columns, share, name, matrix);
     core_free(runs);
+    matrix->ordered = order != NULL;
+    if (status == OCLM_OK && order != NULL)
+        status = model_new_vector(l, name, order, columns * sizeof *order, &matrix->order);
     for (size_t i = 0; i < count && status == OCLM_OK && !l->sizing; i++) {
         if (i == 0 || parts[i].role != parts[i - 1].role)
             status = fill_tensor(l, parts, count, i, layer, matrix);
@@ -221,7 +250,7 @@ static void spread(const float *from, const part *p, float *into)
     }
 }
 
-oclm_status model_new_vector(loader *l, const char *name, const float *values, size_t bytes, dev_buffer *buffer)
+oclm_status model_new_vector(loader *l, const char *name, const void *values, size_t bytes, dev_buffer *buffer)
 {
     l->sizes.bytes += bytes;
     l->vectors += bytes;

@@ -59,8 +59,8 @@ oclm_status model_load_table(model_loader *loader, const model_part *part, dev_m
 /* A role's matrix of one tensor, or vector in float32; nothing where the layer has none. */
 oclm_status model_load_matrix(model_loader *loader, model_role role, uint32_t layer, dev_matrix *matrix);
 oclm_status model_load_vector(model_loader *loader, model_role role, uint32_t layer, dev_buffer *buffer);
-/* Such a buffer with these values. `name` is for messages. */
-oclm_status model_new_vector(model_loader *loader, const char *name, const float *values, size_t bytes, dev_buffer *buffer);
+/* Such a buffer with these values, of 4 bytes each. `name` is for messages. */
+oclm_status model_new_vector(model_loader *loader, const char *name, const void *values, size_t bytes, dev_buffer *buffer);
 /* A matrix of several parts and, if it has one, its bias, which lies alike. `parts` become those of the bias. */
 oclm_status model_load_fused(model_loader *loader, model_part *parts, size_t count, uint32_t layer, uint64_t rows, bool has_bias,
                              dev_matrix *matrix, dev_buffer *bias);

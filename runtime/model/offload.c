@@ -234,10 +234,12 @@ oclm_status model_offload_begin(const model_offload *o, dev_work *work, uint32_t
     return dev_feed_add(work, feed, o->units[source_of(o, kept)], o->units[source_of(o, next)], inner);
 }
 
+bool model_offload_has(const model_offload *o, uint32_t kept) { return o != NULL && o->units[kept] != MODEL_STAYS; }
+
 oclm_status model_offload_rows(const model_offload *o, dev_work *work, uint32_t kept, const dev_matrix *table, const dev_buffer *ids,
                                uint32_t count, float scale, bool add, const dev_buffer *y, uint32_t y_stride)
 {
-    if (o == NULL || o->units[kept] == MODEL_STAYS)
+    if (!model_offload_has(o, kept))
         return dev_rows_add(work, table, ids, 0, count, scale, add, y, y_stride);
     return dev_feed_rows_add(work, feed_of(o, kept), o->units[kept], table, ids, count, scale, add, y, y_stride);
 }

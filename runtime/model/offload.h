@@ -49,6 +49,8 @@ oclm_status model_offload_open(model_offload *offload);
 oclm_status model_offload_begin(const model_offload *offload, dev_work *work, uint32_t kept, bool logits, dev_work **inner);
 /* Is what this list reads elsewhere between passes, so that other launches cannot read it? */
 bool        model_offload_visits(const model_offload *offload, uint32_t kept);
+/* Is it no longer on its device? */
+bool        model_offload_has(const model_offload *offload, uint32_t kept);
 /* dev_rows_add() of a table of the embedding. */
 oclm_status model_offload_rows(const model_offload *offload, dev_work *work, uint32_t kept, const dev_matrix *table, const dev_buffer *ids,
                                uint32_t count, float scale, bool add, const dev_buffer *y, uint32_t y_stride);

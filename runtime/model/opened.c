@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-static oclm_status open_gguf(const char *path, model_opened *o)
+oclm_status model_open_gguf(const char *path, model_opened *o)
 {
     oclm_status status;
+    memset(o, 0, sizeof *o);
     if ((status = ckpt_open_gguf(path, &o->checkpoint)) != OCLM_OK ||
         (status = model_gguf_read(o->checkpoint, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK)
         return status;
@@ -16,9 +17,9 @@ static oclm_status open_gguf(const char *path, model_opened *o)
 oclm_status model_open(const char *folder, const char *variant, model_opened *o)
 {
     oclm_status status;
-    memset(o, 0, sizeof *o);
     if (model_is_gguf(folder))
-        return open_gguf(folder, o);
+        return model_open_gguf(folder, o);
+    memset(o, 0, sizeof *o);
     if ((status = model_config_read(folder, &o->family, &o->architecture, &o->config_dtype)) != OCLM_OK ||
         (status = ckpt_open(folder, variant, &o->checkpoint)) != OCLM_OK)
         return status;

@@ -16,6 +16,8 @@ typedef struct model_opened {
 
 /* Opens a folder or a GGUF file. To be closed also where it fails. Errors: those of model_config_read(), ckpt_open() and model_bind(). */
 oclm_status   model_open(const char *folder, const char *variant, model_opened *opened);
+/* A GGUF file, whatever it is called. */
+oclm_status   model_open_gguf(const char *path, model_opened *opened);
 void          model_opened_close(model_opened *opened);
 /* How the caller wants the weights, of this folder. */
 model_storing model_opened_storing(const model_opened *opened, const model_load_options *options);

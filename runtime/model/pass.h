@@ -36,7 +36,7 @@ model_layer_products model_pass_products(const model_state *state, uint32_t rows
 model_attention      model_pass_attention(const model_state *state, const model_pass_shape *shape, uint32_t layer);
 
 /* Adds layers from `first` on, of `count`, in few launches of cl/decode_layers.cl, with the same bits as one by one, where the device and the
- * shape of the pass allow that: `added` says how many, which are of one form (layers.c). */
+ * shape of the pass allow that: `added` says how many (layers.c). */
 oclm_status model_layers_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t first, uint32_t count, uint32_t *added);
 
 /* Latent attention: what comes before attention in place of its product, what comes behind it, and floats of scratch (latent.c). */
@@ -54,6 +54,19 @@ void        model_mixer_options(const model_architecture *architecture, uint32_t
 uint32_t    model_delta_share(const model_delta_net *net); /* `share` of cl/delta_net.cl; 1 where there is no net */
 oclm_status model_mixer_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
 oclm_status model_attention_gate_add(const model_state *state, dev_work *work, uint32_t rows, uint32_t layer);
+
+/* What a pass is made of, recorded: what comes before the layers (embedding.c), a layer as launches of its steps (layer.c), what comes behind
+ * them (head.c). */
+oclm_status model_embedding_add(const model_state *state, dev_work *work, uint32_t rows, bool logits);
+oclm_status model_layer_add(const model_state *state, dev_work *work, const model_pass_shape *shape, uint32_t layer);
+oclm_status model_head_add(const model_state *state, dev_work *work, const model_pass_shape *shape);
+
+/* The matrix that makes logits. */
+static inline const dev_matrix *model_head_of(const model_weights *weights)
+{
+    return weights->head.part_count > 0 ? &weights->head : &weights->embedding;
+}
+static inline const dev_buffer *model_optional(const dev_buffer *buffer) { return buffer->memory != NULL ? buffer : NULL; }
 
 /* A product of all rows, as far as every product of a pass is alike; `bias` may be NULL or empty. */
 dev_matmul  model_product(const model_state *state, uint32_t rows, const dev_matrix *weight, const dev_buffer *bias);

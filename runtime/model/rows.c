@@ -2,6 +2,7 @@
  * MiB, as codes where the matrix holds codes and as values where it holds floats: there is never a float copy of a model. */
 #include <string.h>
 
+#include "checkpoint/rows.h"
 #include "core/memory.h"
 #include "model/loader.h"
 
@@ -78,8 +79,8 @@ static oclm_status fill_plain(model_loader *l, const model_rows *r, dev_matrix *
 typedef struct slab {
     const ckpt_quantized *quantized;
     uint32_t              rows, columns, step;
-    core_codes            codes;  /* with read */
-    float                *values; /* where the matrix holds floats */
+    core_codes            codes;
+    float                *values; /* where the matrix holds floats: instead */
 } slab;
 
 static void keep_each(void *all, size_t row_bytes, size_t count, size_t step)
@@ -104,17 +105,13 @@ static oclm_status read_slab(const slab *s, const ckpt_tensor *tensor, uint64_t 
 {
     const uint64_t rows = (uint64_t)(count - 1) * s->step + 1;
     oclm_status    status;
-    if (s->quantized->read == NULL) {
-        if ((status = s->quantized->read_values(tensor, first, rows, s->values)) == OCLM_OK)
+    if (s->values != NULL) {
+        if ((status = ckpt_read_values(tensor, first, rows, s->values)) == OCLM_OK)
             keep_each(s->values, s->columns * sizeof(float), count, s->step);
-        return status;
+    } else if ((status = s->quantized->read(tensor, first, rows, &s->codes)) == OCLM_OK) {
+        keep_codes(s, count);
     }
-    if ((status = s->quantized->read(tensor, first, rows, &s->codes)) != OCLM_OK)
-        return status;
-    keep_codes(s, count);
-    if (s->values != NULL)
-        core_codes_values(&s->quantized->storage, &s->codes, count, s->columns, s->values);
-    return OCLM_OK;
+    return status;
 }
 
 static oclm_status send_slab(model_loader *l, const slab *s, uint32_t count, uint32_t first_row, uint32_t panel_step, dev_matrix *matrix)
@@ -147,7 +144,7 @@ static oclm_status fill_quantized(model_loader *l, const model_rows *r, dev_matr
     if (holds_floats(matrix, r->first_row) &&
         (s.values = core_alloc_array((size_t)s.rows * s.columns, sizeof *s.values, r->tensor->name)) == NULL)
         return OCLM_ERR_MEMORY;
-    if (s.quantized->read != NULL)
+    if (s.values == NULL)
         status = core_codes_new(&s.quantized->storage, s.rows, s.columns, &s.codes);
     for (uint32_t done = 0, count; done < r->count && status == OCLM_OK; done += count) {
         /* The first slab ends with a panel, and so do all that follow. */
@@ -173,19 +170,12 @@ oclm_status model_fill_rows(model_loader *l, const model_rows *rows, dev_matrix 
 /* Whole rows around the elements are read, and those asked for kept. */
 static oclm_status read_quantized(const ckpt_tensor *tensor, size_t from, size_t count, float *into)
 {
-    const ckpt_quantized *q = tensor->quantized;
     const size_t columns = tensor->dims > 0 ? (size_t)tensor->shape[tensor->dims - 1] : 1;
     const size_t first = from / columns, rows = (from + count + columns - 1) / columns - first;
-    core_codes   codes = { 0 };
     float       *values = core_alloc_array(rows * columns, sizeof *values, tensor->name);
-    oclm_status  status = values == NULL ? OCLM_ERR_MEMORY : q->read != NULL ? core_codes_new(&q->storage, rows, columns, &codes) : OCLM_OK;
-    if (status == OCLM_OK)
-        status = q->read != NULL ? q->read(tensor, first, rows, &codes) : q->read_values(tensor, first, rows, values);
-    if (status == OCLM_OK && q->read != NULL)
-        core_codes_values(&q->storage, &codes, rows, columns, values);
+    const oclm_status status = values != NULL ? ckpt_read_values(tensor, first, rows, values) : OCLM_ERR_MEMORY;
     if (status == OCLM_OK)
         memcpy(into, values + (from - first * columns), count * sizeof *into);
-    core_codes_free(&codes);
     core_free(values);
     return status;
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/rows.h"
 #include "core/unit.h"
 
 #define GOLDEN OCLM_SOURCE_DIR "/tests/golden/prequantized/"
@@ -27,8 +27,11 @@ static const struct { const char *name, *storage; } cases[] = {
     { "gptq-4-sym", "4-bit signed, 64 to a float16 scale" },
     { "gptq-4-v2", "4-bit unsigned, 32 to a float16 scale and float32 minimum" },
     { "gptq-4-v2-sym", "4-bit signed, 64 to a float16 scale" },
-    { "gptq-4-order", "float32" },
-    { "gptq-4-order-sym", "float32" },
+    { "gptq-4-order", "4-bit unsigned, 32 to a float16 scale and float32 minimum" },
+    { "gptq-4-order-sym", "4-bit signed, 32 to a float16 scale" },
+    { "gptq-4-order-part", "4-bit unsigned, 64 to a float16 scale and float32 minimum" },
+    { "gptq-4-order-uneven", "float32" },
+    { "gptq-4-order24", "float32" },
     { "gptq-4-row", "4-bit unsigned, a row to a float16 scale and float32 minimum" },
     { "gptq-4-part", "4-bit unsigned, 64 to a float16 scale and float32 minimum" },
     { "gptq-4-group24", "float32" },
@@ -38,7 +41,7 @@ static const struct { const char *name, *storage; } cases[] = {
     { "gptq-2-sym", "2-bit signed, 32 to a float16 scale" },
     { "gptq-3", "3-bit unsigned, 32 to a float16 scale and float32 minimum" },
     { "gptq-3-sym", "3-bit signed, 64 to a float16 scale" },
-    { "gptq-3-order", "float32" },
+    { "gptq-3-order", "3-bit unsigned, 32 to a float16 scale and float32 minimum" },
     { "gptq-8", "8-bit unsigned, 32 to a float16 scale and float32 minimum" },
     { "gptq-8-sym", "8-bit signed, 64 to a float16 scale" },
     { "awq", "4-bit unsigned, 64 to a float16 scale and float32 minimum" },
@@ -50,7 +53,7 @@ static const struct { const char *name, *storage; } cases[] = {
     { "ct-pack8", "8-bit signed, 32 to a float32 scale" },
     { "ct-pack8-zeros", "8-bit unsigned, a row to a float32 scale and float32 minimum" },
     { "ct-pack8-zeros-float32", "float32" },
-    { "ct-pack4-order", "float32" },
+    { "ct-pack4-order", "4-bit signed, 32 to a float32 scale" },
     { "ct-pack4-no-order", "4-bit signed, 32 to a float32 scale" },
     { "ct-pack3", "3-bit signed, 32 to a float16 scale" },
     { "ct-pack5", "5-bit signed, 32 to a float32 scale" },
@@ -70,28 +73,13 @@ static const struct { const char *name, *storage; } cases[] = {
     { "mxfp4", "4-bit mxfp4, 32 to a e8m0 scale" },
 };
 
-static oclm_status values_of(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, float *values)
-{
-    const ckpt_quantized *const q = tensor->quantized;
-    const uint64_t columns = tensor->shape[tensor->dims - 1];
-    core_codes     codes;
-    if (q->read_values != NULL)
-        return q->read_values(tensor, first_row, rows, values);
-    oclm_status status = core_codes_new(&q->storage, rows, columns, &codes);
-    assert_int_equal(status, OCLM_OK);
-    if ((status = q->read(tensor, first_row, rows, &codes)) == OCLM_OK)
-        core_codes_values(&q->storage, &codes, rows, columns, values);
-    core_codes_free(&codes);
-    return status;
-}
-
 static void compare(const char *label, const ckpt_tensor *tensor, const ckpt_tensor *expected, uint64_t together)
 {
     const uint64_t columns = tensor->shape[tensor->dims - 1], all = tensor->elements / columns;
     float *const   values = malloc(tensor->elements * sizeof *values);
     assert_non_null(values);
     for (uint64_t row = 0; row < all; row += together)
-        if (values_of(tensor, row, all - row < together ? all - row : together, values + row * columns) != OCLM_OK)
+        if (ckpt_read_values(tensor, row, all - row < together ? all - row : together, values + row * columns) != OCLM_OK)
             fail_msg("%s: %s", label, oclm_last_error());
     for (uint64_t i = 0; i < tensor->elements; i++) {
         float want;
@@ -106,7 +94,7 @@ static void check_storage(const char *label, const ckpt_quantized *q, const char
 {
     char              name[96];
     const char *const is = core_storage_name(&q->storage, name);
-    if (strcmp(is, want) != 0 || !core_storage_is_valid(&q->storage) || (q->read != NULL) == (q->read_values != NULL) || q->bytes == 0)
+    if (strcmp(is, want) != 0 || !core_storage_is_valid(&q->storage) || (q->read != NULL) == (q->read_values != NULL) || (q->order != NULL && q->read == NULL) || q->bytes == 0)
         fail_msg("%s: is stored as \"%s\", want \"%s\"", label, is, want);
 }
 

@@ -75,7 +75,8 @@ static void close_stage(dev_device *device, stage *s)
 }
 
 /* What becomes of the norm: RESULT of norm.cl. */
-enum { STORED, IN_PLACE, ADDED };
+enum { STORED, IN_PLACE, ADDED, ORDERED };
+static const char *const results[] = { "stored", "in place", "added", "ordered" };
 #define ADDED_SCALE 0.22f
 #define KEEP        0.87f
 
@@ -153,33 +154,48 @@ static void check_bits(const stage *s, const char *how, size_t group, const floa
             fail_msg("%s: %s %zu: number %zu is %.9g, not %.9g", s->p->label, how, group, (size_t)i, (double)again[i], (double)y[i]);
 }
 
-/* In place, or added to what `before` holds, rows from the start of their buffer on: all of y, for core_free(). */
+/* From the last element to the first. */
+static dev_buffer new_order(dev_device *device, uint32_t n)
+{
+    uint32_t *const order = core_alloc_array(n, sizeof *order, "an order");
+    assert_non_null(order);
+    for (uint32_t i = 0; i < n; i++)
+        order[i] = n - 1 - i;
+    const dev_buffer buffer = new_bytes(device, order, n * sizeof *order);
+    core_free(order);
+    return buffer;
+}
+
+/* In place, or added to what `before` holds, or in another order, rows from the start of their buffer on: all of y, for core_free(). */
 static float *compute_result(dev_device *device, stage *s, const char *kernel, size_t group, int result, const float *before)
 {
     const problem *p = s->p;
     dev_buffer     x = new_rows(device, s->x, p->rows, p->n, p->n, 0), y = new_rows(device, before, p->rows, p->n, p->n, 0);
+    dev_buffer     order = new_order(device, p->n);
     const dev_buffer *const from = result == IN_PLACE ? &y : &x;
     if (kernel) {
         char          options[64];
         const dev_arg args[] = { dev_arg_buffer(&y), dev_arg_u64(0), dev_arg_u32(p->n), dev_arg_buffer(from), dev_arg_u64(0), dev_arg_u32(p->n),
                                  dev_arg_buffer(&s->weight_buffer), dev_arg_buffer(&s->bias_buffer), dev_arg_u32(p->n), dev_arg_f32(EPS),
-                                 dev_arg_f32(ADDED_SCALE), dev_arg_f32(KEEP) };
+                                 result == ADDED ? dev_arg_f32(ADDED_SCALE) : dev_arg_buffer(&order), dev_arg_f32(KEEP) };
         snprintf(options, sizeof options, "-DNORM=%d -DWG=%zu -DRESULT=%d", (int)p->kind, group, result);
         const dev_launch launch = { .source = "norm", .kernel = kernel, .options = options, .dims = 1, .global = { p->rows * group },
-                                    .local = { group }, .args = args, .arg_count = result == ADDED ? COUNT(args) : COUNT(args) - 2 };
+                                    .local = { group }, .args = args, .arg_count = COUNT(args) - (result == ADDED ? 0 : result == ORDERED ? 1 : 2) };
         run_launch(device, &launch);
     } else {
         const dev_norm norm = { .kind = p->kind, .weight = s->weight_buffer, .bias = s->bias_buffer, .eps = EPS };
         dev_work      *work = NULL;
         assert_ok(dev_work_new(device, &work));
-        assert_ok(result == IN_PLACE ? dev_norm_in_place(work, &norm, &y, 0, p->n, p->rows, p->n)
-                                     : dev_norm_residual(work, &norm, &x, p->n, ADDED_SCALE, KEEP, &y, 0, p->n, p->rows, p->n));
+        assert_ok(result == IN_PLACE  ? dev_norm_in_place(work, &norm, &y, 0, p->n, p->rows, p->n)
+                  : result == ORDERED ? dev_norm_ordered(work, &norm, &order, &x, 0, p->n, &y, 0, p->n, p->rows, p->n)
+                                      : dev_norm_residual(work, &norm, &x, p->n, ADDED_SCALE, KEEP, &y, 0, p->n, p->rows, p->n));
         run_work(device, work);
         dev_work_free(work);
     }
     float *values = read_floats(device, &y);
     dev_buffer_free(device, &x);
     dev_buffer_free(device, &y);
+    dev_buffer_free(device, &order);
     return values;
 }
 
@@ -188,11 +204,12 @@ static void check_result(const stage *s, int result, const float *before, const 
 {
     const problem *p = s->p;
     for (size_t i = 0; i < (size_t)p->rows * p->n; i++) {
-        const float  norm = stored[s->y_offset + i / p->n * s->y_stride + i % p->n];
-        const double want = result == IN_PLACE ? norm : (double)KEEP * (before[i] + (double)ADDED_SCALE * norm);
-        const double error = result == IN_PLACE ? 0 : 0x1p-24 * (fabs((double)KEEP * ADDED_SCALE * norm) + 2 * fabs(want));
+        const size_t at = result == ORDERED ? p->n - 1 - i % p->n : i % p->n;
+        const float  norm = stored[s->y_offset + i / p->n * s->y_stride + at];
+        const double want = result != ADDED ? norm : (double)KEEP * (before[i] + (double)ADDED_SCALE * norm);
+        const double error = result != ADDED ? 0 : 0x1p-24 * (fabs((double)KEEP * ADDED_SCALE * norm) + 2 * fabs(want));
         if (!(fabs(y[i] - want) <= error))
-            fail_msg("%s, %s: element %zu: %.9g, want %.9g", p->label, result == IN_PLACE ? "in place" : "added", i, (double)y[i], want);
+            fail_msg("%s, %s: element %zu: %.9g, want %.9g", p->label, results[result], i, (double)y[i], want);
     }
 }
 
@@ -200,7 +217,7 @@ static void try_results(dev_device *device, stage *s, const float *stored)
 {
     static const struct { const char *kernel; size_t group; } ways[] = { { "norm_row", 1 }, { "norm_lanes", 32 }, { "norm_lanes", 256 }, { NULL, 0 } };
     float *others = new_numbers(9, (size_t)s->p->rows * s->p->n);
-    for (int result = IN_PLACE; result <= ADDED; result++) {
+    for (int result = IN_PLACE; result <= ORDERED; result++) {
         const float *before = result == IN_PLACE ? s->x : others;
         float       *first = NULL;
         for (size_t i = 0; i < COUNT(ways) && ways[i].group <= dev_get_traits(device)->max_group; i++) {

@@ -35,6 +35,26 @@ static void a_file_is_there_when_it_is_whole(void **state)
     assert_int_equal(count_entries(), 1);
 }
 
+/* Its whole length is there to read before its end is written. */
+static void a_file_can_be_read_before_it_is_whole(void **state)
+{
+    char        *path = path_of("long");
+    core_output *output;
+    char        *data = NULL;
+    size_t       length;
+    (void)state;
+    assert_int_equal(core_output_begin(path, &output), OCLM_OK);
+    assert_int_equal(core_output_add(output, "one ", 4), OCLM_OK);
+    assert_int_equal(core_output_reserve(output, 7), OCLM_OK);
+    assert_int_equal(core_read_file(core_output_path(output), 100, &data, &length), OCLM_OK);
+    assert_int_equal(length, 7);
+    assert_memory_equal(data, "one \0\0\0", 7);
+    core_free(data);
+    assert_int_equal(core_output_add(output, "two", 3), OCLM_OK);
+    assert_int_equal(core_output_end(output), OCLM_OK);
+    expect_content(path, "one two");
+}
+
 static void places_that_cannot_be_written_are_named(void **state)
 {
     core_output *output;
@@ -76,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(a_file_is_there_when_it_is_whole),
+        IN_SCRATCH(a_file_can_be_read_before_it_is_whole),
         IN_SCRATCH(places_that_cannot_be_written_are_named),
         IN_SCRATCH(failing_allocations_leave_nothing_behind),
     };

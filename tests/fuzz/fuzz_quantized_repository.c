@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checkpoint/quantized.h"
+#include "checkpoint/rows.h"
 #include "checkpoint/safetensors.h"
 #include "fuzz/memory_file.h"
 
@@ -28,6 +29,17 @@ static const core_map *make_file(ckpt_checkpoint *checkpoint, const uint8_t *dat
     return fuzz_give_file(checkpoint, "model.safetensors", bytes, 8 + header + (size - skipped));
 }
 
+/* Each column once. */
+static void check_order(const uint32_t *order, uint64_t columns)
+{
+    static bool seen[MOST_VALUES];
+    memset(seen, 0, columns * sizeof *seen);
+    for (uint64_t k = 0; k < columns; k++) {
+        FUZZ_CHECK(order[k] < columns && !seen[order[k]]);
+        seen[order[k]] = true;
+    }
+}
+
 static void use_rows(const ckpt_tensor *tensor, uint64_t first, uint64_t rows, uint64_t columns)
 {
     static float                values[MOST_VALUES];
@@ -44,9 +56,8 @@ static void use_rows(const ckpt_tensor *tensor, uint64_t first, uint64_t rows, u
     FUZZ_CHECK(status == OCLM_OK || status == OCLM_ERR_FORMAT);
     for (uint64_t i = 0; i < rows * columns && status == OCLM_OK; i++)
         FUZZ_CHECK(codes.codes[i] >> q->storage.bits == 0);
-    if (status == OCLM_OK)
-        core_codes_values(&q->storage, &codes, rows, columns, values);
     core_codes_free(&codes);
+    FUZZ_CHECK(ckpt_read_values(tensor, first, rows, values) == status);
 }
 
 static void use(const ckpt_tensor *tensor)
@@ -60,6 +71,8 @@ static void use(const ckpt_tensor *tensor)
     FUZZ_CHECK(columns * all == tensor->elements);
     if (columns > MOST_VALUES)
         return;
+    if (q->order != NULL)
+        check_order(q->order, columns);
     const uint64_t rows = all < MOST_VALUES / columns ? all : MOST_VALUES / columns;
     use_rows(tensor, 0, rows, columns);
     use_rows(tensor, all - rows, rows, columns);

@@ -111,6 +111,7 @@ def gptq_unpack(qweight, qzeros, bits):
 
 
 def gptq(rows, columns, bits, group, sym=False, order=False, v2=False, g_idx=True):
+    """`order`: each input's group at random; a number: always the same ones; "uneven": with no regard to how many a group gets."""
     def make(g):
         size = columns if group == -1 else group
         groups = -(-columns // size)
@@ -120,7 +121,8 @@ def gptq(rows, columns, bits, group, sym=False, order=False, v2=False, g_idx=Tru
         zeros = np.full((groups, rows), top // 2) if sym else rng.integers(0, top, (groups, rows))
         index = np.arange(columns) // size
         if order:
-            index = rng.permutation(index)
+            index = (np.sort(rng.integers(0, groups, columns)) if order == "uneven"
+                     else (rng if order is True else np.random.default_rng(order)).permutation(index))
         scales = torch.from_numpy(rng.uniform(0.001, 0.02, (groups, rows))).half()
         qweight = words(pack_stream(q, bits, 0))
         qzeros = words(pack_stream(zeros if v2 else (zeros - 1) % top, bits, 1))
@@ -132,7 +134,7 @@ def gptq(rows, columns, bits, group, sym=False, order=False, v2=False, g_idx=Tru
         assert np.array_equal(w, q) and np.array_equal(z[:, :rows], zeros)
         expected = scales.float().numpy()[index] * (w.astype(np.float32) - z[:, :rows].astype(np.float32)[index])
         return tensors, {P + ".weight": torch.from_numpy(expected.T.copy())}
-    config = {"quant_method": "gptq", "bits": bits, "group_size": group, "desc_act": order, "sym": sym}
+    config = {"quant_method": "gptq", "bits": bits, "group_size": group, "desc_act": bool(order), "sym": sym}
     if v2:
         config["checkpoint_format"] = "gptq_v2"
     return config, make
@@ -141,6 +143,8 @@ def gptq(rows, columns, bits, group, sym=False, order=False, v2=False, g_idx=Tru
 for name, (config, make) in {
         "gptq-4": gptq(16, 128, 4, 64), "gptq-4-sym": gptq(16, 128, 4, 64, sym=True), "gptq-4-v2": gptq(16, 128, 4, 32, v2=True),
         "gptq-4-v2-sym": gptq(16, 128, 4, 64, sym=True, v2=True), "gptq-4-order": gptq(16, 128, 4, 32, order=True),
+        "gptq-4-order-part": gptq(16, 160, 4, 64, order=True), "gptq-4-order-uneven": gptq(16, 128, 4, 32, order="uneven"),
+        "gptq-4-order24": gptq(16, 96, 4, 24, order=True),
         "gptq-4-order-sym": gptq(40, 128, 4, 32, sym=True, order=True), "gptq-4-row": gptq(16, 96, 4, -1), "gptq-4-part": gptq(16, 160, 4, 64),
         "gptq-4-group24": gptq(16, 96, 4, 24), "gptq-4-no-index": gptq(16, 128, 4, 128, g_idx=False),
         "gptq-4-group48": gptq(16, 96, 4, 48),

@@ -124,6 +124,15 @@ def pick_gptq(name, shape):
     return codes.gptq(*shape, bits, 32, **options)[1]
 
 
+def pick_gptq_order(name, shape):
+    """As act-order makes them: weights with the same inputs have the same order of groups, at 4 bits but for one of 3 beside them."""
+    if not is_linear(name, shape):
+        return None
+    layer = int(name.split(".layers.")[1].split(".")[0])
+    place = next(i for i, names in enumerate([("q_", "k_", "v_"), ("o_",), ("gate_", "up_"), ("down_",)]) if any("." + n in name for n in names))
+    return codes.gptq(*shape, 3 if "v_proj" in name else 4, 32, sym="q_proj" not in name, order=1 + 4 * layer + place)[1]
+
+
 def pick_compressed(name, shape):
     if not is_linear(name, shape):
         return None
@@ -152,6 +161,8 @@ MODELS = {
     "gpt2-nf4": by_bitsandbytes(gpt2, load_in_4bit=True, bnb_4bit_quant_type="nf4"),
     "llama-int8": by_bitsandbytes(llama, load_in_8bit=True),
     "llama-gptq": by_codes(llama, codes.gptq(16, 128, 4, 32)[0] | {"dynamic": {"+:.*o_proj": {"bits": 8}}}, pick_gptq),
+    "llama-gptq-order": by_codes(llama, codes.gptq(16, 128, 4, 32, order=1)[0] | {"desc_act": True, "dynamic": {"+:.*v_proj": {"bits": 3}}},
+                                 pick_gptq_order),
     "llama-awq": by_codes(llama, codes.AWQ | {"group_size": 32}, lambda name, shape: codes.awq(*shape, 32) if is_linear(name, shape) else None),
     "llama-compressed": by_codes(llama, COMPRESSED, pick_compressed),
     "llama-fp8": by_codes(llama, codes.fp8((32, 32), [32, 32])[0],

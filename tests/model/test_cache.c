@@ -225,7 +225,7 @@ static void limits_on_device(dev_device *device, void *user)
     oclm_status status = OCLM_ERR_MEMORY;
     (void)user;
     const uint64_t used = dev_memory_used(device);
-    assert_status(model_cache_new(device, &huge, SHAPE(4096, 1u << 24), &cache), OCLM_ERR_DEVICE_MEMORY);
+    assert_status(model_cache_check(device, &huge, SHAPE(4096, 1u << 24)), OCLM_ERR_DEVICE_MEMORY);
     assert_non_null(strstr(oclm_last_error(), "positions would fit"));
     for (size_t n = 1; status != OCLM_OK; n++) {
         const size_t live = core_memory_live();

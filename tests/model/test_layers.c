@@ -18,16 +18,21 @@
     " -Datomic_uint=uint -Datomic_fetch_add_explicit(p,v,o,s)=atomic_add(p,v) -Datomic_load_explicit(p,o,s)=atomic_or(p,0u)"      \
     " -Datomic_store_explicit(p,v,o,s)=atomic_xchg(p,v)"
 
-CL_API_ENTRY cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
-                                               void (CL_CALLBACK *notify)(cl_program, void *), void *user)
+static const char *in_old_words(const char *options, char old[2048])
 {
     static const char new_version[] = "-cl-std=CL3.0";
-    char              old[2048];
-    if (getenv("OCLM_TEST_QUICK") != NULL && options != NULL && strncmp(options, new_version, strlen(new_version)) == 0) {
-        assert_in_range(snprintf(old, sizeof old, "-cl-std=CL1.2" OLD_ATOMICS "%s", options + strlen(new_version)), 1, sizeof old - 1);
-        options = old;
-    }
-    return OPENCL_BEHIND(clBuildProgram)(program, count, devices, options, notify, user);
+    if (getenv("OCLM_TEST_QUICK") == NULL || options == NULL || strncmp(options, new_version, strlen(new_version)) != 0)
+        return options;
+    assert_in_range(snprintf(old, 2048, "-cl-std=CL1.2" OLD_ATOMICS "%s", options + strlen(new_version)), 1, 2047);
+    return old;
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clCompileProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
+                                                 cl_uint header_count, const cl_program *headers, const char **names,
+                                                 void (CL_CALLBACK *notify)(cl_program, void *), void *user)
+{
+    char old[2048];
+    return OPENCL_BEHIND(clCompileProgram)(program, count, devices, in_old_words(options, old), header_count, headers, names, notify, user);
 }
 
 /* ---- Models */
@@ -92,49 +97,54 @@ static const struct scene {
     const char *label, *folder; /* or a family */
     uint32_t sequences, prompt;
     void (*ask)(model_architecture *architecture);
+    const char *skip; /* a module that stays floats, where all others become 8-bit integers; NULL: none does */
 } scenes[] = {
-    { "llama of 14 layers", NULL, 1, 3, NULL },
-    { "llama of 14 layers, 2 sequences", NULL, 2, 40, NULL },
-    { "llama of 14 layers, 5 sequences", NULL, 5, 33, NULL },
-    { "llama of 14 layers, more sequences than rows of a tile", NULL, 8, 10, NULL },
-    { "llama of 14 layers, more sequences than rows of a tile, the last of which is not full", NULL, SEQUENCES, 3, NULL },
-    { "llama of 14 layers, from one span of attention to the next", NULL, 3, 510, NULL },
-    { "some layers through windows, capped, with sinks", NULL, 2, 40, window_some_layers },
-    { "some layers through windows, capped, with sinks, past a span", NULL, 3, 710, window_some_layers },
-    { "some layers in chunks, capped, with sinks, past a span", NULL, 2, 710, chunk_some_layers },
-    { "two ways to turn and none, heads normalised, queries that grow", NULL, 2, 40, turn_some_layers },
-    { "all heads normalised, then cut", NULL, 3, 20, normalize_all },
-    { "heads normalised after turning", NULL, 1, 20, normalize_late },
-    { "ALiBi, rounded", NULL, 2, 40, take_alibi },
-    { "gpt2", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", 1, 5, NULL },
-    { "gpt2, float16", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-float16", 2, 5, NULL },
-    { "llama, grouped", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20, NULL },
-    { "llama, bfloat16", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bfloat16", 1, 20, NULL },
-    { "norms of what is added", "gemma2", 3, 9, NULL },
-    { "an MLP beside attention", "cohere", 2, 9, NULL },
-    { "norms of the stream", "opt-post", 3, 9, NULL },
-    { "xIELU", "apertus", 5, 9, NULL },
-    { "norms of what is added, more sequences than rows of a tile", "gemma2", SEQUENCES, 9, NULL },
-    { "experts", "mixtral", 1, 9, NULL },
-    { "experts with biases and a clamped gate, sinks", "gpt_oss", 1, 9, NULL },
-    { "experts, and one that all have, gated", "qwen2_moe", 1, 9, NULL },
-    { "experts in groups, and one that all have, behind a layer without", "dots1", 1, 9, NULL },
-    { "experts, past a span of attention", "olmoe", 1, 520, NULL },
-    { "latent keys and values, experts", "deepseek_v2", 1, 9, NULL },
-    { "delta nets and gated attention before experts", "qwen3_next", 1, 9, NULL },
-    { "delta nets and gated attention", "qwen3_5", 3, 9, NULL },
-    { "delta nets whose key heads take turns", "qwen3_5", 2, 9, take_key_heads_in_turn },
-    { "gated attention, past a span", "qwen3_5", 1, 520, NULL },
-    { "short convolutions", "lfm2", 2, 9, NULL },
-    { "short convolutions with biases", "lfm2-bias", 5, 9, NULL },
-    { "short convolutions, experts", "lfm2_moe", 1, 9, NULL },
-    { "layers that are told of the token, with heads of their own and the cache of others", "gemma4", 3, 9, NULL },
-    { "the same, with an MLP of their own", "gemma4-wide", 2, 9, NULL },
-    { "values that are keys", "gemma4-keys", 2, 9, NULL },
-    { "experts beside an MLP", "gemma4-experts", 1, 9, NULL },
-    { "heads normalised with biases", "phi", 2, 9, NULL },
-    { "latent keys and values, past a span of attention", "deepseek_v2", 1, 520, NULL },
-    { "latent keys, values and queries, experts", "deepseek_v3", 1, 9, NULL },
+    { "llama of 14 layers", NULL, 1, 3, NULL, NULL },
+    { "llama of 14 layers, 2 sequences", NULL, 2, 40, NULL, NULL },
+    { "llama of 14 layers, 5 sequences", NULL, 5, 33, NULL, NULL },
+    { "llama of 14 layers, more sequences than rows of a tile", NULL, 8, 10, NULL, NULL },
+    { "llama of 14 layers, more sequences than rows of a tile, the last of which is not full", NULL, SEQUENCES, 3, NULL, NULL },
+    { "llama of 14 layers, from one span of attention to the next", NULL, 3, 510, NULL, NULL },
+    { "some layers through windows, capped, with sinks", NULL, 2, 40, window_some_layers, NULL },
+    { "some layers through windows, capped, with sinks, past a span", NULL, 3, 710, window_some_layers, NULL },
+    { "some layers in chunks, capped, with sinks, past a span", NULL, 2, 710, chunk_some_layers, NULL },
+    { "two ways to turn and none, heads normalised, queries that grow", NULL, 2, 40, turn_some_layers, NULL },
+    { "all heads normalised, then cut", NULL, 3, 20, normalize_all, NULL },
+    { "heads normalised after turning", NULL, 1, 20, normalize_late, NULL },
+    { "ALiBi, rounded", NULL, 2, 40, take_alibi, NULL },
+    { "gpt2", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2", 1, 5, NULL, NULL },
+    { "gpt2, float16", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-float16", 2, 5, NULL, NULL },
+    { "llama, grouped", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20, NULL, NULL },
+    { "llama, bfloat16", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-bfloat16", 1, 20, NULL, NULL },
+    { "norms of what is added", "gemma2", 3, 9, NULL, NULL },
+    { "an MLP beside attention", "cohere", 2, 9, NULL, NULL },
+    { "norms of the stream", "opt-post", 3, 9, NULL, NULL },
+    { "xIELU", "apertus", 5, 9, NULL, NULL },
+    { "norms of what is added, more sequences than rows of a tile", "gemma2", SEQUENCES, 9, NULL, NULL },
+    { "experts", "mixtral", 1, 9, NULL, NULL },
+    { "experts with biases and a clamped gate, sinks", "gpt_oss", 1, 9, NULL, NULL },
+    { "experts, and one that all have, gated", "qwen2_moe", 1, 9, NULL, NULL },
+    { "experts in groups, and one that all have, behind a layer without", "dots1", 1, 9, NULL, NULL },
+    { "experts, past a span of attention", "olmoe", 1, 520, NULL, NULL },
+    { "latent keys and values, experts", "deepseek_v2", 1, 9, NULL, NULL },
+    { "delta nets and gated attention before experts", "qwen3_next", 1, 9, NULL, NULL },
+    { "delta nets and gated attention", "qwen3_5", 3, 9, NULL, NULL },
+    { "delta nets whose key heads take turns", "qwen3_5", 2, 9, take_key_heads_in_turn, NULL },
+    { "gated attention, past a span", "qwen3_5", 1, 520, NULL, NULL },
+    { "short convolutions", "lfm2", 2, 9, NULL, NULL },
+    { "short convolutions with biases", "lfm2-bias", 5, 9, NULL, NULL },
+    { "short convolutions, experts", "lfm2_moe", 1, 9, NULL, NULL },
+    { "layers that are told of the token, with heads of their own and the cache of others", "gemma4", 3, 9, NULL, NULL },
+    { "the same, with an MLP of their own", "gemma4-wide", 2, 9, NULL, NULL },
+    { "values that are keys", "gemma4-keys", 2, 9, NULL, NULL },
+    { "experts beside an MLP", "gemma4-experts", 1, 9, NULL, NULL },
+    { "heads normalised with biases", "phi", 2, 9, NULL, NULL },
+    { "latent keys and values, past a span of attention", "deepseek_v2", 1, 520, NULL, NULL },
+    { "latent keys, values and queries, experts", "deepseek_v3", 1, 9, NULL, NULL },
+    { "a scale of each layer's own", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-untied", 2, 9, NULL, NULL },
+    { "products of unlike storage in each layer", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20, NULL, "down_proj" },
+    { "parts of a matrix, of unlike storage", OCLM_SOURCE_DIR "/tests/golden/prequantized/gptq-4-part", 2, 9, NULL, NULL },
+    { "weights whose columns are in an order of their own", OCLM_SOURCE_DIR "/tests/golden/prequantized/gptq-4-order", 2, 9, NULL, NULL },
 };
 
 static folder deep;
@@ -205,15 +215,17 @@ static void decode(const model_model *model, const struct scene *scene, bool ste
 static bool is_family(const struct scene *scene) { return scene->folder != NULL && scene->folder[0] != '/'; }
 
 /* An interpreter is taken for a device of lanes, and makes no promise about its groups, which it runs one after another: it gets what cores get. */
-static model_model *load(const char *path, const place *where)
+static model_model *load(const char *path, const place *where, const char *skip)
 {
+    const model_load_options options = { .dtype = OCLM_DTYPE_AUTO, .quantize = skip != NULL ? CKPT_QUANTIZE_INT8 : CKPT_QUANTIZE_NONE, .skip = &skip,
+                                         .skip_count = skip != NULL };
     dev_device  *device = models_open(where, 0);
     model_model *model = NULL;
     if (where->interpreted) {
         device->traits.lanes_in_items = false;
         device->orders = DEV_ANSWER_YES;
     }
-    assert_ok(models_load_on(path, device, &(model_load_options){ .dtype = OCLM_DTYPE_AUTO }, &model));
+    assert_ok(models_load_on(path, device, &options, &model));
     return model;
 }
 
@@ -221,14 +233,14 @@ static model_model *load_family(const char *family, const place *where)
 {
     folder made;
     seeded_family(&made, family);
-    model_model *model = load(made.path, where);
+    model_model *model = load(made.path, where, NULL);
     folder_free(&made);
     return model;
 }
 
 static model_model *load_scene(const struct scene *scene, const place *where)
 {
-    model_model *model = is_family(scene) ? load_family(scene->folder, where) : load(scene->folder != NULL ? scene->folder : deep.path, where);
+    model_model *model = is_family(scene) ? load_family(scene->folder, where) : load(scene->folder != NULL ? scene->folder : deep.path, where, scene->skip);
     if (scene->ask != NULL)
         scene->ask(&model->architecture);
     if (scene->ask != NULL && scene->folder == NULL)
@@ -301,7 +313,7 @@ static void launches_on_device(const place *where, void *user)
         model_state  *state = models_state(model, 2, 16, 2);
         const size_t  single = launches_of(state, true, 1), shared = launches_of(state, false, 1);
         assert_true(single >= 2 + 14 * 5); /* embedding, layers, head */
-        if (shared != (dev_orders_groups(model->device) ? 2 + 3 : single))
+        if (dev_orders_groups(model->device) ? shared > 2 + 3 : shared != single)
             fail_msg("%s: %zu launches, of %zu single steps", scenes[i].label, shared, single);
         model_state_free(state);
         model_free(model);

@@ -13,7 +13,7 @@
 
 static const char *const names[] = {
     "llama-nf4", "gpt_oss-mxfp4", /* these two on slow devices as well */
-    "llama-fp4-40", "gpt2-nf4", "llama-gptq", "llama-awq", "llama-compressed", "llama-fp8", "llama-int8",
+    "llama-fp4-40", "gpt2-nf4", "llama-gptq", "llama-gptq-order", "llama-awq", "llama-compressed", "llama-fp8", "llama-int8",
     "deepseek_v2-q8_0", /* a GGUF file, whose keys lie turned */
 };
 #define NAMES_ON_SLOW_DEVICES 2
@@ -61,6 +61,16 @@ static void check_greedy(const char *name, model_state *state, const cJSON *prom
     }
 }
 
+/* Act-order leaves its weights in codes: their inputs are put in order. */
+static void check_ordered(const char *name, const model_weights *w)
+{
+    for (uint32_t i = 0; i < w->layer_count && strstr(name, "-order") != NULL; i++) {
+        const model_layer *l = &w->layers[i];
+        assert_true(l->qkv.ordered && l->output.ordered && l->up.ordered && l->down.ordered);
+        assert_true(!core_storage_is_float(dev_matrix_storage(&l->qkv)) && l->qkv.part_count == 3);
+    }
+}
+
 static void check_model(const char *name, const place *where)
 {
     char    path[256];
@@ -76,6 +86,7 @@ static void check_model(const char *name, const place *where)
     model_state *const state = models_state(model, 1, 2 * MAX_PROMPT, MAX_PROMPT);
     const uint32_t     vocab = model->architecture.vocab_size;
     assert_in_range(vocab, 1, MAX_VOCAB);
+    check_ordered(name, &model->weights);
     for (const cJSON *prompt = core_json_member(golden, "prompts")->child; prompt != NULL; prompt = prompt->next) {
         const uint32_t count = models_read_ids(core_json_member(prompt, "input_ids"), ids, MAX_PROMPT);
         models_rewind(state);

@@ -1,16 +1,23 @@
-// layer_attention.h: attention as steps of decode_layers.cl
+// layer_attention: attention with heads of one form, a part of decode_layers.cl
 //
-// A ticket is a key head of a row, and with SPLIT a span of it. It does what is asked for before and behind attention on its way: where
-// keys and values are latent it makes them those of its head (latent_spread of latent.cl), and opens the gates on what comes out (attention_gate.cl).
+//   ATTEND   a step (layer_steps.h): a ticket is a key head of a row, and with SPLIT a span of it, which another phase joins
 //
-// Build     as attention_tile.h, which comes first; -DSPLIT=0|1: each span of positions is a ticket, as in attention_tile_split
-//           -DLATENT=0..2 -DATTENTION_GATE=0|1
-#ifndef OCLM_LAYER_ATTENTION_H
-#define OCLM_LAYER_ATTENTION_H
+// A ticket does what is asked for before and behind attention on its way: where keys and values are latent it makes them those of its head
+// (latent_spread of latent.cl), and opens the gates on what comes out (attention_gate.cl).
+//
+// Build     as attention_tile.h, with -DTILE_ROWS=1 -DTURNS=1; -DSPLIT=0|1: each span of positions is a ticket, as in attention_tile_split
+//           -DLATENT=0|1 -DATTENTION_GATE=0|1 -DATTEND=<its name>
+// Test      tests/model/test_layers.c
+
+#ifndef TURNS
+#define TURNS 1
+#endif
+
+#include "attention_tile.h" // first: it knows how many heads there are
 
 #include "activation.h"
 #include "attention_join.h"
-#include "tickets.h"
+#include "layer_data.h"
 
 #ifndef SPLIT
 #define SPLIT 0
@@ -21,17 +28,9 @@
 #ifndef ATTENTION_GATE
 #define ATTENTION_GATE 0
 #endif
-
-// Beside attention_data.
-typedef struct beside_attention {
-    uint rows, spans;
-    __global float *partial, *out;
-    uint out_stride;
-    const __global float *shared, *kv; // only with LATENT: what all heads' keys begin with; the other part of them, and values
-    uint shared_stride, kv_stride, nope, rope, value;
-    __global float *qkv;               // attention_data's, where keys and values go
-    uint gates_at;                     // only with ATTENTION_GATE: the first of qkv that is a gate
-} beside_attention;
+#ifndef ATTEND
+#define ATTEND attend_0
+#endif
 
 #if LATENT
 static inline void spread_head(const beside_attention b, const uint qkv_stride, const uint row, const uint head)
@@ -64,14 +63,13 @@ static inline void open_gates(const attention_data a, const beside_attention b, 
 #endif
 }
 
-__attribute__((always_inline)) static inline void attend(walk *const w, const attention_data a, const beside_attention b)
+static inline void attend(walk *const w, const attention_data a, const beside_attention b)
 {
 #if SPLIT
     const uint tickets = b.rows * KV_HEADS * min(b.spans, (a.window + KEY_SPAN - 2) / KEY_SPAN + 1); // only so many does a row see
 #else
     const uint tickets = b.rows * KV_HEADS;
 #endif
-    begin_phase(w);
     if (is_mine(w, tickets)) {
         wait(w, 0, 0);
         do {
@@ -112,4 +110,12 @@ static inline void join_spans_of_all(walk *const w, const attention_data a, cons
 }
 #endif
 
+void ATTEND(walk *const w, const attention_data *const a, const beside_attention *const b);
+
+void ATTEND(walk *const w, const attention_data *const a, const beside_attention *const b)
+{
+    attend(w, *a, *b);
+#if SPLIT
+    join_spans_of_all(w, *a, *b);
 #endif
+}

@@ -1,0 +1,110 @@
+/* layer_steps.h: layers written as lists of steps for cl/decode_layers.cl, for layers.c.
+ *
+ * A layer is written once, in the order in which its steps are taken, whatever its kind: layer_steps.c reads like layer.c. Lists are cut
+ * into launches where the pointers of one are used up. */
+#ifndef OCLM_MODEL_LAYER_STEPS_H
+#define OCLM_MODEL_LAYER_STEPS_H
+
+#include "core/text.h"
+#include "model/layer_products.h"
+
+#define MODEL_MAX_POINTERS 110u /* of a launch, as in the kernel: with them its arguments take less than the 1024 bytes that every device has */
+#define MODEL_STEP_WORDS 40u
+#define MODEL_MAX_KINDS 4u      /* of weights' storage, of heads: so many the kernel can link */
+
+/* ---- Steps, as in cl/layer_steps.h, which says what they are. Memory is the number of a pointer. */
+
+typedef enum model_step_kind { MODEL_STEP_MULTIPLY, MODEL_STEP_ATTEND, MODEL_STEP_MIX, MODEL_STEP_ROUTE, MODEL_STEP_JOIN, MODEL_STEP_NORM } model_step_kind;
+
+typedef struct model_multiply_step {
+    uint32_t x, x_at, x_stride, columns;
+    uint32_t normed, norm_w, norm_b, order;
+    float    eps;
+    uint32_t xielu, part, part_stride, times, times_at, times_stride, plus, plus_at, plus_stride;
+    uint32_t w, unit, unit_bytes, bias, bias_at;
+    uint32_t y, y_at, y_stride;
+    float    add;
+    uint32_t units, gated, active;
+    uint32_t ids, slots, x_is_slots;
+} model_multiply_step;
+
+typedef struct model_attend_step {
+    uint32_t form, qkv, qkv_stride, keys, values, table, pages_per_sequence, positions, sequences;
+    float    scale;
+    uint32_t window, slopes, sinks, cosines, sines, growth, q_norm_w, q_norm_b, k_norm_w, k_norm_b;
+    uint32_t spans, partial, out, out_stride, shared, shared_at, shared_stride, kv, kv_stride, nope, rope, value, gates_at;
+} model_attend_step;
+
+typedef struct model_mix_step {
+    uint32_t in, in_stride, mixed, mixed_stride, out, out_stride, channels, conv_w, conv_b, tail, memory, positions, sequences, reached, rate, dt,
+        norm_w, key_heads, value_heads, value_dim, share;
+    float    eps;
+} model_mix_step;
+
+typedef struct model_route_step {
+    uint32_t logits, ids, weights, correction, counts, count, chosen, groups, groups_chosen;
+    float    eps, scale;
+} model_route_step;
+
+typedef struct model_join_step {
+    uint32_t outer, stride, weights, chosen, shared, gate;
+    float    add;
+    uint32_t y;
+} model_join_step;
+
+typedef struct model_norm_step {
+    uint32_t x, y, stride, columns, norm_w, norm_b;
+    float    eps, add, keep;
+} model_norm_step;
+
+typedef union model_step {
+    struct {
+        uint32_t kind, along, rows;
+        union {
+            model_multiply_step multiply;
+            model_attend_step   attend;
+            model_mix_step      mix;
+            model_route_step    route;
+            model_join_step     join;
+            model_norm_step     norm;
+        } of;
+    } told;
+    uint32_t words[MODEL_STEP_WORDS];
+} model_step;
+
+/* ---- A list of them */
+
+/* What is compiled apart, once for each way there is: the options of each. */
+typedef struct model_kinds {
+    core_text options[MODEL_MAX_KINDS];
+    uint32_t  count;
+} model_kinds;
+
+/* Layers that share a launch: its steps and its pointers. */
+typedef struct model_steps_launch {
+    uint32_t first_layer, layers, first_step, steps;
+    uint32_t pointers; /* in use, the first is NULL */
+    cl_mem   pointer[MODEL_MAX_POINTERS];
+} model_steps_launch;
+
+typedef struct model_steps {
+    const model_state      *state;
+    const model_pass_shape *shape;
+    uint32_t                cores;
+    model_step             *steps;    /* [step_count] */
+    size_t                  step_count, step_room;
+    model_steps_launch     *launches; /* [launch_count]; the last is being written */
+    size_t                  launch_count, launch_room;
+    model_kinds             units, forms; /* of products, of attention */
+    size_t                  local_bytes;  /* that the kernel asks for */
+    bool                    mixes, routes, xielu; /* some layer does */
+    oclm_status             status;       /* the first failure; nothing is written any more */
+    bool                    unfit;        /* the layer at hand cannot be written */
+    bool                    full;         /* nor has this launch room for it */
+} model_steps;
+
+/* Writes layers from `first` on, of `count`, as many as can be: *written. Errors: OCLM_ERR_MEMORY, and those of dev_matmul_tile(). */
+oclm_status model_steps_write(model_steps *steps, uint32_t first, uint32_t count, uint32_t *written);
+void        model_steps_free(model_steps *steps);
+
+#endif
