@@ -42,11 +42,6 @@
 #include "layer_experts.h"
 #endif
 
-typedef __global uchar *pointer;
-#define FLOATS(number) ((__global float *)pointers[number])
-#define INTS(number)   ((__global int *)pointers[number])
-#define FROM(number, at) (pointers[number] ? FLOATS(number) + (at) : 0)
-
 static inline product_data product_of(const __global multiply_step *const s, const pointer *const pointers)
 {
     const product_data p = {
@@ -55,7 +50,7 @@ static inline product_data product_of(const __global multiply_step *const s, con
         .times = FROM(s->times, s->times_at), .times_stride = s->times_stride, .plus = FROM(s->plus, s->plus_at), .plus_stride = s->plus_stride,
         .w = pointers[s->w], .unit = s->unit, .unit_bytes = s->unit_bytes, .bias = FROM(s->bias, s->bias_at), .y = FLOATS(s->y) + s->y_at,
         .y_stride = s->y_stride, .add = s->add, .units = s->units, .gated = s->gated != 0, .active = s->active != 0,
-        .ids = (__global uint *)pointers[s->ids], .slots = s->slots, .x_is_slots = s->x_is_slots != 0,
+        .groups = (__global uint4 *)pointers[s->groups], .row_of = (__global uint *)pointers[s->row_of], .slots = s->slots,
     };
     return p;
 }
@@ -114,7 +109,7 @@ static inline const __global uchar *read_next(const walk *const w, const __globa
         const __global step_head *const head = (const __global step_head *)(steps + i * STEP_WORDS);
         const __global multiply_step *const s = (const __global void *)(head + 1);
         if (head->kind == STEP_MULTIPLY)
-            return s->ids ? 0 : pointers[s->w] + (size_t)share_of(w, s->units, w->home) * s->unit_bytes;
+            return s->groups ? 0 : pointers[s->w] + (size_t)share_of(w, s->units, w->home) * s->unit_bytes;
     }
     return 0;
 }
@@ -140,9 +135,9 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
         switch (head->kind) {
         case STEP_MULTIPLY: {
             const __global multiply_step *const s = told;
-            if (s->ids && !s->x_is_slots)
+            if (s->row_of)
                 routed = w.phase; // the first that reads what the choice left
-            const uint units = s->units * (s->ids ? s->slots : 1);
+            const uint units = s->units * (s->groups ? s->slots : 1);
             if (!is_finished(&w, w.before + units))
                 multiply(&w, product_of(s, pointers), units, rows, routed, row, read_next(&w, steps, i + 1, first + count, pointers));
             end_units(&w, units);
@@ -157,13 +152,12 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
 #if EXPERTS
         case STEP_ROUTE: {
             const __global route_step *const s = told;
-            const routing r = { s->count, s->chosen, s->groups, s->groups_chosen, s->eps, s->scale };
-            route(&w, r, FLOATS(s->logits), FLOATS(s->correction), FLOATS(s->counts), (__global uint *)pointers[s->ids], FLOATS(s->weights), row);
+            route(&w, s, pointers, rows, row);
             break;
         }
         case STEP_JOIN: {
             const __global join_step *const s = told;
-            join_experts(&w, FLOATS(s->outer), s->stride, FLOATS(s->weights), s->chosen, FLOATS(s->shared), FLOATS(s->gate), s->add, FLOATS(s->y));
+            join_experts(&w, s, pointers, rows);
             break;
         }
 #endif

@@ -6,8 +6,8 @@
 #include "attention_data.h"
 #include "tickets.h"
 
-// A product. It may have `slots` instead of rows, each of which has the weights of the expert that ids names, outputs of its own, and,
-// where x_is_slots, inputs of its own.
+// A product. It may be of experts: then there are groups of slots instead of rows, each group with the weights of one expert (moe_sort.cl): slots are
+// outputs, and inputs, too, unless row_of says of which row each has its own.
 typedef struct product_data {
     const __global float *x;
     __global float *y;
@@ -25,9 +25,9 @@ typedef struct product_data {
     uint part, part_stride;             // x is parts of its rows, so many numbers so far apart; 0: whole rows
     const __global float *times, *plus; // x is multiplied by the sum of both, rows that are .._stride apart; or null
     uint times_stride, plus_stride;
-    const __global uint *ids;           // of slots; null: one slot, the whole matrix
+    const __global uint4 *groups;       // [slots]: expert, first slot, slots, 0: none; null: all rows, and the whole matrix
+    const __global uint *row_of;
     uint slots;
-    bool x_is_slots;
 } product_data;
 
 // Beside attention_data.

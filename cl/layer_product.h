@@ -23,37 +23,37 @@
 #endif
 #define AHEAD (128 << 10) // bytes that a core's second cache has room for
 
-#define DECLARE_SERVE(name) \
-    void name(const product_data *const data, const uint rows, const uint unit, const uint slot, const __local float *const local_rows, \
-              const __global uchar *const next);
+#define DECLARE_SERVE(name)                                                                                                \
+    void name(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit,             \
+              const __local float *const local_rows, const __global uchar *const next);
 DECLARE_SERVE(serve_0)
 DECLARE_SERVE(serve_1)
 DECLARE_SERVE(serve_2)
 DECLARE_SERVE(serve_3)
 
-static inline void serve(const product_data *const p, const uint rows, const uint unit, const uint slot, const __local float *const local_rows,
-                         const __global uchar *const next)
+static inline void serve(const product_data *const p, const uint rows, const uint to, const uint expert, const uint unit,
+                         const __local float *const local_rows, const __global uchar *const next)
 {
     switch (p->unit) {
 #if UNITS > 1
-    case 1: serve_1(p, rows, unit, slot, local_rows, next); break;
+    case 1: serve_1(p, rows, to, expert, unit, local_rows, next); break;
 #endif
 #if UNITS > 2
-    case 2: serve_2(p, rows, unit, slot, local_rows, next); break;
+    case 2: serve_2(p, rows, to, expert, unit, local_rows, next); break;
 #endif
 #if UNITS > 3
-    case 3: serve_3(p, rows, unit, slot, local_rows, next); break;
+    case 3: serve_3(p, rows, to, expert, unit, local_rows, next); break;
 #endif
-    default: serve_0(p, rows, unit, slot, local_rows, next);
+    default: serve_0(p, rows, to, expert, unit, local_rows, next);
     }
 }
 
-// The rows of x from `from` on, as the product wants them, into local memory.
-static inline void take_rows(const product_data p, const __global float *const from, const uint rows, __local float *const to)
+// Rows of x, as the product wants them, into local memory: those of slots from `first` on.
+static inline void take_rows(const product_data p, const uint first, const uint rows, __local float *const to)
 {
     for (uint i = 0; i < rows; i++) {
         __local float *const row = to + i * p.columns;
-        const __global float *const x = from + (size_t)i * p.x_stride;
+        const __global float *const x = p.x + (size_t)(p.row_of ? p.row_of[first + i] : first + i) * p.x_stride;
         for (uint at = 0, k = 0; p.part && k < p.columns; at += p.part_stride, k += p.part)
             take_row(row + k, x + at, p.part, false, 0.0f, 0, 0, NORM);
         if (p.order)
@@ -72,18 +72,23 @@ static inline void take_rows(const product_data p, const __global float *const f
     }
 }
 
-// Where the weights of a unit are, in all slots' count.
-static inline const __global uchar *weights_of(const product_data p, const uint at)
+static inline uint4 group_of(const product_data p, const uint group, const uint rows)
 {
-    return p.w + (at % p.units + (p.ids ? (size_t)p.ids[at / p.units] * p.units : 0)) * p.unit_bytes;
+    return p.groups ? p.groups[group] : (uint4)(0, 0, rows, 0);
 }
 
-// `units`: of all slots. `routed`: so much must be finished before ids are there. `next`: what the group reads in the step behind this one, or null.
+// Where the weights of a unit are, in all groups' count.
+static inline const __global uchar *weights_of(const product_data p, const uint at)
+{
+    return p.w + (at % p.units + (p.groups ? (size_t)p.groups[at / p.units].x * p.units : 0)) * p.unit_bytes;
+}
+
+// `units`: of all groups. `routed`: so much must be finished before groups are there. `next`: what is read in the step behind this one, or null.
 static inline void multiply(walk *const w, const product_data p, const uint units, const uint rows, const uint routed, __local float *const local_rows,
                             const __global uchar *const next)
 {
     const uint first = share_of(w, units, w->home), end = share_of(w, units, w->home + 1);
-    while (p.ids && !is_finished(w, routed)) { }
+    while (p.groups && !is_finished(w, routed)) { }
     if (first < end)
         wait(w, weights_of(p, first), min((end - first) * (size_t)p.unit_bytes, (size_t)AHEAD));
     else
@@ -91,11 +96,12 @@ static inline void multiply(walk *const w, const product_data p, const uint unit
     uint held = UINT_MAX; // whose inputs are in local memory
     uint helped = 0, served = 0;
     for (uint at; take_unit(w, units, &helped, &at); served++) {
-        const uint slot = at / p.units, input = p.x_is_slots ? slot : 0;
-        if (input != held)
-            take_rows(p, p.x + (size_t)input * p.x_stride, rows, local_rows);
-        held = input;
-        serve(&p, rows, at % p.units, slot, local_rows, helped == 0 && at + 1 < end ? weights_of(p, at + 1) : next);
+        const uint4 group = group_of(p, at / p.units, rows);
+        if (at / p.units != held)
+            take_rows(p, group.y, group.z, local_rows);
+        held = at / p.units;
+        if (group.z > 0)
+            serve(&p, group.z, group.y, group.x, at % p.units, local_rows, helped == 0 && at + 1 < end ? weights_of(p, at + 1) : next);
     }
     count_finished(w, served);
 }

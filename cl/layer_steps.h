@@ -14,6 +14,12 @@
 #define STEP_JOIN     4 // layer_experts.h: what they made, added up
 #define STEP_NORM     5 // layer_norm.h
 
+typedef __global uchar *pointer;
+#define FLOATS(number)   ((__global float *)pointers[number])
+#define INTS(number)     ((__global int *)pointers[number])
+#define UINTS(number)    ((__global uint *)pointers[number])
+#define FROM(number, at) (pointers[number] ? FLOATS(number) + (at) : 0)
+
 typedef struct step_head {
     uint kind;
     uint along; // it needs nothing of the step before, and waits for what that waits for
@@ -30,7 +36,7 @@ typedef struct multiply_step {
     uint y, y_at, y_stride;
     float add;
     uint units, gated, active;
-    uint ids, slots, x_is_slots;
+    uint groups, row_of, slots; // of experts: those that are chosen, at most `slots` of them
 } multiply_step;
 
 // attention_data and beside_attention
@@ -48,15 +54,16 @@ typedef struct mix_step {
     float eps;
 } mix_step;
 
-// As moe_route.cl is told
+// As moe_route.cl and moe_sort.cl are told: a choice of each row, then all sorted by expert
 typedef struct route_step {
-    uint logits, ids, weights, correction, counts, count, chosen, groups, groups_chosen;
+    uint logits, stride, ids, weights, correction, counts, count, chosen, groups, groups_chosen;
     float eps, scale;
+    uint row_of, place_of, tiles, tile_count;
 } route_step;
 
 // y += add * what the experts made, and the shared one; with an `add` of 0 y is that
 typedef struct join_step {
-    uint outer, stride, weights, chosen, shared, gate;
+    uint outer, stride, weights, place_of, chosen, shared, gate, gate_stride;
     float add;
     uint y;
 } join_step;

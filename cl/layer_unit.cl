@@ -1,7 +1,7 @@
 // layer_unit: pieces of products by weights of one storage, a part of decode_layers.cl
 //
-//   SERVE   one unit, COLS outputs of one slot, for all rows, ROWS of them after another while the weights are in the cache; `next`: what is read
-//           then, or null
+//   SERVE   one unit, COLS outputs, for all rows, ROWS of them after another while the weights are in the cache; they go to y from row `to` on. `next`: what is
+//           read then, or null
 // Build     as matmul_unit.h; -DGATED=0|1: some products are; -DSERVE=<its name>
 // Test      tests/model/test_layers.c
 
@@ -17,18 +17,18 @@
 #define SERVE serve_0
 #endif
 
-void SERVE(const product_data *const data, const uint rows, const uint unit, const uint slot, const __local float *const local_rows,
+void SERVE(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit, const __local float *const local_rows,
            const __global uchar *const next);
 
-void SERVE(const product_data *const data, const uint rows, const uint unit, const uint slot, const __local float *const local_rows,
+void SERVE(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit, const __local float *const local_rows,
            const __global uchar *const next)
 {
     const product_data p = *data;
     const bool gated = p.gated && GATED;
-    const uint panels = p.units / (PANEL / COLS) * (gated ? 2 : 1); // of a slot
+    const uint panels = p.units / (PANEL / COLS) * (gated ? 2 : 1); // of an expert
     const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
-    const uint first = (p.ids ? p.ids[slot] * panels : 0) + (gated ? 2 : 1) * panel;
-    __global float *const y = p.y + (size_t)slot * p.y_stride + (size_t)panel * PANEL + lane;
+    const uint first = expert * panels + (gated ? 2 : 1) * panel;
+    __global float *const y = p.y + (size_t)to * p.y_stride + (size_t)panel * PANEL + lane;
     const __global stored *const w = (const __global stored *)p.w + first * PANEL_SIZE(p.columns);
     for (uint block = 0; block < rows; block += ROWS) {
         const X_SPACE float *row[ROWS];

@@ -136,7 +136,7 @@ static uint32_t unit_of(model_steps *s, const dev_tile *tile, uint32_t layer)
 static void multiply_part(model_steps *s, const dev_matmul *m, const dev_matrix_part *part, uint32_t layer, const model_multiply_step *like, bool along)
 {
     const bool          gated = m->epilogue == DEV_GATED;
-    const uint32_t      experts = like->ids != 0 ? architecture_of(s)->experts.routing.count : 1;
+    const uint32_t      experts = like->groups != 0 ? architecture_of(s)->experts.routing.count : 1;
     const uint32_t      panels = part->panels / experts, outputs_at = part->first_panel * DEV_PANEL / (gated ? 2 : 1);
     model_multiply_step step = *like;
     dev_tile            tile;
@@ -303,15 +303,25 @@ static void write_output(model_steps *s, const model_products *products, uint32_
 
 /* ---- Experts */
 
+/* Of all rows together. */
+static uint32_t experts_at_most(const model_steps *s)
+{
+    const dev_routing *r = &architecture_of(s)->experts.routing;
+    return s->shape->rows * r->chosen < r->count ? s->shape->rows * r->chosen : r->count;
+}
+
 static void route(model_steps *s, uint32_t index)
 {
     const dev_routing          *r = &architecture_of(s)->experts.routing;
     const model_expert_state   *e = &s->state->experts;
     const model_expert_weights *w = &s->state->model->weights.layers[index].experts;
     const size_t                bytes = (3 * (size_t)r->count + r->groups) * sizeof(float);
-    const model_route_step      step = { number_of(s, &e->logits), number_of(s, &e->routes.ids), number_of(s, &e->routes.weights),
-                                         number_of(s, &w->correction), number_of(s, &w->counts), r->count, r->chosen, r->groups, r->groups_chosen,
-                                         r->eps, r->scale };
+    const model_route_step      step = {
+        .logits = number_of(s, &e->logits), .stride = e->router_stride, .ids = number_of(s, &e->routes.ids), .weights = number_of(s, &e->routes.weights),
+        .correction = number_of(s, &w->correction), .counts = number_of(s, &w->counts), .count = r->count, .chosen = r->chosen, .groups = r->groups,
+        .groups_chosen = r->groups_chosen, .eps = r->eps, .scale = r->scale, .row_of = number_of(s, &e->routes.row_of),
+        .place_of = number_of(s, &e->routes.place_of), .tiles = number_of(s, &e->routes.tiles), .tile_count = experts_at_most(s),
+    };
     s->routes = true;
     s->local_bytes = bytes > s->local_bytes ? bytes : s->local_bytes;
     add_step(s, MODEL_STEP_ROUTE, false)->told.of.route = step;
@@ -322,9 +332,12 @@ static void join(model_steps *s, const model_products *products, bool shared, fl
 {
     const model_expert_state *e = &s->state->experts;
     const bool                gate = shared && products->all[MODEL_TO_SHARED_GATE].weight != NULL;
-    const model_join_step     step = { number_of(s, &e->outer), s->state->hidden_stride, number_of(s, &e->routes.weights),
-                                       architecture_of(s)->experts.routing.chosen, shared ? number_of(s, &e->shared) : 0,
-                                       gate ? number_of(s, &e->gate) : 0, add, number_of(s, y) };
+    const model_join_step     step = {
+        .outer = number_of(s, &e->outer), .stride = s->state->hidden_stride, .weights = number_of(s, &e->routes.weights),
+        .place_of = number_of(s, &e->routes.place_of), .chosen = architecture_of(s)->experts.routing.chosen,
+        .shared = shared ? number_of(s, &e->shared) : 0, .gate = gate ? number_of(s, &e->gate) : 0, .gate_stride = DEV_PANEL, .add = add,
+        .y = number_of(s, y),
+    };
     add_step(s, MODEL_STEP_JOIN, false)->told.of.join = step;
 }
 
@@ -335,14 +348,14 @@ static void write_experts(model_steps *s, const model_products *products, const 
     const model_expert_state *e = &s->state->experts;
     const dev_matmul         *all = products->all;
     const bool                beside = a->experts.beside_mlp;
-    const model_multiply_step chosen = { .ids = number_of(s, &e->routes.ids), .slots = a->experts.routing.chosen };
-    model_multiply_step       of_slots = chosen;
-    of_slots.x_is_slots = true;
+    const model_multiply_step of_slots = { .groups = number_of(s, &e->routes.tiles), .slots = experts_at_most(s) };
+    model_multiply_step       of_rows = of_slots;
+    of_rows.row_of = number_of(s, &e->routes.row_of);
     multiply(s, &all[MODEL_TO_LOGITS], index, NULL, false);
     route(s, index);
     multiply(s, &all[MODEL_TO_UP], index, NULL, true);
     multiply(s, &all[MODEL_TO_SHARED_GATE], index, NULL, true);
-    multiply(s, &all[MODEL_TO_INNER], index, &chosen, false);
+    multiply(s, &all[MODEL_TO_INNER], index, &of_rows, false);
     multiply(s, &all[MODEL_TO_DOWN], index, NULL, true);
     multiply(s, &all[MODEL_TO_OUTER], index, &of_slots, false);
     if (!beside) {
@@ -400,14 +413,14 @@ static void write_layer(model_steps *s, uint32_t index)
 }
 
 /* Do the kernel's steps make up such a layer? */
-static bool suits_layer(const model_architecture *a, uint32_t layer, uint32_t rows)
+static bool suits_layer(const model_state *state, uint32_t layer, uint32_t rows)
 {
-    const model_experts *x = &a->experts;
-    const bool           added = model_between_of(a) == MODEL_BETWEEN_ADDED, mlp_too = x->shared_width > 0 || x->beside_mlp;
+    const model_architecture *a = &state->model->architecture;
+    const model_experts      *x = &a->experts;
+    const bool                added = model_between_of(a) == MODEL_BETWEEN_ADDED, mlp_too = x->shared_width > 0 || x->beside_mlp;
     if ((a->layer_input.size > 0 || a->layer_scalar) && !added)
         return false;
-    /* More rows sort their choices, to read the weights of an expert once for all who chose it: steps of their own. */
-    return !a->layer[layer].experts || (rows == 1 && x->beside_mlp == added && x->router_norm == added && !model_is_parallel(a) &&
+    return !a->layer[layer].experts || (rows <= state->experts.rows && x->beside_mlp == added && x->router_norm == added && !model_is_parallel(a) &&
                                         (!mlp_too || (a->mlp_gated && x->swiglu_limit == 0.0f)));
 }
 
@@ -455,7 +468,7 @@ static bool add_layer(model_steps *s, uint32_t layer)
 oclm_status model_steps_write(model_steps *s, uint32_t first, uint32_t count, uint32_t *written)
 {
     *written = 0;
-    while (*written < count && suits_layer(architecture_of(s), first + *written, s->shape->rows) && add_layer(s, first + *written))
+    while (*written < count && suits_layer(s->state, first + *written, s->shape->rows) && add_layer(s, first + *written))
         ++*written;
     return s->status;
 }

@@ -25,7 +25,7 @@ typedef struct model_multiply_step {
     uint32_t y, y_at, y_stride;
     float    add;
     uint32_t units, gated, active;
-    uint32_t ids, slots, x_is_slots;
+    uint32_t groups, row_of, slots;
 } model_multiply_step;
 
 typedef struct model_attend_step {
@@ -42,12 +42,13 @@ typedef struct model_mix_step {
 } model_mix_step;
 
 typedef struct model_route_step {
-    uint32_t logits, ids, weights, correction, counts, count, chosen, groups, groups_chosen;
+    uint32_t logits, stride, ids, weights, correction, counts, count, chosen, groups, groups_chosen;
     float    eps, scale;
+    uint32_t row_of, place_of, tiles, tile_count;
 } model_route_step;
 
 typedef struct model_join_step {
-    uint32_t outer, stride, weights, chosen, shared, gate;
+    uint32_t outer, stride, weights, place_of, chosen, shared, gate, gate_stride;
     float    add;
     uint32_t y;
 } model_join_step;

@@ -123,6 +123,11 @@ static const struct scene {
     { "norms of what is added, more sequences than rows of a tile", "gemma2", SEQUENCES, 9, NULL, NULL },
     { "experts", "mixtral", 1, 9, NULL, NULL },
     { "experts with biases and a clamped gate, sinks", "gpt_oss", 1, 9, NULL, NULL },
+    { "experts, several sequences", "mixtral", 5, 9, NULL, NULL },
+    { "experts with biases and a clamped gate, more sequences than rows of a tile", "gpt_oss", SEQUENCES, 9, NULL, NULL },
+    { "experts in groups, and one that all have, several sequences", "dots1", 3, 9, NULL, NULL },
+    { "experts, and one that all have, gated, several sequences", "qwen2_moe", 2, 9, NULL, NULL },
+    { "experts beside an MLP, several sequences", "gemma4-experts", 3, 9, NULL, NULL },
     { "experts, and one that all have, gated", "qwen2_moe", 1, 9, NULL, NULL },
     { "experts in groups, and one that all have, behind a layer without", "dots1", 1, 9, NULL, NULL },
     { "experts, past a span of attention", "olmoe", 1, 520, NULL, NULL },
@@ -143,8 +148,6 @@ static const struct scene {
     { "latent keys, values and queries, experts", "deepseek_v3", 1, 9, NULL, NULL },
     { "a scale of each layer's own", OCLM_SOURCE_DIR "/tests/golden/tiny/gpt2-untied", 2, 9, NULL, NULL },
     { "products of unlike storage in each layer", OCLM_SOURCE_DIR "/tests/golden/tiny/llama-gqa", 3, 20, NULL, "down_proj" },
-    { "parts of a matrix, of unlike storage", OCLM_SOURCE_DIR "/tests/golden/prequantized/gptq-4-part", 2, 9, NULL, NULL },
-    { "weights whose columns are in an order of their own", OCLM_SOURCE_DIR "/tests/golden/prequantized/gptq-4-order", 2, 9, NULL, NULL },
 };
 
 static folder deep;
