@@ -30,7 +30,7 @@ static inline uint code_bits_of(const __global uchar *const panel, const uint co
 }
 
 #if CODE == CODE_TABLE
-__constant float code_table[16] = { CODE_TABLE_VALUES };
+static __constant float code_table[16] = { CODE_TABLE_VALUES }; // static: units that are linked have their own
 #endif
 
 static inline float code_of(const __global uchar *const panel, const uint columns, const uint k, const uint row)

@@ -17,6 +17,7 @@
 #define OCLM_CODES_UNIT_H
 
 #include "codes.h"
+#include "span_sum.h"
 
 typedef VECTOR(uint, VEC) code_words;
 
@@ -263,62 +264,36 @@ static inline vec code_numbers(const __global uchar *const numbers, const uint k
 
 // ---- Sums
 
-// x of a span, in eight sums that are joined in the end.
-static inline float span_sum(const X_SPACE float *const x, const uint count)
+// The scales of the span that begins with input `first`, and its minima.
+static inline void span_numbers(vec *const scale, vec *const minimum, const code_rows r, const uint first)
 {
-    float8 eight = 0.0f;
-    if (count == CODE_SPAN) { // nearly all: without a branch for what is left
-#pragma unroll
-        for (uint k = 0; k < CODE_SPAN; k += 8)
-            eight += vload8(0, x + k);
-    } else {
-        uint k = 0;
-#pragma unroll 1
-        for (; k + 8 <= count; k += 8)
-            eight += vload8(0, x + k);
-        if (k < count) {
-            float rest[8];
-#pragma unroll 1
-            for (uint i = 0; i < 8; i++)
-                rest[i] = k + i < count ? x[k + i] : 0.0f;
-            eight += vload8(0, rest);
-        }
-    }
-    const float4 four = eight.lo + eight.hi;
-    const float2 two = four.lo + four.hi;
-    return two.x + two.y;
-}
-
-// What a span's sums add to the totals.
-static inline void add_sums(vec *const total, const vec *const sum, const X_SPACE float *const *const x, const code_rows r, const uint first,
-                            const uint count)
-{
-    vec scale[VECTORS];
 #pragma unroll
     for (uint j = 0; j < VECTORS; j++)
         scale[j] = code_numbers(r.scales, SCALE, r.super_scales, first, j) * CODE_UNIT(j);
     order_as_sums(scale);
-#pragma unroll
-    for (uint j = 0; j < VECTORS; j++)
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++)
-            total[i * VECTORS + j] = MUL_ADD(scale[j], sum[i * VECTORS + j], total[i * VECTORS + j]);
 #if MINIMUM
-    float xsum[ROWS];
-#pragma unroll
-    for (uint i = 0; i < ROWS; i++)
-        xsum[i] = span_sum(x[i] + first, count);
-    vec minimum[VECTORS];
 #pragma unroll
     for (uint j = 0; j < VECTORS; j++)
         minimum[j] = code_numbers(r.minima, MINIMUM, r.super_minima, first, j);
     order_as_sums(minimum);
-#pragma unroll
-    for (uint j = 0; j < VECTORS; j++)
-#pragma unroll
-        for (uint i = 0; i < ROWS; i++)
-            total[i * VECTORS + j] = MUL_ADD(minimum[j], (vec)(xsum[i]), total[i * VECTORS + j]);
+#else
+    (void)minimum;
 #endif
+}
+
+// What a span's sums add to the totals. xsum: of each row, span_sum(); only with minima.
+static inline void add_sums(vec *const total, const vec *const sum, const vec *const scale, const vec *const minimum, const float *const xsum)
+{
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++)
+#pragma unroll
+        for (uint j = 0; j < VECTORS; j++) {
+            vec t = MUL_ADD(scale[j], sum[i * VECTORS + j], total[i * VECTORS + j]);
+#if MINIMUM
+            t = MUL_ADD(minimum[j], (vec)(xsum[i]), t);
+#endif
+            total[i * VECTORS + j] = t;
+        }
 }
 
 // A span's share of all that a panel holds, but for what two levels of scales share at its end.
@@ -328,6 +303,23 @@ static inline void add_sums(vec *const total, const vec *const sum, const X_SPAC
 
 // With one row the sums of a span are too few to keep a core busy: each waits for the one before.
 #define SPANS_AT_ONCE (ROWS == 1 ? 2 : 1)
+
+// What the sums of the span that begins with input `first` add to the totals.
+static inline void add_span(vec *const total, const vec *const sum, const X_SPACE float *const *const x, const code_rows r, const uint first,
+                            const uint count)
+{
+    vec scale[VECTORS], minimum[VECTORS];
+    float xsum[ROWS];
+    span_numbers(scale, minimum, r, first);
+#if MINIMUM
+#pragma unroll
+    for (uint i = 0; i < ROWS; i++)
+        xsum[i] = span_sum(x[i] + first, count);
+#else
+    (void)x, (void)count;
+#endif
+    add_sums(total, sum, scale, minimum, xsum);
+}
 
 // Adds so many spans, `spans` of `count` inputs each. Meanwhile asks for their share of what is read behind this panel, planes, scales and minima
 // alike: each place that is not asked for is waited for in every span. Each input asks for a little: all at once, before the sums, they wait for each
@@ -355,7 +347,7 @@ __attribute__((always_inline)) static inline void add_spans(vec *const total, co
     }
 #pragma unroll
     for (uint s = 0; s < spans; s++)
-        add_sums(total, sum + s * ROWS * VECTORS, x, r, first + s * CODE_SPAN, count);
+        add_span(total, sum + s * ROWS * VECTORS, x, r, first + s * CODE_SPAN, count);
 }
 
 // `next`: what is read behind the panel, or null.

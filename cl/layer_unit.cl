@@ -2,7 +2,7 @@
 //
 //   SERVE   one unit, COLS outputs, for all rows, ROWS of them after another while the weights are in the cache; they go to y from row `to` on. `next`: what is
 //           read then, or null
-// Build     as matmul_unit.h; -DGATED=0|1: some products are; -DSERVE=<its name>
+// Build     -cl-std=CL3.0, as matmul_unit.h; -DGATED=0|1: some products are; -DSERVE=<its name>
 // Test      tests/model/test_layers.c
 
 #define X_SPACE __local

@@ -13,11 +13,13 @@
 //   add     0, or y += add * .. (the residual; not when gated)
 //   units_per_item   a unit is COLS outputs (gated: of gate and up); a work-item takes so many neighbouring ones, for which it normalises
 //           its rows only once
+//   tiles, sums, sums_offset, sums_stride   only with TILES > 1: tiles of ROWS rows of a work-item, at most TILES; of codes with minima the sums
+//           of x over spans (span_sums.cl), fp32 [spans][sums_stride], sums_stride a multiple of ROWS; else null
 // Gated: panels 2p and 2p + 1 are gate and up of panel p of y: y = act(gate) * up. A part begins with an even panel.
-// Launch    global {ceil(rows / (ROWS * TILES)), ceil(units / units_per_item)}, local {1, 1}
+// Launch    global {ceil(rows / (ROWS * tiles)), ceil(units / units_per_item)}, local {1, 1}; without `tiles` that is 1
 // Build     as matmul_unit.h, -DNORM=0..3 -DGATED=0|1: what a product may ask for by its flags. One kernel for all products of a layer,
-//           because drivers for CPUs take a second to compile each. -DTILES=1..: of a work-item; more than 1 only for codes and without
-//           NORM: weights are unpacked once for all (codes_tiles.h)
+//           because drivers for CPUs take a second to compile each. -DTILES=1..: of a work-item at most; more than 1 only for codes and
+//           without NORM: weights are unpacked once for all (codes_tiles.h)
 // Test      tests/cl/test_matmul.c
 
 #ifndef NORM
@@ -55,11 +57,17 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
                           , const __global float *restrict norm_w, const __global float *restrict norm_b, const float eps,
                           __local float *kept
 #endif
+#if TILES > 1
+                          , const uint tiles, const __global float *restrict sums, const ulong sums_offset, const uint sums_stride
+#endif
                           )
 {
-    const uint first_row = (uint)get_global_id(0) * (ROWS * TILES);
     x += x_offset;
-#if TILES == 1
+#if TILES > 1
+    const uint first_row = (uint)get_global_id(0) * (ROWS * tiles);
+    const tile_rows all = { x + (size_t)first_row * x_stride, sums ? sums + sums_offset + first_row : sums, x_stride, sums_stride, rows - first_row };
+#else
+    const uint first_row = (uint)get_global_id(0) * ROWS;
     const X_SPACE float *row[ROWS];
 #pragma unroll
     for (uint i = 0; i < ROWS; i++) {
@@ -83,9 +91,9 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
         const uint panel = unit / (PANEL / COLS), lane = unit % (PANEL / COLS) * COLS;
         const uint first = gates * panel; // in this part
 #if TILES > 1
-        serve_tiles(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, x + (size_t)first_row * x_stride, x_stride,
-                    rows - first_row, min((uint)TILES, (rows - first_row + ROWS - 1) / ROWS), w + first * PANEL_SIZE(columns), lane,
-                    bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns, gated, active, add);
+        serve_tiles(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, all, min(tiles, (all.rows + ROWS - 1) / ROWS),
+                    w + first * PANEL_SIZE(columns), lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
+                    gated, active, add);
 #else
         serve_unit(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, row, rows - first_row,
                    w + first * PANEL_SIZE(columns), lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,

@@ -117,7 +117,7 @@ static inline void put_vec(__local float *to, const uint lane, const vec v)
 
 // The table in local memory, by all lanes of a work-group of at least 16; a barrier must follow before it is used.
 #if CODE == CODE_TABLE
-__constant float code_table_values[16] = { CODE_TABLE_VALUES };
+static __constant float code_table_values[16] = { CODE_TABLE_VALUES };
 static inline void put_table(__local float *table)
 {
     if (get_local_id(0) < 16)

@@ -38,8 +38,9 @@ OCLM_API void oclm_quantize_options_init(oclm_quantize_options *options, size_t 
  * What is quantised. In a folder the matrices of attention and MLP; embeddings, the head, norms, routers and experts stay as they are, and
  * config.json says so. In a GGUF file all matrices whose rows are whole blocks of 32 (others become float16); vectors are float32.
  * Routers, gates of shared experts, convolutions and tables of positions stay float32 there.
- * GGUF files are written of every model type that oclm reads from such files (README, "What runs"); before its weights are written the file is
- * read back, and one that would be another model, because the format has no word for one of its settings, is refused.
+ * GGUF files are written of the model types that oclm reads from such files (README, "What runs"). Before its weights are written the file is
+ * read back; one that would be another model is refused, because the format has no word for one of the model's settings: an activation that
+ * its architecture has not, scores scaled otherwise, "dynamic" rotary positions, Falcon's layers one behind the other.
  * Errors: OCLM_ERR_ARGUMENT (no format, one that is none; `out` exists), OCLM_ERR_UNSUPPORTED (a model that is quantised already; its type, or a
  *         tensor or setting of it, that the format has no place for), OCLM_ERR_FORMAT (which file, what is wrong), OCLM_ERR_NOT_FOUND,
  *         OCLM_ERR_IO (disk full, permissions), OCLM_ERR_CANCELLED, OCLM_ERR_MEMORY; those of oclm_hub_download().

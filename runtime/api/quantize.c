@@ -7,6 +7,7 @@
 #include "core/dir.h"
 #include "core/log.h"
 #include "core/platform.h"
+#include "hub/id.h"
 #include "model/export_gguf.h"
 #include "tokenizer/gguf_write.h"
 
@@ -94,12 +95,15 @@ static oclm_status put_tokenizer(const char *folder, uint64_t tokens, core_gguf_
     return status;
 }
 
-/* What the model calls itself, if that is no path. */
+/* What the model calls itself, where that is a name on the hub: a folder is nobody's business. */
 static void put_name(const source *from, core_gguf_writer *writer)
 {
     const cJSON *name = core_json_member(from->config, "_name_or_path");
-    if (cJSON_IsString(name) && name->valuestring[0] != '\0' && name->valuestring[0] != '/')
-        core_gguf_put_string(writer, "general.name", name->valuestring, strlen(name->valuestring));
+    const char  *begin = cJSON_IsString(name) ? name->valuestring : "";
+    if (hub_id_check(begin) != OCLM_OK)
+        return;
+    begin = strchr(begin, '/') != NULL ? strchr(begin, '/') + 1 : begin;
+    core_gguf_put_string(writer, "general.name", begin, strlen(begin));
 }
 
 static oclm_status write_file(const source *from, model_export *plan, const char *out, const oclm_quantize_options *options)

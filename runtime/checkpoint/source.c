@@ -151,28 +151,26 @@ static oclm_status check_groups(const ckpt_replacing *q, const ckpt_source *s, b
 /* Columns that lie elsewhere than their group: group after group, where each has as many as a group has. */
 static oclm_status put_in_order(ckpt_source *s)
 {
-    uint64_t  k = 0;
-    uint64_t *next;
+    uint64_t k = 0;
     if ((s->columns + s->group - 1) / s->group != s->groups)
         return OCLM_OK;
-    if ((next = core_alloc_array((size_t)s->groups, sizeof *next, "groups of columns")) == NULL || (s->order = core_alloc_array((size_t)s->columns, sizeof *s->order, "an order of columns")) == NULL) {
-        core_free(next);
-        return OCLM_ERR_MEMORY;
-    }
-    for (uint64_t g = 0; g < s->groups; g++)
+    uint64_t *const next = core_alloc_array((size_t)s->groups, sizeof *next, "groups of columns");
+    uint32_t *const order = core_alloc_array((size_t)s->columns, sizeof *order, "an order of columns");
+    const oclm_status status = next != NULL && order != NULL ? OCLM_OK : OCLM_ERR_MEMORY;
+    for (uint64_t g = 0; g < s->groups && status == OCLM_OK; g++)
         next[g] = g * s->group;
-    for (; k < s->columns; k++) {
+    for (; k < s->columns && status == OCLM_OK; k++) {
         const uint64_t g = group_of(s, k);
         if (next[g] >= (g + 1) * s->group || next[g] >= s->columns)
             break;
-        s->order[next[g]++] = (uint32_t)k;
+        order[next[g]++] = (uint32_t)k;
     }
     core_free(next);
-    if (k < s->columns) {
-        core_free(s->order);
-        s->order = NULL;
-    }
-    return OCLM_OK;
+    if (status == OCLM_OK && k == s->columns)
+        s->order = order;
+    else
+        core_free(order);
+    return status;
 }
 
 static oclm_status read_codes(const ckpt_tensor *tensor, uint64_t first_row, uint64_t rows, const core_codes *codes);

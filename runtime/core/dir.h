@@ -62,7 +62,7 @@ oclm_status core_file_write(core_file *file, const void *data, size_t length);
 /* The next bytes; `*got` is 0 at the end. */
 oclm_status core_file_read(core_file *file, void *data, size_t room, size_t *got);
 oclm_status core_file_truncate(core_file *file); /* to nothing */
-oclm_status core_file_reserve(core_file *file, uint64_t bytes); /* so long, with zeros; where it is written stays where it is */
+oclm_status core_file_lengthen(core_file *file, uint64_t bytes); /* so long, with zeros; where it is written stays where it is */
 /* Starts writing to disk what came since the last such call, without waiting, so that core_file_sync() waits less. A hint. */
 void        core_file_flush_early(core_file *file);
 oclm_status core_file_sync(core_file *file);  /* all of it is on disk */

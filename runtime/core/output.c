@@ -69,7 +69,7 @@ oclm_status core_output_add(core_output *output, const void *data, size_t bytes)
     return core_file_write(output->file, data, bytes);
 }
 
-oclm_status core_output_reserve(core_output *output, uint64_t bytes) { return core_file_reserve(output->file, bytes); }
+oclm_status core_output_lengthen(core_output *output, uint64_t bytes) { return core_file_lengthen(output->file, bytes); }
 
 const char *core_output_path(const core_output *output) { return output->path.data; }
 

@@ -10,7 +10,7 @@ typedef struct core_output core_output;
 oclm_status core_output_begin(const char *path, core_output **output);
 oclm_status core_output_add(core_output *output, const void *data, size_t bytes);
 /* Makes the file so long; what is added next still follows what was added before. Until then there are zeros. */
-oclm_status core_output_reserve(core_output *output, uint64_t bytes);
+oclm_status core_output_lengthen(core_output *output, uint64_t bytes);
 /* Where it is until it has its name: to read it. Valid as long as `output`. */
 const char *core_output_path(const core_output *output);
 /* Gives it its name, over what stands there. `output` is freed, also where this fails. */

@@ -347,7 +347,7 @@ oclm_status core_file_truncate(core_file *file)
     return ftruncate(file->fd, 0) == 0 && lseek(file->fd, 0, SEEK_SET) == 0 ? OCLM_OK : core_fail_errno(errno, "shorten", file->path);
 }
 
-oclm_status core_file_reserve(core_file *file, uint64_t bytes)
+oclm_status core_file_lengthen(core_file *file, uint64_t bytes)
 {
     return ftruncate(file->fd, (off_t)bytes) == 0 ? OCLM_OK : core_fail_errno(errno, "lengthen", file->path);
 }

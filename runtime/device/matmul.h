@@ -58,9 +58,10 @@ typedef struct dev_matmul {
     uint32_t          rows;    /* of x and y, > 0 */
     const dev_buffer *bias;    /* float32 [rows of the weight rounded up to 32], zero padded; NULL: none */
     dev_norm          norm;    /* of x, before the product; DEV_NORM_NONE: x as it is */
-    const dev_buffer *scratch; /* float32, dev_matmul_scratch() of them, for rows normalised or in the weight's order and what a library may want; not shared
-                                  with x or y */
-    size_t            scratch_floats, scratch_taken; /* the first so many hold x already: set by matmul.c */
+    const dev_buffer *scratch; /* float32, dev_matmul_scratch() of them, for rows normalised or in the weight's order, sums of x and what a library may
+                                  want; not shared with x or y */
+    size_t            scratch_floats, scratch_taken; /* the first so many hold x already; behind them, unless it is 0: [spans][sums_stride], */
+    uint32_t          sums_stride;                   /* the sums of x over spans (span_sums.cl). Set by matmul.c, like scratch_taken */
     dev_epilogue      epilogue;
     dev_activation    activation; /* for DEV_STORE and DEV_GATED */
     float             add_scale;  /* for DEV_ADD; 0: 1 */

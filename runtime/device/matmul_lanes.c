@@ -135,8 +135,8 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     return status;
 }
 
-#define FEW_PROVIDER(most_rows, rows, vec, group) { "lanes " #rows "x" #vec "x" #group, suits, takes_norm, add, rows, vec, vec, most_rows, NULL },
+#define FEW_PROVIDER(most_rows, rows, vec, group) { "lanes " #rows "x" #vec "x" #group, suits, takes_norm, add, rows, vec, vec, most_rows, NULL, NULL },
 #define TILE_PROVIDER(most_rows, tile_rows, tile_cols, rows, cols)                                                                 \
-    { "lanes tile " #tile_rows "x" #tile_cols " of " #rows "x" #cols, suits, takes_norm, add, rows, cols, cols / 2, most_rows, NULL },
+    { "lanes tile " #tile_rows "x" #tile_cols " of " #rows "x" #cols, suits, takes_norm, add, rows, cols, cols / 2, most_rows, NULL, NULL },
 const dev_provider dev_lanes_providers[] = { SHAPES(FEW_PROVIDER, TILE_PROVIDER) };
 const size_t dev_lanes_provider_count = COUNT(dev_lanes_providers);

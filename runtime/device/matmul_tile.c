@@ -44,13 +44,31 @@ static bool takes_norm(const dev_provider *self, const dev_device *device, const
     return m->rows <= self->rows && bytes <= dev_get_traits(device)->info.local_mem_bytes / 2;
 }
 
-/* Tiles of a work-item that share what it unpacks: where unpacking costs about as much as six rows' product: tables, and codes whose bits lie in
- * two planes. nf4, 512 rows: 2.4 times as fast. Others gain nothing, and lose that their totals stay in registers. */
-#define SHARING_TILES 8u
-static uint32_t tiles_per_item(const dev_provider *self, const dev_matmul *m, const core_storage *s)
+/* Most tiles of a work-item that share what it unpacks: where unpacking costs about as much as six rows' product: tables, and codes whose bits lie in
+ * two planes; and where there are minima, for which sums of x are wanted that all panels share. nf4, 512 rows: 2.4 times as fast. Others gain
+ * nothing, and lose that their totals stay in registers. */
+#define SHARING_TILES 16u
+static uint32_t sharing_tiles(const dev_provider *self, const dev_matmul *m, const core_storage *s)
 {
-    const bool costly = s->code == CORE_CODE_TABLE || (!core_storage_is_float(s) && s->bits != 8 && dev_low_bits(s) != s->bits);
-    return costly && m->rows > self->rows ? SHARING_TILES : 1; /* so many rows come normalised: takes_norm() */
+    const bool costly = s->code == CORE_CODE_TABLE || (s->bits != 8 && dev_low_bits(s) != s->bits) || s->minimum != CORE_SCALE_NONE;
+    return !core_storage_is_float(s) && costly && m->rows > self->rows ? SHARING_TILES : 1; /* so many rows come normalised: takes_norm() */
+}
+
+/* Fewer where cores would be left without work. */
+#define SHARED_PER_CORE 4u
+static uint32_t tiles_per_item(const dev_provider *self, const dev_device *device, const dev_matmul *m, const core_storage *s, uint32_t units)
+{
+    const uint64_t items = (uint64_t)SHARED_PER_CORE * dev_get_traits(device)->info.compute_units, row_tiles = (m->rows - 1) / self->rows + 1;
+    uint32_t       tiles = sharing_tiles(self, m, s);
+    while (tiles > 1 && row_tiles / tiles * units < items)
+        tiles /= 2;
+    return tiles;
+}
+
+static bool wants_sums(const dev_provider *self, const dev_matmul *m)
+{
+    const core_storage *s = dev_matrix_storage(m->weight);
+    return s->minimum != CORE_SCALE_NONE && sharing_tiles(self, m, s) > 1;
 }
 
 /* Few rows: as many units as leave each core ITEMS_PER_CORE, because an item normalises its rows and starts a stream of reads anew. */
@@ -91,32 +109,35 @@ static oclm_status add(const dev_provider *self, dev_work *work, const dev_matmu
     for (uint32_t p = 0; p < w->part_count && status == OCLM_OK; p++) {
         const dev_matrix_part *part = &w->parts[p];
         write_options(self, m, &part->storage, unit);
-        const uint32_t tiles = tiles_per_item(self, m, &part->storage), rows = self->rows * tiles;
+        const uint32_t units = (gated ? part->panels / 2 : part->panels) * (DEV_PANEL / self->cols);
+        const uint32_t sharing = sharing_tiles(self, m, &part->storage);
+        const uint32_t tiles = tiles_per_item(self, dev_work_device(work), m, &part->storage, units), rows = self->rows * tiles;
         const int      length = snprintf(options, sizeof options, "%s -DNORM=%d -DGATED=%d -DACTIVATION=%d", unit, (int)norm,
                                          gated || m->siblings.gated, (int)(active ? m->activation : m->siblings.activation));
-        if (tiles > 1)
-            snprintf(options + length, sizeof options - (size_t)length, " -DTILES=%" PRIu32, tiles);
-        const uint32_t units = (gated ? part->panels / 2 : part->panels) * (DEV_PANEL / self->cols);
+        if (sharing > 1)
+            snprintf(options + length, sizeof options - (size_t)length, " -DTILES=%" PRIu32, sharing);
         const uint32_t per_item = units_per_item(dev_work_device(work), m, units);
         const dev_arg  args[] = {
             dev_arg_buffer(m->y), dev_arg_u64(m->y_offset), dev_arg_u32(m->y_stride), dev_arg_buffer(m->x), dev_arg_u64(m->x_offset),
             dev_arg_u32(m->x_stride), dev_arg_buffer(&part->buffer), dev_arg_u32(part->first_panel), dev_arg_u32(part->panels),
             dev_arg_buffer(m->bias), dev_arg_u32(w->columns), dev_arg_u32(m->rows), dev_arg_u32(flags), dev_arg_f32(dev_matmul_add_scale(m)),
             dev_arg_u32(per_item),
-            /* the rest only with a norm inside */
-            dev_arg_buffer(&m->norm.weight), dev_arg_buffer(&m->norm.bias), dev_arg_f32(m->norm.eps),
-            dev_arg_local((size_t)self->rows * w->columns * sizeof(float)),
+            /* the rest only with a norm inside, */
+            sharing > 1 ? dev_arg_u32(tiles) : dev_arg_buffer(&m->norm.weight),
+            sharing > 1 ? dev_arg_buffer(m->sums_stride > 0 ? m->scratch : NULL) : dev_arg_buffer(&m->norm.bias),
+            sharing > 1 ? dev_arg_u64(m->scratch_taken) : dev_arg_f32(m->norm.eps),
+            sharing > 1 ? dev_arg_u32(m->sums_stride) : dev_arg_local((size_t)self->rows * w->columns * sizeof(float)),
         };
         const dev_launch launch = { .source = "matmul", .kernel = "matmul_tile", .options = options, .dims = 2,
                                     .global = { (m->rows + rows - 1) / rows, (units + per_item - 1) / per_item },
-                                    .local = { 1, 1 }, .args = args, .arg_count = COUNT(args) - (norm != DEV_NORM_NONE ? 0 : 4) };
+                                    .local = { 1, 1 }, .args = args, .arg_count = COUNT(args) - (norm != DEV_NORM_NONE || sharing > 1 ? 0 : 4) };
         status = dev_work_add(work, &launch);
     }
     return status;
 }
 
 #define TILE_FOR(suits, most_rows, rows, cols, vec)                                                                                \
-    { "tile " #rows "x" #cols "x" #vec, suits, takes_norm, add, rows, cols, vec, most_rows, NULL }
+    { "tile " #rows "x" #cols "x" #vec, suits, takes_norm, add, rows, cols, vec, most_rows, NULL, wants_sums }
 #define TILE(most_rows, rows, cols, vec) TILE_FOR(suits, most_rows, rows, cols, vec)
 #define FEW(rows)                        TILE_FOR(suits_few, rows, rows, 32, 8)
 

@@ -28,6 +28,15 @@ bool dev_matrix_is_uniform(const dev_matrix *matrix)
     return true;
 }
 
+bool dev_matrix_is_like(const dev_matrix *a, const dev_matrix *b)
+{
+    for (uint32_t i = 0; i < a->part_count && i < b->part_count; i++) {
+        if (!core_storage_equal(&a->parts[i].storage, &b->parts[i].storage))
+            return false;
+    }
+    return a->part_count == b->part_count;
+}
+
 /* Adds the parts of one run of rows. They have an even number of panels but for the last, so that a gate and its up lie in one part. */
 static oclm_status add_parts(const dev_device *device, const char *what, const core_storage *storage, uint32_t panels, dev_matrix *matrix)
 {

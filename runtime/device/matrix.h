@@ -39,6 +39,8 @@ typedef struct dev_matrix {
 /* How its first part is stored, and whether all are stored like that. Of a matrix that is not empty. */
 const core_storage *dev_matrix_storage(const dev_matrix *matrix);
 bool                dev_matrix_is_uniform(const dev_matrix *matrix);
+/* Are two stored alike, part by part? */
+bool                dev_matrix_is_like(const dev_matrix *a, const dev_matrix *b);
 
 /* Where the regions of a panel begin, in bytes. What a storage has no use for begins where the next does. Floats: `low` and `bytes` only. */
 typedef struct dev_panel {
@@ -49,6 +51,8 @@ typedef struct dev_panel {
 
 /* Bits of a code that are in the first of its planes; what is left is in the second. */
 uint32_t    dev_low_bits(const core_storage *storage);
+/* Of codes: inputs whose products are summed before the scale comes in. */
+uint32_t    dev_code_span(const core_storage *storage);
 dev_panel   dev_panel_of(const core_storage *storage, uint64_t columns);
 /* Bytes that rows take on a device. */
 uint64_t    dev_storage_bytes(const core_storage *storage, uint64_t rows, uint64_t columns);

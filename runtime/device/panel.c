@@ -10,6 +10,8 @@ static uint64_t up_to(uint64_t bytes, uint64_t align) { return (bytes + align - 
 
 uint32_t dev_low_bits(const core_storage *s) { return s->bits == 8 ? 8 : s->bits >= 4 ? 4 : 2; }
 
+uint32_t dev_code_span(const core_storage *s) { return s->group == CORE_WHOLE_ROW || s->group > 64 ? 64 : s->group; }
+
 /* The next region begins behind `count` times 32 numbers of so many bits. */
 static uint64_t behind(uint64_t begin, uint64_t count, uint64_t bits) { return up_to(begin + count * (DEV_PANEL / 8) * bits, REGION_ALIGN); }
 

@@ -23,6 +23,8 @@ struct dev_provider {
      * them. NULL: a kernel of ours, which wants none. A library takes part where it is forced or dev_matmul_tune() found it to be
      * the fastest, and is checked with a large matrix besides a small one, for which libraries have kernels of their own. */
     size_t (*scratch)(const dev_provider *self, dev_device *device, const dev_matrix *weight, uint32_t rows);
+    /* Does it want the sums of x over spans, which minima of codes are multiplied by, computed before the product? NULL: never. */
+    bool (*wants_sums)(const dev_provider *self, const dev_matmul *matmul);
 };
 
 /* matmul_tile.c: made for devices whose work-items run vector code, works on all. Ordered: the first that suits is the default. */
@@ -56,9 +58,9 @@ oclm_status dev_provider_choose(dev_device *device, const dev_providers *provide
                                 const dev_provider **chosen);
 /* Floats of scratch that the one chosen for up to matmul->rows rows may want, with matmul's weight, norm and epilogue. */
 size_t      dev_provider_scratch(dev_device *device, const dev_providers *providers, const dev_matmul *matmul);
-/* Floats of scratch that normalised rows take, where a norm goes first; what follows may be a buffer of its own (matmul.c). */
+/* Floats of scratch that prepared rows take, where a norm goes first or the weight is ordered; what follows may be a buffer of its own (matmul.c). */
 size_t      dev_norm_floats(const dev_device *device, const dev_matmul *matmul);
-/* Records the product by this one, with the norm in front where it does not take that along (matmul.c). */
+/* Records the product by this one, with the norm in front where it does not take that along, and the sums that it wants (matmul.c). */
 oclm_status dev_matmul_add_by(dev_work *work, const dev_provider *provider, const dev_matmul *matmul);
 /* dev_matmul_tune() with a list. */
 oclm_status dev_provider_tune(dev_device *device, const dev_providers *providers, const core_storage *storage);

@@ -312,6 +312,8 @@ uint32_t model_rope_prompt(const model_architecture *architecture, uint32_t prom
  * UINT32_MAX: that never happens. */
 uint32_t model_rope_turning_length(const model_architecture *architecture);
 
+/* By how much a pair turns from one position to the next, with prompts of so many tokens; "dynamic": below the model's own length. */
+float model_rope_frequency(const model_rope *rope, uint32_t prompt, uint32_t pair);
 /* The cosines and sines of rotary positions first .. first + count - 1, each float32 [count][dims / 2]; `cos_table` and
  * `sin_table` already carry yarn's attention factor. As transformers computes them: inverse frequencies and angles in float32.
  * `prompt` is the number of tokens of the sequence's first forward pass: "dynamic" and "longrope" depend on it. */

@@ -49,7 +49,7 @@ static uint32_t kv_heads_of(const model_architecture *a, uint32_t layer)
     return a->layer[layer].mixer == MODEL_MIXER_SHORT_CONV ? 0 : model_kv_heads(a, layer); /* none: how such layers are told */
 }
 
-/* The first layer with a window, or without one; with attention. */
+/* The first layer that has attention with a window, or without one; the last of all where none has. */
 static uint32_t first_layer(const model_architecture *a, bool window)
 {
     uint32_t i = 0;
@@ -195,6 +195,9 @@ static oclm_status put_xielu(keys *k)
 
 /* ---- Experts */
 
+/* llama.cpp's LLAMA_EXPERT_GATING_FUNC_TYPE_ SOFTMAX, SIGMOID and SOFTMAX_WEIGHT. */
+static const uint32_t gating_functions[] = { [DEV_ROUTER_SOFTMAX] = 1, [DEV_ROUTER_SIGMOID] = 2, [DEV_ROUTER_TOP] = 3 };
+
 static void put_experts(keys *k)
 {
     const model_architecture *a = k->a;
@@ -215,7 +218,7 @@ static void put_experts(keys *k)
     }
     put_f32(k, "expert_weights_scale", (double)r->scale);
     put_bool(k, "expert_weights_norm", r->normalised);
-    put_u32(k, "expert_gating_func", r->router == DEV_ROUTER_SIGMOID ? 2 : r->router == DEV_ROUTER_TOP ? 3 : 1);
+    put_u32(k, "expert_gating_func", gating_functions[r->router]);
     while (first + 1 < a->layers && !a->layer[first].experts)
         first++;
     put_u32(k, "leading_dense_block_count", first);
@@ -234,24 +237,16 @@ static oclm_status new_factors(model_export *plan, size_t index, const float *fr
     return OCLM_OK;
 }
 
-/* Llama 3's scaling is a factor for each frequency. */
-static oclm_status llama3_factors(model_export *plan, const model_rope *rope)
+/* What each frequency is divided by; where nothing turns, a number as good as infinite. */
+static oclm_status factors_of(model_export *plan, const model_rope *rope)
 {
-    float factors[MODEL_MAX_HEAD_DIM / 2];
+    model_rope plain = *rope;
+    float      factors[MODEL_MAX_HEAD_DIM / 2];
+    plain.type = MODEL_ROPE_DEFAULT;
     for (uint32_t i = 0; i < rope->dims / 2; i++) {
-        const double old = rope->original_max_position_embeddings, low = rope->low_freq_factor, high = rope->high_freq_factor;
-        const double length = 2 * 3.14159265358979323846 * pow(rope->theta, 2.0 * i / rope->dims), smooth = (old / length - low) / (high - low);
-        factors[i] = (float)(length < old / high ? 1 : length > old / low ? rope->factor : 1 / ((1 - smooth) / rope->factor + smooth));
+        const float turned = model_rope_frequency(rope, 1, i);
+        factors[i] = turned > 0.0f ? model_rope_frequency(&plain, 1, i) / turned : 1e30f;
     }
-    return new_factors(plan, 0, factors);
-}
-
-/* What turns has a factor of 1; what stands, one as good as infinite. */
-static oclm_status proportional_factors(model_export *plan, const model_rope *rope)
-{
-    float factors[MODEL_MAX_HEAD_DIM / 2];
-    for (uint32_t i = 0; i < rope->dims / 2; i++)
-        factors[i] = i < rope->turning_pairs ? (float)rope->factor : 1e30f;
     return new_factors(plan, 0, factors);
 }
 
@@ -273,7 +268,7 @@ static oclm_status longrope_factors(model_export *plan, const model_rope *rope)
 /* What scores grow by; beside two logarithms, as transformers has it, there is one number. */
 static void put_yarn(keys *k, const model_rope *rope)
 {
-    const double times = k->a->latent.kv_rank > 0 ? 10.0 : 1.0;
+    const double times = (k->plan->architecture->how & MODEL_GGUF_TENTH) != 0 ? 10.0 : 1.0;
     put_f32(k, "rope.scaling.yarn_beta_fast", rope->beta_fast);
     put_f32(k, "rope.scaling.yarn_beta_slow", rope->beta_slow);
     if (rope->mscale > 0.0 && rope->mscale == rope->mscale_all_dim)
@@ -283,7 +278,7 @@ static void put_yarn(keys *k, const model_rope *rope)
 static oclm_status put_rope(keys *k, model_export *plan)
 {
     const model_rope *rope = &k->a->ropes[0];
-    const char       *type = rope->type == MODEL_ROPE_LINEAR ? "linear" : rope->type == MODEL_ROPE_YARN ? "yarn" : rope->type == MODEL_ROPE_LONGROPE ? "longrope" : NULL;
+    const char       *type = NULL;
     float             one_cos[MODEL_MAX_HEAD_DIM / 2], one_sin[MODEL_MAX_HEAD_DIM / 2];
     if (k->a->position != MODEL_POSITION_ROPE)
         return OCLM_OK;
@@ -295,6 +290,8 @@ static oclm_status put_rope(keys *k, model_export *plan)
             break;
         }
     }
+    if (rope->type == MODEL_ROPE_LINEAR || rope->type == MODEL_ROPE_YARN || rope->type == MODEL_ROPE_LONGROPE)
+        type = model_rope_type_name(rope->type); /* the format has the same names */
     if (type != NULL) {
         put_text(k, "rope.scaling.type", type);
         put_f32(k, "rope.scaling.factor", rope->factor);
@@ -308,11 +305,9 @@ static oclm_status put_rope(keys *k, model_export *plan)
         put_f32(k, "rope.scaling.attn_factor", (double)one_cos[0]);
         return longrope_factors(plan, rope);
     }
-    if (rope->type == MODEL_ROPE_PROPORTIONAL)
-        return proportional_factors(plan, rope);
     if ((k->plan->architecture->how & MODEL_GGUF_TILED) != 0)
         put_sections(k);
-    return rope->type == MODEL_ROPE_LLAMA3 ? llama3_factors(plan, rope) : OCLM_OK;
+    return rope->type == MODEL_ROPE_LLAMA3 || rope->type == MODEL_ROPE_PROPORTIONAL ? factors_of(plan, rope) : OCLM_OK;
 }
 
 /* ---- All of it */
@@ -323,9 +318,9 @@ static uint32_t file_type_of(uint32_t type)
     static const uint32_t types[][2] = { { CKPT_GGML_Q4_0, 2 }, { CKPT_GGML_Q4_1, 3 }, { CKPT_GGML_Q8_0, 7 }, { CKPT_GGML_Q5_0, 8 }, { CKPT_GGML_Q5_1, 9 },
                                          { CKPT_GGML_F16, 1 }, { CKPT_GGML_F32, 0 } };
     size_t i = 0;
-    while (types[i][0] != type)
+    while (i + 1 < COUNT(types) && types[i][0] != type)
         i++;
-    return types[i][1];
+    return types[i][1]; /* the last is the only one left */
 }
 
 oclm_status model_export_config(model_export *plan, core_gguf_writer *writer)

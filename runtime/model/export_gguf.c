@@ -58,10 +58,7 @@ uint64_t model_export_tokens(const model_export *plan) { return plan->model.arch
 
 /* ---- Listing */
 
-static uint64_t bytes_of(const model_export_item *item)
-{
-    return item->columns == 1 ? item->rows * sizeof(float) : item->rows * ckpt_block_bytes(item->type, (size_t)item->columns);
-}
+static uint64_t bytes_of(const model_export_item *item) { return item->rows * ckpt_block_bytes(item->type, (size_t)item->columns); }
 
 /* Of factors, by which there are; NULL: none. */
 static const char *factors_name(const model_export *plan, size_t index)
@@ -142,8 +139,10 @@ static oclm_status read_rows(const model_export *plan, const model_export_item *
         }
         status = ckpt_read_rows(&p.tensor, p.transposed, p.rows, item->columns, p.first, end - row, values + (row - first) * item->columns);
     }
-    for (uint64_t i = 0; i < count * item->columns; i++)
-        values[i] = item->decay ? -expf(values[i]) : values[i] + item->plus;
+    for (uint64_t i = 0; i < count * item->columns && status == OCLM_OK && item->decay; i++)
+        values[i] = -expf(values[i]);
+    for (uint64_t i = 0; i < count * item->columns && status == OCLM_OK && item->plus != 0.0f; i++)
+        values[i] += item->plus;
     return status == OCLM_OK && item->tiled_columns > 0 ? tile_columns(plan, item, count, values) : status;
 }
 
@@ -197,16 +196,22 @@ oclm_status model_export_check(const model_export *plan, core_output *output, ui
     for (size_t i = 0; i < COUNT(plan->factors) && status == OCLM_OK; i++)
         status = plan->factors[i] != NULL ? write_factors(plan, output, plan->factors[i]) : OCLM_OK;
     if (status == OCLM_OK)
-        status = core_output_reserve(output, bytes);
+        status = core_output_lengthen(output, bytes);
     return status == OCLM_OK ? model_export_same(plan, core_output_path(output)) : status;
 }
 
-/* Every tensor of the checkpoint that the item is made of has been read: its pages may leave memory. */
-static void release(const model_export *plan, const model_export_item *item)
+/* For each tensor that an item is made of. */
+static void visit_pieces(const model_export *plan, const model_export_item *item, void (*visit)(const ckpt_checkpoint *checkpoint, const ckpt_tensor *tensor))
 {
     const model_bound first = model_bound_tensor(&plan->model.binding, item->role, item->layer);
     for (uint32_t i = 0; i < first.pieces; i++)
-        ckpt_release(plan->model.checkpoint, model_bound_piece(&plan->model.binding, item->role, item->layer, i).tensor);
+        visit(plan->model.checkpoint, model_bound_piece(&plan->model.binding, item->role, item->layer, i).tensor);
+}
+
+/* Is the item after this one made of the same tensors? Then their pages stay in memory. */
+static bool is_read_again(const model_export *plan, size_t i)
+{
+    return i + 1 < plan->item_count && plan->items[i + 1].role == plan->items[i].role && plan->items[i + 1].layer == plan->items[i].layer;
 }
 
 oclm_status model_export_data(const model_export *plan, core_output *output, oclm_progress_callback progress, void *user)
@@ -219,9 +224,10 @@ oclm_status model_export_data(const model_export *plan, core_output *output, ocl
         const model_export_item *item = &plan->items[i];
         if (progress != NULL && !progress("quantising", done, total, user))
             return core_fail(OCLM_ERR_CANCELLED, "quantising was cancelled; nothing was written");
-        ckpt_will_need(plan->model.checkpoint, model_bound_tensor(&plan->model.binding, item->role, item->layer).tensor);
+        visit_pieces(plan, item, ckpt_will_need);
         status = write_item(plan, output, item);
-        release(plan, item);
+        if (!is_read_again(plan, i))
+            visit_pieces(plan, item, ckpt_release);
         done += bytes_of(item);
     }
     if (status == OCLM_OK && progress != NULL)

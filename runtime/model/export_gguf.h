@@ -12,7 +12,8 @@
 typedef struct model_export model_export;
 
 /* Plans the file of a model's folder: every tensor has its name, type and place. `type` is a ggml_type of blocks_write.h: rows that are no whole
- * blocks become F16; vectors, tables of positions, routers and convolutions F32. `variant` as for ckpt_open().
+ * blocks become F16; vectors, tables of positions, routers and convolutions F32. `variant` as for ckpt_open();
+ * `folder` is read until the plan is freed.
  * Errors: OCLM_ERR_UNSUPPORTED (a model_type, or layers, that have no place in the format, and what to do instead), those of model_open(). */
 oclm_status model_export_new(const char *folder, const char *variant, uint32_t type, model_export **plan);
 void        model_export_free(model_export *plan);

@@ -37,7 +37,7 @@ typedef struct model_export_item {
 
 struct model_export {
     model_opened                   model;
-    const char                    *origin; /* config.json's folder, for messages */
+    const char                    *origin; /* the folder, borrowed: for messages */
     const model_gguf_architecture *architecture;
     uint32_t                       type;
     model_export_item             *items; /* [item_count] */

@@ -1,7 +1,11 @@
 /* export_same.c: is a GGUF file the model that it was made of? Its key-values are read as any file's, and what they make is compared with what the
- * model's own configuration made: what the format, or our writer, has no word for is found here, whichever it is. */
+ * model's own configuration made: what the format, or our writer, has no word for is found here, whichever it is.
+ *
+ * Compared is all of a model_architecture that a pass depends on: who adds a member there adds it here. Left out are the names of the model and of
+ * tokens that end a text, and how a checkpoint holds what the file holds otherwise (qkv_layout, gate_up_interleaved, heads_tiled, rate_stored). */
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -27,10 +31,12 @@ static const part parts[] = {
     NUMBER(attention_softcap, "the soft cap of scores"), WHOLE(attention_sinks, "sinks"), NUMBER(qkv_clip, "clip_qkv"),
     WHOLE(qkv_clip_after_norm, "what clip_qkv clips"), WHOLE(query_length, "where queries begin to grow"), WHOLE(qk_norm, "the norm of queries and keys"),
     WHOLE(qk_norm_shape.kind, "the norm of queries and keys"), NUMBER(qk_norm_shape.eps, "the epsilon of the norm of queries and keys"),
+    WHOLE(qk_norm_shape.has_bias, "the bias of the norm of queries and keys"), WHOLE(qk_norm_shape.no_weight, "the norm of queries and keys"),
     WHOLE(qk_norm_after_rope, "the norm of queries and keys behind their turning"), WHOLE(value_norm, "the norm of values"),
     WHOLE(qkv_bias, "the bias of queries, keys and values"), WHOLE(output_bias, "the bias of attention's output"), WHOLE(attention_gate, "gated attention"),
     WHOLE(latent.kv_rank, "kv_lora_rank"), WHOLE(latent.q_rank, "q_lora_rank"), WHOLE(latent.nope_dim, "qk_nope_head_dim"),
-    WHOLE(latent.rope_dim, "qk_rope_head_dim"), WHOLE(latent.value_dim, "v_head_dim"), NUMBER(latent.norm.eps, "the epsilon of latent norms"),
+    WHOLE(latent.rope_dim, "qk_rope_head_dim"), WHOLE(latent.value_dim, "v_head_dim"), WHOLE(latent.norm.kind, "the kind of latent norms"),
+    NUMBER(latent.norm.eps, "the epsilon of latent norms"),
     WHOLE(short_conv.taps, "the length of convolutions"), WHOLE(short_conv.bias, "the bias of convolutions"),
     WHOLE(mlp_gated, "whether MLPs are gated"), WHOLE(mlp_bias, "the bias of MLPs"), WHOLE(activation, "the activation"), WHOLE(xielu, "the activation"),
     WHOLE(experts.routing.router, "how experts are scored"), WHOLE(experts.routing.count, "the number of experts"),
@@ -46,7 +52,8 @@ static const part parts[] = {
     NUMBER(experts.swiglu_alpha, "swiglu_alpha"), NUMBER(experts.swiglu_limit, "swiglu_limit"),
     WHOLE(tied_head, "tie_word_embeddings"), WHOLE(head_bias, "the bias of the head"), WHOLE(embedding_size, "projections of the embedding"),
     WHOLE(embedding_norm, "the norm of the embedding"), NUMBER(embedding_scale, "the scale of the embedding"),
-    NUMBER(residual_scale, "the scale of branches"), NUMBER(logits_scale, "the scale of logits"), NUMBER(logits_softcap, "the soft cap of logits"),
+    WHOLE(embedding_scale_rounded, "how the scale of the embedding is rounded"), NUMBER(layer_input.table_scale, "the scale of layers' tables"),
+    NUMBER(layer_input.norm_eps, "the epsilon of layers' tables"), NUMBER(residual_scale, "the scale of branches"), NUMBER(logits_scale, "the scale of logits"), NUMBER(logits_softcap, "the soft cap of logits"),
 };
 
 /* Numbers in a file are float32. */
@@ -82,8 +89,10 @@ static const char *unlike_layer(const model_architecture *a, const model_archite
     if (x->mixer == MODEL_MIXER_ATTENTION && a->position == MODEL_POSITION_ROPE &&
         ((first == NULL) != (second == NULL) || (first != NULL && (first->dims != second->dims || first->interleaved != second->interleaved))))
         return "which layers turn";
-    return x->experts != y->experts ? "which layers have experts" : model_kv_heads(a, i) != model_kv_heads(b, i) || model_head_dim(a, i) != model_head_dim(b, i) ||
-           model_inner_width(a, i) != model_inner_width(b, i) ? "the sizes of single layers" : NULL;
+    if (x->experts != y->experts)
+        return "which layers have experts";
+    return model_kv_heads(a, i) == model_kv_heads(b, i) && model_head_dim(a, i) == model_head_dim(b, i) && model_inner_width(a, i) == model_inner_width(b, i)
+               ? NULL : "the sizes of single layers";
 }
 
 /* How positions turn, the first few of a short text, of one as long as the model was made for, and of a longer one. */
@@ -124,6 +133,15 @@ static const char *difference(const model_architecture *a, const model_architect
     return NULL;
 }
 
+/* A file that cannot be read as a model of its architecture: why not is in the last error. */
+static oclm_status refuse_unread(const model_export *plan)
+{
+    char why[400];
+    (void)snprintf(why, sizeof why, "%s", oclm_last_error());
+    return core_fail(OCLM_ERR_UNSUPPORTED, "%s: this model cannot be a GGUF file of architecture \"%s\": quantise to nf4, fp4 or int8 instead. Read back, the file "
+                     "says: %s", plan->origin, plan->architecture->name, why);
+}
+
 oclm_status model_export_same(const model_export *plan, const char *path)
 {
     model_architecture *const converted = core_alloc_array(1, sizeof *converted, "a model's description");
@@ -131,12 +149,14 @@ oclm_status model_export_same(const model_export *plan, const char *path)
     oclm_status               status = converted == NULL || written == NULL ? OCLM_ERR_MEMORY : OCLM_OK;
     if (status == OCLM_OK) {
         *converted = plan->model.architecture;
+        converted->tied_head = plan->model.binding.tied; /* whatever config.json says */
         model_gguf_convert(plan->architecture, converted);
         status = model_open_gguf(path, written);
-        const bool  read = status == OCLM_OK, refused = status == OCLM_ERR_FORMAT || status == OCLM_ERR_UNSUPPORTED;
-        const char *what = read ? difference(converted, &written->architecture) : refused ? "the shape of this model" : NULL;
+        const char *what = status == OCLM_OK ? difference(converted, &written->architecture) : NULL;
         model_opened_close(written);
-        if (what != NULL)
+        if (status == OCLM_ERR_FORMAT || status == OCLM_ERR_UNSUPPORTED)
+            status = refuse_unread(plan);
+        else if (what != NULL)
             status = model_export_refuse(plan, what);
     }
     core_free(converted);

@@ -20,13 +20,13 @@ static const model_gguf_architecture architectures[] = {
     { "granitemoe", "granitemoe", MODEL_GGUF_TURNED | MODEL_GGUF_SCALED, NULL }, { "command-r", "cohere", 0, NULL }, { "cohere2", "cohere2", 0, NULL },
     { "smollm3", "smollm3", MODEL_GGUF_TURNED, NULL }, { "lfm2", "lfm2", 0, "{\"block_auto_adjust_ff_dim\": false}" },
     { "glm4", "glm4", 0, NULL }, { "exaone4", "exaone4", 0, NULL }, { "nemotron", "nemotron", 0, NULL },
-    { "arcee", "arcee", MODEL_GGUF_TURNED, NULL }, { "seed_oss", "seed_oss", 0, NULL }, { "deepseek2", "deepseek_v2", 0, NULL },
-    { "gpt-oss", "gpt_oss", 0, NULL }, { "glm4moe", "glm4_moe", 0, NULL }, { "minimax-m2", "minimax_m2", 0, NULL },
+    { "arcee", "arcee", MODEL_GGUF_TURNED, NULL }, { "seed_oss", "seed_oss", MODEL_GGUF_POSTED, NULL }, { "deepseek2", "deepseek_v2", MODEL_GGUF_TENTH, NULL },
+    { "gpt-oss", "gpt_oss", MODEL_GGUF_POSTED, NULL }, { "glm4moe", "glm4_moe", MODEL_GGUF_POSTED, NULL }, { "minimax-m2", "minimax_m2", 0, NULL },
     { "apertus", "apertus", 0, NULL }, { "dots1", "dots1", 0, "{\"sliding_window\": null}" }, { "ernie4_5", "ernie4_5", 0, NULL },
     { "ernie4_5-moe", "ernie4_5_moe", 0, NULL }, { "chatglm", "glm", 0, NULL }, { "lfm2moe", "lfm2_moe", 0, NULL },
     { "hunyuan-dense", "hunyuan_v1_dense", 0, NULL }, { "mpt", "mpt", 0, NULL }, { "mistral3", "ministral3", MODEL_GGUF_TURNED, NULL },
-    { "qwen3next", "qwen3_next", 0, NULL }, { "gemma4", "gemma4_text", MODEL_GGUF_UNLIKE, "{\"hidden_size_per_layer_input\": 0}" },
-    { "qwen35", "qwen3_5_text", MODEL_GGUF_TILED, NULL }, { "qwen35moe", "qwen3_5_moe_text", MODEL_GGUF_TILED, NULL },
+    { "qwen3next", "qwen3_next", MODEL_GGUF_POSTED, NULL }, { "gemma4", "gemma4_text", MODEL_GGUF_UNLIKE, "{\"hidden_size_per_layer_input\": 0}" },
+    { "qwen35", "qwen3_5_text", MODEL_GGUF_TILED | MODEL_GGUF_POSTED, NULL }, { "qwen35moe", "qwen3_5_moe_text", MODEL_GGUF_TILED | MODEL_GGUF_POSTED, NULL },
 };
 
 #define MAX_KEYS 6
@@ -304,7 +304,7 @@ oclm_status model_gguf_config_of(const char *path, cJSON **config)
 /* Types that share another's architecture. */
 static const struct { const char *model_type, *name; } sharing[] = {
     { "mixtral", "llama" }, { "mistral", "llama" }, { "deepseek_v3", "deepseek2" }, { "olmo3", "olmo2" },
-    { "RefinedWeb", "falcon" }, { "RefinedWebModel", "falcon" },
+    { "RefinedWeb", "falcon" }, { "RefinedWebModel", "falcon" }, { "glm4_moe_lite", "deepseek2" },
 };
 
 const model_gguf_architecture *model_gguf_architecture_of(const char *model_type)

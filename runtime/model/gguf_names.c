@@ -95,37 +95,28 @@ static const char *const ignored[] = { "rope_freqs.weight", "rope_factors_*", LA
 
 /* ---- Writing */
 
-/* Where an architecture's files have another name than the first of a role. */
-static const struct { const char *architecture; model_role role; const char *name; } own_names[] = {
-    { "falcon", MODEL_MLP_NORM, LAYER "attn_norm.weight" }, { "falcon", MODEL_MLP_NORM_BIAS, LAYER "attn_norm.bias" },
-    { "gpt-oss", MODEL_MLP_NORM, LAYER "post_attention_norm.weight" }, { "glm4moe", MODEL_MLP_NORM, LAYER "post_attention_norm.weight" },
-    { "qwen3next", MODEL_MLP_NORM, LAYER "post_attention_norm.weight" }, { "qwen35", MODEL_MLP_NORM, LAYER "post_attention_norm.weight" },
-    { "qwen35moe", MODEL_MLP_NORM, LAYER "post_attention_norm.weight" }, { "seed_oss", MODEL_MLP_NORM, LAYER "post_attention_norm.weight" },
-    { "lfm2", MODEL_FINAL_NORM, "token_embd_norm.weight" }, { "lfm2moe", MODEL_FINAL_NORM, "token_embd_norm.weight" },
-};
+static bool begins(const char *name, const char *with) { return strncmp(name, with, strlen(with)) == 0; }
 
-/* Falcon's of two norms side by side are the only ones with this name. */
-static bool is_second_norm(const char *name) { return strncmp(name, LAYER "attn_norm_2.", strlen(LAYER "attn_norm_2.")) == 0; }
-
-static bool is_shared(const char *name) { return strstr(name, "_shexp.") != NULL; }
-
-/* Of a short convolution, and not of a delta net, which have some roles in common. */
-static bool is_short_conv(const char *name) { return strstr(name, ".shortconv.") != NULL; }
+/* Which of a role's names files of an architecture have: the first, but for these. */
+static bool is_written(const model_gguf_architecture *to, const model_architecture *a, model_role role, uint32_t layer, const char *name)
+{
+    const bool two_norms = strcmp(to->name, "falcon") == 0 && a->residual == MODEL_RESIDUAL_PARALLEL; /* the second is attention's */
+    const bool in_layer = role >= MODEL_FIRST_LAYER_ROLE;
+    switch (role) {
+    case MODEL_ATTENTION_NORM: case MODEL_ATTENTION_NORM_BIAS: return two_norms == begins(name, LAYER "attn_norm_2.");
+    case MODEL_MLP_NORM: case MODEL_MLP_NORM_BIAS:
+        return begins(name, two_norms ? LAYER "attn_norm." : (to->how & MODEL_GGUF_POSTED) != 0 ? LAYER "post_attention_norm." : LAYER "ffn_norm.");
+    case MODEL_GATE: case MODEL_UP: case MODEL_DOWN: return (a->layer[layer].experts && !a->experts.beside_mlp) == (strstr(name, "_shexp.") != NULL);
+    case MODEL_FINAL_NORM: return (a->short_conv.taps > 0) == begins(name, "token_embd_norm.");
+    default: return !(in_layer && a->layer[layer].mixer == MODEL_MIXER_DELTA_NET && begins(name, LAYER "shortconv."));
+    }
+}
 
 const char *model_gguf_name_of(const model_gguf_architecture *to, const model_architecture *a, model_role role, uint32_t layer)
 {
-    const bool of_mlp = role == MODEL_GATE || role == MODEL_UP || role == MODEL_DOWN;
-    const bool shared = of_mlp && a->layer[layer].experts && !a->experts.beside_mlp;
-    const bool delta = role >= MODEL_FIRST_LAYER_ROLE && a->layer[layer].mixer == MODEL_MIXER_DELTA_NET;
-    const bool second = strcmp(to->name, "falcon") == 0 && a->residual == MODEL_RESIDUAL_PARALLEL;
-    for (size_t i = 0; i < COUNT(own_names); i++) {
-        if (own_names[i].role == role && strcmp(own_names[i].architecture, to->name) == 0)
-            return own_names[i].name;
-    }
     for (size_t i = 0; i < COUNT(all_names); i++) {
-        const char *name = all_names[i].pattern;
-        if (all_names[i].role == role && (second || !is_second_norm(name)) && (!of_mlp || is_shared(name) == shared) && !(delta && is_short_conv(name)))
-            return name;
+        if (all_names[i].role == role && is_written(to, a, role, layer, all_names[i].pattern))
+            return all_names[i].pattern;
     }
     return NULL;
 }

@@ -10,6 +10,8 @@
 #define MODEL_GGUF_TILED  2u /* and the value heads of a delta net in turn: the first of each key head, the second of each, ... */
 #define MODEL_GGUF_UNLIKE 4u /* layers differ; gguf_own.c reads the lists that tell how */
 #define MODEL_GGUF_SCALED 8u /* scales of embedding, scores and branches are told; logits are divided by theirs */
+#define MODEL_GGUF_TENTH  16u /* a tenth of what yarn's scores grow by is told */
+#define MODEL_GGUF_POSTED 32u /* the norm before an MLP is called the one after attention, of which there is none */
 
 typedef struct model_gguf_architecture {
     const char *name, *model_type;

@@ -49,7 +49,7 @@ static oclm_status set_type(const reader *r, const char *type)
  * off, which no key says. */
 static oclm_status read_yarn(const reader *r)
 {
-    const double times = strcmp(r->gguf->architecture->name, "deepseek2") == 0 ? 10.0 : 1.0;
+    const double times = (r->gguf->architecture->how & MODEL_GGUF_TENTH) != 0 ? 10.0 : 1.0;
     bool         there, grows;
     double       growth = 0.0, temperature = 0.0;
     oclm_status  status;

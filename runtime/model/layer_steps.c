@@ -164,11 +164,14 @@ static void multiply(model_steps *s, const dev_matmul *m, uint32_t layer, const 
     static const model_multiply_step plain;
     if (m->weight == NULL)
         return;
+    like = like != NULL ? like : &plain;
     const size_t row_bytes = (size_t)s->shape->rows * m->weight->columns * sizeof(float);
     s->local_bytes = row_bytes > s->local_bytes ? row_bytes : s->local_bytes;
-    s->unfit = s->unfit || (like != NULL && m->weight->ordered && (like->part > 0 || like->times > 0)) || (m->norm.kind != DEV_NORM_NONE && m->norm.kind != architecture_of(s)->norm.kind);
+    s->unfit = s->unfit || (m->norm.kind != DEV_NORM_NONE && m->norm.kind != architecture_of(s)->norm.kind) ||
+               (m->weight->ordered && (like->part > 0 || like->times > 0)) ||
+               (like->groups > 0 && m->weight->part_count > 1); /* experts are cut, too */
     for (uint32_t p = 0; p < m->weight->part_count && !s->unfit && s->status == OCLM_OK; p++)
-        multiply_part(s, m, &m->weight->parts[p], layer, like != NULL ? like : &plain, along || p > 0);
+        multiply_part(s, m, &m->weight->parts[p], layer, like, along || p > 0);
 }
 
 /* ---- Norms between them */
@@ -435,6 +438,7 @@ static bool goes_with_last(const model_steps *s, uint32_t layer)
 static bool add_layer(model_steps *s, uint32_t layer)
 {
     const uint32_t units = s->units.count, forms = s->forms.count;
+    const size_t   local_bytes = s->local_bytes;
     for (bool fresh = !goes_with_last(s, layer);; fresh = true) {
         if (fresh)
             begin_launch(s, layer);
@@ -458,6 +462,7 @@ static bool add_layer(model_steps *s, uint32_t layer)
         if (s->status != OCLM_OK || s->unfit || fresh)
             break;
     }
+    s->local_bytes = local_bytes;
     for (; s->units.count > units; s->units.count--)
         core_text_free(&s->units.options[s->units.count - 1]);
     for (; s->forms.count > forms; s->forms.count--)

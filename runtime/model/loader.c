@@ -185,8 +185,8 @@ static oclm_status fill_tensor(loader *l, const part *parts, size_t count, size_
     return status == OCLM_OK ? model_loaded(l, bound.tensor) : status;
 }
 
-/* A token's pass reads `share` of it. */
-static oclm_status load_shared(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, double share, dev_matrix *matrix)
+/* `table`: of which a token's pass reads single rows, and no product. */
+static oclm_status load_matrix(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, bool table, dev_matrix *matrix)
 {
     const uint32_t  columns = model_role_shape_of(l->binding->architecture, parts[0].role, layer).columns;
     const char     *name = name_of(l, parts[0].role, layer);
@@ -194,8 +194,8 @@ static oclm_status load_shared(loader *l, const part *parts, size_t count, uint3
     if (runs == NULL)
         return OCLM_ERR_MEMORY;
     const uint32_t *order;
-    const size_t    run_count = plan_runs(l, parts, count, layer, (uint32_t)rows, share == 0.0, runs, &order);
-    oclm_status     status = model_new_matrix(l, runs, run_count, columns, share, name, matrix);
+    const size_t    run_count = plan_runs(l, parts, count, layer, (uint32_t)rows, table, runs, &order);
+    oclm_status     status = model_new_matrix(l, runs, run_count, columns, table ? 0.0 : 1.0, name, matrix);
     core_free(runs);
     matrix->ordered = order != NULL;
     if (status == OCLM_OK && order != NULL)
@@ -209,12 +209,12 @@ static oclm_status load_shared(loader *l, const part *parts, size_t count, uint3
 
 oclm_status model_load_parts(loader *l, const part *parts, size_t count, uint32_t layer, uint64_t rows, dev_matrix *matrix)
 {
-    return load_shared(l, parts, count, layer, rows, 1.0, matrix);
+    return load_matrix(l, parts, count, layer, rows, false, matrix);
 }
 
 oclm_status model_load_table(loader *l, const part *p, dev_matrix *matrix)
 {
-    return load_shared(l, p, 1, 0, p->count, 0.0, matrix);
+    return load_matrix(l, p, 1, 0, p->count, true, matrix);
 }
 
 oclm_status model_load_matrix(loader *l, model_role role, uint32_t layer, dev_matrix *matrix)

@@ -65,7 +65,7 @@ static float longrope_frequency(const model_rope *rope, uint32_t prompt, uint32_
     return 1.0f / (factors[i] * wavelength((float)rope->theta, rope->dims, i));
 }
 
-static float frequency_of(const model_rope *rope, uint32_t prompt, uint32_t i)
+float model_rope_frequency(const model_rope *rope, uint32_t prompt, uint32_t i)
 {
     const float plain = 1.0f / wavelength((float)rope->theta, rope->dims, i);
     switch (rope->type) {
@@ -79,7 +79,7 @@ static float frequency_of(const model_rope *rope, uint32_t prompt, uint32_t i)
         return longrope_frequency(rope, prompt, i);
     case MODEL_ROPE_PROPORTIONAL:
         return i < rope->turning_pairs ? plain / (float)rope->factor : 0.0f;
-    case MODEL_ROPE_DYNAMIC: /* below the model's own length */
+    case MODEL_ROPE_DYNAMIC:
     case MODEL_ROPE_DEFAULT:
         break;
     }
@@ -134,7 +134,7 @@ void model_rope_table(const model_rope *rope, uint32_t max_position_embeddings, 
     const uint32_t half = rope->dims / 2;
     const float    scale = amplitude(rope);
     for (uint32_t i = 0; i < half; i++) {
-        const float usual = frequency_of(rope, prompt, i);
+        const float usual = model_rope_frequency(rope, prompt, i);
         for (uint32_t row = 0; row < count; row++) {
             const uint32_t position = first + row;
             /* A prompt's positions see the prompt's length, a decoded one its own: keys in the cache keep their rotation. */

@@ -40,18 +40,35 @@ static size_t head_scratch(const model_model *model, dev_device *device, uint32_
                ? larger(floats, dev_matmul_scratch(device, &model->weights.project_out, rows, norm, DEV_STORE)) : floats;
 }
 
+/* Are two layers of one shape, and the weights of their products stored alike? */
+static bool is_like(const model_model *model, uint32_t a, uint32_t b)
+{
+    const model_layer_shape *shapes = model->architecture.layer;
+    const model_layer       *x = &model->weights.layers[a], *y = &model->weights.layers[b];
+    const dev_matrix *const  all[][2] = {
+        { &x->qkv, &y->qkv }, { &x->latent, &y->latent }, { &x->latent_kv, &y->latent_kv }, { &x->output, &y->output }, { &x->up, &y->up },
+        { &x->down, &y->down }, { &x->input_gate, &y->input_gate }, { &x->input_out, &y->input_out },
+        { &x->experts.router, &y->experts.router }, { &x->experts.shared_gate, &y->experts.shared_gate },
+    };
+    for (size_t i = 0; i < COUNT(all); i++) {
+        if (!dev_matrix_is_like(all[i][0], all[i][1]))
+            return false;
+    }
+    return memcmp(&shapes[a], &shapes[b], sizeof shapes[a]) == 0;
+}
+
 size_t model_pass_scratch(const model_model *model, uint32_t device, uint32_t rows, uint32_t logit_rows)
 {
-    const model_layer_shape *before = NULL;
-    dev_device              *own = model->devices[device];
-    size_t                   most = 0;
-    for (uint32_t i = 0; i < model->weights.layer_count; i++) {
-        const model_layer_shape *shape = &model->architecture.layer[i];
+    const uint32_t count = model->weights.layer_count;
+    uint32_t       before = count;
+    dev_device    *own = model->devices[device];
+    size_t         most = 0;
+    for (uint32_t i = 0; i < count; i++) {
         if (model->placement.layers[i].device != device)
             continue;
-        if (before == NULL || memcmp(shape, before, sizeof *shape) != 0) /* others are alike */
+        if (before == count || !is_like(model, i, before)) /* others want as much */
             most = larger(most, layer_scratch(model, i, rows));
-        before = shape;
+        before = i;
     }
     if (model->placement.embedding.device == device)
         most = larger(most, embedding_scratch(model, own, rows));

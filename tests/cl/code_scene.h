@@ -91,13 +91,16 @@ static inline void code_scene_try(dev_device *device, const dev_provider *provid
 {
     dev_buffer       y = c->adds ? new_rows(device, c->before, c->rows, c->outputs, c->y_stride, 7)
                                  : new_nan_buffer(device, 7 + (size_t)c->rows * c->y_stride);
+    const size_t     scratch_floats = dev_matmul_scratch(device, &c->matrix, c->rows, DEV_NORM_NONE, DEV_STORE);
+    dev_buffer       scratch = new_nan_buffer(device, scratch_floats + 1);
     dev_work        *work = NULL;
     const dev_matmul m = { .weight = &c->matrix, .x = &c->x_buffer, .x_offset = 2, .x_stride = c->k + 3, .y = &y, .y_offset = 7,
                            .y_stride = c->y_stride, .rows = c->rows, .bias = c->bias ? &c->bias_buffer : NULL, .add_scale = 0.5f,
                            .epilogue = c->gated ? DEV_GATED : c->adds ? DEV_ADD : DEV_STORE,
-                           .activation = c->gated ? DEV_ACT_RELU : DEV_ACT_NONE, .siblings = { DEV_NORM_NONE, true, DEV_ACT_RELU } };
+                           .activation = c->gated ? DEV_ACT_RELU : DEV_ACT_NONE, .siblings = { DEV_NORM_NONE, true, DEV_ACT_RELU },
+                           .scratch = &scratch, .scratch_floats = scratch_floats };
     assert_ok(dev_work_new(device, &work));
-    if (provider->add(provider, work, &m) != OCLM_OK)
+    if (dev_matmul_add_by(work, provider, &m) != OCLM_OK)
         fail_msg("%s: %s: %s", c->label, provider->name, oclm_last_error());
     run_work(device, work);
     dev_work_free(work);
@@ -110,6 +113,7 @@ static inline void code_scene_try(dev_device *device, const dev_provider *provid
     }
     core_free(got);
     dev_buffer_free(device, &y);
+    dev_buffer_free(device, &scratch);
 }
 
 #endif

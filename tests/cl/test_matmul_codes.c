@@ -2,10 +2,11 @@
  * of the one order of summation (code_rows.h) whatever the shape of the tile, and right against the reference decoder's values in double. */
 #include "cl/code_scene.h"
 
-/* Rows end within a tile and columns within a span, some by less than a vector. */
-static const code_size sizes[] = { { 1, 70, 1107 }, { 1, 33, 5 }, { 3, 40, 530 }, { 13, 64, 145 }, { 1, 64, 320 } };
+/* Rows end within a tile and columns within a span, some by less than a vector; of the most rows work-items take several tiles. */
+static const code_size sizes[] = { { 1, 70, 1107 }, { 1, 33, 5 }, { 3, 40, 530 }, { 13, 64, 145 }, { 1, 64, 320 }, { 100, 70, 273 } };
 
-/* Compiling takes most of the time: each storage has one of the two tiles of one row, and some have one of the others. Software renderers make each
+/* Compiling takes most of the time: each storage has one of the two tiles of one row, some have one of the others, and those with minima both of the
+ * tiles for many rows, which find sums of x ready. Software renderers make each
  * element of a vector an instruction for eight work-items, which takes them half a minute for a tile of 8 x 32, though they are never served by one: they
  * have some of the smaller ones, of which the last is for many rows and shares what it unpacks. Interpreters hardly compile. */
 static bool takes(const dev_device *device, size_t i, size_t storage, uint32_t rows)
@@ -15,7 +16,9 @@ static bool takes(const dev_device *device, size_t i, size_t storage, uint32_t r
         return (i + storage) % 8 == 0;
     if (devices_is_slow(device))
         return p->rows * p->cols < 128 && (i + storage) % 24 == 0 && (p->most_rows <= 4 || rows > p->rows);
-    return p->most_rows == 1 ? (p->vec == 16) == (storage % 3 == 0) : (i + storage) % 12 == 0;
+    if (p->most_rows == 1)
+        return (p->vec == 16) == (storage % 3 == 0);
+    return (i + storage) % 12 == 0 || (p->most_rows > 8 && rows > p->rows && code_storages[storage].s.minimum != CORE_SCALE_NONE);
 }
 
 /* Gated, added to what was there: which of them, neighbours take in turns. */

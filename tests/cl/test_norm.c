@@ -154,13 +154,15 @@ static void check_bits(const stage *s, const char *how, size_t group, const floa
             fail_msg("%s: %s %zu: number %zu is %.9g, not %.9g", s->p->label, how, group, (size_t)i, (double)again[i], (double)y[i]);
 }
 
-/* From the last element to the first. */
+/* Each element's successor, and then the first: no order that undoes itself. */
+static uint32_t ordered(uint32_t i, uint32_t n) { return (i + 1) % n; }
+
 static dev_buffer new_order(dev_device *device, uint32_t n)
 {
     uint32_t *const order = core_alloc_array(n, sizeof *order, "an order");
     assert_non_null(order);
     for (uint32_t i = 0; i < n; i++)
-        order[i] = n - 1 - i;
+        order[i] = ordered(i, n);
     const dev_buffer buffer = new_bytes(device, order, n * sizeof *order);
     core_free(order);
     return buffer;
@@ -204,7 +206,7 @@ static void check_result(const stage *s, int result, const float *before, const 
 {
     const problem *p = s->p;
     for (size_t i = 0; i < (size_t)p->rows * p->n; i++) {
-        const size_t at = result == ORDERED ? p->n - 1 - i % p->n : i % p->n;
+        const size_t at = result == ORDERED ? ordered((uint32_t)(i % p->n), p->n) : i % p->n;
         const float  norm = stored[s->y_offset + i / p->n * s->y_stride + at];
         const double want = result != ADDED ? norm : (double)KEEP * (before[i] + (double)ADDED_SCALE * norm);
         const double error = result != ADDED ? 0 : 0x1p-24 * (fabs((double)KEEP * ADDED_SCALE * norm) + 2 * fabs(want));

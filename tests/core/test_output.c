@@ -45,7 +45,7 @@ static void a_file_can_be_read_before_it_is_whole(void **state)
     (void)state;
     assert_int_equal(core_output_begin(path, &output), OCLM_OK);
     assert_int_equal(core_output_add(output, "one ", 4), OCLM_OK);
-    assert_int_equal(core_output_reserve(output, 7), OCLM_OK);
+    assert_int_equal(core_output_lengthen(output, 7), OCLM_OK);
     assert_int_equal(core_read_file(core_output_path(output), 100, &data, &length), OCLM_OK);
     assert_int_equal(length, 7);
     assert_memory_equal(data, "one \0\0\0", 7);

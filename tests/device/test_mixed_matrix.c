@@ -1,4 +1,5 @@
 /* test_mixed_matrix.c: a product with a matrix whose rows are stored in several ways is the products with each of them, to the last bit. */
+#include "cl/launches.h"
 #include "cl/matrices.h"
 #include "device/trial.h"
 
@@ -78,6 +79,32 @@ static void try_rows(dev_device *device, const dev_matrix *mixed, uint32_t rows,
     dev_buffer_free(device, &norm.weight);
 }
 
+/* With an order of its columns, it is the product of the inputs in that order. */
+static void try_ordered(dev_device *device, dev_matrix *mixed, uint32_t rows)
+{
+    float    *values = new_numbers(9, (size_t)rows * COLUMNS), *in_order = new_numbers(9, (size_t)rows * COLUMNS);
+    uint32_t  order[COLUMNS];
+    dev_norm  none = { .kind = DEV_NORM_NONE };
+    for (uint32_t k = 0; k < COLUMNS; k++)
+        order[k] = 7 * k % COLUMNS; /* 7 and 320 have nothing in common */
+    for (size_t i = 0; i < (size_t)rows * COLUMNS; i++)
+        in_order[i] = values[i / COLUMNS * COLUMNS + order[i % COLUMNS]];
+    dev_buffer x = new_rows(device, values, rows, COLUMNS, COLUMNS, 0), y = new_rows(device, in_order, rows, COLUMNS, COLUMNS, 0);
+    float     *want = multiply(device, mixed, &y, &none, rows);
+    mixed->order = new_bytes(device, order, sizeof order);
+    mixed->ordered = true;
+    float *got = multiply(device, mixed, &x, &none, rows);
+    assert_memory_equal(got, want, (size_t)rows * mixed->panels * DEV_PANEL * sizeof *got);
+    mixed->ordered = false;
+    dev_buffer_free(device, &mixed->order);
+    dev_buffer_free(device, &x);
+    dev_buffer_free(device, &y);
+    core_free(values);
+    core_free(in_order);
+    core_free(want);
+    core_free(got);
+}
+
 static void try_mixed(dev_device *device, void *user)
 {
     static const uint32_t rows[] = { 1, 3, 40 };
@@ -91,6 +118,7 @@ static void try_mixed(dev_device *device, void *user)
     for (size_t i = 0; i < COUNT(rows); i++) {
         try_rows(device, &mixed, rows[i], false);
         try_rows(device, &mixed, rows[i], true);
+        try_ordered(device, &mixed, rows[i]);
     }
     dev_matrix_free(device, &mixed);
 }

@@ -66,7 +66,7 @@ static oclm_status is_right(const dev_provider *self, dev_work *work, const dev_
     return providers_add_good(work, m);
 }
 
-#define MADE_UP(name, add) { name, providers_suits, providers_takes_no_norm, add, 1, 32, 8, UINT32_MAX, NULL }
+#define MADE_UP(name, add) { name, providers_suits, providers_takes_no_norm, add, 1, 32, 8, UINT32_MAX, NULL, NULL }
 
 static const struct {
     dev_provider provider;
@@ -171,9 +171,9 @@ static bool suits_its_rows(const dev_provider *self, const dev_device *device, c
 static void try_table(dev_device *device, void *user)
 {
     static const dev_provider table[] = {
-        { "for 8", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, 8, NULL },
-        { "for many", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, UINT32_MAX, NULL },
-        { "for 16", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, 16, NULL },
+        { "for 8", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, 8, NULL, NULL },
+        { "for many", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, UINT32_MAX, NULL, NULL },
+        { "for 16", suits_its_rows, providers_takes_no_norm, is_wrong_for_few, 1, 32, 8, 16, NULL, NULL },
     };
     static const struct { uint32_t rows; bool bias; const dev_provider *want; } cases[] = {
         { 5, false, &table[0] }, { 9, false, &table[2] }, { 17, false, &table[1] }, { 5, true, &table[1] },

@@ -48,7 +48,7 @@ static size_t one_float(const dev_provider *self, dev_device *device, const dev_
     return rows >= 16 ? 1 : 0;
 }
 
-#define MADE_UP(name, add, scratch) { name, providers_suits, providers_takes_no_norm, add, 1, 32, 8, UINT32_MAX, scratch }
+#define MADE_UP(name, add, scratch) { name, providers_suits, providers_takes_no_norm, add, 1, 32, 8, UINT32_MAX, scratch, NULL }
 
 static const dev_provider fast = MADE_UP("a fast one", once, NULL), slow = MADE_UP("a slow one", slowly, NULL),
                           broken = MADE_UP("a broken one", never, NULL), library = MADE_UP("a library", once, one_float),
