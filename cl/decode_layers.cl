@@ -1,4 +1,4 @@
-// decode_layers: several layers of a decoding step in one launch: a list of steps (layer_steps.h), each cut into tickets
+// decode_layers: several layers of a decoding step in one launch: a list of steps (layer_steps.h), each cut into tickets or units
 //
 // A launch costs a CPU more than its enqueueing: between launches every core sleeps, and wakes late (40 us in a virtual machine, where a
 // token has 150 launches). Here a core goes from one step to the next as soon as the last piece of the one before is done: tickets.h.
@@ -101,6 +101,19 @@ static inline void mix(walk *const w, const __global mix_step *const s, const po
 }
 #endif
 
+// What the group reads first of the next product from step `i` on, or null where there is none, or where that is not known yet.
+static inline const __global uchar *read_next(const walk *const w, const __global uint *const steps, uint i, const uint end,
+                                              const pointer *const pointers)
+{
+    for (; i < end; i++) {
+        const __global step_head *const head = (const __global step_head *)(steps + i * STEP_WORDS);
+        const __global multiply_step *const s = (const __global void *)(head + 1);
+        if (head->kind == STEP_MULTIPLY)
+            return s->groups ? 0 : pointers[s->w] + (size_t)share_of(w, s->units, w->home) * s->unit_bytes;
+    }
+    return 0;
+}
+
 #define P10(t)                                                                                                                     \
     , pointer p##t##0, pointer p##t##1, pointer p##t##2, pointer p##t##3, pointer p##t##4, pointer p##t##5, pointer p##t##6,       \
         pointer p##t##7, pointer p##t##8, pointer p##t##9
@@ -110,9 +123,8 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
                             P10(0) P10(1) P10(2) P10(3) P10(4) P10(5) P10(6) P10(7) P10(8) P10(9) P10(a))
 {
     const pointer pointers[] = { OF10(0), OF10(1), OF10(2), OF10(3), OF10(4), OF10(5), OF10(6), OF10(7), OF10(8), OF10(9), OF10(a) };
-    walk w = { progress, 0, 0, 0 };
-    uint routed = 0; // so many tickets, once it is known which experts are chosen
-    take(&w);
+    walk w = begin_walk(progress, cores);
+    uint routed = 0; // what must be finished before it is known which experts are chosen
 #pragma unroll 1
     for (uint i = first; i < first + count; i++) {
         const __global step_head *const head = (const __global step_head *)(steps + i * STEP_WORDS);
@@ -125,10 +137,10 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
             const __global multiply_step *const s = told;
             if (s->row_of)
                 routed = w.phase; // the first that reads what the choice left
-            if (is_mine(&w, s->tickets))
-                multiply(&w, product_of(s, pointers), s->tickets, rows, cores, routed, row);
-            else
-                w.begin += s->tickets;
+            const uint units = s->units * (s->groups ? s->slots : 1);
+            if (!is_finished(&w, w.before + units))
+                multiply(&w, product_of(s, pointers), units, rows, routed, row, read_next(&w, steps, i + 1, first + count, pointers));
+            end_units(&w, units);
             break;
         }
 #if FORMS
@@ -157,5 +169,5 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
         default: break;
         }
     }
-    leave(progress);
+    leave(&w);
 }

@@ -5,7 +5,7 @@
 // A ticket does what is asked for before and behind attention on its way: where keys and values are latent it makes them those of its head
 // (latent_spread of latent.cl), and opens the gates on what comes out (attention_gate.cl).
 //
-// Build     as attention_tile.h, with -DTILE_ROWS=1 -DTURNS=1; -DSPLIT=0|1: each span of positions is a ticket, as in attention_tile_split
+// Build     -cl-std=CL3.0, as attention_tile.h, with -DTILE_ROWS=1 -DTURNS=1; -DSPLIT=0|1: each span of positions is a ticket, as in attention_tile_split
 //           -DLATENT=0|1 -DATTENTION_GATE=0|1 -DATTEND=<its name>
 // Test      tests/model/test_layers.c
 
@@ -89,7 +89,7 @@ static inline void attend(walk *const w, const attention_data a, const beside_at
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 }
 
 #if SPLIT
@@ -106,7 +106,7 @@ static inline void join_spans_of_all(walk *const w, const attention_data a, cons
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 }
 #endif
 

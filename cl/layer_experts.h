@@ -51,7 +51,7 @@ static inline void route(walk *const w, const __global route_step *const s, cons
         sort_choices(s, pointers, rows, (__local uint *)scratch);
         finish(w);
     }
-    w->begin += 1;
+    end_tickets(w, 1);
 }
 
 static inline void join_experts(walk *const w, const __global join_step *const s, const pointer *const pointers, const uint rows)
@@ -71,7 +71,7 @@ static inline void join_experts(walk *const w, const __global join_step *const s
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 }
 
 #endif

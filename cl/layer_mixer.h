@@ -140,7 +140,7 @@ static inline void mix_rows(walk *const w, const mixer_data m, const uint rows)
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 #if MIXER == MIXER_DELTA_NET
     tickets = rows * m.value_heads;
     begin_phase(w);
@@ -151,7 +151,7 @@ static inline void mix_rows(walk *const w, const mixer_data m, const uint rows)
             finish(w);
         } while (is_mine(w, tickets));
     }
-    w->begin += tickets;
+    end_tickets(w, tickets);
 #endif
 }
 #endif

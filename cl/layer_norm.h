@@ -35,7 +35,7 @@ static inline void norm_rows(walk *const w, const uint rows, const __global floa
             finish(w);
         } while (is_mine(w, rows));
     }
-    w->begin += rows;
+    end_tickets(w, rows);
 }
 
 #endif

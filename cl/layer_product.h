@@ -1,4 +1,4 @@
-// layer_product.h: a product as a step of decode_layers.cl: pieces of its outputs are tickets (tickets.h)
+// layer_product.h: a product as a step of decode_layers.cl, whose units are taken as tickets.h tells
 //
 // x is read into local memory, normalised or otherwise prepared: all its rows at once. Then each unit (layer_unit.cl) takes them while its weights
 // are in the cache.
@@ -25,26 +25,26 @@
 
 #define DECLARE_SERVE(name)                                                                                                \
     void name(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit,             \
-              const __local float *const local_rows);
+              const __local float *const local_rows, const __global uchar *const next);
 DECLARE_SERVE(serve_0)
 DECLARE_SERVE(serve_1)
 DECLARE_SERVE(serve_2)
 DECLARE_SERVE(serve_3)
 
 static inline void serve(const product_data *const p, const uint rows, const uint to, const uint expert, const uint unit,
-                         const __local float *const local_rows)
+                         const __local float *const local_rows, const __global uchar *const next)
 {
     switch (p->unit) {
 #if UNITS > 1
-    case 1: serve_1(p, rows, to, expert, unit, local_rows); break;
+    case 1: serve_1(p, rows, to, expert, unit, local_rows, next); break;
 #endif
 #if UNITS > 2
-    case 2: serve_2(p, rows, to, expert, unit, local_rows); break;
+    case 2: serve_2(p, rows, to, expert, unit, local_rows, next); break;
 #endif
 #if UNITS > 3
-    case 3: serve_3(p, rows, to, expert, unit, local_rows); break;
+    case 3: serve_3(p, rows, to, expert, unit, local_rows, next); break;
 #endif
-    default: serve_0(p, rows, to, expert, unit, local_rows);
+    default: serve_0(p, rows, to, expert, unit, local_rows, next);
     }
 }
 
@@ -77,31 +77,33 @@ static inline uint4 group_of(const product_data p, const uint group, const uint 
     return p.groups ? p.groups[group] : (uint4)(0, 0, rows, 0);
 }
 
-// `routed`: so many tickets must be finished before groups are there.
-static inline void multiply(walk *const w, const product_data p, const uint tickets, const uint rows, const uint cores, const uint routed,
-                            __local float *const local_rows)
+// Where the weights of a unit are, in all groups' count.
+static inline const __global uchar *weights_of(const product_data p, const uint at)
 {
-    if (is_mine(w, tickets)) {
-        const uint units = (p.groups ? p.slots : 1) * p.units;
-        const uint2 first = piece_of(units, cores, w->ticket - w->begin);
-        while (p.groups && !is_finished(w, routed)) { }
-        const size_t begin = first.x % p.units + (size_t)group_of(p, first.x / p.units, rows).x * p.units;
-        wait(w, (const __global char *)p.w + begin * p.unit_bytes, min((first.y - first.x) * (size_t)p.unit_bytes, (size_t)AHEAD));
-        uint held = UINT_MAX; // whose inputs are in local memory
-        do {
-            const uint2 piece = piece_of(units, cores, w->ticket - w->begin);
-            for (uint at = piece.x; at < piece.y; at++) {
-                const uint4 group = group_of(p, at / p.units, rows);
-                if (at / p.units != held)
-                    take_rows(p, group.y, group.z, local_rows);
-                held = at / p.units;
-                if (group.z > 0)
-                    serve(&p, group.z, group.y, group.x, at % p.units, local_rows);
-            }
-            finish(w);
-        } while (is_mine(w, tickets));
+    return p.w + (at % p.units + (p.groups ? (size_t)p.groups[at / p.units].x * p.units : 0)) * p.unit_bytes;
+}
+
+// `units`: of all groups. `routed`: so much must be finished before groups are there. `next`: what is read in the step behind this one, or null.
+static inline void multiply(walk *const w, const product_data p, const uint units, const uint rows, const uint routed, __local float *const local_rows,
+                            const __global uchar *const next)
+{
+    const uint first = share_of(w, units, w->home), end = share_of(w, units, w->home + 1);
+    while (p.groups && !is_finished(w, routed)) { }
+    if (first < end)
+        wait(w, weights_of(p, first), min((end - first) * (size_t)p.unit_bytes, (size_t)AHEAD));
+    else
+        wait(w, 0, 0);
+    uint held = UINT_MAX; // whose inputs are in local memory
+    uint helped = 0, served = 0;
+    for (uint at; take_unit(w, units, &helped, &at); served++) {
+        const uint4 group = group_of(p, at / p.units, rows);
+        if (at / p.units != held)
+            take_rows(p, group.y, group.z, local_rows);
+        held = at / p.units;
+        if (group.z > 0)
+            serve(&p, group.z, group.y, group.x, at % p.units, local_rows, helped == 0 && at + 1 < end ? weights_of(p, at + 1) : next);
     }
-    w->begin += tickets;
+    count_finished(w, served);
 }
 
 #endif

@@ -35,7 +35,7 @@ typedef struct multiply_step {
     uint w, unit, unit_bytes, bias, bias_at;
     uint y, y_at, y_stride;
     float add;
-    uint units, tickets, gated, active;
+    uint units, gated, active;
     uint groups, row_of, slots; // of experts: those that are chosen, at most `slots` of them
 } multiply_step;
 

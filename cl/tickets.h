@@ -1,12 +1,18 @@
-// tickets.h: the work of a launch in tickets, which its groups take one after another (decode_layers.cl tells why)
+// tickets.h: the work of a launch in steps, whose pieces its groups take one after another (decode_layers.cl tells why)
 //
-// Tickets are numbered from the first step's first on. Steps follow each other in phases: those of one phase need nothing of each other, and what
-// phases before it made is needed by all. A group takes the next ticket and serves it; before the first of a step it waits until all tickets of
-// earlier phases are finished. Nobody finishes a ticket of this phase earlier, so a count of finished tickets is enough. Whoever holds a
-// ticket that others wait for has started, and waits for lower ones only: so the launch ends however many groups run at once, be it a single
-// one. The last group that leaves sets the counters back for the next launch.
+// Steps follow each other in phases: those of one phase need nothing of each other, and what phases before it made is needed by all. A step has
+// tickets or units.
 //
-//   progress   uint [48], zero before and after: of tickets taken, finished, and groups gone, in cache lines of their own
+//   tickets    of all steps are numbered through. A group takes the next one and serves it, whenever its step comes.
+//   units      of a product, which reads them one behind the other: each core has a share of neighbours, so that what it will read next is known
+//              and asked for in time (a stream of reads that begins anew costs as much as a unit). Only who is done with its own helps others.
+//
+// Before its first ticket or unit of a step a group waits until all of earlier phases are finished. Nobody finishes one of this phase earlier, so a
+// count of what is finished is enough. Whoever holds what others wait for has started, and waits for earlier phases only: so the launch ends
+// however many groups run at once, be it a single one. The last group that leaves sets the counters back for the next launch.
+//
+//   progress   uint [COUNTERS(cores)], zero before and after, in cache lines of their own: of tickets taken, of tickets and units finished, of groups
+//              begun, gone, and for each core of units taken from its share
 #ifndef OCLM_TICKETS_H
 #define OCLM_TICKETS_H
 
@@ -14,41 +20,49 @@
 
 #define TAKEN    0
 #define FINISHED 16
-#define GONE     32
+#define BEGUN    32
+#define GONE     48
+#define SHARES   64
 
 typedef volatile __global atomic_uint counter;
 
-// Where a group stands: its ticket, the first one of the step that it looks at, and of the phase that this belongs to.
+// Where a group stands.
 typedef struct walk {
     counter *progress;
-    uint ticket, begin, phase;
+    uint cores, home; // shares of a product, and the one that is the group's
+    uint ticket;      // that it holds
+    uint begin;       // the first ticket of the step at hand
+    uint before;      // tickets and units of all steps before that
+    uint phase;       // of all steps before its phase
+    uint shared;      // units of a share in all steps before, where it is the largest one
 } walk;
 
-static inline void take(walk *const w)
+static inline uint count_one(counter *const c) { return atomic_fetch_add_explicit(c, 1u, memory_order_relaxed, memory_scope_device); }
+
+static inline void take(walk *const w) { w->ticket = count_one(w->progress + TAKEN); }
+
+static inline walk begin_walk(counter *const progress, const uint cores)
 {
-    w->ticket = atomic_fetch_add_explicit(w->progress + TAKEN, 1u, memory_order_relaxed, memory_scope_device);
+    walk w = { .progress = progress, .cores = cores, .home = count_one(progress + BEGUN) % cores };
+    take(&w);
+    return w;
 }
 
-// The ticket is served: the next, please.
-static inline void finish(walk *const w)
+static inline void count_finished(const walk *const w, const uint count)
 {
-    atomic_fetch_add_explicit(w->progress + FINISHED, 1u, memory_order_release, memory_scope_device);
-    take(w);
+    atomic_fetch_add_explicit(w->progress + FINISHED, count, memory_order_release, memory_scope_device);
+}
+
+static inline bool is_finished(const walk *const w, const uint count)
+{
+    return atomic_load_explicit(w->progress + FINISHED, memory_order_acquire, memory_scope_device) >= count;
 }
 
 // The step at hand needs what all steps before it made.
-static inline void begin_phase(walk *const w) { w->phase = w->begin; }
-
-// The step at hand has so many tickets: is the group's among them?
-static inline bool is_mine(const walk *const w, const uint tickets) { return w->ticket < w->begin + tickets; }
-
-static inline bool is_finished(const walk *const w, const uint tickets)
-{
-    return atomic_load_explicit(w->progress + FINISHED, memory_order_acquire, memory_scope_device) >= tickets;
-}
+static inline void begin_phase(walk *const w) { w->phase = w->before; }
 
 // Waits until all phases before are finished, and meanwhile asks the cache for what will be read then, from `ahead` on.
-static inline void wait(const walk *const w, const __global char *const ahead, const size_t bytes)
+static inline void wait(const walk *const w, const __global uchar *const ahead, const size_t bytes)
 {
     size_t asked = 0;
     while (!is_finished(w, w->phase)) {
@@ -57,28 +71,58 @@ static inline void wait(const walk *const w, const __global char *const ahead, c
     }
 }
 
-static inline void leave(counter *const progress)
+// ---- A step of tickets
+
+// The step at hand has so many tickets: is the group's among them?
+static inline bool is_mine(const walk *const w, const uint tickets) { return w->ticket < w->begin + tickets; }
+
+// The ticket is served: the next, please.
+static inline void finish(walk *const w)
 {
-    if (atomic_fetch_add_explicit(progress + GONE, 1u, memory_order_acq_rel, memory_scope_device) + 1 == (uint)get_num_groups(0)) {
-        atomic_store_explicit(progress + TAKEN, 0u, memory_order_relaxed, memory_scope_device);
-        atomic_store_explicit(progress + FINISHED, 0u, memory_order_relaxed, memory_scope_device);
-        atomic_store_explicit(progress + GONE, 0u, memory_order_relaxed, memory_scope_device);
-    }
+    count_finished(w, 1u);
+    take(w);
 }
 
-// The units of a product's i-th ticket: first, and one past the last. In each round every core may take one piece, all together half of
-// what is left: large pieces, because a stream of reads is slow to start, and at the end single units, so that all end together.
-static inline uint2 piece_of(const uint units, const uint cores, uint i)
+static inline void end_tickets(walk *const w, const uint tickets)
 {
-    uint first = 0;
-    for (;;) {
-        const uint size = (units - first) / (2 * cores);
-        if (size <= 1)
-            return (uint2)(first + i, first + i + 1);
-        if (i < cores)
-            return (uint2)(first + i * size, first + (i + 1) * size);
-        i -= cores;
-        first += cores * size;
+    w->begin += tickets;
+    w->before += tickets;
+}
+
+// ---- A step of units
+
+// The first unit of a core's share.
+static inline uint share_of(const walk *const w, const uint units, const uint core) { return (uint)((ulong)units * core / w->cores); }
+
+// Takes a unit, from the group's own share while it lasts. `helped`: how many shares are known to be used up, 0 before a step's first.
+static inline bool take_unit(const walk *const w, const uint units, uint *const helped, uint *const unit)
+{
+    for (; *helped < w->cores; ++*helped) {
+        const uint core = (w->home + *helped) % w->cores, first = share_of(w, units, core), count = share_of(w, units, core + 1) - first;
+        counter *const taken = w->progress + SHARES + 16 * core;
+        uint now = atomic_load_explicit(taken, memory_order_relaxed, memory_scope_device);
+        while (max(now, w->shared) < w->shared + count) { // less than `shared`: nobody took one in this step
+            const uint next = max(now, w->shared) + 1;
+            if (atomic_compare_exchange_strong_explicit(taken, &now, next, memory_order_relaxed, memory_order_relaxed, memory_scope_device)) {
+                *unit = first + next - 1 - w->shared;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static inline void end_units(walk *const w, const uint units)
+{
+    w->before += units;
+    w->shared += (units + w->cores - 1) / w->cores;
+}
+
+static inline void leave(const walk *const w)
+{
+    if (atomic_fetch_add_explicit(w->progress + GONE, 1u, memory_order_acq_rel, memory_scope_device) + 1 == (uint)get_num_groups(0)) {
+        for (uint i = 0; i < SHARES + 16 * w->cores; i += 16)
+            atomic_store_explicit(w->progress + i, 0u, memory_order_relaxed, memory_scope_device);
     }
 }
 

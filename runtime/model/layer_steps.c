@@ -114,15 +114,6 @@ static bool find_tile(model_steps *s, const dev_matmul *product, const dev_matri
     return found;
 }
 
-/* In how many pieces the kernel cuts so many units: piece_of() there. */
-static uint32_t tickets_for(uint32_t units, uint32_t cores)
-{
-    uint32_t tickets = 0;
-    for (uint32_t size; (size = units / (2 * cores)) > 1; tickets += cores)
-        units -= cores * size;
-    return tickets + units;
-}
-
 /* What serves units of this storage, in a layer with this activation. */
 static uint32_t unit_of(model_steps *s, const dev_tile *tile, uint32_t layer)
 {
@@ -145,7 +136,7 @@ static uint32_t unit_of(model_steps *s, const dev_tile *tile, uint32_t layer)
 static void multiply_part(model_steps *s, const dev_matmul *m, const dev_matrix_part *part, uint32_t layer, const model_multiply_step *like, bool along)
 {
     const bool          gated = m->epilogue == DEV_GATED;
-    const uint32_t      experts = like->groups != 0 ? architecture_of(s)->experts.routing.count : 1, slots = like->groups != 0 ? like->slots : 1;
+    const uint32_t      experts = like->groups != 0 ? architecture_of(s)->experts.routing.count : 1;
     const uint32_t      panels = part->panels / experts, outputs_at = part->first_panel * DEV_PANEL / (gated ? 2 : 1);
     model_multiply_step step = *like;
     dev_tile            tile;
@@ -162,7 +153,7 @@ static void multiply_part(model_steps *s, const dev_matmul *m, const dev_matrix_
     step.bias = number_of(s, m->bias), step.bias_at = part->first_panel * DEV_PANEL;
     step.y = number_of(s, m->y), step.y_at = (uint32_t)m->y_offset + outputs_at, step.y_stride = m->y_stride;
     step.add = dev_matmul_add_scale(m);
-    step.units = (gated ? panels / 2 : panels) * (DEV_PANEL / tile.cols), step.tickets = tickets_for(slots * step.units, s->cores);
+    step.units = (gated ? panels / 2 : panels) * (DEV_PANEL / tile.cols);
     step.gated = gated, step.active = m->epilogue == DEV_STORE && m->activation != DEV_ACT_NONE;
     add_step(s, MODEL_STEP_MULTIPLY, along)->told.of.multiply = step;
 }

@@ -24,7 +24,7 @@ typedef struct model_multiply_step {
     uint32_t w, unit, unit_bytes, bias, bias_at;
     uint32_t y, y_at, y_stride;
     float    add;
-    uint32_t units, tickets, gated, active;
+    uint32_t units, gated, active;
     uint32_t groups, row_of, slots;
 } model_multiply_step;
 

@@ -8,7 +8,7 @@
 
 /* A driver may hand several groups to one core before the next has woken. */
 #define GROUPS_PER_CORE 4u
-#define PROGRESS_BYTES (48 * sizeof(uint32_t))
+#define PROGRESS_BYTES(cores) ((64 + 16 * (size_t)(cores)) * sizeof(uint32_t)) /* cl/tickets.h */
 
 /* What all launches are built with. */
 typedef struct build {
@@ -68,7 +68,7 @@ static oclm_status add_launch(const model_steps *s, const build *b, const model_
     const dev_buffer *progress;
     dev_arg           args[DEV_MAX_ARGS];
     cl_uint           count = 0;
-    const oclm_status status = dev_work_counters(work, PROGRESS_BYTES, &progress);
+    const oclm_status status = dev_work_counters(work, PROGRESS_BYTES(s->cores), &progress);
     if (status != OCLM_OK)
         return status;
     args[count++] = dev_arg_buffer(progress);
