@@ -108,7 +108,7 @@ unsigned char *dev_program_binary(cl_program program, size_t *length);
 /* Does the device multiply and add with one rounding? dev_program() asks it once and builds with -DHAS_FMA where it does. Also tells how long
  * the driver took for the binary of a small program, INFINITY where it gave none. */
 bool dev_measure_fused(const dev_device *device, double *binary_seconds);
-/* May a work-group wait for what groups that started earlier write (ordered.c)? dev_orders_groups() asks it once. */
+/* May a work-group wait for what groups that started earlier write, in programs that are linked (ordered.c)? dev_orders_groups() asks it once. */
 bool dev_measure_ordered(const dev_device *device);
 
 /* Fills `info` (all but its indexes) from a device, and `strings`, the one allocation its text and `extensions` lie in. */

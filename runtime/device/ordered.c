@@ -1,7 +1,8 @@
 /* ordered.c: finds out whether work-groups of one launch may wait for each other: a group for what groups wrote that took their work
  * earlier (cl/decode_layers.cl). OpenCL 3.0 promises that they see it, where the device says so; that a group which has started goes on
  * while others wait it does not promise. Devices whose groups are threads of a CPU keep it; only these are asked. What a driver says is then
- * tried in the way it will be used: launch behind launch, the counters set back by the last group of each. */
+ * tried in the way it will be used: launch behind launch, the counters set back by the last group of each; and a program of two that are linked,
+ * as those launches are. */
 #include "device/device_internal.h"
 
 #include <stdio.h>
@@ -92,6 +93,46 @@ static cl_int run(const dev_probe *probe, cl_uint *wrong)
     return error == CL_SUCCESS ? clEnqueueReadBuffer(probe->queue, probe->buffers[WRONG], CL_TRUE, 0, sizeof *wrong, wrong, 0, NULL, NULL) : error;
 }
 
+/* ---- Linking */
+
+static const char *const halves[] = {
+    "void add(__local uint *to, const __global uint *n);\n"
+    "__kernel void whole(__global uint *y, const __global uint *n)\n"
+    "{\n"
+    "    __local uint sum[16];\n"
+    "    sum[0] = 1;\n"
+    "    add(sum, n);\n"
+    "    y[0] = sum[0];\n"
+    "}\n",
+    "void add(__local uint *to, const __global uint *n) { to[0] += n[0]; }\n",
+};
+
+static bool links(const dev_device *device)
+{
+    cl_program parts[COUNT(halves)] = { NULL }, linked = NULL;
+    cl_kernel  kernel = NULL;
+    cl_int     error = dev_ask(device->id, CL_DEVICE_LINKER_AVAILABLE) != 0 ? CL_SUCCESS : CL_LINKER_NOT_AVAILABLE;
+    for (size_t i = 0; i < COUNT(halves) && error == CL_SUCCESS; i++) {
+        const char *text_of = halves[i];
+        parts[i] = clCreateProgramWithSource(device->context, 1, &text_of, NULL, &error);
+        if (error == CL_SUCCESS)
+            error = clCompileProgram(parts[i], 1, &device->id, DEV_COMMON_OPTIONS, 0, NULL, NULL, NULL, NULL);
+    }
+    if (error == CL_SUCCESS)
+        linked = clLinkProgram(device->context, 1, &device->id, "", COUNT(halves), parts, NULL, NULL, &error);
+    if (error == CL_SUCCESS)
+        kernel = clCreateKernel(linked, "whole", &error);
+    if (kernel != NULL)
+        clReleaseKernel(kernel);
+    if (linked != NULL)
+        clReleaseProgram(linked);
+    for (size_t i = 0; i < COUNT(halves); i++) {
+        if (parts[i] != NULL)
+            clReleaseProgram(parts[i]);
+    }
+    return error == CL_SUCCESS;
+}
+
 bool dev_measure_ordered(const dev_device *device)
 {
     const uint64_t needed = ATOMIC_ORDER_ACQ_REL | ATOMIC_SCOPE_DEVICE;
@@ -102,11 +143,11 @@ bool dev_measure_ordered(const dev_device *device)
         dev_probe    probe;
         cl_uint      wrong = 0;
         const cl_int error = make(device, &probe);
-        ordered = error == CL_SUCCESS && run(&probe, &wrong) == CL_SUCCESS && wrong == 0;
+        ordered = error == CL_SUCCESS && run(&probe, &wrong) == CL_SUCCESS && wrong == 0 && links(device);
         dev_probe_free(&probe);
     }
     core_log(OCLM_LOG_DEBUG, "work-groups %s", ordered ? "see what those before them wrote: steps of decoding share launches"
-                                               : promised ? "do not see what those before them wrote, though the driver says so"
+                                               : promised ? "do not see what those before them wrote, or programs cannot be linked, though the driver says so"
                                                           : "cannot wait for each other: each step is a launch");
     return ordered;
 }

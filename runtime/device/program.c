@@ -176,7 +176,7 @@ static void note(const dev_device *device, const char *question, bool yes, dev_a
 
 bool dev_orders_groups(dev_device *device)
 {
-    static const char question[] = "do work-groups see what those before them wrote?";
+    static const char question[] = "do work-groups see what those before them wrote, and do programs link?";
     core_mutex_lock(device->programs_lock);
     if (!recall(device, question, &device->orders))
         note(device, question, dev_measure_ordered(device), &device->orders);

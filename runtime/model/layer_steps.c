@@ -39,13 +39,12 @@ static uint32_t number_of(model_steps *s, const dev_buffer *buffer)
 /* Where a step is to be written: the caller fills it in at once. `along`: it needs nothing of the step before. */
 static model_step *add_step(model_steps *s, model_step_kind kind, bool along)
 {
-    static model_step nowhere;
     if (s->step_count == s->step_room) {
         const size_t room = s->step_room > 0 ? 2 * s->step_room : 64;
         model_step  *grown = core_realloc_array(s->steps, room, sizeof *grown, "steps of layers");
         if (grown == NULL) {
             fail(s, OCLM_ERR_MEMORY);
-            return &nowhere;
+            return &s->nowhere;
         }
         s->steps = grown;
         s->step_room = room;
@@ -421,7 +420,7 @@ static bool suits_layer(const model_state *state, uint32_t layer, uint32_t rows)
     const model_architecture *a = &state->model->architecture;
     const model_experts      *x = &a->experts;
     const bool                added = model_between_of(a) == MODEL_BETWEEN_ADDED, mlp_too = x->shared_width > 0 || x->beside_mlp;
-    if ((a->layer_input.size > 0 || a->layer_scalar) && !added)
+    if (((a->layer_input.size > 0 || a->layer_scalar) && !added) || (a->layer[layer].experts && model_between_of(a) == MODEL_BETWEEN_AFTER))
         return false;
     return !a->layer[layer].experts || (rows <= state->experts.rows && x->beside_mlp == added && x->router_norm == added && !model_is_parallel(a) &&
                                         (!mlp_too || (a->mlp_gated && x->swiglu_limit == 0.0f)));

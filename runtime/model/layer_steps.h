@@ -93,6 +93,7 @@ typedef struct model_steps {
     const model_pass_shape *shape;
     uint32_t                cores;
     model_step             *steps;    /* [step_count] */
+    model_step              nowhere;  /* what is written once memory has failed */
     size_t                  step_count, step_room;
     model_steps_launch     *launches; /* [launch_count]; the last is being written */
     size_t                  launch_count, launch_room;
