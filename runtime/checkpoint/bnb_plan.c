@@ -41,14 +41,10 @@ static bool is_linear(const ckpt_tensor *tensor)
 
 static ckpt_bnb_part *new_part(ckpt_bnb_plan *plan)
 {
-    if (plan->count == plan->capacity) {
-        const size_t   capacity = plan->capacity == 0 ? 256 : plan->capacity * 2;
-        ckpt_bnb_part *parts = core_realloc_array(plan->parts, capacity, sizeof *parts, "a list of tensors");
-        if (parts == NULL)
-            return NULL;
-        plan->parts = parts;
-        plan->capacity = capacity;
-    }
+    ckpt_bnb_part *parts = core_grow_array(plan->parts, plan->count, &plan->capacity, 256, sizeof *parts, "a list of tensors");
+    if (parts == NULL)
+        return NULL;
+    plan->parts = parts;
     ckpt_bnb_part *part = &plan->parts[plan->count];
     memset(part, 0, sizeof *part);
     part->order = plan->count++;

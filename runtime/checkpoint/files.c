@@ -31,14 +31,10 @@ static oclm_status grow(ckpt_table *table, const char *path)
 {
     if (table->count == CKPT_MAX_TENSORS)
         return core_fail(OCLM_ERR_FORMAT, "%s: more than %u tensors; no model has so many", path, CKPT_MAX_TENSORS);
-    if (table->count < table->capacity)
-        return OCLM_OK;
-    const size_t capacity = table->capacity > 0 ? table->capacity * 2 : 256;
-    ckpt_tensor *tensors = core_realloc_array(table->tensors, capacity, sizeof *tensors, "the list of tensors");
+    ckpt_tensor *tensors = core_grow_array(table->tensors, table->count, &table->capacity, 256, sizeof *tensors, "the list of tensors");
     if (tensors == NULL)
         return OCLM_ERR_MEMORY;
     table->tensors = tensors;
-    table->capacity = capacity;
     return OCLM_OK;
 }
 

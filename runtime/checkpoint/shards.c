@@ -78,14 +78,10 @@ static oclm_status grow(ckpt_shard_index *index, const core_json_reader *json)
 {
     if (index->count == CKPT_MAX_TENSORS)
         return core_json_error(json, "more than %u tensors; no model has so many", CKPT_MAX_TENSORS);
-    if (index->count < index->capacity)
-        return OCLM_OK;
-    const size_t      capacity = index->capacity > 0 ? index->capacity * 2 : 256;
-    ckpt_shard_entry *entries = core_realloc_array(index->entries, capacity, sizeof *entries, "the index of shards");
+    ckpt_shard_entry *entries = core_grow_array(index->entries, index->count, &index->capacity, 256, sizeof *entries, "the index of shards");
     if (entries == NULL)
         return OCLM_ERR_MEMORY;
     index->entries = entries;
-    index->capacity = capacity;
     return OCLM_OK;
 }
 

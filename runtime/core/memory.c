@@ -54,6 +54,21 @@ void *core_realloc_array(void *memory, size_t count, size_t size, const char *wh
     return request(memory, bytes, what);
 }
 
+void *core_grow_array(void *array, size_t count, size_t *room, size_t least, size_t size, const char *what)
+{
+    size_t wanted = least;
+    if (count < *room)
+        return array;
+    if (*room > 0 && !core_mul_size(*room, 2, &wanted)) {
+        core_fail_memory(SIZE_MAX, what);
+        return NULL;
+    }
+    void *grown = core_realloc_array(array, wanted, size, what);
+    if (grown != NULL)
+        *room = wanted;
+    return grown;
+}
+
 char *core_copy_string(const char *text, const char *what)
 {
     return text != NULL ? core_copy(text, strlen(text) + 1, what) : NULL;

@@ -10,6 +10,9 @@ void *core_alloc(size_t bytes, const char *what);
 void *core_alloc_zero(size_t count, size_t size, const char *what); /* checks count * size */
 void *core_alloc_array(size_t count, size_t size, const char *what);
 void *core_realloc_array(void *memory, size_t count, size_t size, const char *what); /* on failure `memory` stays */
+/* An array that has `count` elements, with room for one more: itself, or with twice the room, which is `least` at first. *room is how many it has room
+ * for, 0 where `array` is NULL. NULL: no memory; then both stay. */
+void *core_grow_array(void *array, size_t count, size_t *room, size_t least, size_t size, const char *what);
 char *core_copy_string(const char *text, const char *what);         /* NULL in, NULL out */
 char *core_copy_part(const char *text, size_t length, const char *what); /* its first bytes, NUL-ended */
 void *core_copy(const void *data, size_t bytes, const char *what);

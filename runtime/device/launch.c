@@ -79,14 +79,10 @@ void dev_work_free(dev_work *work)
 static step *next_step(dev_work *work, step_kind kind, const char *folder, const char *name)
 {
     core_text text = CORE_TEXT_INIT;
-    if (work->count == work->capacity) {
-        const size_t capacity = work->capacity ? 2 * work->capacity : 64;
-        step        *grown = core_realloc_array(work->steps, capacity, sizeof *grown, "a list of launches");
-        if (!grown)
-            return NULL;
-        work->steps = grown;
-        work->capacity = capacity;
-    }
+    step *grown = core_grow_array(work->steps, work->count, &work->capacity, 64, sizeof *grown, "a list of launches");
+    if (!grown)
+        return NULL;
+    work->steps = grown;
     if (core_text_printf(&text, "%s/%s", folder, name) != OCLM_OK)
         return NULL;
     step *s = &work->steps[work->count];

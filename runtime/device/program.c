@@ -267,17 +267,13 @@ static oclm_status build(dev_device *device, const recipe *r, cl_program *progra
 /* Takes ownership of key and program, also on failure. */
 static oclm_status keep(dev_device *device, char *key, cl_program program)
 {
-    if (device->program_count == device->program_capacity) {
-        const size_t       capacity = device->program_capacity ? 2 * device->program_capacity : 16;
-        dev_program_entry *grown = core_realloc_array(device->programs, capacity, sizeof *grown, "the table of programs");
-        if (!grown) {
-            core_free(key);
-            clReleaseProgram(program);
-            return OCLM_ERR_MEMORY;
-        }
-        device->programs = grown;
-        device->program_capacity = capacity;
+    dev_program_entry *grown = core_grow_array(device->programs, device->program_count, &device->program_capacity, 16, sizeof *grown, "the table of programs");
+    if (!grown) {
+        core_free(key);
+        clReleaseProgram(program);
+        return OCLM_ERR_MEMORY;
     }
+    device->programs = grown;
     device->programs[device->program_count++] = (dev_program_entry){ key, program };
     return OCLM_OK;
 }

@@ -15,14 +15,10 @@ void hub_names_free(hub_names *list)
 
 oclm_status hub_names_add(hub_names *list, const char *name)
 {
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 16;
-        char       **names = core_realloc_array(list->names, capacity, sizeof *names, "names of files");
-        if (names == NULL)
-            return OCLM_ERR_MEMORY;
-        list->names = names;
-        list->capacity = capacity;
-    }
+    char **names = core_grow_array(list->names, list->count, &list->capacity, 16, sizeof *names, "names of files");
+    if (names == NULL)
+        return OCLM_ERR_MEMORY;
+    list->names = names;
     if ((list->names[list->count] = core_copy_string(name, "a file's name")) == NULL)
         return OCLM_ERR_MEMORY;
     list->count++;

@@ -75,14 +75,10 @@ static oclm_status see(seen_list *list, const core_info *info)
     for (size_t i = 0; i < list->count; i++)
         if (list->blobs[i].number == info->number && list->blobs[i].device == info->device)
             return OCLM_OK;
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 32;
-        seen_blob   *blobs = core_realloc_array(list->blobs, capacity, sizeof *blobs, "the list of blobs");
-        if (blobs == NULL)
-            return OCLM_ERR_MEMORY;
-        list->blobs = blobs;
-        list->capacity = capacity;
-    }
+    seen_blob *blobs = core_grow_array(list->blobs, list->count, &list->capacity, 32, sizeof *blobs, "the list of blobs");
+    if (blobs == NULL)
+        return OCLM_ERR_MEMORY;
+    list->blobs = blobs;
     list->blobs[list->count++] = (seen_blob){ info->device, info->number, info->size };
     if (info->changed > list->changed)
         list->changed = info->changed;

@@ -166,14 +166,10 @@ static oclm_status add(model_export *plan, model_role role, model_role named, ui
     if (name == NULL)
         return core_fail(OCLM_ERR_UNSUPPORTED, "%s: tensor \"%s\" has no place in a GGUF file of architecture \"%s\": quantise to nf4, fp4 or int8 instead",
                          plan->origin, tensor->name, plan->architecture->name);
-    if (plan->item_count == plan->room) {
-        const size_t       room = plan->room > 0 ? 2 * plan->room : 64;
-        model_export_item *items = core_realloc_array(plan->items, room, sizeof *items, "a list of tensors");
-        if (items == NULL)
-            return OCLM_ERR_MEMORY;
-        plan->items = items;
-        plan->room = room;
-    }
+    model_export_item *items = core_grow_array(plan->items, plan->item_count, &plan->room, 64, sizeof *items, "a list of tensors");
+    if (items == NULL)
+        return OCLM_ERR_MEMORY;
+    plan->items = items;
     model_export_item *const item = &plan->items[plan->item_count++];
     *item = (model_export_item){ .role = role, .layer = layer, .change = change, .plus = plus_of(a, role), .decay = role == MODEL_DELTA_A_LOG };
     if (number != NULL)

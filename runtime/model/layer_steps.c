@@ -39,16 +39,12 @@ static uint32_t number_of(model_steps *s, const dev_buffer *buffer)
 /* Where a step is to be written: the caller fills it in at once. `along`: it needs nothing of the step before. */
 static model_step *add_step(model_steps *s, model_step_kind kind, bool along)
 {
-    if (s->step_count == s->step_room) {
-        const size_t room = s->step_room > 0 ? 2 * s->step_room : 64;
-        model_step  *grown = core_realloc_array(s->steps, room, sizeof *grown, "steps of layers");
-        if (grown == NULL) {
-            fail(s, OCLM_ERR_MEMORY);
-            return &s->nowhere;
-        }
-        s->steps = grown;
-        s->step_room = room;
+    model_step *grown = core_grow_array(s->steps, s->step_count, &s->step_room, 64, sizeof *grown, "steps of layers");
+    if (grown == NULL) {
+        fail(s, OCLM_ERR_MEMORY);
+        return &s->nowhere;
     }
+    s->steps = grown;
     model_step *step = &s->steps[s->step_count++];
     memset(step, 0, sizeof *step);
     step->told.kind = kind;
@@ -59,16 +55,12 @@ static model_step *add_step(model_steps *s, model_step_kind kind, bool along)
 
 static void begin_launch(model_steps *s, uint32_t layer)
 {
-    if (s->launch_count == s->launch_room) {
-        const size_t        room = s->launch_room > 0 ? 2 * s->launch_room : 4;
-        model_steps_launch *grown = core_realloc_array(s->launches, room, sizeof *grown, "launches of layers");
-        if (grown == NULL) {
-            fail(s, OCLM_ERR_MEMORY);
-            return;
-        }
-        s->launches = grown;
-        s->launch_room = room;
+    model_steps_launch *grown = core_grow_array(s->launches, s->launch_count, &s->launch_room, 4, sizeof *grown, "launches of layers");
+    if (grown == NULL) {
+        fail(s, OCLM_ERR_MEMORY);
+        return;
     }
+    s->launches = grown;
     model_steps_launch *l = &s->launches[s->launch_count++];
     l->first_layer = layer;
     l->layers = l->steps = 0;

@@ -28,14 +28,10 @@ static char *full_name(const model_modules *m, uint32_t parent, const char *name
 
 static oclm_status make_room(model_modules *m)
 {
-    if (m->count < m->capacity)
-        return OCLM_OK;
-    const uint32_t capacity = m->capacity > 0 ? 2 * m->capacity : 64;
-    model_module  *at = core_realloc_array(m->at, capacity, sizeof *at, "a tree of modules");
+    model_module *at = core_grow_array(m->at, m->count, &m->capacity, 64, sizeof *at, "a tree of modules");
     if (at == NULL)
         return OCLM_ERR_MEMORY;
     m->at = at;
-    m->capacity = capacity;
     return OCLM_OK;
 }
 

@@ -24,7 +24,8 @@ typedef struct model_tie {
 
 typedef struct model_modules {
     model_module *at;   /* the root first */
-    uint32_t      count, capacity;
+    uint32_t      count;
+    size_t        capacity;
     model_tie    *ties; /* a group's one after another, by name */
     uint32_t      tie_count, group_count;
 } model_modules;

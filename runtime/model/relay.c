@@ -106,14 +106,10 @@ static oclm_status next_step(model_relay_writer *w, step **out)
     if (relay == NULL && (relay = w->open = core_alloc_zero(1, sizeof *relay, "what other devices do")) == NULL)
         return OCLM_ERR_MEMORY;
     relay->state = w->state;
-    if (relay->count == relay->capacity) {
-        const size_t capacity = relay->capacity > 0 ? 2 * relay->capacity : 8;
-        step        *grown = core_realloc_array(relay->steps, capacity, sizeof *grown, "what other devices do");
-        if (grown == NULL)
-            return OCLM_ERR_MEMORY;
-        relay->steps = grown;
-        relay->capacity = capacity;
-    }
+    step *grown = core_grow_array(relay->steps, relay->count, &relay->capacity, 8, sizeof *grown, "what other devices do");
+    if (grown == NULL)
+        return OCLM_ERR_MEMORY;
+    relay->steps = grown;
     *out = &relay->steps[relay->count++];
     memset(*out, 0, sizeof **out);
     return OCLM_OK;

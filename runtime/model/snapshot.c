@@ -218,14 +218,10 @@ typedef struct part_list {
 static oclm_status note_part(void *user, const model_state *owner, const dev_buffer *buffer, size_t offset, size_t bytes)
 {
     part_list *list = user;
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 256;
-        part        *grown = core_realloc_array(list->parts, capacity, sizeof *grown, "parts of a snapshot");
-        if (grown == NULL)
-            return OCLM_ERR_MEMORY;
-        list->parts = grown;
-        list->capacity = capacity;
-    }
+    part *grown = core_grow_array(list->parts, list->count, &list->capacity, 256, sizeof *grown, "parts of a snapshot");
+    if (grown == NULL)
+        return OCLM_ERR_MEMORY;
+    list->parts = grown;
     list->parts[list->count++] = (part){ owner->queue, buffer->memory, offset, bytes };
     return OCLM_OK;
 }

@@ -48,6 +48,28 @@ static void growing_keeps_the_content_and_counts_once(void **state)
     assert_int_equal(core_memory_live(), live);
 }
 
+static void an_array_grows_when_it_is_full(void **state)
+{
+    (void)state;
+    uint32_t *all = NULL;
+    size_t    room = 0;
+    for (uint32_t count = 0; count < 9; count++) {
+        assert_non_null(all = core_grow_array(all, count, &room, 4, sizeof *all, "numbers"));
+        assert_int_equal(room, count < 4 ? 4 : count < 8 ? 8 : 16);
+        all[count] = count;
+    }
+    for (uint32_t i = 0; i < 9; i++)
+        assert_int_equal(all[i], i);
+    core_memory_fail_at(1, false);
+    assert_ptr_equal(core_grow_array(all, 15, &room, 4, sizeof *all, "numbers"), all);
+    assert_null(core_grow_array(all, 16, &room, 4, sizeof *all, "numbers"));
+    assert_int_equal(room, 16);
+    size_t hostile = SIZE_MAX;
+    assert_null(core_grow_array(all, SIZE_MAX, &hostile, 4, sizeof *all, "too many numbers"));
+    assert_non_null(strstr(oclm_last_error(), "too many numbers"));
+    core_free(all);
+}
+
 static void products_and_sums_that_do_not_fit_are_refused(void **state)
 {
     static const struct {
@@ -148,6 +170,7 @@ int main(void)
         cmocka_unit_test(nothing_is_still_a_pointer),
         cmocka_unit_test(zeroed_memory_is_zero_and_copies_are_equal),
         cmocka_unit_test(growing_keeps_the_content_and_counts_once),
+        cmocka_unit_test(an_array_grows_when_it_is_full),
         cmocka_unit_test(products_and_sums_that_do_not_fit_are_refused),
         cmocka_unit_test(a_failed_growth_leaves_the_old_block),
         cmocka_unit_test(the_nth_request_fails_once_or_for_ever),
