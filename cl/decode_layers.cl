@@ -106,7 +106,7 @@ static inline const __global uchar *read_next(const walk *const w, const __globa
                                               const pointer *const pointers)
 {
     for (; i < end; i++) {
-        const __global step_head *const head = (const __global step_head *)(steps + i * STEP_WORDS);
+        const __global head_step *const head = (const __global head_step *)(steps + i * STEP_WORDS);
         const __global multiply_step *const s = (const __global void *)(head + 1);
         if (head->kind == STEP_MULTIPLY)
             return s->groups ? 0 : pointers[s->w] + (size_t)share_of(w, s->units, w->home) * s->unit_bytes;
@@ -127,7 +127,7 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
     uint routed = 0; // what must be finished before it is known which experts are chosen
 #pragma unroll 1
     for (uint i = first; i < first + count; i++) {
-        const __global step_head *const head = (const __global step_head *)(steps + i * STEP_WORDS);
+        const __global head_step *const head = (const __global head_step *)(steps + i * STEP_WORDS);
         const __global void *const told = head + 1;
         const uint rows = head->rows;
         if (!head->along)

@@ -8,7 +8,7 @@
 
 #define MOST_TILES 8u /* of rows: more are better off with launches of their own, cut along rows too */
 
-_Static_assert(sizeof(model_step) == MODEL_STEP_WORDS * sizeof(uint32_t), "a step is as long as cl/layer_steps.h says");
+_Static_assert(sizeof(model_step) == STEP_WORDS * sizeof(uint32_t), "a step is as long as cl/layer_steps.h says");
 
 static const model_architecture *architecture_of(const model_steps *s) { return &s->state->model->architecture; }
 
@@ -37,7 +37,7 @@ static uint32_t number_of(model_steps *s, const dev_buffer *buffer)
 }
 
 /* Where a step is to be written: the caller fills it in at once. `along`: it needs nothing of the step before. */
-static model_step *add_step(model_steps *s, model_step_kind kind, bool along)
+static model_step *add_step(model_steps *s, uint32_t kind, bool along)
 {
     model_step *grown = core_grow_array(s->steps, s->step_count, &s->step_room, 64, sizeof *grown, "steps of layers");
     if (grown == NULL) {
@@ -47,9 +47,9 @@ static model_step *add_step(model_steps *s, model_step_kind kind, bool along)
     s->steps = grown;
     model_step *step = &s->steps[s->step_count++];
     memset(step, 0, sizeof *step);
-    step->told.kind = kind;
-    step->told.along = along;
-    step->told.rows = s->shape->rows;
+    step->told.head.kind = kind;
+    step->told.head.along = along;
+    step->told.head.rows = s->shape->rows;
     return step;
 }
 
@@ -146,7 +146,7 @@ static void multiply_part(model_steps *s, const dev_matmul *m, const dev_matrix_
     step.add = dev_matmul_add_scale(m);
     step.units = (gated ? panels / 2 : panels) * (DEV_PANEL / tile.cols);
     step.gated = gated, step.active = m->epilogue == DEV_STORE && m->activation != DEV_ACT_NONE;
-    add_step(s, MODEL_STEP_MULTIPLY, along)->told.of.multiply = step;
+    add_step(s, STEP_MULTIPLY, along)->told.of.multiply = step;
 }
 
 /* A product that a layer may have. */
@@ -173,7 +173,7 @@ static void add_norm(model_steps *s, const dev_norm *norm, const dev_buffer *x, 
     const model_norm_step step = { number_of(s, x), number_of(s, y), s->state->hidden_stride, architecture_of(s)->hidden_size,
                                    number_of(s, &norm->weight), number_of(s, &norm->bias), norm->eps, add, keep };
     s->unfit = s->unfit || norm->kind != architecture_of(s)->norm.kind;
-    add_step(s, MODEL_STEP_NORM, along)->told.of.norm = step;
+    add_step(s, STEP_NORM, along)->told.of.norm = step;
 }
 
 /* The stream becomes its norm, where that comes here. */
@@ -243,7 +243,7 @@ static void attend(model_steps *s, uint32_t index)
         step.kv = number_of(s, &state->latent.kv), step.kv_stride = state->latent.kv_stride;
         step.nope = latent->nope_dim, step.rope = latent->rope_dim, step.value = latent->value_dim;
     }
-    add_step(s, MODEL_STEP_ATTEND, false)->told.of.attend = step;
+    add_step(s, STEP_ATTEND, false)->told.of.attend = step;
 }
 
 static void mix(model_steps *s, uint32_t index)
@@ -264,7 +264,7 @@ static void mix(model_steps *s, uint32_t index)
         .value_dim = d->value_dim, .share = model_delta_share(d), .eps = a->norm.eps,
     };
     s->mixes = true;
-    add_step(s, MODEL_STEP_MIX, false)->told.of.mix = step;
+    add_step(s, STEP_MIX, false)->told.of.mix = step;
 }
 
 /* The first half of a layer, as far as its output. */
@@ -318,7 +318,7 @@ static void route(model_steps *s, uint32_t index)
     };
     s->routes = true;
     s->local_bytes = bytes > s->local_bytes ? bytes : s->local_bytes;
-    add_step(s, MODEL_STEP_ROUTE, false)->told.of.route = step;
+    add_step(s, STEP_ROUTE, false)->told.of.route = step;
 }
 
 /* y += add * what experts made; with an `add` of 0 y is that. */
@@ -332,7 +332,7 @@ static void join(model_steps *s, const model_products *products, bool shared, fl
         .shared = shared ? number_of(s, &e->shared) : 0, .gate = gate ? number_of(s, &e->gate) : 0, .gate_stride = DEV_PANEL, .add = add,
         .y = number_of(s, y),
     };
-    add_step(s, MODEL_STEP_JOIN, false)->told.of.join = step;
+    add_step(s, STEP_JOIN, false)->told.of.join = step;
 }
 
 /* While one core chooses, the others have the products that all rows go through. */

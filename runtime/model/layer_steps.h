@@ -9,58 +9,17 @@
 #include "model/layer_products.h"
 
 #define MODEL_MAX_POINTERS 110u /* of a launch, as in the kernel: with them its arguments take less than the 1024 bytes that every device has */
-#define MODEL_STEP_WORDS 40u
 #define MODEL_MAX_KINDS 4u      /* of weights' storage, of heads: so many the kernel can link */
 
-/* ---- Steps, as in cl/layer_steps.h, which says what they are. Memory is the number of a pointer. */
+/* ---- Steps: model_multiply_step and so on. Memory is the number of a pointer. */
 
-typedef enum model_step_kind { MODEL_STEP_MULTIPLY, MODEL_STEP_ATTEND, MODEL_STEP_MIX, MODEL_STEP_ROUTE, MODEL_STEP_JOIN, MODEL_STEP_NORM } model_step_kind;
-
-typedef struct model_multiply_step {
-    uint32_t x, x_at, x_stride, columns;
-    uint32_t normed, norm_w, norm_b, order;
-    float    eps;
-    uint32_t xielu, part, part_stride, times, times_at, times_stride, plus, plus_at, plus_stride;
-    uint32_t w, unit, unit_bytes, bias, bias_at;
-    uint32_t y, y_at, y_stride;
-    float    add;
-    uint32_t units, gated, active;
-    uint32_t groups, row_of, slots;
-} model_multiply_step;
-
-typedef struct model_attend_step {
-    uint32_t form, qkv, qkv_stride, keys, values, table, pages_per_sequence, positions, sequences;
-    float    scale;
-    uint32_t window, slopes, sinks, cosines, sines, growth, q_norm_w, q_norm_b, k_norm_w, k_norm_b;
-    uint32_t spans, partial, out, out_stride, shared, shared_at, shared_stride, kv, kv_stride, nope, rope, value, gates_at;
-} model_attend_step;
-
-typedef struct model_mix_step {
-    uint32_t in, in_stride, mixed, mixed_stride, out, out_stride, channels, conv_w, conv_b, tail, memory, positions, sequences, reached, rate, dt,
-        norm_w, key_heads, value_heads, value_dim, share;
-    float    eps;
-} model_mix_step;
-
-typedef struct model_route_step {
-    uint32_t logits, stride, ids, weights, correction, counts, count, chosen, groups, groups_chosen;
-    float    eps, scale;
-    uint32_t row_of, place_of, tiles, tile_count;
-} model_route_step;
-
-typedef struct model_join_step {
-    uint32_t outer, stride, weights, place_of, chosen, shared, gate, gate_stride;
-    float    add;
-    uint32_t y;
-} model_join_step;
-
-typedef struct model_norm_step {
-    uint32_t x, y, stride, columns, norm_w, norm_b;
-    float    eps, add, keep;
-} model_norm_step;
+#define STEP(name) model_##name##_step
+#define STEP_UINT  uint32_t
+#include "cl/layer_steps.h"
 
 typedef union model_step {
     struct {
-        uint32_t kind, along, rows;
+        model_head_step head;
         union {
             model_multiply_step multiply;
             model_attend_step   attend;
@@ -70,7 +29,7 @@ typedef union model_step {
             model_norm_step     norm;
         } of;
     } told;
-    uint32_t words[MODEL_STEP_WORDS];
+    uint32_t words[STEP_WORDS];
 } model_step;
 
 /* ---- A list of them */
