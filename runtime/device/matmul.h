@@ -85,7 +85,7 @@ typedef struct dev_tile {
     char     options[DEV_TILE_OPTIONS]; /* what it is built with, storage type included, without an activation */
 } dev_tile;
 
-/* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part and no order? Then sets `tile`.
+/* Is the product served by a kernel of matmul.cl, with all its rows in one tile, and has its weight one part? Then sets `tile`.
  * Errors: as dev_matmul_add(), for the provider is chosen. */
 oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *matmul, dev_tile *tile, bool *is_tile);
 /* Lets CLBlast take part in products of many rows with weights of a storage, if it is right and faster here: measured once, which

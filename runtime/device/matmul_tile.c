@@ -161,7 +161,7 @@ oclm_status dev_matmul_tile(dev_device *device, const dev_matmul *m, dev_tile *t
     dev_providers       all;
     dev_providers_all(&all);
     const oclm_status status = dev_provider_choose(device, &all, m, &chosen);
-    *is_tile = status == OCLM_OK && chosen->add == add && m->rows <= chosen->rows && m->weight->part_count == 1 && !m->weight->ordered;
+    *is_tile = status == OCLM_OK && chosen->add == add && m->rows <= chosen->rows && m->weight->part_count == 1;
     if (*is_tile) {
         *tile = (dev_tile){ .rows = chosen->rows, .cols = chosen->cols };
         write_options(chosen, m, dev_matrix_storage(m->weight), tile->options);

@@ -32,33 +32,26 @@ static oclm_status add_projected(const model_state *state, dev_work *work, uint3
     return status == OCLM_OK ? dev_matmul_add(inner, &m) : status;
 }
 
-static oclm_status add_positions(const model_state *state, dev_work *work, uint32_t rows)
+/* Rows of the table as the stream is, and those of positions where there are any: in one launch, if both tables are here. */
+static oclm_status add_rows(const model_state *state, dev_work *work, uint32_t rows, bool logits)
 {
     const model_weights *w = &state->model->weights;
-    return model_offload_rows(w->offload, work, MODEL_KEPT_TABLES, &w->positions, &state->positions, rows, 1.0f, true, &state->hidden,
-                              state->hidden_stride);
-}
-
-/* Rows of the table, with those of positions where there are any. */
-static oclm_status add_rows(const model_state *state, dev_work *work, uint32_t rows)
-{
-    const model_weights *w = &state->model->weights;
-    const bool           positions = w->positions.part_count > 0;
+    const bool           positions = w->positions.part_count > 0, projected = model_has_projections(&state->model->architecture);
     const float          scale = embedding_scale(state);
-    if (positions && !model_offload_has(w->offload, MODEL_UNIT_EMBEDDING) && !model_offload_has(w->offload, MODEL_KEPT_TABLES))
+    if (positions && !projected && !model_offload_has(w->offload, MODEL_UNIT_EMBEDDING) && !model_offload_has(w->offload, MODEL_KEPT_TABLES))
         return dev_rows_add_both(work, &w->embedding, &state->ids, scale, &w->positions, &state->positions, rows, &state->hidden, state->hidden_stride);
-    const oclm_status status = model_offload_rows(w->offload, work, MODEL_UNIT_EMBEDDING, &w->embedding, &state->ids, rows, scale, false, &state->hidden,
-                                                  state->hidden_stride);
-    return status == OCLM_OK && positions ? add_positions(state, work, rows) : status;
+    const oclm_status status = projected ? add_projected(state, work, rows, logits)
+                                         : model_offload_rows(w->offload, work, MODEL_UNIT_EMBEDDING, &w->embedding, &state->ids, rows, scale, false,
+                                                              &state->hidden, state->hidden_stride);
+    return status == OCLM_OK && positions ? model_offload_rows(w->offload, work, MODEL_KEPT_TABLES, &w->positions, &state->positions, rows, 1.0f, true,
+                                                               &state->hidden, state->hidden_stride) : status;
 }
 
 oclm_status model_embedding_add(const model_state *state, dev_work *work, uint32_t rows, bool logits)
 {
     const model_architecture *a = &state->model->architecture;
     const model_weights      *w = &state->model->weights;
-    oclm_status               status = model_has_projections(a) ? add_projected(state, work, rows, logits) : add_rows(state, work, rows);
-    if (status == OCLM_OK && model_has_projections(a) && w->positions.part_count > 0)
-        status = add_positions(state, work, rows);
+    oclm_status               status = add_rows(state, work, rows, logits);
     if (status == OCLM_OK && a->embedding_norm)
         status = dev_norm_in_place(work, &w->embedding_norm, &state->hidden, 0, state->hidden_stride, rows, a->hidden_size);
     return status == OCLM_OK ? model_layer_input_begin(state, work, rows, logits) : status;
