@@ -72,19 +72,7 @@ sanitized() (
             export OCL_ICD_VENDORS="${OCL_ICD_VENDORS-$icd}"
         fi
     done
-    if run_ctest asan -LE slow; then
-        return 0
-    fi
-    # LeakSanitizer itself crashes once in some hundred runs, while PoCL's threads are leaving: what failed then runs again, three times at most.
-    for _ in 1 2 3; do
-        if ! grep -q "LeakSanitizer has encountered a fatal error" "$root/build/asan/Testing/Temporary/LastTest.log"; then
-            return 1
-        fi
-        if run_ctest asan --rerun-failed; then
-            return 0
-        fi
-    done
-    return 1
+    run_ctest asan -LE slow
 )
 
 # shellcheck disable=SC2086
@@ -102,8 +90,10 @@ if [ -n "$on" ]; then
 fi
 if [ -n "$sanitize" ]; then
     build asan -DOCLM_BUILD_TESTS=ON "-DOCLM_SHARED_DATA=$shared" "-DOCLM_TEST_CACHE=$root/build/release/test-cache" # kernels are built once
-    # What PoCL and LLVM keep until the process ends is not ours.
-    export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0" ASAN_OPTIONS="detect_leaks=1" UBSAN_OPTIONS=print_stacktrace=1
+    # What PoCL and LLVM keep until the process ends is not ours. Where a loaded library has thread-local memory, LeakSanitizer takes its bounds from what
+    # lies before it, which may be anything, and crashes there (more than every tenth process that builds kernels): it is left out.
+    export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
+    export ASAN_OPTIONS="detect_leaks=1:intercept_tls_get_addr=0"
     tier "Sanitizers" sanitized
     unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS
 fi
