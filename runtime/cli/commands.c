@@ -53,7 +53,7 @@ const cli_command cli_commands[] = {
       OCLM_HUB_CONFIG | OCLM_HUB_WEIGHTS, cmd_bench },
     { "quantize", "MODEL OUT", "write a model in fewer bits, for oclm and other programs",
       "OUT, which must not exist, becomes a folder that transformers loads with bitsandbytes (nf4, fp4, int8), or a GGUF file that\n"
-      "llama.cpp loads (the others; of Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3 and GPT-2). It is there whole or, after an error or\n"
+      "llama.cpp loads (the others; of every architecture that GGUF files are read of). It is there whole or, after an error or\n"
       "Ctrl-C, not at all. MODEL may be larger than memory.\n\n"
       "  oclm quantize HuggingFaceTB/SmolLM2-135M smollm2-nf4 --to nf4\n"
       "  oclm quantize path/to/model model.gguf --to q8_0\n", CMD_QUANTIZE, 2, 0, cmd_quantize },
