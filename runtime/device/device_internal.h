@@ -88,6 +88,12 @@ void   dev_host_pages_drop(dev_host_pages *owner);
 
 /* Releases all programs; for dev_close(). */
 void dev_programs_drop(dev_device *device);
+/* build.c: as clBuildProgram(), clCompileProgram() and clLinkProgram(), once more where they fail and name no error. */
+cl_int     dev_build(const dev_device *device, cl_program program, const char *options);
+cl_int     dev_compile(const dev_device *device, cl_program program, const char *options);
+cl_program dev_link_parts(const dev_device *device, size_t count, const cl_program *parts, cl_int *error);
+/* The compiler's words (core_free), or NULL where it has none. */
+char      *dev_build_log(const dev_device *device, cl_program program);
 /* probe.c: a small program that finds something out about a device. Whatever failed, dev_probe_free() frees what there is. */
 #define DEV_PROBE_BUFFERS 3u
 #define DEV_PROBE_KERNELS 2u

@@ -116,10 +116,10 @@ static bool links(const dev_device *device)
         const char *text_of = halves[i];
         parts[i] = clCreateProgramWithSource(device->context, 1, &text_of, NULL, &error);
         if (error == CL_SUCCESS)
-            error = clCompileProgram(parts[i], 1, &device->id, DEV_COMMON_OPTIONS, 0, NULL, NULL, NULL, NULL);
+            error = dev_compile(device, parts[i], DEV_COMMON_OPTIONS);
     }
     if (error == CL_SUCCESS)
-        linked = clLinkProgram(device->context, 1, &device->id, "", COUNT(halves), parts, NULL, NULL, &error);
+        linked = dev_link_parts(device, COUNT(halves), parts, &error);
     if (error == CL_SUCCESS)
         kernel = clCreateKernel(linked, "whole", &error);
     if (kernel != NULL)

@@ -8,7 +8,7 @@ cl_int dev_probe_new(const dev_device *device, const char *text, const char *opt
     probe->queue = clCreateCommandQueue(device->context, device->id, 0, &error);
     if (error == CL_SUCCESS)
         probe->program = clCreateProgramWithSource(device->context, 1, &text, NULL, &error);
-    return error == CL_SUCCESS ? clBuildProgram(probe->program, 1, &device->id, options, NULL, NULL) : error;
+    return error == CL_SUCCESS ? dev_build(device, probe->program, options) : error;
 }
 
 cl_int dev_probe_buffer(dev_probe *probe, size_t which, size_t bytes, const void *contents)

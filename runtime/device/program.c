@@ -24,22 +24,11 @@ static cl_program find(const dev_device *device, const char *key)
 /* The compiler's words, cut, for the message of a failed build. */
 static oclm_status fail_build(const dev_device *device, cl_program program, const char *source, const char *options, cl_int error)
 {
-    char   shown[LOG_SHOWN + 1];
-    size_t size = 0;
-    char  *log = NULL;
-    shown[0] = '\0';
-    if (clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS && size > 1 &&
-        (log = core_alloc_zero(size + 1, 1, "a compiler's log")) != NULL &&
-        clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL) == CL_SUCCESS) {
-        size = strlen(log);
-        if (size > LOG_SHOWN)
-            size = LOG_SHOWN;
-        memcpy(shown, log, size);
-        shown[size] = '\0';
-    }
+    char             *log = dev_build_log(device, program);
+    const oclm_status status = dev_cl_fail(error, "cl/%s.cl (%s) does not compile on \"%s\": %.*s", source, options, device->traits.info.name,
+                                           LOG_SHOWN, log != NULL ? log : "the driver gave no reason");
     core_free(log);
-    return dev_cl_fail(error, "cl/%s.cl (%s) does not compile on \"%s\": %s", source, options, device->traits.info.name,
-                       shown[0] ? shown : "the driver gave no reason");
+    return status;
 }
 
 /* What a program is made of: its own source first. */
@@ -65,8 +54,7 @@ static oclm_status translate(const dev_device *device, const recipe *r, size_t i
     cl_program program = clCreateProgramWithSource(device->context, 1, &text, NULL, &error);
     if (error != CL_SUCCESS)
         return dev_cl_fail(error, "cl/%s.cl: clCreateProgramWithSource", source);
-    error = r->count == 1 ? clBuildProgram(program, 1, &device->id, options, NULL, NULL)
-                          : clCompileProgram(program, 1, &device->id, options, 0, NULL, NULL, NULL, NULL);
+    error = r->count == 1 ? dev_build(device, program, options) : dev_compile(device, program, options);
     if (error != CL_SUCCESS) {
         status = fail_build(device, program, source, options, error);
         clReleaseProgram(program);
@@ -80,7 +68,7 @@ static oclm_status link_all(const dev_device *device, const recipe *r, const cl_
 {
     cl_int      error;
     oclm_status status = OCLM_OK;
-    cl_program  program = clLinkProgram(device->context, 1, &device->id, "", (cl_uint)r->count, parts, NULL, NULL, &error);
+    cl_program  program = dev_link_parts(device, r->count, parts, &error);
     if (error == CL_SUCCESS) {
         *out = program;
         return OCLM_OK;
@@ -119,7 +107,7 @@ static cl_program build_from_binary(dev_device *device, const char *data, size_t
     cl_program program = clCreateProgramWithBinary(device->context, 1, &device->id, &length, &binary, &taken, &error);
     if (error != CL_SUCCESS)
         return NULL;
-    if (taken == CL_SUCCESS && clBuildProgram(program, 1, &device->id, options, NULL, NULL) == CL_SUCCESS &&
+    if (taken == CL_SUCCESS && dev_build(device, program, options) == CL_SUCCESS &&
         clGetProgramInfo(program, CL_PROGRAM_NUM_KERNELS, sizeof kernels, &kernels, NULL) == CL_SUCCESS && kernels > 0)
         return program;
     clReleaseProgram(program);
