@@ -17,16 +17,16 @@ char *dev_build_log(const dev_device *device, cl_program program)
     char  *log = NULL;
     if (clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS && size > 1 &&
         (log = core_alloc_zero(size + 1, 1, "a compiler's log")) != NULL &&
-        clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL) == CL_SUCCESS)
+        clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL) == CL_SUCCESS && log[0] != '\0')
         return log;
     core_free(log);
     return NULL;
 }
 
-/* Is it worth another attempt? */
-static bool is_unexplained(const dev_device *device, cl_program program, cl_int error, int attempt)
+/* After so many attempts, is it worth another? */
+static bool is_unexplained(const dev_device *device, cl_program program, cl_int error, int attempts)
 {
-    if (attempt == ATTEMPTS ||
+    if (attempts == ATTEMPTS ||
         (error != CL_BUILD_PROGRAM_FAILURE && error != CL_COMPILE_PROGRAM_FAILURE && error != CL_LINK_PROGRAM_FAILURE))
         return false;
     char      *log = program != NULL ? dev_build_log(device, program) : NULL;
@@ -39,28 +39,32 @@ static bool is_unexplained(const dev_device *device, cl_program program, cl_int 
 
 cl_int dev_build(const dev_device *device, cl_program program, const char *options)
 {
-    cl_int error = CL_SUCCESS;
-    for (int attempt = 1; attempt == 1 || is_unexplained(device, program, error, attempt - 1); attempt++)
+    cl_int error;
+    int    attempts = 0;
+    do
         error = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
+    while (is_unexplained(device, program, error, ++attempts));
     return error;
 }
 
 cl_int dev_compile(const dev_device *device, cl_program program, const char *options)
 {
-    cl_int error = CL_SUCCESS;
-    for (int attempt = 1; attempt == 1 || is_unexplained(device, program, error, attempt - 1); attempt++)
+    cl_int error;
+    int    attempts = 0;
+    do
         error = clCompileProgram(program, 1, &device->id, options, 0, NULL, NULL, NULL, NULL);
+    while (is_unexplained(device, program, error, ++attempts));
     return error;
 }
 
 cl_program dev_link_parts(const dev_device *device, size_t count, const cl_program *parts, cl_int *error)
 {
     cl_program linked = NULL;
-    *error = CL_SUCCESS;
-    for (int attempt = 1; attempt == 1 || is_unexplained(device, linked, *error, attempt - 1); attempt++) {
+    int        attempts = 0;
+    do {
         if (linked != NULL)
             clReleaseProgram(linked);
         linked = clLinkProgram(device->context, 1, &device->id, "", (cl_uint)count, parts, NULL, NULL, error);
-    }
+    } while (is_unexplained(device, linked, *error, ++attempts));
     return linked;
 }

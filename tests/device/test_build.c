@@ -1,8 +1,6 @@
 /* test_build.c: a driver whose compiler fails without a word is asked again, a few times; one that names an error is not. */
 #include "device/devices.h"
 
-#include <string.h>
-
 #include "device/device_internal.h"
 #include "device/interpose.h"
 
