@@ -73,6 +73,7 @@ static cli_line_kind edited(cli_lines *lines, const char *prompt, const char **l
     char *copy;
     lines->prompt = prompt;
     lines->interrupted = false;
+    (void)el_set(lines->edit, EL_PREP_TERM, 1); /* before the prompt shows: libedit does so after it, and loses a Ctrl-D typed between */
     got = el_gets(lines->edit, &count);
     if (lines->interrupted) {
         (void)puts("^C");

@@ -359,6 +359,16 @@ static void forget(process *p)
         p->out.data[0] = '\0';
 }
 
+/* Waits for a prompt that stands behind `text`: the editor takes keys once it is shown. */
+static void wait_for_prompt(process *p, const char *text)
+{
+    const double deadline = seconds_now() + DEADLINE_S;
+    const char *at;
+    process_wait_for(p, &p->out, text);
+    while ((at = strstr(p->out.data, text)) && !strstr(at + strlen(text), "> "))
+        assert_true(process_pump(p, deadline));
+}
+
 static void settle(void)
 {
     const struct timespec second = { .tv_sec = 1 };
@@ -369,21 +379,17 @@ static void a_terminal_shows_a_prompt_and_keeps_going_after_ctrl_c(void **state)
 {
     process p = start_on_terminal("chat @stories --chat-template @here/t.jinja --eos-token-id none --context 250 -q");
     (void)state;
-    process_wait_for(&p, &p.out, "/help lists commands");
-    process_wait_for(&p, &p.out, "> ");
+    wait_for_prompt(&p, "/help lists commands");
     forget(&p);
     type(&p, "/help\r");
     process_wait_for(&p, &p.out, "/regen");
-    process_wait_for(&p, &p.out, "several lines.");
-    process_wait_for(&p, &p.out, "> ");
-    settle(); /* the editor shows its prompt, then takes the keys: before that Ctrl-C is the terminal's, which throws the prompt away */
+    wait_for_prompt(&p, "several lines.");
     forget(&p);
     type(&p, "half a li\003"); /* Ctrl-C drops the line */
     process_wait_for(&p, &p.out, "^C\r\n> ");
     forget(&p);
     type(&p, "/nosuch\r"); /* an error ends nothing here */
-    process_wait_for(&p, &p.out, "unknown command /nosuch");
-    process_wait_for(&p, &p.out, "> ");
+    wait_for_prompt(&p, "unknown command /nosuch");
     forget(&p);
     type(&p, "Once upon\r");
     process_wait_for(&p, &p.out, "\r\n");
@@ -392,8 +398,7 @@ static void a_terminal_shows_a_prompt_and_keeps_going_after_ctrl_c(void **state)
     settle(); /* there may be a second prompt, and what is typed between two is lost, as on any terminal */
     forget(&p);
     type(&p, "/reset\r");
-    process_wait_for(&p, &p.out, "begins again");
-    process_wait_for(&p, &p.out, "> ");
+    wait_for_prompt(&p, "begins again");
     type(&p, "\004"); /* Ctrl-D */
     process_finish(&p);
     assert_int_equal(p.status, 0);
