@@ -5,7 +5,7 @@
 #include "core/storage.h"
 #include "device/device.h"
 
-/* Bytes per second that a plain kernel reads from a buffer of `bytes` (larger than any cache), best of several runs. */
+/* Bytes per second that a plain kernel reads from a buffer of `bytes` (larger than any cache), mean of several runs in a row. */
 oclm_status dev_measure_read(dev_device *device, size_t bytes, double *bytes_per_s);
 
 /* Bytes per second that come from ordinary host memory into a buffer of the device's, and go the other way, best of several runs over

@@ -21,18 +21,21 @@ static const shape shapes[] = {
     { "read_lanes", 2048, 256 },
 };
 
-/* Stops early where the first counted run shows that it will not come near `enough` seconds. */
-static oclm_status time_work(const dev_work *work, cl_command_queue queue, double enough, double *best)
+/* Seconds of a run that is one of many. The best of them would tell what a machine that others use too lends for a moment; what reads for
+ * longer, as a model does, gets the mean. Stops early where the first counted run shows that it will not come near `enough` seconds. */
+static oclm_status time_work(const dev_work *work, cl_command_queue queue, double enough, double *seconds)
 {
+    double      sum = 0;
     oclm_status status;
     for (int run = 0; run <= RUNS; run++) { /* the first run is not counted: it builds, wakes and maps */
         const double begin = core_seconds();
         if ((status = dev_work_enqueue(work, queue, NULL)) != OCLM_OK || (status = dev_finish(queue)) != OCLM_OK)
             return status;
-        const double seconds = core_seconds() - begin;
-        if (run > 0 && (*best == 0 || seconds < *best))
-            *best = seconds;
-        if (run > 0 && *best > 2 * enough)
+        if (run == 0)
+            continue;
+        sum += core_seconds() - begin;
+        *seconds = sum / run;
+        if (*seconds > 2 * enough)
             break;
     }
     return OCLM_OK;
@@ -44,7 +47,7 @@ static oclm_status measure_shape(dev_device *device, const shape *how, const dev
     const dev_traits *traits = dev_get_traits(device);
     dev_work         *work = NULL;
     const double      enough = to_beat > 0 ? (double)x->bytes / to_beat : 1e9;
-    double            best = 0;
+    double            seconds = 0;
     oclm_status       status;
     const uint64_t    vectors = x->bytes / VECTOR_BYTES;
     const size_t      group = how->group && how->group <= traits->max_group ? how->group : 1;
@@ -58,8 +61,8 @@ static oclm_status measure_shape(dev_device *device, const shape *how, const dev
     const dev_launch launch = { .source = "read", .kernel = how->kernel, .options = "", .dims = 1, .global = { items },
                                 .local = { group }, .args = args, .arg_count = 3 };
     if ((status = dev_work_new(device, &work)) == OCLM_OK && (status = dev_work_add(work, &launch)) == OCLM_OK &&
-        (status = time_work(work, dev_queue(device), enough, &best)) == OCLM_OK) {
-        *rate = best > 0 ? (double)x->bytes / best : 0;
+        (status = time_work(work, dev_queue(device), enough, &seconds)) == OCLM_OK) {
+        *rate = seconds > 0 ? (double)x->bytes / seconds : 0;
         core_log(OCLM_LOG_DEBUG, "%s, %zu work-items: %.1f GB/s", how->kernel, items, *rate * 1e-9);
     }
     dev_work_free(work);
