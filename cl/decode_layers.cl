@@ -101,15 +101,21 @@ static inline void mix(walk *const w, const __global mix_step *const s, const po
 }
 #endif
 
-// What the group reads first of the next product from step `i` on, or null where there is none, or where that is not known yet.
+// What the group reads first of the next product from step `i` on, a panel of so many bytes, or null where there is none, or where that is not known
+// yet.
 static inline const __global uchar *read_next(const walk *const w, const __global uint *const steps, uint i, const uint end,
-                                              const pointer *const pointers)
+                                              const pointer *const pointers, uint *const bytes)
 {
+    *bytes = 0;
     for (; i < end; i++) {
         const __global head_step *const head = (const __global head_step *)(steps + i * STEP_WORDS);
         const __global multiply_step *const s = (const __global void *)(head + 1);
-        if (head->kind == STEP_MULTIPLY)
-            return s->groups ? 0 : pointers[s->w] + (size_t)share_of(w, s->units, w->home) * s->unit_bytes;
+        if (head->kind != STEP_MULTIPLY)
+            continue;
+        if (s->groups)
+            return 0;
+        *bytes = PANEL_BYTES(*s);
+        return pointers[s->w] + (size_t)share_of(w, s->units, w->home) * s->unit_bytes;
     }
     return 0;
 }
@@ -138,8 +144,10 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
             if (s->row_of)
                 routed = w.phase; // the first that reads what the choice left
             const uint units = s->units * (s->groups ? s->slots : 1);
+            uint next_bytes;
+            const __global uchar *const next = read_next(&w, steps, i + 1, first + count, pointers, &next_bytes);
             if (!is_finished(&w, w.before + units))
-                multiply(&w, product_of(s, pointers), units, rows, routed, row, read_next(&w, steps, i + 1, first + count, pointers));
+                multiply(&w, product_of(s, pointers), units, rows, routed, row, next, next_bytes);
             end_units(&w, units);
             break;
         }

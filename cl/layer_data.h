@@ -30,6 +30,8 @@ typedef struct product_data {
     uint slots;
 } product_data;
 
+#define PANEL_BYTES(product) ((product).gated ? (product).unit_bytes / 2 : (product).unit_bytes)
+
 // Beside attention_data.
 typedef struct beside_attention {
     uint rows, spans;

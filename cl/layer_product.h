@@ -25,26 +25,26 @@
 
 #define DECLARE_SERVE(name)                                                                                                \
     void name(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit,             \
-              const __local float *const local_rows, const __global uchar *const next);
+              const __local float *const local_rows, const __global uchar *const next, const uint more);
 DECLARE_SERVE(serve_0)
 DECLARE_SERVE(serve_1)
 DECLARE_SERVE(serve_2)
 DECLARE_SERVE(serve_3)
 
 static inline void serve(const product_data *const p, const uint rows, const uint to, const uint expert, const uint unit,
-                         const __local float *const local_rows, const __global uchar *const next)
+                         const __local float *const local_rows, const __global uchar *const next, const uint more)
 {
     switch (p->unit) {
 #if UNITS > 1
-    case 1: serve_1(p, rows, to, expert, unit, local_rows, next); break;
+    case 1: serve_1(p, rows, to, expert, unit, local_rows, next, more); break;
 #endif
 #if UNITS > 2
-    case 2: serve_2(p, rows, to, expert, unit, local_rows, next); break;
+    case 2: serve_2(p, rows, to, expert, unit, local_rows, next, more); break;
 #endif
 #if UNITS > 3
-    case 3: serve_3(p, rows, to, expert, unit, local_rows, next); break;
+    case 3: serve_3(p, rows, to, expert, unit, local_rows, next, more); break;
 #endif
-    default: serve_0(p, rows, to, expert, unit, local_rows, next);
+    default: serve_0(p, rows, to, expert, unit, local_rows, next, more);
     }
 }
 
@@ -83,9 +83,10 @@ static inline const __global uchar *weights_of(const product_data p, const uint 
     return p.w + (at % p.units + (p.groups ? (size_t)p.groups[at / p.units].x * p.units : 0)) * p.unit_bytes;
 }
 
-// `units`: of all groups. `routed`: so much must be finished before groups are there. `next`: what is read in the step behind this one, or null.
+// `units`: of all groups. `routed`: so much must be finished before groups are there. `next`: what is read in the step behind this one, a panel of so
+// many bytes, or null.
 static inline void multiply(walk *const w, const product_data p, const uint units, const uint rows, const uint routed, __local float *const local_rows,
-                            const __global uchar *const next)
+                            const __global uchar *const next, const uint next_bytes)
 {
     const uint first = share_of(w, units, w->home), end = share_of(w, units, w->home + 1);
     while (p.groups && !is_finished(w, routed)) { }
@@ -94,14 +95,18 @@ static inline void multiply(walk *const w, const product_data p, const uint unit
     else
         wait(w, 0, 0);
     uint held = UINT_MAX; // whose inputs are in local memory
+    const uint more = next_bytes > 0 ? min((next_bytes - 1) / PANEL_BYTES(p), 3u) : 0; // than what the last panel is long
     uint helped = 0, served = 0;
-    for (uint at; take_unit(w, units, &helped, &at); served++) {
-        const uint4 group = group_of(p, at / p.units, rows);
-        if (at / p.units != held)
-            take_rows(p, group.y, group.z, local_rows);
-        held = at / p.units;
-        if (group.z > 0)
-            serve(&p, group.z, group.y, group.x, at % p.units, local_rows, helped == 0 && at + 1 < end ? weights_of(p, at + 1) : next);
+    for (uint at, count; (count = take_units(w, units, &helped, &at)) > 0; served += count) {
+        for (const uint last = at + count; at < last; at++) {
+            const uint4 group = group_of(p, at / p.units, rows);
+            if (at / p.units != held)
+                take_rows(p, group.y, group.z, local_rows);
+            held = at / p.units;
+            const bool goes_on = helped == 0 && at + 1 < end;
+            if (group.z > 0)
+                serve(&p, group.z, group.y, group.x, at % p.units, local_rows, goes_on ? weights_of(p, at + 1) : next, goes_on ? 0 : more);
+        }
     }
     count_finished(w, served);
 }

@@ -18,10 +18,10 @@
 #endif
 
 void SERVE(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit, const __local float *const local_rows,
-           const __global uchar *const next);
+           const __global uchar *const next, const uint more);
 
 void SERVE(const product_data *const data, const uint rows, const uint to, const uint expert, const uint unit, const __local float *const local_rows,
-           const __global uchar *const next)
+           const __global uchar *const next, const uint more)
 {
     const product_data p = *data;
     const bool gated = p.gated && GATED;
@@ -36,6 +36,6 @@ void SERVE(const product_data *const data, const uint rows, const uint to, const
         for (uint i = 0; i < ROWS; i++)
             row[i] = local_rows + min(block + i, rows - 1) * p.columns; // past the end: again the last row
         serve_unit(y + (size_t)block * p.y_stride, p.y_stride, row, rows - block, w, lane, p.bias ? p.bias + (size_t)first * PANEL + lane : p.bias,
-                   p.columns, gated, p.active, p.add, (const __global stored *)next);
+                   p.columns, gated, p.active, p.add, (const __global stored *)next, more);
     }
 }

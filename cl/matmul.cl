@@ -97,7 +97,7 @@ __kernel void matmul_tile(__global float *restrict y, const ulong y_offset, cons
 #else
         serve_unit(y + (size_t)(first_panel / gates + panel) * PANEL + lane, y_stride, row, rows - first_row,
                    w + first * PANEL_SIZE(columns), lane, bias ? bias + (size_t)(first_panel + first) * PANEL + lane : bias, columns,
-                   gated, active, add, w + (first + gates) * PANEL_SIZE(columns));
+                   gated, active, add, w + (first + gates) * PANEL_SIZE(columns), 0);
 #endif
     }
 }

@@ -150,9 +150,9 @@ static inline void add_chunk(vec *total, const X_SPACE float *const *x, const ui
 }
 
 static inline void product(vec *total, const X_SPACE float *const *x, const __global stored *panel, const uint columns, const uint lane,
-                           const __global stored *const next)
+                           const __global stored *const next, const uint more)
 {
-    (void)next;
+    (void)next, (void)more;
     const __global stored *const w = panel + lane;
 #pragma unroll
     for (uint i = 0; i < ROWS * VECTORS; i++)
@@ -205,16 +205,17 @@ static inline void put_unit(__global float *y, const uint y_stride, const uint r
 }
 
 // One unit: ROWS rows by COLS outputs of the panel at `w`, from its row `lane` on. `bias` and `y` begin with the unit's first output.
-// gated, active, add: as put_unit(). next: what will be read then, or null.
+// gated, active, add: as put_unit(). next: what will be read then, or null; of that not as much as a panel of this product is long, but so many times
+// more.
 static inline void serve_unit(__global float *y, const uint y_stride, const X_SPACE float *const *row, const uint rows,
                               const __global stored *w, const uint lane, const __global float *bias, const uint columns,
-                              const bool gated, const bool active, const float add, const __global stored *const next)
+                              const bool gated, const bool active, const float add, const __global stored *const next, const uint more)
 {
     vec total[ROWS * VECTORS], up[ROWS * VECTORS];
-    product(total, row, w, columns, lane, gated ? w + PANEL_SIZE(columns) : next);
+    product(total, row, w, columns, lane, gated ? w + PANEL_SIZE(columns) : next, gated ? 0 : more);
     add_bias(total, bias);
     if (gated) {
-        product(up, row, w + PANEL_SIZE(columns), columns, lane, next);
+        product(up, row, w + PANEL_SIZE(columns), columns, lane, next, more);
         add_bias(up, bias ? bias + PANEL : bias);
     }
     put_unit(y, y_stride, rows, total, up, gated, active, add);

@@ -46,6 +46,6 @@ __kernel void moe_product(__global float *restrict y, const uint y_stride, const
         if (first >= first_panel && first - first_panel < part_panels)
             serve_unit(y + (size_t)panel * PANEL + lane, y_stride, row, slots, w + (first - first_panel) * PANEL_SIZE(columns), lane,
                        bias ? bias + (size_t)first * PANEL + lane : bias, columns, GATED, true, 0,
-                       w + (first - first_panel + 1 + GATED) * PANEL_SIZE(columns));
+                       w + (first - first_panel + 1 + GATED) * PANEL_SIZE(columns), 0);
     }
 }

@@ -94,22 +94,24 @@ static inline void end_tickets(walk *const w, const uint tickets)
 // The first unit of a core's share.
 static inline uint share_of(const walk *const w, const uint units, const uint core) { return (uint)((ulong)units * core / w->cores); }
 
-// Takes a unit, from the group's own share while it lasts. `helped`: how many shares are known to be used up, 0 before a step's first.
-static inline bool take_unit(const walk *const w, const uint units, uint *const helped, uint *const unit)
+// Takes units that lie one behind the other, `unit` being the first, and tells how many; 0: none is left. Of the group's own share half of what
+// is left: each time that cores agree on something costs them as much as reading a few KB. `helped`: how many shares are known to be used up, 0
+// before a step's first.
+static inline uint take_units(const walk *const w, const uint units, uint *const helped, uint *const unit)
 {
     for (; *helped < w->cores; ++*helped) {
-        const uint core = (w->home + *helped) % w->cores, first = share_of(w, units, core), count = share_of(w, units, core + 1) - first;
+        const uint core = (w->home + *helped) % w->cores, first = share_of(w, units, core), end = w->shared + share_of(w, units, core + 1) - first;
         counter *const taken = w->progress + SHARES + 16 * core;
         uint now = atomic_load_explicit(taken, memory_order_relaxed, memory_scope_device);
-        while (max(now, w->shared) < w->shared + count) { // less than `shared`: nobody took one in this step
-            const uint next = max(now, w->shared) + 1;
-            if (atomic_compare_exchange_strong_explicit(taken, &now, next, memory_order_relaxed, memory_order_relaxed, memory_scope_device)) {
-                *unit = first + next - 1 - w->shared;
-                return true;
+        while (max(now, w->shared) < end) { // less than `shared`: nobody took one in this step
+            const uint begin = max(now, w->shared), count = *helped == 0 ? (end - begin + 1) / 2 : 1;
+            if (atomic_compare_exchange_strong_explicit(taken, &now, begin + count, memory_order_relaxed, memory_order_relaxed, memory_scope_device)) {
+                *unit = first + begin - w->shared;
+                return count;
             }
         }
     }
-    return false;
+    return 0;
 }
 
 static inline void end_units(walk *const w, const uint units)
