@@ -1,6 +1,7 @@
 /* test_feed.c: weights that visit a device: every list finds its unit's bytes, whatever their sizes, number and order; budgets hold. */
 #include "device/devices.h"
 #include "device/interpose.h"
+#include "device/released.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -453,8 +454,8 @@ static void failures_on_device(dev_device *device, void *user)
     for (size_t p = 0; p < 4; p += 3) {
         bool done = false;
         for (size_t n = 1; !done; n++) {
-            desk         d = { .device = device, .budget = { .most = 1 << 20 } };
-            const size_t live = core_memory_live();
+            desk   d = { .device = device, .budget = { .most = 1 << 20 } };
+            size_t live = core_memory_live();
             core_memory_fail_at(n, false);
             const oclm_status status = open_desk(&d, p, 3);
             core_memory_fail_at(0, false);
@@ -465,7 +466,7 @@ static void failures_on_device(dev_device *device, void *user)
                 fail_msg("%s, request %zu fails: status %d, %s", places[p].label, n, (int)status, oclm_last_error());
             assert_int_equal(d.budget.counter.used, 0);
             assert_int_equal(dev_memory_used(device), before);
-            assert_int_equal(core_memory_live(), live);
+            assert_released(&live, places[p].label, n);
             assert_true(n < 1000);
         }
     }

@@ -10,6 +10,7 @@ import concurrent.futures
 import fnmatch
 import importlib
 import os
+import signal
 import sys
 import time
 import unittest
@@ -36,6 +37,8 @@ def main():
     options.add_argument("files", nargs="*", help="modules of this folder, as test_normal")
     arguments = options.parse_args()
     os.environ["OCLM_COMMAND"] = os.path.abspath(arguments.oclm)
+    # Shells start what runs in the background with SIGINT ignored, and the command would inherit that: cases that interrupt it need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     cases = []
     here = os.path.dirname(os.path.abspath(__file__))

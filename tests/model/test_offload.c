@@ -8,6 +8,7 @@
 #include "model/seeded.h"
 
 #include "core/platform.h"
+#include "device/released.h"
 #include "model/offload.h"
 
 #define SEQUENCES 3
@@ -224,7 +225,7 @@ static void scenes_on_device(const place *where, void *user)
 {
     (void)user;
     for (size_t i = 0; i < COUNT(scenes); i++) {
-        const size_t live = core_memory_live();
+        size_t       live = core_memory_live();
         model_model *whole = load_whole(&scenes[i], where);
         float       *want = core_alloc_array(logits_count(whole), sizeof *want, "logits");
         assert_non_null(want);
@@ -236,7 +237,7 @@ static void scenes_on_device(const place *where, void *user)
         }
         core_free(want);
         model_free(whole);
-        assert_int_equal(core_memory_live(), live);
+        assert_released(&live, scenes[i].label, i);
     }
 }
 
@@ -300,8 +301,8 @@ static void failures_on_device(const place *where, void *user)
     if (where->slow)
         return;
     for (size_t k = 0; k < 4; k++) {
-        const size_t live = core_memory_live();
-        bool         done = false;
+        size_t live = core_memory_live();
+        bool   done = false;
         for (size_t n = 1; !done; n += n / 8 + 1) { /* all of the first ones, fewer and fewer of the later ones */
             model_model *model = NULL;
             fail_at = n;
@@ -311,7 +312,7 @@ static void failures_on_device(const place *where, void *user)
             if (status != OCLM_OK && status != OCLM_ERR_MEMORY)
                 fail_msg("request %zu fails: %s: %s", n, oclm_status_name(status), oclm_last_error());
             model_free(model);
-            assert_int_equal(core_memory_live(), live);
+            assert_released(&live, plans[k].label, n);
         }
     }
 }
