@@ -98,8 +98,8 @@ static void assert_told(const char *const *parts, size_t count)
 /* Everything that waits, on a queue that hangs. */
 static void hang(dev_device *device, dev_device *other)
 {
-    const char *const parts[] = { dev_get_traits(device)->info.name, "did not answer within 0.3 s", "OCLM_DEVICE_TIMEOUT" };
-    const char *const again[] = { dev_get_traits(device)->info.name, "did not answer within 0.3 s and is given up" };
+    const char *const parts[] = { dev_get_traits(device)->info.name, "did not answer within 1 s", "OCLM_DEVICE_TIMEOUT" };
+    const char *const again[] = { dev_get_traits(device)->info.name, "did not answer within 1 s and is given up" };
     cl_command_queue  queue, other_queue;
     dev_buffer        buffer, far;
     dev_link         *link;
@@ -113,11 +113,11 @@ static void hang(dev_device *device, dev_device *other)
     open_spinner(&s, device, queue);
     assert_false(dev_is_lost(queue));
     const double begin = core_seconds();
-    cl_event     end = spin(&s, queue, 2);
+    cl_event     end = spin(&s, queue, 4);
     clFlush(queue);
     assert_status(dev_finish(queue), OCLM_ERR_DEVICE);
     const double waited = core_seconds() - begin;
-    if (!(waited >= 0.3 && waited < 1.5))
+    if (!(waited >= 1 && waited < 3))
         fail_msg("gave up after %g s", waited);
     assert_told(parts, COUNT(parts));
     assert_true(dev_is_lost(queue));
@@ -138,7 +138,7 @@ static void hang(dev_device *device, dev_device *other)
     clReleaseCommandQueue(other_queue);
     clReleaseCommandQueue(queue);
     dev_close(device);
-    if (core_seconds() - begin > 1.9)
+    if (core_seconds() - begin > 3.8)
         fail_msg("%g s until the lost device was closed", core_seconds() - begin);
     assert_int_equal(clWaitForEvents(1, &end), CL_SUCCESS); /* it does end, for the process must */
     clReleaseEvent(end);
@@ -174,7 +174,7 @@ static void check_hanging(dev_device *device, void *user)
     hung++;
     snprintf(index, sizeof index, "%zu", dev_get_traits(device)->info.index);
     const dev_open_options options = { .spec = index };
-    set_limit("0.3");
+    set_limit("1");
     assert_ok(dev_open(&options, &hanging));
     set_limit(NULL);
     assert_ok(dev_open(&options, &other));
