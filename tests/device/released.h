@@ -1,5 +1,5 @@
-/* released.h: is all host memory given back, where buffers lay over some of it? A driver says that it has let go of such a buffer in its own time,
- * from a thread of its own, and the memory goes only then (host_pages.c, feed_store.c). */
+/* released.h: is all given back that a driver had hold of? It lets go in its own time, from a thread of its own, a moment after the work is done: of
+ * queues, and of buffers that lay over host memory, which is freed only then (host_pages.c, feed_store.c). */
 #ifndef OCLM_TESTS_DEVICE_RELEASED_H
 #define OCLM_TESTS_DEVICE_RELEASED_H
 
@@ -21,6 +21,19 @@ static inline void assert_released(size_t *live, const char *label, size_t n)
     if (now > *live)
         fail_msg("%s, %zu: %zu blocks of memory are left", label, n, now - *live);
     *live = now;
+}
+
+/* Has the queue so many owners? */
+static inline void assert_references(cl_command_queue queue, cl_uint want)
+{
+    cl_uint count = 0;
+    for (size_t i = 0; i < RELEASED_TRIES; i++) {
+        assert_int_equal(clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof count, &count, NULL), CL_SUCCESS);
+        if (count == want)
+            return;
+        core_sleep(0.01);
+    }
+    assert_int_equal(count, want);
 }
 
 #endif

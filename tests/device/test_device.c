@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/platform.h"
 #include "device/device_internal.h"
+#include "device/released.h"
 
 static void check_traits(dev_device *device, void *user)
 {
@@ -37,21 +37,6 @@ static void an_open_device_knows_what_it_is(void **state)
     devices_each(check_traits, NULL);
 }
 
-static cl_uint references(cl_command_queue queue)
-{
-    cl_uint count = 0;
-    assert_int_equal(clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof count, &count, NULL), CL_SUCCESS);
-    return count;
-}
-
-/* A driver's own threads let go of a queue a moment after its work is done. */
-static void check_references(cl_command_queue queue, cl_uint want)
-{
-    for (const double end = core_seconds() + 5; references(queue) != want && core_seconds() < end;)
-        core_sleep(0.001);
-    assert_int_equal(references(queue), want);
-}
-
 static void check_callers(dev_device *device, void *user)
 {
     dev_device            *on = NULL;
@@ -61,7 +46,7 @@ static void check_callers(dev_device *device, void *user)
     (void)user;
     assert_ok(dev_queue_new(device, &queue));
     assert_ptr_not_equal(queue, dev_queue(device));
-    const cl_uint before = references(queue);
+    assert_references(queue, 1);
 
     assert_ok(dev_open_on(dev_context(device), queue, NULL, &on));
     assert_true(dev_is_callers(on));
@@ -70,10 +55,10 @@ static void check_callers(dev_device *device, void *user)
     assert_ptr_equal(dev_id(on), dev_id(device));
     assert_ok(dev_queue_new(on, &ours));
     assert_ptr_equal(ours, queue); /* all work goes to the caller's queue */
-    check_references(queue, before + 2);
+    assert_references(queue, 3);
     clReleaseCommandQueue(ours);
     dev_close(on);
-    check_references(queue, before);
+    assert_references(queue, 1);
 
     assert_status(dev_open_on(NULL, queue, NULL, &on), OCLM_ERR_ARGUMENT);
     assert_null(on);
