@@ -58,6 +58,7 @@ static inline code_words plane4(const __global uchar *const plane, const uint k,
     return JOIN(convert_uint, VEC)(LOAD_VECTOR(VEC, plane + (size_t)k * 16 + lane % 16)) >> lane / 16 * 4 & 15u;
 }
 
+// Above a row's two bits are those of other rows, which some have no need to clear.
 static inline code_words plane2_and_more(const __global uchar *const plane, const uint k, const uint lane)
 {
     const uchar8 bytes = vload8(0, plane + (size_t)k * 8);
