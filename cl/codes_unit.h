@@ -43,7 +43,7 @@ static inline code_rows code_rows_of(const __global uchar *const panel, const ui
 #define FIRST_LANE(r) ((r).lane)
 #endif
 
-// ---- Planes of bits: the words of VEC rows from `lane` on, a plane's bits at the bottom
+// ---- Planes of bits: the words of VEC rows from `lane` on, a plane's bits at the bottom, above them those of other rows
 
 #if VEC == 16
 #define EIGHT_AND_EIGHT(v, of_second) (convert_uint16((uchar16)((v), (v))) >> (uint16)((uint8)(0), (uint8)(of_second)))
@@ -55,37 +55,32 @@ static inline code_rows code_rows_of(const __global uchar *const panel, const ui
 
 static inline code_words plane4(const __global uchar *const plane, const uint k, const uint lane)
 {
-    return JOIN(convert_uint, VEC)(LOAD_VECTOR(VEC, plane + (size_t)k * 16 + lane % 16)) >> lane / 16 * 4 & 15u;
+    return JOIN(convert_uint, VEC)(LOAD_VECTOR(VEC, plane + (size_t)k * 16 + lane % 16)) >> lane / 16 * 4;
 }
 
-// Above a row's two bits are those of other rows, which some have no need to clear.
-static inline code_words plane2_and_more(const __global uchar *const plane, const uint k, const uint lane)
+static inline code_words plane2(const __global uchar *const plane, const uint k, const uint lane)
 {
     const uchar8 bytes = vload8(0, plane + (size_t)k * 8);
     return EIGHT_AND_EIGHT(bytes, 2) >> lane / 8 * 2;
 }
 
-static inline code_words plane2(const __global uchar *const plane, const uint k, const uint lane)
+// In each word the bits of all rows, the first at the bottom.
+static inline code_words plane1(const __global uchar *const plane, const uint k)
 {
-    return plane2_and_more(plane, k, lane) & 3u;
-}
-
-static inline code_words plane1(const __global uchar *const plane, const uint k, const uint lane)
-{
-    return (code_words)(*(const __global uint *)(plane + (size_t)k * 4)) >> (FROM_ZERO + lane) & 1u;
+    return *(const __global uint *)(plane + (size_t)k * 4);
 }
 
 static inline code_words code_words_of(const code_rows r, const uint k, const uint lane)
 {
 #if LOW_BITS == 4
-    code_words words = plane4(r.low, k, lane);
+    code_words words = plane4(r.low, k, lane) & 15u;
 #else
-    code_words words = plane2(r.low, k, lane);
+    code_words words = plane2(r.low, k, lane) & 3u;
 #endif
 #if HIGH_BITS == 2
-    words |= plane2(r.high, k, lane) << LOW_BITS;
+    words |= (plane2(r.high, k, lane) & 3u) << LOW_BITS;
 #elif HIGH_BITS == 1
-    words |= plane1(r.high, k, lane) << LOW_BITS;
+    words |= (plane1(r.high, k) >> (FROM_ZERO + lane) & 1u) << LOW_BITS;
 #endif
     return words;
 }
@@ -93,7 +88,7 @@ static inline code_words code_words_of(const code_rows r, const uint k, const ui
 // ---- Codes as floats
 
 // looked_up(table, i): table[i % 16] for each element, where that is one instruction. (Indices that LLVM sees as elements are cut to four bits first.)
-#if VEC == 16 && defined(__AVX512F__) && defined(__has_builtin) && !defined(__SPIR32__) && !defined(__SPIR64__)
+#if NATIVE_CLANG && VEC == 16 && defined(__AVX512F__)
 #if __has_builtin(__builtin_ia32_permvarsf512)
 #define LOOKS_UP 1
 typedef float floats16 __attribute__((vector_size(64)));
@@ -129,8 +124,8 @@ static inline float8 of_table(const uint8 i)
 }
 static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
 {
-#if LOOKS_UP && BITS == 4
-    return looked_up((float16)(CODE_TABLE_VALUES), convert_uint16(vload16(0, r.low + (size_t)k * 16)) >> lane / 16 * 4);
+#if LOOKS_UP
+    return looked_up((float16)(CODE_TABLE_VALUES), plane4(r.low, k, lane));
 #else
     const code_words i = code_words_of(r, k, lane);
 #if VEC == 16 && defined(__clang__)
@@ -178,7 +173,8 @@ static inline vec code_vector(const code_rows r, const uint k, const uint j, con
 #define CODE_UNIT(j) (LOW_BITS == 4 && (j) == 1 ? 0.0625f : 1.0f)
 static inline vec code_vector(const code_rows r, const uint k, const uint j, const uint lane)
 {
-    const int above = HIGH_BITS == 0 ? 0 : CODE == CODE_INT ? -(1 << LOW_BITS) : 1 << LOW_BITS;
+    const bool is_high = LOW_BITS == 4 && j == 1;
+    const int above = HIGH_BITS == 0 ? 0 : (CODE == CODE_INT ? -1 : 1) * (1 << (is_high ? 8 : LOW_BITS));
 #if BITS == 4 && CODE == CODE_INT
     const int16 codes = convert_int16(as_char16(vload16(0, r.low + (size_t)k * 16)));
     const float16 values = (float16)(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
@@ -186,14 +182,12 @@ static inline vec code_vector(const code_rows r, const uint k, const uint j, con
     const int16 codes = convert_int16(vload16(0, r.low + (size_t)k * 16));
     const float16 values = (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 #else
-    const int16 codes = as_int16(plane2_and_more(r.low, k, lane));
+    const int16 codes = as_int16(plane2(r.low, k, lane));
     const float16 values = (float16)(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
 #endif
-    const bool is_high = LOW_BITS == 4 && j == 1;
-    const float16 v = is_high ? convert_float16((codes & ~15) + 16 * above) : looked_up(values + above, as_uint16(codes));
+    const float16 v = is_high ? convert_float16((codes & ~15) + above) : looked_up(values + above, as_uint16(codes));
 #if HIGH_BITS == 1
-    const uint16 bits = *(const __global uint *)(r.high + (size_t)k * 4), its_own = (uint16)(1u) << (FROM_ZERO + lane);
-    return select(v - (is_high ? 16 * above : above), v, (bits & its_own) != (uint16)(0u));
+    return select(v - above, v, (plane1(r.high, k) & (uint16)(1u) << (FROM_ZERO + lane)) != (uint16)(0u));
 #else
     (void)lane;
     return v;
@@ -225,7 +219,7 @@ static inline vec code_vector(const code_rows r, const uint k, const uint j, con
 // 32 codes of a table at once: each of the four bytes of the floats is looked up for all of them (vpshufb: 16 entries, where vpermps has 8 and
 // takes twice as long), and the bytes are interleaved within halves of vectors, which leaves the rows in an order of their own: 4 j .. 4 j + 3
 // and 16 above them in the j-th vector. Sums stay so until the product's end. nf4, one row: 2.3 times as fast (AVX2).
-#if CODE == CODE_TABLE && COLS == 32 && VEC == 8 && defined(__AVX2__) && defined(__has_builtin) && !defined(__SPIR32__) && !defined(__SPIR64__)
+#if NATIVE_CLANG && CODE == CODE_TABLE && COLS == 32 && VEC == 8 && defined(__AVX2__)
 #if __has_builtin(__builtin_ia32_pshufb256) && __has_builtin(__builtin_shufflevector)
 #define BY_BYTES 1
 #endif

@@ -38,10 +38,17 @@
 #define IN_ORDER
 #endif
 
-// PREFETCH_LINE(p): asks for the cache line at p, which may lie past the end of what may be read. OpenCL's own prefetch() does nothing on
-// PoCL. Not where the code becomes SPIR first: clang has the builtin there too, and the translation to SPIR-V ends the process (Mesa's,
-// which takes back __SPIR__).
+// Does clang compile for the processor itself, so that its builtins may be asked for? Not where the code becomes SPIR first: clang has the builtins
+// there too, and the translation to SPIR-V ends the process (Mesa's, which takes back __SPIR__).
 #if defined(__has_builtin) && !defined(__SPIR32__) && !defined(__SPIR64__) && !defined(__SPIRV__)
+#define NATIVE_CLANG 1
+#else
+#define NATIVE_CLANG 0
+#endif
+
+// PREFETCH_LINE(p): asks for the cache line at p, which may lie past the end of what may be read. OpenCL's own prefetch() does nothing on
+// PoCL.
+#if NATIVE_CLANG
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH_LINE(p) __builtin_prefetch((const void *)(size_t)(p), 0, 3)
 #endif

@@ -144,10 +144,11 @@ __kernel void decode_layers(counter *progress, const __global uint *steps, const
             if (s->row_of)
                 routed = w.phase; // the first that reads what the choice left
             const uint units = s->units * (s->groups ? s->slots : 1);
-            uint next_bytes;
-            const __global uchar *const next = read_next(&w, steps, i + 1, first + count, pointers, &next_bytes);
-            if (!is_finished(&w, w.before + units))
+            if (!is_finished(&w, w.before + units)) {
+                uint next_bytes;
+                const __global uchar *const next = read_next(&w, steps, i + 1, first + count, pointers, &next_bytes);
                 multiply(&w, product_of(s, pointers), units, rows, routed, row, next, next_bytes);
+            }
             end_units(&w, units);
             break;
         }

@@ -31,11 +31,9 @@
 #endif
 
 // ---- float16
-#ifdef __has_builtin
-#if defined(__FLT16_MANT_DIG__) && !defined(HAS_VLOAD_HALF) && !defined(__SPIR32__) && !defined(__SPIR64__)
+#if NATIVE_CLANG && defined(__FLT16_MANT_DIG__) && !defined(HAS_VLOAD_HALF)
 #if __has_builtin(__builtin_convertvector) && __has_builtin(__builtin_astype)
 #define HAS_FLOAT16_VECTORS
-#endif
 #endif
 #endif
 
